@@ -1,0 +1,43 @@
+# Every target works from a bare Python 3.11 with pip: the first one run makes the environment in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install -c constraints.txt
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: help install demo test lint demo-data train-demo evaluate
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## create .venv
+
+demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/demo.png
+	@mkdir -p output
+	$(BIN)/python -m emo_modules animate examples/portrait.png examples/speech.wav \
+		-o output/demo.mp4 --sheet output/demo.png
+
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(INSTALLED) ## check the style
+	$(BIN)/python -m ruff check
+
+demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
+	$(BIN)/python -m emo_modules prepare-demo-data --out runs/demo
+
+train-demo: $(INSTALLED) ## train the demo model on them
+	$(BIN)/python -m emo_modules train-demo --out runs/demo
+
+evaluate: $(INSTALLED) ## measure the demo model on 50 unseen avatars: output/evaluation.json
+	@mkdir -p output
+	$(BIN)/python -m emo_modules evaluate avatars --seed 1 --clips 50 --json output/evaluation.json
+
+# torch goes first and alone, so that pip takes a CPU build where an index offers one.
+$(INSTALLED): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) $(TORCH)
+	$(PIP_INSTALL) -e '.[train,dev]'
+	@touch $@

@@ -1,0 +1,48 @@
+"""AnimateDiff v2's motion module as the starting point of the temporal modules (EMO sec. 3.3)."""
+
+import re
+
+import torch
+from torch import Tensor
+
+from ..models.emo import EMO
+from ..models.temporal import time_positions
+from .rename import load_strict, rename
+
+RULES = [
+    (r"\.temporal_transformer\.", "."),
+    (r"\.attention_blocks\.0\.", ".attn1."),
+    (r"\.attention_blocks\.1\.", ".attn2."),
+    (r"\.norms\.0\.", ".norm1."),
+    (r"\.norms\.1\.", ".norm2."),
+    (r"\.ff_norm\.", ".norm3."),
+]
+POSITIONS = r"\.(pos_encoder|pos_embed)\.pe$"
+NOT_IN_ANIMATEDIFF = r"^(?!.*\.motion_modules\.)|\.(norm|attn)_speed\."
+REMEDY = ("Expected is AnimateDiff v2 for Stable Diffusion 1.5: mm_sd_v15_v2 (v1 lacks the mid block), or "
+          "the same weights as diffusers' adapter guoyww/animatediff-motion-adapter-v1-5-2.")
+
+
+def animatediff_motion_modules(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
+    """AnimateDiff's or diffusers' adapter keys -> the Backbone's; position tables go, they are computed.
+
+    Raises ValueError when a position table is not the encoding that our temporal modules compute.
+    """
+    for key, table in state.items():
+        if re.search(POSITIONS, key):
+            ours = time_positions(table)
+            # half precision rounds values near 1 by up to 2 ** -9
+            if table.ndim != 3 or not torch.allclose(table[0].float(), ours.float(), atol=4e-3):
+                raise ValueError(f"{source}: {key} is not the sinusoidal table of AnimateDiff. {REMEDY}")
+    return rename({k: v for k, v in state.items() if not re.search(POSITIONS, k)}, RULES)
+
+
+def initialise_from_animatediff(model: EMO, state: dict[str, Tensor], source: str) -> list[str]:
+    """Copy AnimateDiff's motion module into the Backbone.
+
+    Returns the names of the temporal parameters that it lacks, left as they were: those of the speed layers.
+    Raises ValueError naming `source` when the weights are not AnimateDiff v2's.
+    """
+    modules = animatediff_motion_modules(state, source)
+    left = load_strict(model.backbone, modules, source, may_miss=NOT_IN_ANIMATEDIFF, remedy=REMEDY)
+    return [f"backbone.{key}" for key in left if ".motion_modules." in key]

@@ -1,0 +1,100 @@
+"""EMO's checkpoint: one safetensors file, perhaps split, parts by prefix, configuration in its metadata."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..config import EMOConfig
+from ..media.audio_features import AudioEncoder
+from ..models.emo import EMO
+from .files import family, find_files, read_header, read_tensors, write_files
+from .rename import load_strict
+from .vae import build_vae
+
+CONFIG = "emo_config"
+OTHER_METADATA = (CONFIG, "format", "digest")
+PARTS = ("backbone", "reference_net", "face_locator", "audio_projection", "speed_encoder",
+         "audio_encoder", "vae")
+EXPECTED = "an EMO checkpoint (safetensors with emo_config in its metadata)"
+WHERE = ("The demo model comes with this project; `python -m emo_modules train` writes others. Stable "
+         "Diffusion and AnimateDiff files can only start a training.")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint in memory, in eval mode. `vae` and `audio_encoder` are None when the file has none."""
+
+    config: EMOConfig
+    model: EMO
+    vae: nn.Module | None
+    audio_encoder: AudioEncoder | None
+    notes: dict[str, str]
+
+
+def save_checkpoint(path: Path | str, config: EMOConfig, parts: dict[str, nn.Module],
+                    notes: dict[str, str] | None = None, dtype: torch.dtype | None = None,
+                    max_bytes: int | None = None) -> list[Path]:
+    """Write `parts` (`dict(model.named_children())`, perhaps `vae` and `audio_encoder`); returns the files.
+
+    `notes` are free words such as the licence. With `dtype` floating-point tensors are stored in it; with
+    `max_bytes` a larger checkpoint becomes `<stem>-00001-of-0000N.safetensors`. Raises ValueError for a part
+    of another name.
+    """
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise ValueError(f"a checkpoint has the parts {', '.join(PARTS)}; got {', '.join(unknown)}")
+    if taken := sorted(set(notes or {}) & set(OTHER_METADATA)):
+        raise ValueError(f"a note may not be called {', '.join(taken)}: the checkpoint itself uses that name")
+    state = nn.ModuleDict(parts).state_dict()
+    tensors = {key: value.to("cpu", dtype if value.is_floating_point() else None).contiguous()
+               for key, value in state.items()}
+    return write_files(Path(path), tensors, (notes or {}) | {CONFIG: config.to_json()}, max_bytes)
+
+
+def load_checkpoint(path: Path | str, device: torch.device | str = "cpu",
+                    dtype: torch.dtype | None = torch.float32) -> Loaded:
+    """Read a file, one of its pieces, or a folder of pieces; floating-point tensors become `dtype`, or stay.
+
+    Raises ValueError naming the file, what was expected and what was found when it is not a whole EMO
+    checkpoint, and FileNotFoundError when nothing is there.
+    """
+    path = Path(path)
+    files = find_files(path)
+    metadata, keys = _agreeing_headers(path, files)
+    config = _config(path, metadata, keys)
+    present = {key.split(".", 1)[0] for key in keys}
+    extras: dict[str, nn.Module] = {}
+    with torch.device("meta"):
+        model = EMO(config)
+        if "vae" in present:
+            extras["vae"] = build_vae(config)
+        if "audio_encoder" in present:
+            extras["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
+    parts = nn.ModuleDict(dict(model.named_children()) | extras)
+    tensors = {key: value.to(device, dtype if value.is_floating_point() else None)
+               for key, value in read_tensors(files).items()}
+    load_strict(parts, tensors, str(path), assign=True, remedy=f"Expected is {EXPECTED}. {WHERE}")
+    parts.eval()
+    notes = {key: value for key, value in metadata.items() if key not in OTHER_METADATA}
+    return Loaded(config, model.eval(), extras.get("vae"), extras.get("audio_encoder"), notes)
+
+
+def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], list[str]]:
+    metadata, keys = read_header(files[0], EXPECTED)
+    for file in files[1:]:
+        other, more = read_header(file, EXPECTED)
+        if other != metadata:
+            raise ValueError(f"{path}: {files[0].name} and {file.name} are of different checkpoints; "
+                             "name one of them, or get all pieces of one")
+        keys += more
+    return metadata, keys
+
+
+def _config(path: Path, metadata: dict[str, str], keys: list[str]) -> EMOConfig:
+    if CONFIG not in metadata:
+        raise ValueError(f"{path}: expected {EXPECTED}; found {family(keys)}. {WHERE}")
+    try:
+        return EMOConfig.from_json(metadata[CONFIG])
+    except ValueError as error:
+        raise ValueError(f"{path}: its configuration cannot be read: {error}") from error

@@ -1,0 +1,141 @@
+"""What an EMO model is made of. Frozen dataclasses, stored as JSON in the checkpoint's metadata."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of a UNet. The defaults are Stable Diffusion 1.5's without its text attention."""
+
+    in_channels: int = 4
+    out_channels: int | None = 4  # None: no output layers (ReferenceNet is only read from inside)
+    block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    attention_levels: tuple[bool, ...] = (True, True, True, False)
+    layers_per_block: int = 2
+    heads: int = 8
+    norm_groups: int = 32
+    context_dim: int | None = None  # attn2: text in SD1.5, identity tokens in some relatives
+    reference_tap: bool = False  # ReferenceNet: expose what its self-attention produces
+    reference_dim: bool = False  # Backbone: reference-attention over those features
+    reference_positions: bool = False  # add 2-D sinusoids to reference-attention's queries and keys
+    audio_dim: int | None = None
+    temporal: bool = False
+    speed_dim: int | None = None
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """Audio tokens of one frame: the encoder's blocks, concatenated over frames k-m .. k+m (EMO sec. 3.2.1)."""
+
+    encoder: dict[str, Any] = field(default_factory=dict)  # transformers.Wav2Vec2Config fields
+    normalize: bool = True  # zero mean, unit variance waveform, as wav2vec2-base-960h expects
+    layers: int = 12
+    feature_dim: int = 768
+    context: int = 2
+    hidden_dim: int = 512
+    tokens: int = 32
+
+
+@dataclass(frozen=True)
+class SpeedConfig:
+    """Head-speed buckets in degrees per second (EMO sec. 3.2.4); the paper gives neither d nor their places."""
+
+    centres: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0, 20.0, 27.0, 35.0, 45.0, 60.0)
+    radii: tuple[float, ...] = (5.0, 5.0, 5.0, 5.0, 6.0, 7.5, 9.0, 12.5, 15.0)
+    context: int = 2
+    hidden_dim: int = 256
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """Noise schedule of training and the solver defaults that go with it."""
+
+    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    zero_terminal_snr: bool = False
+    shared_noise: float = 0.0  # share of the noise's variance that all frames have in common; 0 in the paper
+    steps: int = 40
+    cfg: float = 3.5
+
+
+@dataclass(frozen=True)
+class EMOConfig:
+    """Everything needed to build the model and to run it as it was trained."""
+
+    name: str = "emo-sd15"
+    width: int = 512
+    height: int = 512
+    fps: float = 25.0
+    latent_channels: int = 4
+    latent_scale: float = 0.18215
+    vae: dict[str, Any] = field(default_factory=dict)  # diffusers class name and its configuration
+    clip_frames: int = 12
+    motion_frames: int = 4
+    backbone: UNetConfig = UNetConfig(reference_dim=True, audio_dim=768, temporal=True, speed_dim=256)
+    reference_net: UNetConfig = UNetConfig(out_channels=None, reference_tap=True)
+    audio: AudioConfig = AudioConfig()
+    speed: SpeedConfig = SpeedConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    face_locator_channels: tuple[int, ...] = (16, 32, 96, 256)
+
+    @classmethod
+    def sd15(cls) -> Self:
+        """The paper's model: SD1.5 width, 512 x 512, f=12, n=4, wav2vec2-base, epsilon prediction, DDIM 40 steps."""
+        kl = {"_class_name": "AutoencoderKL", "block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
+              "latent_channels": 4, "down_block_types": ["DownEncoderBlock2D"] * 4,
+              "up_block_types": ["UpDecoderBlock2D"] * 4}
+        return cls(vae=kl)
+
+    @classmethod
+    def demo(cls) -> Self:
+        """The built-in model: the same classes, small widths, 128 x 128, trained on drawn avatars."""
+        shape: dict[str, Any] = {"in_channels": 8, "block_out_channels": (64, 96, 128), "heads": 2, "norm_groups": 16,
+                                 "attention_levels": (True, True, True), "layers_per_block": 1}
+        wav2vec2 = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 256,
+                    "conv_dim": [64, 64, 96, 96, 96], "conv_kernel": [10, 8, 8, 4, 4], "conv_stride": [5, 4, 4, 2, 2],
+                    "conv_bias": True, "feat_extract_norm": "layer", "do_stable_layer_norm": True,
+                    "num_conv_pos_embeddings": 31, "num_conv_pos_embedding_groups": 8,
+                    "hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
+                    "feat_proj_dropout": 0.0, "layerdrop": 0.0, "mask_time_prob": 0.0}
+        return cls(
+            name="emo-demo", width=128, height=128, latent_channels=8, latent_scale=1.0,
+            vae={"_class_name": "PatchVAE", "latent_channels": 8},
+            backbone=UNetConfig(out_channels=8, reference_dim=True, reference_positions=True, audio_dim=96,
+                                temporal=True, speed_dim=64, **shape),
+            reference_net=UNetConfig(out_channels=None, reference_tap=True, **shape),
+            audio=AudioConfig(encoder=wav2vec2, layers=3, feature_dim=96, hidden_dim=256, tokens=4),
+            speed=SpeedConfig(hidden_dim=64),
+            schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=12, cfg=1.5),
+            face_locator_channels=(8, 16, 32, 48),
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Inverse of `to_json`. Raises ValueError naming keys that no field has."""
+        return _build(cls, json.loads(text))
+
+
+def _build(kind: type, values: dict[str, Any]) -> Any:
+    unknown = sorted(set(values) - {f.name for f in fields(kind)})
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; "
+                         "the checkpoint was written by a newer version of this pack: update it")
+    hints = get_type_hints(kind)
+    return kind(**{name: _convert(hints[name], value) for name, value in values.items()})
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    if is_dataclass(hint):
+        return _build(hint, value)
+    if get_origin(hint) is tuple:
+        return tuple(value)
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, get_args(hint)))}")
+    return value

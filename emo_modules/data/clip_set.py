@@ -1,0 +1,129 @@
+"""Encoded clips: what every training stage reads, whether they come from drawn avatars or from footage."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..config import EMOConfig
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """K clips of F frames. `audio` has m more frames on each side, so that every frame has its whole context."""
+
+    latents: Tensor  # (K, F, C, H, W)
+    portraits: Tensor  # (K, P, C, H, W) other pictures of the same person
+    audio: Tensor  # (K, m+F+m, layers, D)
+    boxes: Tensor  # (K, F, 4) face box, fractions of the picture's width and height
+    mouth: Tensor  # (K, F, 2) opening and width in 0..1; NaN where nobody knows them
+    speeds: Tensor  # (K, F) head rotation in degrees per second
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def save(self, path: Path) -> None:
+        save_file({name: value.contiguous() for name, value in asdict(self).items()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        return cls(**load_file(path))
+
+    @classmethod
+    def stack(cls, clips: Iterable[dict[str, Tensor]]) -> Self:
+        rows = list(clips)
+        return cls(**{f.name: torch.stack([row[f.name] for row in rows]) for f in fields(cls)})
+
+    def part(self, start: int, stop: int) -> Self:
+        return type(self)(**{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B training clips; dropped conditions are zeros, exactly as the model sees them dropped at inference."""
+
+    latents: Tensor  # (B, F, C, H, W)
+    motion: Tensor  # (B, M, C, H, W)
+    motion_kept: Tensor  # (B,) 0 for a video's first clip, whose motion maps are zero
+    reference: Tensor  # (B, C, H, W)
+    reference_kept: Tensor  # (B,)
+    audio: Tensor  # (B, F, 2m+1, layers, D)
+    audio_kept: Tensor  # (B,)
+    mask: Tensor  # (B, 1, 8H, 8W)
+    mouth: Tensor  # (B, F, 2)
+    mouth_boxes: Tensor  # (B, 4) fractions: where the mouth is within the union of face boxes
+    speeds: Tensor  # (B, F)
+
+    def to(self, device: torch.device) -> Self:
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How training clips are cut and which conditions are dropped, as probabilities."""
+
+    batch: int = 4
+    frames: int = 12
+    motion_frames: int = 4
+    first_clip: float = 0.25
+    drop_reference: float = 0.05
+    drop_audio: float = 0.1
+    whole_region: float = 0.1  # the mask covers the picture, as at inference when no face is found
+
+
+def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generator: torch.Generator) -> Batch:
+    """B random clips: M motion frames, the F frames after them, and a reference picture of the same person.
+
+    Without motion frames (image stage) the F pictures come from anywhere in the clip.
+    """
+    needed = sampling.frames + sampling.motion_frames
+    if clips.latents.shape[1] < needed:
+        raise ValueError(f"clips have {clips.latents.shape[1]} frames, training needs {needed} "
+                         f"({sampling.motion_frames} motion frames and {sampling.frames})")
+    batch = sampling.batch
+
+    def randint(high: int) -> Tensor:
+        return torch.randint(high, (batch,), generator=generator)
+
+    def kept(drop: float) -> Tensor:
+        return (torch.rand(batch, generator=generator) >= drop).float()
+
+    picks, starts = randint(len(clips)), randint(clips.latents.shape[1] - needed + 1)
+    if sampling.motion_frames:
+        window = starts[:, None] + torch.arange(needed)
+    else:
+        window = torch.randint(clips.latents.shape[1], (batch, needed), generator=generator)
+    clip = window[:, sampling.motion_frames:]
+    context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
+    boxes = clips.boxes[picks[:, None], clip]
+    union = torch.cat([boxes[..., :2].amin(1), boxes[..., 2:].amax(1)], dim=-1)
+    latents = clips.latents[picks[:, None], window].float()
+    return Batch(
+        latents=latents[:, sampling.motion_frames:], motion=latents[:, : sampling.motion_frames],
+        motion_kept=kept(sampling.first_clip),
+        reference=clips.portraits[picks, randint(clips.portraits.shape[1])].float(),
+        reference_kept=kept(sampling.drop_reference),
+        audio=clips.audio[picks[:, None, None], context].float(), audio_kept=kept(sampling.drop_audio),
+        mask=torch.maximum(box_masks(union, config.height, config.width),
+                           1 - kept(sampling.whole_region)[:, None, None, None]), mouth=clips.mouth[picks[:, None], clip],
+        mouth_boxes=mouth_regions(union), speeds=clips.speeds[picks[:, None], clip].float())
+
+
+def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes (B, 4) in fractions -> masks (B, 1, height, width), 1 inside."""
+    x = (torch.arange(width, device=boxes.device) + 0.5) / width
+    y = (torch.arange(height, device=boxes.device) + 0.5) / height
+    across = (x >= boxes[:, None, 0]) & (x < boxes[:, None, 2])
+    down = (y >= boxes[:, None, 1]) & (y < boxes[:, None, 3])
+    return (down[:, :, None] & across[:, None, :]).float()[:, None]
+
+
+def mouth_regions(face: Tensor) -> Tensor:
+    """Face boxes (B, 4) -> the lower middle of each, where the mouth moves: central 60 %, lowest 45 %."""
+    x0, y0, x1, y1 = face.unbind(-1)
+    width, height = x1 - x0, y1 - y0
+    return torch.stack([x0 + 0.2 * width, y0 + 0.55 * height, x1 - 0.2 * width, y1], dim=-1)

@@ -1,0 +1,70 @@
+"""Measures on curves, pictures, latents and boxes; nothing here knows about avatars."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def pearson(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of two curves (F,), over their common length; 0 when one of them is flat."""
+    n = min(len(a), len(b))
+    a, b = (np.asarray(curve[:n], np.float64) for curve in (a, b))
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 1e-9 * n else 0.0
+
+
+def best_lag(a: np.ndarray, b: np.ndarray, span: int = 8) -> int:
+    """The shift in -span..span frames at which `a` correlates best with `b`; positive when `a` comes late."""
+    n = min(len(a), len(b))
+    scores = {
+        k: pearson(a[max(k, 0) : n + min(k, 0)], b[max(-k, 0) : n - max(k, 0)])
+        for k in range(-span, span + 1)
+    }
+    return max(scores, key=lambda k: (scores[k], -abs(k)))
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation of two sequences of numbers; 0 when one of them is constant."""
+    from scipy.stats import rankdata
+
+    return pearson(rankdata(a), rankdata(b))
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """dB between uint8 pictures of one shape; 99 when they are equal."""
+    error = np.mean((a.astype(np.float64) - b) ** 2)
+    return float(min(99.0, 10 * np.log10(255**2 / max(error, 1e-9))))
+
+
+def psnr_outside(frames: np.ndarray, truth_background: np.ndarray, head_mask: np.ndarray) -> float:
+    """dB of frames (F, H, W, 3) uint8 against one picture (H, W, 3), where `head_mask` (F, H, W) is False."""
+    outside = ~head_mask
+    if not outside.any():
+        raise ValueError("the head covers the whole picture: there is no background to compare")
+    return psnr(frames[outside], np.broadcast_to(truth_background, frames.shape)[outside])
+
+
+def latent_change(latents: Tensor) -> float:
+    """Mean absolute change of latents (F, C, H, W) from frame to frame."""
+    latents = latents.float()
+    return float((latents[1:] - latents[:-1]).abs().mean())
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes x0, y0, x1, y1."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    inner = np.prod(np.maximum(high - low, 0))
+    outer = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - inner
+    return float(inner / outer)
+
+
+def nearest(queries: Tensor, gallery: Tensor) -> Tensor:
+    """Index (N,) of the most similar row of `gallery` (M, D) for each of `queries` (N, D), by cosine."""
+    unit = torch.nn.functional.normalize
+    return (unit(queries, dim=1) @ unit(gallery, dim=1).T).argmax(1)
+
+
+def smoothed(curve: np.ndarray, width: int = 3) -> np.ndarray:
+    """Running mean (F - width + 1,) of a curve (F,)."""
+    return np.convolve(curve, np.ones(width) / width, mode="valid")

@@ -1,0 +1,55 @@
+"""Pictures as a generator leaves them: softer, blotchy, grainy, a little darker or lighter."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BLOCK = 8
+
+
+def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Randomly degraded copies of frames (N, 3, H, W) in 0..1, each by another amount."""
+
+    def amount(most: float) -> Tensor:
+        """Mostly little: clean pictures must stay in the mix."""
+        return most * torch.rand(len(frames), 1, 1, 1, generator=generator) ** 2
+
+    def chance() -> Tensor:
+        return torch.rand((), generator=generator)
+
+    blur = _blurred if chance() < 0.5 else _halved
+    out = torch.lerp(frames, blur(frames), amount(1.3))
+    if chance() < 0.25:
+        out = _quantised(out, amount(0.06) + 0.005)
+    small = torch.randn(len(frames), 3, frames.shape[2] // 8, frames.shape[3] // 8, generator=generator)
+    blotches = F.interpolate(small, scale_factor=8.0, mode="bilinear")
+    grain = torch.rand(frames.shape, generator=generator) - 0.5
+    out = out + amount(0.05) * blotches + amount(0.17) * grain
+    gain = 1 + 0.05 * (2 * torch.rand(len(frames), 3, 1, 1, generator=generator) - 1)
+    offset = 0.03 * (2 * torch.rand(len(frames), 1, 1, 1, generator=generator) - 1)
+    return (out * gain + offset).clamp(0, 1)
+
+
+def _blurred(frames: Tensor) -> Tensor:
+    row = torch.tensor([1.0, 2.0, 1.0]) / 4
+    kernel = (row[:, None] * row).expand(3, 1, 3, 3)
+    return F.conv2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+
+
+def _halved(frames: Tensor) -> Tensor:
+    """Through half the resolution and back."""
+    return F.interpolate(F.avg_pool2d(frames, 2), scale_factor=2.0, mode="bilinear")
+
+
+def _quantised(frames: Tensor, step: Tensor) -> Tensor:
+    """Rounded in the cosine basis of 8 px blocks, as JPEG does; step (N, 1, 1, 1)."""
+    n, c, h, w = frames.shape
+    place, wave = torch.arange(BLOCK) + 0.5, torch.arange(BLOCK)[:, None]
+    basis = math.sqrt(2 / BLOCK) * torch.cos(math.pi * wave * place / BLOCK)
+    basis[0] = math.sqrt(1 / BLOCK)
+    blocks = frames.reshape(n, c, h // BLOCK, BLOCK, w // BLOCK, BLOCK).transpose(3, 4)
+    step = step[..., None, None] * (1 + wave + wave.T)
+    spectrum = (basis @ blocks @ basis.T / step).round() * step
+    return (basis.T @ spectrum @ basis).transpose(3, 4).reshape(n, c, h, w)

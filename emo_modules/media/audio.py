@@ -1,0 +1,118 @@
+"""Audio files, the 16 kHz mono signal the encoder hears, and the clock that ties samples to frames."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SAMPLE_RATE = 16000
+
+
+def load_audio(path: str | Path) -> tuple[Tensor, int]:
+    """Reads any audio or video file as mono: waveform (T,) float32 at the file's own rate, and that rate.
+
+    Raises FileNotFoundError, or ValueError that says what the file holds instead of audio.
+    """
+    waveform, sample_rate = decode_audio(path)
+    return waveform.mean(dim=0), sample_rate
+
+
+def decode_audio(path: str | Path) -> tuple[Tensor, int]:
+    """Reads the first audio stream with its channels kept: waveform (channels, T) float32, sample rate.
+
+    AAC comes with the encoder's padding, up to 1023 samples at the end. Raises as `load_audio`.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
+                raise ValueError(f"{path} has no audio stream, found: {kinds}. Choose a file with sound.")
+            stream = container.streams.audio[0]
+            pieces = list(_planar_pieces(container, stream))
+            sample_rate = stream.rate
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} ({size} bytes) cannot be read as audio: {error.strerror}") from error
+    if not pieces:
+        raise ValueError(f"{path} has an audio stream without samples. Choose a file with sound.")
+    return torch.from_numpy(np.concatenate(pieces, axis=1)), sample_rate
+
+
+def _planar_pieces(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[np.ndarray]:
+    to_float = av.AudioResampler(format="fltp")
+    for frame in container.decode(stream):
+        for converted in to_float.resample(frame):
+            yield converted.to_ndarray()
+
+
+def check_audio(waveform: Tensor) -> None:
+    """Raises ValueError when waveform (..., T) is empty or holds NaN or infinite samples."""
+    if waveform.numel() == 0:
+        raise ValueError(f"audio is empty: shape {tuple(waveform.shape)}. Give it at least one sample.")
+    broken = waveform.numel() - int(torch.isfinite(waveform).sum())
+    if broken:
+        raise ValueError(
+            f"audio has {broken} NaN or infinite samples of {waveform.numel()}. "
+            "Export it again, or replace them with torch.nan_to_num."
+        )
+
+
+def to_mono_16k(waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
+    """Mean over channels of waveform (channels, T) or (T,) at 16 kHz: (T',) float32.
+
+    T' is exactly ceil(T * 16000 / sample_rate). Raises ValueError for empty audio, NaN or infinite samples,
+    or a rate below 1.
+    """
+    import librosa
+
+    waveform = torch.as_tensor(waveform, dtype=torch.float32).detach().cpu()
+    check_audio(waveform)
+    if sample_rate < 1:
+        raise ValueError(f"sample rate must be at least 1 Hz, got {sample_rate}")
+    mono = waveform.mean(dim=0) if waveform.ndim == 2 else waveform
+    resampled = librosa.resample(mono.numpy(), orig_sr=sample_rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")
+    # librosa derives the length from a float ratio: 441 samples at 44.1 kHz may give 161 instead of 160,
+    # and the extra sample would count as an extra frame.
+    exact = -(-len(mono) * SAMPLE_RATE // sample_rate)
+    return _fit(torch.from_numpy(resampled), exact)
+
+
+def exact_fps(fps: float | Fraction) -> Fraction:
+    """The rational frame rate a float stands for: 29.97002997 is 30000/1001.
+
+    Raises ValueError at 0 or below.
+    """
+    rate = Fraction(fps).limit_denominator(1001)
+    if rate <= 0:
+        raise ValueError(f"fps must be above 0, got {fps}")
+    return rate
+
+
+def frame_count(samples: int, sample_rate: int, fps: float | Fraction) -> int:
+    """Number of frames that hold at least one of the samples, at least 1.
+
+    Frame k covers samples [k*sr/fps, (k+1)*sr/fps). This is ceil(samples*fps/sr), except that a boundary
+    between two whole samples opens no frame; so the count of `fit_to_frames(..., F, fps)` is F again.
+    """
+    return max(1, 1 + int((samples - 1) * exact_fps(fps) // sample_rate))
+
+
+def samples_in_frames(frames: int, sample_rate: int, fps: float | Fraction) -> int:
+    """round(frames * sample_rate / fps), exact over hours."""
+    return round(frames * sample_rate / exact_fps(fps))
+
+
+def fit_to_frames(waveform: Tensor, sample_rate: int, frames: int, fps: float | Fraction) -> Tensor:
+    """Cuts waveform (..., T) or pads it with zeros to exactly the samples that `frames` frames last."""
+    return _fit(waveform, samples_in_frames(frames, sample_rate, fps))
+
+
+def _fit(waveform: Tensor, samples: int) -> Tensor:
+    waveform = waveform[..., :samples]
+    return functional.pad(waveform, (0, samples - waveform.shape[-1]))

@@ -1,0 +1,164 @@
+"""Video files: frames streamed to H.264 with AAC sound, and read back."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from .audio import check_audio, decode_audio, exact_fps, samples_in_frames
+from .image import as_float_image
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+BT709 = 1  # matrix, primaries and transfer in the H.264 header; players guess by size without it
+LIMITED_RANGE = 1
+
+
+class VideoWriter:
+    """Writes frames one by one to an H.264 file (yuv420p) with the given sound, at flat memory.
+
+    The file appears under `path` only when the `with` block ends well; until then it is `NAME.partial.SUFFIX`
+    next to it, which an exception removes. Odd sizes get one more row or column that repeats the edge.
+    audio (T,) or (channels, T) with 1 or 2 channels is written at its full length, whatever the video's.
+    Raises ValueError for a name, size, rate or sound that the file cannot hold, and for no frame at all.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: float | Fraction,
+        audio: Tensor | None = None,
+        sample_rate: int | None = None,
+        crf: int = 18,
+    ) -> None:
+        if width < 1 or height < 1:
+            raise ValueError(f"a video needs a size of at least 1x1, got {width}x{height}")
+        self._path = Path(path)
+        if self._path.suffix not in SUFFIXES:
+            raise ValueError(f"{path} should end in one of {SUFFIXES}, got {self._path.suffix!r}")
+        self._partial = self._path.with_stem(self._path.stem + ".partial")
+        self._shape = (height, width, 3)
+        self._fps = exact_fps(fps)
+        self._crf = crf
+        self._audio = None if audio is None else _checked_sound(audio, sample_rate)
+        self._sample_rate = sample_rate
+        self._frames = 0
+        self._samples = 0
+
+    def __enter__(self) -> Self:
+        self._container = av.open(str(self._partial), "w", options=self._options())
+        self._picture = self._picture_stream()
+        if self._audio is not None:
+            layout = "mono" if len(self._audio) == 1 else "stereo"
+            self._sound = self._container.add_stream("aac", rate=self._sample_rate, layout=layout)
+        return self
+
+    def _options(self) -> dict[str, str]:
+        # The index in front lets a browser play while it loads; Matroska knows no such option.
+        return {} if self._path.suffix == ".mkv" else {"movflags": "+faststart"}
+
+    def _picture_stream(self) -> av.VideoStream:
+        height, width, _ = self._shape
+        stream = self._container.add_stream("libx264", rate=self._fps, options={"crf": str(self._crf)})
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+        return stream
+
+    def write(self, frame: Tensor | np.ndarray) -> None:
+        """Adds one frame (H, W, 3), uint8 or floats in 0..1. Raises ValueError for another shape."""
+        if tuple(frame.shape) != self._shape:
+            raise ValueError(f"the video takes frames {self._shape}, got {tuple(frame.shape)}")
+        height, width, _ = self._shape
+        pixels = np.pad(_as_bytes(frame), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        picture.pts, picture.time_base = self._frames, 1 / self._fps
+        self._container.mux(self._picture.encode(picture))
+        self._frames += 1
+        if self._audio is not None:
+            # In step with the picture, so that a player finds both close together in the file.
+            self._write_sound(samples_in_frames(self._frames, self._sample_rate, self._fps))
+
+    def _write_sound(self, until: int | None = None) -> None:
+        piece = self._audio[:, self._samples : until]
+        if piece.shape[1] == 0:
+            return
+        layout = "mono" if len(piece) == 1 else "stereo"
+        sound = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=layout)
+        sound.sample_rate = self._sample_rate
+        sound.pts, sound.time_base = self._samples, Fraction(1, self._sample_rate)
+        self._container.mux(self._sound.encode(sound))
+        self._samples += piece.shape[1]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with self._container:
+                if kind is None:
+                    self._finish()
+            if kind is None:
+                os.replace(self._partial, self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if self._frames == 0:
+            raise ValueError(f"no frame was written to {self._path}")
+        self._container.mux(self._picture.encode(None))
+        if self._audio is not None:
+            self._write_sound()
+            self._container.mux(self._sound.encode(None))
+
+
+def _checked_sound(audio: Tensor | np.ndarray, sample_rate: int | None) -> np.ndarray:
+    audio = torch.as_tensor(audio, dtype=torch.float32).detach().cpu()
+    check_audio(audio)
+    audio = audio if audio.ndim == 2 else audio[None]
+    if len(audio) > 2:
+        raise ValueError(f"the sound track takes 1 or 2 channels, got {len(audio)}: mix them down")
+    if sample_rate not in AAC_RATES:
+        raise ValueError(f"AAC has no sample rate {sample_rate}; resample to one of {AAC_RATES}")
+    return audio.numpy()
+
+
+def _as_bytes(frame: Tensor | np.ndarray) -> np.ndarray:
+    frame = torch.as_tensor(frame).detach().cpu()
+    if frame.dtype != torch.uint8:
+        frame = (as_float_image(frame) * 255).round().byte()
+    return frame.numpy()
+
+
+def read_video(path: str | Path) -> tuple[Tensor, Fraction, Tensor | None, int | None]:
+    """Frames (F, H, W, 3) uint8, frames per second, sound (channels, T) float32 and its sample rate.
+
+    The last two are None for a silent video. Everything is held in memory: for clips.
+    Raises FileNotFoundError, or ValueError that says what the file holds instead of video.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
+                raise ValueError(f"{path} has no video stream, found: {kinds}. Choose a video file.")
+            stream = container.streams.video[0]
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+            fps, has_sound = stream.average_rate, bool(container.streams.audio)
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} ({size} bytes) cannot be read as video: {error.strerror}") from error
+    if not frames:
+        raise ValueError(f"{path} has a video stream without frames")
+    waveform, sample_rate = decode_audio(path) if has_sound else (None, None)
+    return torch.from_numpy(np.stack(frames)), Fraction(fps), waveform, sample_rate

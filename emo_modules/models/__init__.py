@@ -1,0 +1,1 @@
+"""EMO's networks. Every module takes `operations`, a namespace with Linear, Conv2d, GroupNorm and LayerNorm."""

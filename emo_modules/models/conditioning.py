@@ -1,0 +1,75 @@
+"""Small encoders of the conditions: face region, audio window, head speed (EMO sec. 3.2.1, 3.2.4)."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..config import AudioConfig, SpeedConfig
+
+
+class FaceLocator(nn.Module):
+    """Region mask (B, 1, 8H, 8W) in 0..1 -> features (B, C, H, W) added to the noisy latents' first layer.
+
+    The output layer is zero at the start, so that adding the locator changes nothing (EMO sec. 3.2.4).
+    """
+
+    def __init__(self, channels: tuple[int, ...], out_channels: int, operations: Any = nn):
+        super().__init__()
+        self.conv_in = operations.Conv2d(1, channels[0], 3, padding=1)
+        self.blocks = nn.ModuleList(
+            operations.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(channels, channels[1:], strict=False))
+        self.conv_out = operations.Conv2d(channels[-1], out_channels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
+
+    def forward(self, mask: Tensor) -> Tensor:
+        h = F.silu(self.conv_in(mask))
+        for block in self.blocks:
+            h = F.silu(block(h))
+        return self.conv_out(h)
+
+
+class AudioProjection(nn.Module):
+    """Audio windows (B, F, 2m+1, layers, D) -> tokens (B*F, L, audio_dim)."""
+
+    def __init__(self, config: AudioConfig, audio_dim: int, operations: Any = nn):
+        super().__init__()
+        self.shape = (config.tokens, audio_dim)
+        window = (2 * config.context + 1) * config.layers * config.feature_dim
+        self.proj1 = operations.Linear(window, config.hidden_dim)
+        self.proj2 = operations.Linear(config.hidden_dim, config.hidden_dim)
+        self.proj3 = operations.Linear(config.hidden_dim, config.tokens * audio_dim)
+        self.norm = operations.LayerNorm(audio_dim)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        h = F.relu(self.proj1(windows.flatten(0, 1).flatten(1)))
+        return self.norm(self.proj3(F.relu(self.proj2(h))).unflatten(-1, self.shape))
+
+
+def speed_buckets(speeds: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
+    """Head speeds (...) in degrees per second -> (..., d): s_d = tanh((w - c_d) / r_d * 3)."""
+    return torch.tanh((speeds[..., None] - centres) / radii * 3)
+
+
+class SpeedEncoder(nn.Module):
+    """Head speeds (B, F) in degrees per second -> tokens (B, F, speed_dim)."""
+
+    def __init__(self, config: SpeedConfig, speed_dim: int, operations: Any = nn):
+        super().__init__()
+        if len(config.centres) != len(config.radii):
+            raise ValueError(f"speed buckets need one radius each, got {len(config.centres)} centres and "
+                             f"{len(config.radii)} radii")
+        self.context, self.centres, self.radii = config.context, config.centres, config.radii
+        window = (2 * config.context + 1) * len(config.centres)
+        self.proj1 = operations.Linear(window, config.hidden_dim)
+        self.proj2 = operations.Linear(config.hidden_dim, speed_dim)
+
+    def forward(self, speeds: Tensor) -> Tensor:
+        like = {"device": speeds.device, "dtype": speeds.dtype}
+        buckets = speed_buckets(speeds, torch.tensor(self.centres, **like), torch.tensor(self.radii, **like))
+        frames = torch.arange(speeds.shape[1], device=speeds.device)
+        offsets = torch.arange(-self.context, self.context + 1, device=speeds.device)
+        window = buckets[:, (frames[:, None] + offsets).clamp(0, speeds.shape[1] - 1)]
+        return self.proj2(F.silu(self.proj1(window.flatten(2))))

@@ -1,0 +1,130 @@
+"""What happens inside one frame: residual blocks, and EMO's transformer block (EMO sec. 3.2.1, 3.2.2)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..config import UNetConfig
+from .attention import Attend, Attention, FeedForward, KeysValues, attend, sinusoid
+
+
+@dataclass
+class Layer:
+    """What one UNet layer reads in the Backbone's role, or writes in ReferenceNet's.
+
+    ReferenceNet writes raw features: `reference` (B, L, D) after self-attention, `motion` (N, C, H, W) at the layer's
+    end. The Backbone reads them projected: keys and values for attention, `TemporalTransformer.prepare` for motion.
+    """
+
+    reference: Any = None
+    context: KeysValues | None = None
+    audio: KeysValues | None = None
+    motion: Any = None
+    speed: KeysValues | None = None
+
+
+class ResnetBlock(nn.Module):
+    """(N, C, H, W) and a time embedding (N, T) -> (N, C', H, W)."""
+
+    def __init__(self, channels: int, out_channels: int, time_dim: int, groups: int, operations: Any = nn):
+        super().__init__()
+        self.norm1 = operations.GroupNorm(groups, channels, eps=1e-5)
+        self.conv1 = operations.Conv2d(channels, out_channels, 3, padding=1)
+        self.time_emb_proj = operations.Linear(time_dim, out_channels)
+        self.norm2 = operations.GroupNorm(groups, out_channels, eps=1e-5)
+        self.conv2 = operations.Conv2d(out_channels, out_channels, 3, padding=1)
+        if channels != out_channels:
+            self.conv_shortcut = operations.Conv2d(channels, out_channels, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x))) + self.time_emb_proj(F.silu(emb))[:, :, None, None]
+        h = self.conv2(F.silu(self.norm2(h)))
+        return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
+
+
+def grid_positions(height: int, width: int, dim: int, like: Tensor) -> Tensor:
+    """(H*W, dim) sinusoids of row and column, with periods from 4 cells to 64.
+
+    Their scale of 2 beside unit-variance tokens makes attention start as a look at the same place and its neighbours.
+    """
+    rows, columns = (torch.arange(n, device=like.device) * (torch.pi / 2) for n in (height, width))
+    row = sinusoid(rows, dim // 2, max_period=16.0)[:, None].expand(height, width, -1)
+    column = sinusoid(columns, dim // 2, max_period=16.0)[None].expand(height, width, -1)
+    return 2 * torch.cat([row, column], dim=-1).flatten(0, 1).to(like.dtype)
+
+
+class TransformerBlock(nn.Module):
+    """self-attention -> reference-attention -> context -> audio-attention -> feed-forward.
+
+    Parts that the configuration does not name are not constructed; diffusers' names for those that SD1.5 has.
+    """
+
+    def __init__(self, dim: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
+        super().__init__()
+        ops = {"operations": operations, "attend": attend}
+        self.norm1 = operations.LayerNorm(dim)
+        self.attn1 = Attention(dim, config.heads, **ops)
+        if config.reference_dim:
+            self.norm_ref = operations.LayerNorm(dim)
+            self.attn_ref = Attention(dim, config.heads, **ops)
+        if config.context_dim or config.reference_tap:
+            self.norm2 = operations.LayerNorm(dim)
+        if config.context_dim:
+            self.attn2 = Attention(dim, config.heads, config.context_dim, **ops)
+        if config.audio_dim:
+            self.norm_audio = operations.LayerNorm(dim)
+            self.attn_audio = Attention(dim, config.heads, config.audio_dim, **ops)
+            nn.init.zeros_(self.attn_audio.to_out[0].weight)
+            nn.init.zeros_(self.attn_audio.to_out[0].bias)
+        self.norm3 = operations.LayerNorm(dim)
+        self.ff = FeedForward(dim, operations)
+        self.config = config
+
+    def forward(self, x: Tensor, layer: Layer, frames: int, size: tuple[int, int]) -> Tensor:
+        """x (N, L, D), L = H*W of `size`."""
+        x = x + self.attn1(self.norm1(x))
+        if self.config.reference_tap:
+            layer.reference = self.norm2(x)
+        if self.config.reference_dim:
+            x = x + self.reference_attention(x, layer.reference, frames, size)
+        if self.config.context_dim:
+            x = x + self.attn2(self.norm2(x), layer.context)
+        if self.config.audio_dim:
+            audio = layer.audio
+            x = x + (self.attn_audio.absent(x) if audio is None else self.attn_audio(self.norm_audio(x), audio))
+        return x + self.ff(self.norm3(x))
+
+    def reference_attention(self, x: Tensor, reference: KeysValues | None, frames: int, size: tuple[int, int]) -> Tensor:
+        """All frames of a clip look at the one portrait: frames join the query axis, keys are not repeated."""
+        if reference is None:
+            return self.attn_ref.absent(x)
+        query = self.norm_ref(x)
+        if self.config.reference_positions:
+            query = query + grid_positions(*size, x.shape[-1], x)
+        clip = query.unflatten(0, (-1, frames)).flatten(1, 2)
+        return self.attn_ref(clip, reference).unflatten(1, (frames, -1)).flatten(0, 1)
+
+    def project_reference(self, features: Tensor, size: tuple[int, int]) -> KeysValues:
+        """ReferenceNet's tap (B, L, D) -> the keys and values that every frame and every step reads."""
+        positions = grid_positions(*size, features.shape[-1], features) if self.config.reference_positions else None
+        return self.attn_ref.keys_values(features, positions)
+
+
+class SpatialTransformer(nn.Module):
+    """(N, C, H, W) -> same, through one transformer block over the H*W tokens of each image."""
+
+    def __init__(self, channels: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
+        super().__init__()
+        self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
+        self.proj_in = operations.Conv2d(channels, channels, 1)
+        self.transformer_blocks = nn.ModuleList([TransformerBlock(channels, config, operations, attend)])
+        self.proj_out = operations.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor, layer: Layer, frames: int) -> Tensor:
+        height, width = x.shape[-2:]
+        tokens = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
+        tokens = self.transformer_blocks[0](tokens, layer, frames, (height, width))
+        return x + self.proj_out(tokens.transpose(1, 2).unflatten(2, (height, width)))

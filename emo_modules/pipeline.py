@@ -1,0 +1,160 @@
+"""From a picture and a waveform to frames: what the command line runs, without ComfyUI."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoints.store import load_checkpoint
+from .config import EMOConfig
+from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
+from .media.audio_features import AudioEncoder, encode_audio
+from .media.face import Box, Crop, crop_to_face, find_face, region_mask
+from .models.emo import EMO
+from .sampling.chunks import Performance, chunk_count, noise_for, render_chunks
+from .sampling.solver import Solver, Step
+
+DEMO_CHECKPOINT = Path(__file__).parent / "demo"
+FACE_MARGIN = 1.06  # training masks are unions over a clip, a little larger than one frame's face
+DECODE_BATCH = 12
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to render; None takes the checkpoint's own default."""
+
+    seed: int = 0
+    steps: int | None = None
+    cfg: float | None = None
+    solver: str = "ddim"
+    head_speed: float | None = 12.0  # degrees per second; None leaves the speed layers out
+    box: Box | None = None  # of the face, in the portrait's pixels
+    mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
+    face_index: int = 0  # among several faces, largest first
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a rendering stands: chunk 1..chunks, step 1..steps, and the current estimate of the chunk's latents."""
+
+    chunk: int
+    chunks: int
+    step: int
+    steps: int
+    estimate: Tensor
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A portrait as the model sees it."""
+
+    picture: Tensor  # (3, H, W) in 0..1, the crop
+    crop: Crop
+    face: Box  # in the crop's pixels
+
+
+@dataclass(frozen=True)
+class Animation:
+    """`frames` yields (F', H, W, 3) in 0..1, chunk by chunk, computed as they are asked for."""
+
+    frames: Iterator[Tensor]
+    count: int
+    fps: float
+    audio: Tensor  # (T,) exactly as long as the frames
+    sample_rate: int
+    prepared: Prepared
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A checkpoint's parts, ready to run."""
+
+    model: EMO
+    vae: nn.Module
+    audio_encoder: AudioEncoder
+
+    @classmethod
+    def load(cls, checkpoint: str | Path = DEMO_CHECKPOINT, device: str = "cpu",
+             dtype: torch.dtype = torch.float32) -> Self:
+        """Raises ValueError when the file is not a complete EMO checkpoint with a VAE and an audio encoder."""
+        loaded = load_checkpoint(checkpoint, device, dtype)
+        missing = [name for name in ("vae", "audio_encoder") if getattr(loaded, name) is None]
+        if missing:
+            raise ValueError(f"{checkpoint} has no {' and no '.join(missing)}; the command line needs a checkpoint that "
+                             "carries all parts, such as the demo model or what `python -m emo_modules train` writes")
+        return cls(loaded.model, loaded.vae, loaded.audio_encoder)
+
+    @property
+    def config(self) -> EMOConfig:
+        return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    def prepare(self, portrait: Tensor, options: Options) -> Prepared:
+        """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
+        face = find_face(portrait, options.box, options.mask, options.face_index)
+        return Prepared(*crop_to_face(portrait, face, self.config.width, self.config.height))
+
+    @torch.no_grad()
+    def latents(self, prepared: Prepared, waveform: Tensor, frames: int, options: Options,
+                progress: Callable[[Progress], None] | None = None) -> Iterator[Tensor]:
+        """Latents (F', C, H, W) of chunk after chunk for a mono 16 kHz waveform (T,)."""
+        config, like = self.config, {"device": self.device, "dtype": self.dtype}
+        reference = self.vae.encode(prepared.picture[None].to(**like) * 2 - 1)
+        face = prepared.face.scaled(FACE_MARGIN).clipped(config.width, config.height)
+        video = self.model.video_conditions(reference, region_mask([face], config.height, config.width)[None].to(**like))
+        features = encode_audio(self.audio_encoder, waveform, frames, config.fps).to(**like)
+        speeds = None if options.head_speed is None else torch.full((frames,), float(options.head_speed), **like)
+        chunks, done = chunk_count(frames, config.clip_frames), 0
+
+        def on_step(step: Step) -> None:
+            progress(Progress(done + 1, chunks, step.index, step.total, step.estimate))
+
+        solver = Solver(self.model, options.solver, options.steps or config.schedule.steps,
+                        config.schedule.cfg if options.cfg is None else options.cfg, on_step if progress else None)
+        noise = noise_for(self.model, frames, tuple(reference.shape[-2:]), options.seed, **like)
+        for latents in render_chunks(self.model, video, Performance(features, speeds), solver, noise):
+            yield latents
+            done += 1
+
+    def animate(self, portrait: Tensor, waveform: Tensor, sample_rate: int, options: Options | None = None,
+                progress: Callable[[Progress], None] | None = None) -> Animation:
+        """Portrait (H, W, 3) in 0..1 and waveform (T,) or (channels, T) at any rate -> frames and their sound.
+
+        Raises ValueError for audio that is empty or not finite. Raise `Cancelled` from `progress` to stop.
+        """
+        options = options or Options()
+        check_audio(waveform)
+        frames = frame_count(waveform.shape[-1], sample_rate, self.config.fps)
+        heard = to_mono_16k(waveform, sample_rate)
+        prepared = self.prepare(portrait, options)
+        latents = self.latents(prepared, heard, frames, options, progress)
+        return Animation(
+            frames=(decode_frames(self.vae, chunk) for chunk in latents), count=frames, fps=self.config.fps,
+            audio=fit_to_frames(waveform, sample_rate, frames, self.config.fps), sample_rate=sample_rate,
+            prepared=prepared)
+
+
+@torch.no_grad()
+def decode_frames(vae: nn.Module, latents: Tensor, batch: int = DECODE_BATCH) -> Tensor:
+    """Latents (F, C, H, W) -> frames (F, H, W, 3) float32 in 0..1 on the CPU, in smaller batches if memory is short."""
+    try:
+        pieces = [vae.decode(piece).float().cpu() for piece in latents.split(batch)]
+    except torch.OutOfMemoryError as error:
+        if batch == 1:
+            height, width = latents.shape[-2:]
+            raise RuntimeError(f"not enough memory to decode one frame of {8 * width} x {8 * height} pixels; free "
+                               "memory, use half precision, or lower the size") from error
+        logging.getLogger(__name__).warning("not enough memory to decode %d frames at once, trying %d", batch, batch // 2)
+        return decode_frames(vae, latents, batch // 2)
+    return ((torch.cat(pieces) + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()

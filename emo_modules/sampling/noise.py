@@ -1,0 +1,25 @@
+"""Starting noise, reproducible per seed and drawn chunk by chunk."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+
+def mix(common: Tensor, own: Tensor, shared: float) -> Tensor:
+    """Noise of unit variance of which `shared` is common to all frames (mixed noise, arXiv 2305.10474 sec. 4.1)."""
+    return shared**0.5 * common + (1 - shared) ** 0.5 * own
+
+
+def clip_noise(shape: torch.Size, shared: float, generator: torch.Generator) -> Tensor:
+    """(B, F, C, H, W) training noise; what the frames of a clip share is drawn once for each clip."""
+    common = torch.randn(shape[0], 1, *shape[2:], generator=generator)
+    return mix(common, torch.randn(shape, generator=generator), shared)
+
+
+def video_noise(frames: int, chunk: int, shape: tuple[int, ...], shared: float, seed: int) -> Iterator[Tensor]:
+    """Noise (F, C, H, W) of each chunk of a video; what frames share is the same for the whole video."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(1, *shape, generator=generator)
+    for start in range(0, frames, chunk):
+        yield mix(common, torch.randn(min(chunk, frames - start), *shape, generator=generator), shared)

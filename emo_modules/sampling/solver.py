@@ -1,0 +1,58 @@
+"""Denoise one clip with a diffusers scheduler, with classifier-free guidance, progress and cancelling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..models.emo import EMO, Conditions
+from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a progress callback sees after each denoising step of a chunk."""
+
+    index: int  # 1 .. total
+    total: int
+    estimate: Tensor  # (F, C, H, W): the clean latents as they look now
+
+
+class Cancelled(RuntimeError):
+    """Raise it from a progress callback to stop within one step; nothing catches it but the caller."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """`solve(noise, conditions)`: from noise (F, C, H, W) to clean latents of one clip."""
+
+    model: EMO
+    name: str = "ddim"
+    steps: int = 40
+    cfg: float = 3.5
+    on_step: Callable[[Step], None] | None = None
+
+    def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
+        """The prediction, moved away from what it would be without portrait and sound; one pass when cfg is 1."""
+        prediction = self.model.predict(x, timesteps, conditions)
+        if self.cfg == 1:
+            return prediction
+        without = self.model.predict(x, timesteps, conditions.unconditional())
+        return without + self.cfg * (prediction - without)
+
+    @torch.no_grad()
+    def __call__(self, noise: Tensor, conditions: Conditions) -> Tensor:
+        schedule = self.model.config.schedule
+        scheduler = build_scheduler(self.name, schedule)
+        scheduler.set_timesteps(self.steps, device=noise.device)
+        alphas = alphas_cumprod(schedule).to(noise.device, noise.dtype)
+        x = noise * scheduler.init_noise_sigma
+        for i, t in enumerate(scheduler.timesteps):
+            model_input = scheduler.scale_model_input(x, t)
+            prediction = self.guided(model_input, t.expand(len(x)), conditions)
+            x = scheduler.step(prediction, t, x, return_dict=False)[0].to(noise.dtype)
+            if self.on_step is not None:
+                alpha_bar = alphas[t.long()]
+                self.on_step(Step(i + 1, self.steps, clean_estimate(model_input, prediction, alpha_bar, schedule)))
+        return x

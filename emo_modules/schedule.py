@@ -1,0 +1,65 @@
+"""Noise schedules and solvers: diffusers' schedulers, set up as a model was trained."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .config import ScheduleConfig
+
+TRAIN_STEPS = 1000
+SOLVERS = {
+    "ddim": ("DDIMScheduler", {}),
+    "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "lcm": ("LCMScheduler", {}),
+}
+
+
+def alphas_cumprod(config: ScheduleConfig) -> Tensor:
+    """(1000,) float64 share of signal power at every training timestep; 0 at the last with zero terminal SNR.
+
+    "scaled_linear" is linear in sqrt(beta), Stable Diffusion's own; "linear" is linear in beta.
+    """
+    ends = torch.tensor([config.beta_start, config.beta_end], dtype=torch.float64)
+    power = 0.5 if config.beta_schedule == "scaled_linear" else 1.0
+    betas = torch.linspace(*(ends**power).tolist(), TRAIN_STEPS, dtype=torch.float64) ** (1 / power)
+    root = (1 - betas).cumprod(0).sqrt()
+    if config.zero_terminal_snr:  # arXiv 2305.08891, algorithm 1
+        root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    return root.square()
+
+
+def add_noise(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x_t = sqrt(a) x_0 + sqrt(1 - a) e, for a broadcastable to `clean`."""
+    return alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
+
+
+def training_target(clean: Tensor, noise: Tensor, alpha_bar: Tensor, config: ScheduleConfig) -> Tensor:
+    """What the model learns to predict: the noise (EMO eq. 1), or the velocity sqrt(a) e - sqrt(1 - a) x_0."""
+    if config.prediction == "epsilon":
+        return noise
+    return alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * clean
+
+
+def clean_estimate(noisy: Tensor, prediction: Tensor, alpha_bar: Tensor, config: ScheduleConfig) -> Tensor:
+    """The clean latents that a prediction implies."""
+    if config.prediction == "epsilon":
+        return (noisy - (1 - alpha_bar).sqrt() * prediction) / alpha_bar.sqrt()
+    return alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * prediction
+
+
+def build_scheduler(solver: str, config: ScheduleConfig) -> Any:
+    """The diffusers scheduler of a `SOLVERS` name. Raises ValueError listing the names for any other."""
+    import diffusers
+
+    if solver not in SOLVERS:
+        raise ValueError(f"solver {solver!r} is none of {', '.join(SOLVERS)}")
+    name, extra = SOLVERS[solver]
+    common = {"num_train_timesteps": TRAIN_STEPS, "beta_start": config.beta_start, "beta_end": config.beta_end,
+              "beta_schedule": config.beta_schedule, "prediction_type": config.prediction,
+              "rescale_betas_zero_snr": config.zero_terminal_snr, "timestep_spacing": "trailing"}
+    if solver in ("ddim", "lcm"):
+        extra = extra | {"clip_sample": False, "set_alpha_to_one": True}
+    return getattr(diffusers, name)(**common, **extra)

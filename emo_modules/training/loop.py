@@ -1,0 +1,186 @@
+"""One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
+from ..models.emo import EMO
+from ..schedule import TRAIN_STEPS, alphas_cumprod
+from .losses import LossConfig, Noised, add_training_noise, denoising_loss, reader_loss
+from .stages import DEMO_STAGES, PAPER_STAGES, Stage, select_parameters
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
+
+    stage: str
+    steps: int
+    demo: bool = False  # the demo's stage table and mouth reader
+    lr: float = 1e-5
+    warmup: int = 500
+    sampling: Sampling = Sampling()
+    loss: LossConfig = LossConfig()
+    ema: float = 0.999
+    seed: int = 0
+    precision: str = "bf16"
+    minutes: float | None = None  # stop, resumable, when this much wall clock is spent
+    save_every: int = 250
+    log_every: int = 25
+
+    @property
+    def table(self) -> Stage:
+        stages = DEMO_STAGES if self.demo else PAPER_STAGES
+        if self.stage not in stages:
+            raise ValueError(f"stage {self.stage!r} is none of {', '.join(stages)}")
+        return stages[self.stage]
+
+
+@dataclass
+class Progress:
+    """How far a run is; saved and loaded with the optimizer."""
+
+    step: int = 0
+    running: dict[str, float] = field(default_factory=dict)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self.step, "running": self.running}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step, self.running = state["step"], state["running"]
+
+    def update(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+
+
+def step_generator(seed: int, step: int, process: int) -> torch.Generator:
+    """All randomness of a step follows from its number, so an interrupted run goes on exactly as it would have."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) * 1009 + process)
+
+
+class Trainer:
+    """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`."""
+
+    def __init__(self, model: EMO, clips: ClipSet, config: TrainConfig, folder: Path, reader: nn.Module | None = None,
+                 log: Callable[[str], None] = print):
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+        from diffusers.optimization import get_cosine_schedule_with_warmup
+        from diffusers.training_utils import EMAModel
+
+        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.cuda.is_available(), kwargs_handlers=[
+            DistributedDataParallelKwargs(find_unused_parameters=True)])
+        self.config, self.clips, self.folder, self.log = config, clips, folder, log
+        self.stage, self.emo, self.reader = config.table, model, reader
+        self.named = select_parameters(model, self.stage)
+        parameters = [p for _, p in self.named]
+        optimizer = torch.optim.AdamW(parameters, lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.lr_schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup, config.steps)
+        self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
+        self.ema.to(self.accelerator.device)
+        self.progress = Progress()
+        self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule, self.ema)
+        self.alphas = alphas_cumprod(model.config.schedule)
+
+    def run(self) -> Progress:
+        """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it is there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / "state").exists():
+            self.accelerator.load_state(str(self.folder / "state"))
+        start, first = time.monotonic(), self.progress.step
+        self.model.train()
+        while self.progress.step < self.config.steps:
+            self.progress.update(self.step(self.progress.step))
+            self.progress.step += 1
+            spent = time.monotonic() - start
+            if self.progress.step % self.config.log_every == 0:
+                self.report(spent / (self.progress.step - first))
+            if self.progress.step % self.config.save_every == 0:
+                self.save()
+            if self.config.minutes is not None and spent > self.config.minutes * 60:
+                break
+        self.save()
+        return self.progress
+
+    def step(self, step: int) -> dict[str, float]:
+        noised = self.noised(step)
+        losses = self.losses(noised)
+        loss = sum(losses.values())
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
+        self.optimizer.step()
+        self.lr_schedule.step()
+        self.optimizer.zero_grad()
+        self.ema.step([p for _, p in self.named])
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def noised(self, step: int) -> Noised:
+        generator = step_generator(self.config.seed, step, self.accelerator.process_index)
+        batch = sample_batch(self.clips, self.emo.config, self.config.sampling, generator)
+        noised = add_training_noise(batch, self.emo.config.schedule, self.alphas, self.config.loss, generator)
+        device = self.accelerator.device
+        # with a gradient down to the input every layer computes its own: GroupNorm's backward pass in channels-last
+        # order crashes (torch 2.13, CPU) when a frozen layer before it makes its input gradient unnecessary
+        noisy = noised.noisy.to(device).requires_grad_()
+        return Noised(batch.to(device), noisy, noised.target.to(device), noised.timesteps.to(device),
+                      noised.alpha_bar.to(device))
+
+    def losses(self, noised: Noised) -> dict[str, Tensor]:
+        config = self.config.loss
+        prediction = self.model(noised.noisy, noised.timesteps, noised.batch, self.stage.clips, self.stage.speed)
+        losses = {"denoise": denoising_loss(prediction, noised, config)}
+        if self.reader is not None and config.reader_weight:
+            read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader, config.reader_below)
+            losses["mouth"] = read * config.reader_weight
+        return losses
+
+    def report(self, seconds: float) -> None:
+        line = {"step": self.progress.step, "seconds": round(seconds, 3), "lr": self.lr_schedule.get_last_lr()[0],
+                **{name: round(value, 4) for name, value in self.progress.running.items()}}
+        if self.accelerator.is_main_process:
+            self.log(f"{self.config.stage} {json.dumps(line)}")
+            with (self.folder / "log.jsonl").open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def save(self) -> None:
+        self.accelerator.save_state(str(self.folder / "state"))
+        if self.accelerator.is_main_process:
+            averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}
+            for (name, _), value in zip(self.named, self.ema.shadow_params, strict=True):
+                averaged[name] = value
+            save_file({name: value.contiguous().cpu() for name, value in averaged.items()}, self.folder / "ema.partial")
+            (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
+
+
+@torch.no_grad()
+def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: int = 4) -> dict[int, float]:
+    """Denoising loss on clips that were never trained on, at four noise levels; the same noise every time."""
+    model.eval()
+    alphas, out = alphas_cumprod(model.config.schedule), {}
+    for timestep in (TRAIN_STEPS - 1, 700, 400, 150):
+        total = 0.0
+        for k in range(batches):
+            generator = step_generator(99, k, 0)
+            batch: Batch = sample_batch(clips, model.config, config.sampling, generator)
+            noised = add_training_noise(batch, model.config.schedule, alphas[timestep].expand(TRAIN_STEPS),
+                                        config.loss, generator)
+            steps = torch.full_like(noised.timesteps, timestep)
+            prediction = model(noised.noisy, steps, batch, config.table.clips, config.table.speed)
+            total += float((prediction - noised.target).square().mean())
+        out[timestep] = round(total / batches, 4)
+    return out
+
+
+def load_parameters(model: EMO, path: Path) -> None:
+    """Weights that a stage left behind (`ema.safetensors`), strictly."""
+    model.load_state_dict(load_file(path))

@@ -1,0 +1,73 @@
+"""The training objective: denoising at a random timestep, and the demo's optional extras."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..config import ScheduleConfig
+from ..data.clip_set import Batch, box_masks
+from ..sampling.noise import clip_noise
+from ..schedule import TRAIN_STEPS, add_noise, clean_estimate, training_target
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The defaults are the paper's: plain squared error. The demo's extras are named in its model card."""
+
+    start_share: float = 0.0  # extra samples at the last timestep, where inference starts
+    mouth_weight: float = 0.0  # additional weight on the lower middle of the face
+    reader_weight: float = 0.0  # mouth reader on the predicted clean latents
+    reader_below: float = 0.6  # only where the noise's amplitude is below this
+    motion_noise: float = 0.0  # motion frames are disturbed by up to this much
+
+
+def draw_timesteps(shape: tuple[int, int], start_share: float, generator: torch.Generator) -> Tensor:
+    uniform = torch.randint(TRAIN_STEPS, shape, generator=generator)
+    return torch.where(torch.rand(shape, generator=generator) < start_share, TRAIN_STEPS - 1, uniform)
+
+
+def disturb_motion(batch: Batch, amount: float, generator: torch.Generator) -> None:
+    """Motion frames at inference are the model's own, so it must not trust them to the last digit."""
+    shape = batch.motion.shape
+    level = amount * torch.rand(shape[0], 1, 1, 1, 1, generator=generator)
+    batch.motion.add_(level * torch.randn(shape, generator=generator))
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A batch with noise added: all a loss needs, made with one generator on the CPU so that resuming is exact."""
+
+    batch: Batch
+    noisy: Tensor
+    target: Tensor
+    timesteps: Tensor  # (B, F), one value over a clip, many over single pictures
+    alpha_bar: Tensor  # (B, F, 1, 1, 1)
+
+
+def add_training_noise(batch: Batch, schedule: ScheduleConfig, alphas: Tensor, config: LossConfig,
+                       generator: torch.Generator) -> Noised:
+    disturb_motion(batch, config.motion_noise, generator)
+    size, frames = batch.latents.shape[:2]
+    levels = 1 if batch.motion.shape[1] else frames
+    timesteps = draw_timesteps((size, levels), config.start_share, generator).expand(size, frames)
+    alpha_bar = alphas[timesteps].float()[..., None, None, None]
+    noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator)
+    return Noised(batch, add_noise(batch.latents, noise, alpha_bar),
+                  training_target(batch.latents, noise, alpha_bar, schedule), timesteps, alpha_bar)
+
+
+def denoising_loss(prediction: Tensor, noised: Noised, config: LossConfig) -> Tensor:
+    mouths = box_masks(noised.batch.mouth_boxes, *prediction.shape[-2:])[:, None]
+    weights = 1 + config.mouth_weight * mouths
+    weights = weights / weights.mean()
+    return ((prediction - noised.target).square() * weights).mean()
+
+
+def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, reader: nn.Module,
+                below: float) -> Tensor:
+    """Squared error of the mouth that the reader sees in the estimated clean latents, where it can be seen at all."""
+    estimate = clean_estimate(noised.noisy, prediction, noised.alpha_bar, schedule)
+    seen = reader(estimate.flatten(0, 1)).unflatten(0, prediction.shape[:2])
+    clear = ((1 - noised.alpha_bar).sqrt().flatten(1) < below) & (noised.batch.audio_kept > 0)[:, None]
+    return ((seen - noised.batch.mouth).square().mean(dim=2) * clear).mean()

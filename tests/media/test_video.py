@@ -1,0 +1,164 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from emo_modules.media.audio import load_audio, samples_in_frames
+from emo_modules.media.video import VideoWriter, read_video
+
+COLOURS = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0], [0.8, 0.6, 0.4]])
+
+
+def write_clip(path, width=64, height=48, fps=25, frames=10, audio=None, sample_rate=None):
+    with VideoWriter(path, width, height, fps, audio=audio, sample_rate=sample_rate) as writer:
+        for k in range(frames):
+            writer.write(COLOURS[k % len(COLOURS)].expand(height, width, 3))
+
+
+def chirp(samples, sample_rate):
+    seconds = torch.arange(samples) / sample_rate
+    return 0.4 * torch.sin(2 * torch.pi * (200 + 300 * seconds) * seconds)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 47), (1, 1)])
+def test_frames_come_back_in_order_with_their_colours(tmp_path, size):
+    width, height = size
+    write_clip(tmp_path / "a.mp4", width, height)
+    frames, fps, waveform, sample_rate = read_video(tmp_path / "a.mp4")
+    assert frames.shape == (10, height + height % 2, width + width % 2, 3) and frames.dtype == torch.uint8
+    assert (fps, waveform, sample_rate) == (25, None, None)
+    for k in range(10):
+        expected = (COLOURS[k % len(COLOURS)] * 255).round()
+        assert (frames[k].float() - expected).abs().max() <= 4
+
+
+def test_a_picture_survives_compression_and_odd_edges_repeat(tmp_path):
+    y, x = np.mgrid[0:61, 0:75]
+    picture = np.stack([x * 3, y * 4, 255 - x * 2], axis=-1).astype(np.uint8)
+    with VideoWriter(tmp_path / "p.mp4", 75, 61, 25, crf=10) as writer:
+        for _ in range(3):
+            writer.write(picture)
+    frames = read_video(tmp_path / "p.mp4")[0].float()
+    error = (frames[0, :61, :75] - torch.from_numpy(picture).float()).pow(2).mean()
+    assert 10 * torch.log10(255**2 / error) > 35
+    assert (frames[0, :61, 75] - frames[0, :61, 74]).abs().mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("fps", "rational"),
+    [(25, Fraction(25)), (30000 / 1001, Fraction(30000, 1001)), (12.5, Fraction(25, 2)), (24, Fraction(24))],
+)
+@pytest.mark.parametrize(("sample_rate", "channels"), [(16000, 1), (44100, 2), (8000, 1)])
+def test_sound_keeps_its_length_and_its_place(tmp_path, fps, rational, sample_rate, channels):
+    samples = samples_in_frames(20, sample_rate, fps)
+    audio = chirp(samples, sample_rate).repeat(channels, 1)
+    write_clip(tmp_path / "s.mp4", frames=20, fps=fps, audio=audio, sample_rate=sample_rate)
+    frames, read_fps, waveform, rate = read_video(tmp_path / "s.mp4")
+    assert (len(frames), read_fps, rate, len(waveform)) == (20, rational, sample_rate, channels)
+    assert 0 <= waveform.shape[1] - samples < 1024
+    with av.open(str(tmp_path / "s.mp4")) as container:
+        stream = container.streams.audio[0]
+        # The index of the file counts in milliseconds, so 8 kHz may be off by a few samples.
+        assert abs(float(stream.duration * stream.time_base) - samples / sample_rate) < 1e-3
+    middle = slice(1000, samples - 1000)
+    both = torch.stack([waveform[0, middle], audio[0, middle]])
+    assert torch.corrcoef(both)[0, 1] > 0.98
+
+
+def test_sound_is_interleaved_with_the_picture(tmp_path):
+    audio = chirp(48000 * 4, 48000)
+    write_clip(tmp_path / "i.mp4", frames=100, audio=audio, sample_rate=48000)
+    with av.open(str(tmp_path / "i.mp4")) as container:
+        times = [(p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size]
+    assert max(abs(b[1] - a[1]) for a, b in zip(times, times[1:], strict=False)) < 0.5
+
+
+def test_sound_longer_or_shorter_than_the_picture_is_written_whole(tmp_path):
+    for samples in (4000, 32000):
+        write_clip(tmp_path / "l.mp4", frames=25, audio=chirp(samples, 16000), sample_rate=16000)
+        assert len(read_video(tmp_path / "l.mp4")[0]) == 25
+        assert 0 <= len(load_audio(tmp_path / "l.mp4")[0]) - samples < 1024
+
+
+def test_bytes_and_floats_write_the_same_file(tmp_path):
+    floats = COLOURS[5].expand(16, 16, 3)
+    for name, frame in (("f", floats), ("u", (floats * 255).round().byte()), ("n", floats.numpy())):
+        with VideoWriter(tmp_path / f"{name}.mp4", 16, 16, 25) as writer:
+            writer.write(frame)
+    assert (tmp_path / "f.mp4").read_bytes() == (tmp_path / "u.mp4").read_bytes()
+    assert (tmp_path / "f.mp4").read_bytes() == (tmp_path / "n.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_video_leaves_the_finished_one_whole(tmp_path, error):
+    path = tmp_path / "v.mp4"
+    write_clip(path)
+    finished = path.read_bytes()
+    with pytest.raises(error), VideoWriter(path, 64, 48, 25) as writer:
+        writer.write(torch.zeros(48, 64, 3))
+        raise error
+    assert path.read_bytes() == finished
+    assert [p.name for p in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_no_frame_and_wrong_frames_are_refused_without_a_trace(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"no frame was written to .*v\.mp4"),
+        VideoWriter(tmp_path / "v.mp4", 8, 8, 25),
+    ):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"takes frames \(8, 16, 3\), got \(16, 8, 3\)"),
+        VideoWriter(tmp_path / "v.mp4", 16, 8, 25) as writer,
+    ):
+        writer.write(torch.zeros(16, 8, 3))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0}, "at least 1x1, got 0x8"),
+        ({"fps": 0}, "fps must be above 0, got 0"),
+        ({"audio": torch.zeros(0), "sample_rate": 16000}, "audio is empty"),
+        ({"audio": torch.full((9,), torch.nan), "sample_rate": 16000}, "9 NaN or infinite"),
+        ({"audio": torch.zeros(6, 100), "sample_rate": 16000}, "1 or 2 channels, got 6"),
+        ({"audio": torch.zeros(100), "sample_rate": 17000}, "no sample rate 17000"),
+        ({"path": "v.avi"}, r"v\.avi should end in one of .*got '\.avi'"),
+    ],
+)
+def test_impossible_videos_are_refused_before_anything_is_written(tmp_path, options, message):
+    settings = {"path": "v.mp4", "width": 8, "height": 8, "fps": 25} | options
+    settings["path"] = tmp_path / settings["path"]
+    with pytest.raises(ValueError, match=message):
+        VideoWriter(**settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_a_video_is_named_with_what_it_holds(tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video here")
+    with pytest.raises(ValueError, match=r"notes\.mp4 \(13 bytes\) cannot be read as video"):
+        read_video(text)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        read_video(tmp_path / "absent.mp4")
+    whole = tmp_path / "whole.mp4"
+    write_clip(whole)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[:400])
+    with pytest.raises(ValueError, match=r"cut\.mp4"):
+        read_video(cut)
+
+
+def test_sound_only_is_not_a_video(tmp_path):
+    path = tmp_path / "sound.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(ValueError, match=r"sound\.m4a has no video stream, found: audio"):
+        read_video(path)

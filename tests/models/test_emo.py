@@ -1,0 +1,124 @@
+"""The whole model: new parts start as no-ops, and every condition counts once it has learned something."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from emo_modules.config import EMOConfig
+from emo_modules.models.emo import EMO, Conditions
+
+FRAMES, SIZE = 3, (8, 11)
+CONDITIONS = ("reference", "motion", "audio", "mask", "speed")
+
+
+def inputs(config: EMOConfig) -> dict[str, Tensor]:
+    audio = config.audio
+    return {
+        "reference": torch.randn(1, 4, *SIZE),
+        "mask": torch.rand(1, 1, 8 * SIZE[0], 8 * SIZE[1]),
+        "audio": torch.randn(1, FRAMES, 2 * audio.context + 1, audio.layers, audio.feature_dim),
+        "motion": torch.randn(1, config.motion_frames, 4, *SIZE),
+        "speed": torch.tensor([[0.0, 12.0, 40.0]]),
+    }
+
+
+def conditions(model: EMO, given: dict[str, Tensor | None]) -> Conditions:
+    video = model.video_conditions(given["reference"], given["mask"])
+    return model.clip_conditions(video, FRAMES, given["audio"], given["motion"], given["speed"])
+
+
+def predict(model: EMO, found: Conditions) -> Tensor:
+    x = torch.randn(FRAMES, 4, *SIZE, generator=torch.Generator().manual_seed(3))
+    return model.predict(x, torch.full((FRAMES,), 400), found)
+
+
+def randomised(config: EMOConfig) -> EMO:
+    model = EMO(config)
+    for parameter in model.parameters():
+        parameter.add_(torch.randn(parameter.shape) * 0.2)
+    return model
+
+
+@pytest.mark.parametrize("name", ["motion", "audio", "mask", "speed"])
+def test_new_parts_start_as_exact_no_ops(small_config, name):
+    model, given = EMO(small_config), inputs(small_config)
+    with_it = predict(model, conditions(model, given))
+    without = predict(model, conditions(model, given | {name: None}))
+    assert torch.equal(with_it, without)
+    assert with_it.std() > 0.01
+
+
+def test_temporal_modules_start_as_exact_no_ops(small_config):
+    model = EMO(small_config)
+    still = EMO(replace(small_config, backbone=replace(small_config.backbone, temporal=False)))
+    still.load_state_dict({k: v for k, v in model.state_dict().items() if "motion_modules" not in k})
+    found = conditions(model, inputs(small_config))
+    assert torch.equal(predict(model, found), predict(still, found))
+
+
+def test_reference_counts_from_the_start(small_config):
+    model, given = EMO(small_config), inputs(small_config)
+    one = predict(model, conditions(model, given))
+    assert (one - predict(model, conditions(model, given).unconditional())).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_every_condition_changes_the_output_of_trained_weights(small_config, name):
+    model, given = randomised(small_config), inputs(small_config)
+    other = given | {name: given[name].flip(1 if name == "speed" else -1)}
+    one, two = (predict(model, conditions(model, g)) for g in (given, other))
+    assert (one - two).abs().max() > 1e-4 * one.abs().max()
+
+
+def test_motion_frames_are_zero_maps_before_the_first_clip(small_config):
+    model, given = randomised(small_config), inputs(small_config)
+    video = model.video_conditions(given["reference"], None)
+    maps = [torch.zeros(small_config.motion_frames, *shape) for shape in video.motion_shapes]
+    expected = model.backbone.project_motion(maps, small_config.motion_frames)
+    for zero, tokens in zip(expected, model.motion_tokens(video, None), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(zero, tokens, strict=True))
+
+
+def test_wrong_number_of_motion_frames_is_refused(small_config):
+    model, given = EMO(small_config), inputs(small_config)
+    with pytest.raises(ValueError, match="motion needs 2 frames, got 1"):
+        conditions(model, given | {"motion": given["motion"][:, :1]})
+
+
+@pytest.mark.parametrize("positions", [False, True])
+def test_unconditional_equals_zero_reference_and_audio_tokens(small_config, positions):
+    config = replace(small_config, backbone=replace(small_config.backbone, reference_positions=positions))
+    model = randomised(config)
+    found = conditions(model, inputs(config))
+    written = model.features(torch.zeros(1, 4, *SIZE))
+    for layer in written:
+        layer.reference = None if layer.reference is None else torch.zeros_like(layer.reference)
+    zeros = replace(found, reference=model.backbone.project_reference(written),
+                    audio=model.backbone.project_audio(torch.zeros(FRAMES, 3, config.backbone.audio_dim)))
+    expected = predict(model, zeros)
+    difference = (predict(model, found.unconditional()) - expected).abs().max()
+    assert difference < 1e-6 * expected.abs().max()
+    assert (predict(model, found) - expected).abs().max() > 1e-3 * expected.abs().max()
+
+
+def test_clips_of_a_batch_do_not_touch_each_other(small_config):
+    model = randomised(small_config)
+    one, two = inputs(small_config), inputs(small_config)
+    both = conditions(model, {name: torch.cat([one[name], two[name]]) for name in one})
+    x = torch.randn(2 * FRAMES, 4, *SIZE)
+    steps = torch.full((2 * FRAMES,), 400)
+    batch = model.predict(x, steps, both)
+    alone = torch.cat([model.predict(part, steps[:FRAMES], conditions(model, given))
+                       for part, given in zip(x.split(FRAMES), (one, two), strict=True)])
+    assert (batch - alone).abs().max() < 1e-5 * alone.abs().max()
+
+
+def test_presets_build_and_reference_net_has_the_backbones_widths():
+    with torch.device("meta"):
+        paper, demo = EMO(EMOConfig.sd15()), EMO(EMOConfig.demo())
+    for model in (paper, demo):
+        backbone, reference = dict(model.backbone.named_parameters()), model.reference_net.named_parameters()
+        assert all(backbone[n].shape == p.shape for n, p in reference if ".norm2" not in n)
+    assert len(list(paper.backbone.places())) == 21

@@ -1,0 +1,39 @@
+"""Configurations survive JSON, and refuse what they do not know."""
+
+import json
+
+import pytest
+
+from emo_modules.config import EMOConfig
+
+
+@pytest.mark.parametrize("config", [EMOConfig(), EMOConfig.sd15(), EMOConfig.demo()])
+def test_json_round_trip(config):
+    assert EMOConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(("path", "message"), [
+    (("colour",), "EMOConfig has no field colour"),
+    (("backbone", "depth"), "UNetConfig has no field depth"),
+    (("speed", "unit"), "SpeedConfig has no field unit"),
+])
+def test_unknown_fields_are_named(path, message):
+    values = json.loads(EMOConfig().to_json())
+    target = values
+    for name in path[:-1]:
+        target = target[name]
+    target[path[-1]] = 1
+    with pytest.raises(ValueError, match=message):
+        EMOConfig.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("field", ["prediction", "beta_schedule"])
+def test_values_outside_their_list_are_refused(field):
+    values = json.loads(EMOConfig().to_json())
+    values["schedule"][field] = "cosine"
+    with pytest.raises(ValueError, match="'cosine' is none of"):
+        EMOConfig.from_json(json.dumps(values))
+
+
+def test_fields_left_out_take_their_defaults():
+    assert EMOConfig.from_json('{"name": "x"}') == EMOConfig(name="x")
