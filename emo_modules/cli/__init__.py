@@ -1,0 +1,36 @@
+"""The command line: animate, avatar, evaluate, prepare-demo-data, train-demo, train."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+# each command's module adds its options to a parser and runs it; imported only when it is asked for
+COMMANDS = {
+    "animate": ("animate", "a portrait and an audio file -> a talking video"),
+    "avatar": ("avatar", "draw a person nobody trained on, with speech and the true video"),
+    "evaluate": ("evaluate", "measure a model on people and sentences it never saw"),
+    "prepare-demo-data": ("prepare", "draw and speak the demo model's training clips"),
+    "train-demo": ("train_demo", "make the demo model from nothing: data, VAE, audio encoder, three stages"),
+    "train": ("train", "one stage of EMO's training on encoded clips"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0, or 1 after printing what was wrong with the input."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="python -m emo_modules", description="EMO: talking portraits")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if arguments[:1] == [name]:
+            import_module(f".{module}", __package__).add_options(command)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        import_module(f".{COMMANDS[options.command][0]}", __package__).run(options)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,19 @@
+"""`avatar --seed N --text T --voice V --out DIR`."""
+
+import argparse
+from pathlib import Path
+
+from ..data.avatar_files import write_avatar
+from ..data.speech import VOICES
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, required=True, help="the person; 1000000 and up were never trained on")
+    parser.add_argument("--text", required=True, help="what they say")
+    parser.add_argument("--voice", choices=VOICES, default="flite:slt")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    write_avatar(options.out, options.seed, options.text, options.voice)
+    print(f"{options.out}: portrait.png, speech.wav, truth.mp4, truth.json")

@@ -1,0 +1,36 @@
+"""A picture of a rendering: portrait, frames, waveform."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+GAP, WAVE_HEIGHT, INK, PAPER = 6, 72, (52, 84, 140), (250, 250, 252)
+
+
+def to_image(frame: Tensor) -> Image.Image:
+    return Image.fromarray((frame.float().numpy() * 255).round().astype(np.uint8))
+
+
+def write_sheet(path: Path, portrait: Tensor, frames: Tensor, audio: Tensor) -> None:
+    """Portrait (H, W, 3) and frames (K, H, W, 3) in 0..1 side by side, the waveform (..., T) under the frames."""
+    height, width = portrait.shape[:2]
+    columns = (len(frames) + 1) // 2
+    sheet = Image.new("RGB", ((columns + 2) * (width + GAP) + GAP, 2 * (height + GAP) + GAP + WAVE_HEIGHT), PAPER)
+    sheet.paste(to_image(portrait).resize((2 * width, 2 * height), Image.LANCZOS), (GAP, GAP))
+    left = 2 * width + 2 * GAP
+    for k, frame in enumerate(frames):
+        sheet.paste(to_image(frame), (left + (k % columns) * (width + GAP), GAP + (k // columns) * (height + GAP)))
+    draw_waveform(sheet, audio.reshape(-1, audio.shape[-1]).mean(0).numpy(), left, 2 * (height + GAP) + GAP)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def draw_waveform(sheet: Image.Image, samples: np.ndarray, left: int, top: int) -> None:
+    columns = sheet.width - GAP - left
+    peaks = [np.abs(piece).max(initial=0.0) for piece in np.array_split(samples, columns)]
+    scale = (WAVE_HEIGHT / 2 - 4) / max(max(peaks), 1e-6)
+    draw, middle = ImageDraw.Draw(sheet), top + WAVE_HEIGHT // 2 - 2
+    for x, peak in enumerate(peaks):
+        draw.line([(left + x, middle - peak * scale), (left + x, middle + peak * scale)], fill=INK)

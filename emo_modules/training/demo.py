@@ -1,0 +1,130 @@
+"""The demo model from nothing, in one resumable recipe. What it was trained with is what stands here."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from ..checkpoints.store import save_checkpoint
+from ..checkpoints.vae import build_vae
+from ..config import EMOConfig
+from ..data.avatar_clips import HELD_OUT, AvatarClip, make_clip, prepare, read_clips
+from ..data.clip_set import ClipSet, Sampling
+from ..media.audio_features import AudioEncoder
+from ..models.emo import EMO
+from .audio_encoder import train_audio_encoder
+from .encode import encode_clips
+from .loop import TrainConfig, Trainer, load_parameters, validation_loss
+from .losses import LossConfig
+from .mouth_reader import train_mouth_reader
+from .samples import write_sample_sheet
+from .stages import start_as_lookup
+from .vae import to_vae_frames, train_vae
+
+MAX_BYTES = 16 * 2**20 - 1
+NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
+_CLIPS = Sampling(batch=4, drop_audio=0.05, drop_reference=0.03)
+
+
+@dataclass(frozen=True)
+class DemoRecipe:
+    """Two slow cores, a little under two hours. `scale` multiplies every budget."""
+
+    clips: int = 2000
+    vae_minutes: float = 9.0
+    audio_minutes: float = 5.0
+    stages: tuple[TrainConfig, ...] = (
+        TrainConfig("image", 500, demo=True, lr=1.5e-3, warmup=60, ema=0.998,
+                    sampling=Sampling(batch=12, frames=4, motion_frames=0),
+                    loss=LossConfig(inference_share=0.1, inference_steps=1, mouth_weight=1.0)),
+        TrainConfig("video", 2500, demo=True, lr=1.2e-3, audio_rate=2.0, warmup=60, ema=0.998, sampling=_CLIPS,
+                    loss=LossConfig(inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, reader_below=0.95,
+                                    motion_noise=0.15)),
+        TrainConfig("speed", 300, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS,
+                    loss=LossConfig(inference_share=0.7, mouth_weight=1.0, reader_weight=0.3, reader_below=0.95,
+                                    motion_noise=0.15)),
+    )
+
+
+def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = print) -> list[Path]:
+    """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
+    config = EMOConfig.demo()
+    prepare(folder / "clips", range(recipe.clips))
+    train_parts(folder, config, recipe, log)
+    clips, held_out = encoded(folder, config)
+    model = train_stages(folder, config, recipe, clips, held_out, log)
+    return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
+
+
+def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Callable[[str], None]) -> None:
+    unseen = [make_clip(HELD_OUT + k, frames=2, portraits=1) for k in range(24)]
+    if not (folder / "vae.safetensors").exists():
+        vae = build_vae(config).to(memory_format=torch.channels_last)
+        frames = to_vae_frames(read_clips(folder / "clips"))
+        vae.start_from_components(frames[::10].permute(0, 3, 1, 2) / 127.5 - 1)
+        held_out = torch.from_numpy(np.stack([clip.frames[0] for clip in unseen]))
+        train_vae(vae, frames, held_out, folder, recipe.vae_minutes, log=log)
+    if not (folder / "audio_encoder.safetensors").exists():
+        train_audio_encoder(config.audio, list(sounds(folder)), unseen, folder, recipe.audio_minutes, log=log)
+
+
+def sounds(folder: Path) -> Iterator[AvatarClip]:
+    """Clips without their pictures, which would not fit in memory."""
+    for clip in read_clips(folder / "clips"):
+        empty = clip.frames[:0].copy()
+        yield AvatarClip(empty, empty, clip.waveform, clip.phonemes, clip.start, clip.total, clip.boxes, clip.curves)
+
+
+def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
+    vae, encoder = build_vae(config), AudioEncoder(config.audio.encoder, config.audio.normalize)
+    vae.load_state_dict(load_file(folder / "vae.safetensors"))
+    encoder.load_state_dict(load_file(folder / "audio_encoder.safetensors"))
+    return vae.eval(), encoder.eval()
+
+
+def encoded(folder: Path, config: EMOConfig) -> tuple[ClipSet, ClipSet]:
+    """The training set and the held-out set, encoded once."""
+    for name in ("held", "set"):
+        if not (folder / f"{name}.safetensors").exists():
+            parts = frozen_parts(folder, config)
+            unseen = (make_clip(HELD_OUT + k) for k in range(64))
+            clips = read_clips(folder / "clips") if name == "set" else unseen
+            encode_clips(clips, config, *parts).save(folder / f"{name}.safetensors")
+    return ClipSet.load(folder / "set.safetensors"), ClipSet.load(folder / "held.safetensors")
+
+
+def train_stages(folder: Path, config: EMOConfig, recipe: DemoRecipe, clips: ClipSet, held_out: ClipSet,
+                 log: Callable[[str], None]) -> EMO:
+    """Each stage starts from the averaged weights of the one before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = EMO(config)
+        start_as_lookup(model)
+        reader, r2 = train_mouth_reader(clips, steps=500)
+    log(f"mouth reader on latents: R2 {r2:.3f}")
+    model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
+    for stage in recipe.stages:
+        done = folder / stage.stage / "ema.safetensors"
+        sheet = partial(draw_sheet, vae, held_out, stage) if stage.table.clips else None
+        trainer = Trainer(model, clips, stage, folder / stage.stage, reader, log, sheet)
+        if trainer.run().step < stage.steps:
+            raise TimeoutError(f"stage {stage.stage} ran out of time; run the command again to go on")
+        load_parameters(model, done)
+        log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")
+    return model
+
+
+def draw_sheet(vae: torch.nn.Module, held_out: ClipSet, stage: TrainConfig, model: EMO, path: Path) -> None:
+    write_sample_sheet(path, model, vae, held_out, with_speed=stage.table.speed)
+
+
+def export(folder: Path, path: Path, model: EMO) -> list[Path]:
+    """One checkpoint in half precision, in pieces small enough for git."""
+    vae, encoder = frozen_parts(folder, model.config)
+    parts = dict(model.named_children()) | {"vae": vae, "audio_encoder": encoder}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return save_checkpoint(path, model.config, parts, NOTES, torch.float16, MAX_BYTES)
