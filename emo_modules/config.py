@@ -27,7 +27,8 @@ class UNetConfig:
 
 @dataclass(frozen=True)
 class AudioConfig:
-    """Audio tokens of one frame: the encoder's blocks, concatenated over frames k-m .. k+m (EMO sec. 3.2.1)."""
+    """Audio tokens of one frame: the encoder's blocks, concatenated over frames k-m .. k+m (EMO sec.
+    3.2.1)."""
 
     encoder: dict[str, Any] = field(default_factory=dict)  # transformers.Wav2Vec2Config fields
     normalize: bool = True  # zero mean, unit variance waveform, as wav2vec2-base-960h expects
@@ -40,7 +41,8 @@ class AudioConfig:
 
 @dataclass(frozen=True)
 class SpeedConfig:
-    """Head-speed buckets in degrees per second (EMO sec. 3.2.4); the paper gives neither d nor their places."""
+    """Head-speed buckets in degrees per second (EMO sec. 3.2.4); the paper gives neither d nor their
+    places."""
 
     centres: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0, 20.0, 27.0, 35.0, 45.0, 60.0)
     radii: tuple[float, ...] = (5.0, 5.0, 5.0, 5.0, 6.0, 7.5, 9.0, 12.5, 15.0)
@@ -84,32 +86,71 @@ class EMOConfig:
 
     @classmethod
     def sd15(cls) -> Self:
-        """The paper's model: SD1.5 width, 512 x 512, f=12, n=4, wav2vec2-base, epsilon prediction, DDIM 40 steps."""
-        kl = {"_class_name": "AutoencoderKL", "block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
-              "latent_channels": 4, "down_block_types": ["DownEncoderBlock2D"] * 4,
-              "up_block_types": ["UpDecoderBlock2D"] * 4}
+        """The paper's model: SD1.5 width, 512 x 512, f=12, n=4, wav2vec2-base, epsilon prediction, DDIM 40
+        steps."""
+        kl = {
+            "_class_name": "AutoencoderKL",
+            "block_out_channels": [128, 256, 512, 512],
+            "layers_per_block": 2,
+            "latent_channels": 4,
+            "down_block_types": ["DownEncoderBlock2D"] * 4,
+            "up_block_types": ["UpDecoderBlock2D"] * 4,
+        }
         return cls(vae=kl)
 
     @classmethod
     def demo(cls) -> Self:
         """The built-in model: the same classes, small widths, 128 x 128, trained on drawn avatars."""
-        shape: dict[str, Any] = {"in_channels": 8, "block_out_channels": (64, 96, 128), "heads": 2, "norm_groups": 16,
-                                 "attention_levels": (True, True, True), "layers_per_block": 1}
-        wav2vec2 = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 256,
-                    "conv_dim": [64, 64, 96, 96, 96], "conv_kernel": [10, 8, 8, 4, 4], "conv_stride": [5, 4, 4, 2, 2],
-                    "conv_bias": True, "feat_extract_norm": "layer", "do_stable_layer_norm": True,
-                    "num_conv_pos_embeddings": 31, "num_conv_pos_embedding_groups": 8,
-                    "hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0,
-                    "feat_proj_dropout": 0.0, "layerdrop": 0.0, "mask_time_prob": 0.0}
+        shape: dict[str, Any] = {
+            "in_channels": 8,
+            "block_out_channels": (64, 96, 128),
+            "heads": 2,
+            "norm_groups": 16,
+            "attention_levels": (True, True, True),
+            "layers_per_block": 1,
+        }
+        wav2vec2 = {
+            "hidden_size": 96,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "intermediate_size": 256,
+            "conv_dim": [64, 64, 96, 96, 96],
+            "conv_kernel": [10, 8, 8, 4, 4],
+            "conv_stride": [5, 4, 4, 2, 2],
+            "conv_bias": True,
+            "feat_extract_norm": "layer",
+            "do_stable_layer_norm": True,
+            "num_conv_pos_embeddings": 31,
+            "num_conv_pos_embedding_groups": 8,
+            "hidden_dropout": 0.0,
+            "attention_dropout": 0.0,
+            "activation_dropout": 0.0,
+            "feat_proj_dropout": 0.0,
+            "layerdrop": 0.0,
+            "mask_time_prob": 0.0,
+        }
         return cls(
-            name="emo-demo", width=128, height=128, latent_channels=8, latent_scale=1.0,
+            name="emo-demo",
+            width=128,
+            height=128,
+            latent_channels=8,
+            latent_scale=1.0,
             vae={"_class_name": "PatchVAE", "latent_channels": 8},
-            backbone=UNetConfig(out_channels=8, reference_dim=True, reference_positions=True, audio_dim=96,
-                                temporal=True, speed_dim=64, **shape),
+            backbone=UNetConfig(
+                out_channels=8,
+                reference_dim=True,
+                reference_positions=True,
+                audio_dim=96,
+                temporal=True,
+                speed_dim=64,
+                **shape,
+            ),
             reference_net=UNetConfig(out_channels=None, reference_tap=True, **shape),
             audio=AudioConfig(encoder=wav2vec2, layers=3, feature_dim=96, hidden_dim=256, tokens=4),
             speed=SpeedConfig(hidden_dim=64),
-            schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=4, cfg=1.0),
+            schedule=ScheduleConfig(
+                "v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=4, cfg=1.0
+            ),
             face_locator_channels=(8, 16, 32, 48),
         )
 
@@ -125,8 +166,10 @@ class EMOConfig:
 def _build(kind: type, values: dict[str, Any]) -> Any:
     unknown = sorted(set(values) - {f.name for f in fields(kind)})
     if unknown:
-        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; "
-                         "the checkpoint was written by a newer version of this pack: update it")
+        raise ValueError(
+            f"{kind.__name__} has no field {', '.join(unknown)}; "
+            "the checkpoint was written by a newer version of this pack: update it"
+        )
     hints = get_type_hints(kind)
     return kind(**{name: _convert(hints[name], value) for name, value in values.items()})
 

@@ -22,6 +22,8 @@ DEMO_CHECKPOINT = Path(__file__).parent / "demo"
 FACE_MARGIN = 1.06  # training masks are unions over a clip, a little larger than one frame's face
 DECODE_BATCH = 12
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -39,7 +41,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a rendering stands: chunk 1..chunks, step 1..steps, and the current estimate of the chunk's latents."""
+    """Where a rendering stands: chunk 1..chunks, step 1..steps, and the current estimate of the chunk's
+    latents."""
 
     chunk: int
     chunks: int
@@ -78,14 +81,18 @@ class Pipeline:
     audio_encoder: AudioEncoder
 
     @classmethod
-    def load(cls, checkpoint: str | Path = DEMO_CHECKPOINT, device: str = "cpu",
-             dtype: torch.dtype = torch.float32) -> Self:
-        """Raises ValueError when the file is not a complete EMO checkpoint with a VAE and an audio encoder."""
+    def load(
+        cls, checkpoint: str | Path = DEMO_CHECKPOINT, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Raises ValueError when the file is not a complete EMO checkpoint with a VAE and an audio
+        encoder."""
         loaded = load_checkpoint(checkpoint, device, dtype)
         missing = [name for name in ("vae", "audio_encoder") if getattr(loaded, name) is None]
         if missing:
-            raise ValueError(f"{checkpoint} has no {' and no '.join(missing)}; the command line needs a checkpoint that "
-                             "carries all parts, such as the demo model or what `python -m emo_modules train` writes")
+            raise ValueError(
+                f"{checkpoint} has no {' and no '.join(missing)}; the command line needs a checkpoint that "
+                "carries all parts, such as the demo model or what `python -m emo_modules train` writes"
+            )
         return cls(loaded.model, loaded.vae, loaded.audio_encoder)
 
     @property
@@ -106,30 +113,71 @@ class Pipeline:
         return Prepared(*crop_to_face(portrait, face, self.config.width, self.config.height))
 
     @torch.no_grad()
-    def latents(self, prepared: Prepared, waveform: Tensor, frames: int, options: Options,
-                progress: Callable[[Progress], None] | None = None) -> Iterator[Tensor]:
-        """Latents (F', C, H, W) of chunk after chunk for a mono 16 kHz waveform (T,)."""
+    def latents(
+        self,
+        prepared: Prepared,
+        waveform: Tensor,
+        frames: int,
+        options: Options,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[Tensor]:
+        """Latents (F', C, H, W) of chunk after chunk for a mono 16 kHz waveform (T,).
+
+        Raises MemoryError that says what to lower when a chunk does not fit.
+        """
         config, like = self.config, {"device": self.device, "dtype": self.dtype}
         reference = self.vae.encode(prepared.picture[None].to(**like) * 2 - 1)
         face = prepared.face.scaled(FACE_MARGIN).clipped(config.width, config.height)
-        video = self.model.video_conditions(reference, region_mask([face], config.height, config.width)[None].to(**like))
+        video = self.model.video_conditions(
+            reference, region_mask([face], config.height, config.width)[None].to(**like)
+        )
         features = encode_audio(self.audio_encoder, waveform, frames, config.fps).to(**like)
-        speeds = None if options.head_speed is None else torch.full((frames,), float(options.head_speed), **like)
+        speeds = self._speeds(frames, options.head_speed)
         chunks, done = chunk_count(frames, config.clip_frames), 0
 
         def on_step(step: Step) -> None:
             progress(Progress(done + 1, chunks, step.index, step.total, step.estimate))
 
-        solver = Solver(self.model, options.solver, options.steps or config.schedule.steps,
-                        config.schedule.cfg if options.cfg is None else options.cfg, on_step if progress else None)
+        solver = self._solver(options, on_step if progress else None)
         noise = noise_for(self.model, frames, tuple(reference.shape[-2:]), options.seed, **like)
-        for latents in render_chunks(self.model, video, Performance(features, speeds), solver, noise):
-            yield latents
-            done += 1
+        try:
+            for latents in render_chunks(self.model, video, Performance(features, speeds), solver, noise):
+                yield latents
+                done += 1
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"not enough memory to denoise {config.clip_frames} frames of {config.width} x "
+                f"{config.height} pixels; free memory, or use half precision"
+            ) from error
 
-    def animate(self, portrait: Tensor, waveform: Tensor, sample_rate: int, options: Options | None = None,
-                progress: Callable[[Progress], None] | None = None) -> Animation:
-        """Portrait (H, W, 3) in 0..1 and waveform (T,) or (channels, T) at any rate -> frames and their sound.
+    def _speeds(self, frames: int, head_speed: float | None) -> Tensor | None:
+        if head_speed is None:
+            return None
+        if self.config.backbone.speed_dim is None:
+            _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
+        return torch.full((frames,), float(head_speed), device=self.device, dtype=self.dtype)
+
+    def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
+        default = self.config.schedule
+        return Solver(
+            self.model,
+            options.solver,
+            default.steps if options.steps is None else options.steps,
+            default.cfg if options.cfg is None else options.cfg,
+            on_step,
+            torch.Generator().manual_seed(options.seed + 1),
+        )  # + 1: not the starting noise once more
+
+    def animate(
+        self,
+        portrait: Tensor,
+        waveform: Tensor,
+        sample_rate: int,
+        options: Options | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Animation:
+        """Portrait (H, W, 3) in 0..1 and waveform (T,) or (channels, T) at any rate -> frames and their
+        sound.
 
         Raises ValueError for audio that is empty or not finite. Raise `Cancelled` from `progress` to stop.
         """
@@ -140,21 +188,32 @@ class Pipeline:
         prepared = self.prepare(portrait, options)
         latents = self.latents(prepared, heard, frames, options, progress)
         return Animation(
-            frames=(decode_frames(self.vae, chunk) for chunk in latents), count=frames, fps=self.config.fps,
-            audio=fit_to_frames(waveform, sample_rate, frames, self.config.fps), sample_rate=sample_rate,
-            prepared=prepared)
+            frames=(decode_frames(self.vae, chunk) for chunk in latents),
+            count=frames,
+            fps=self.config.fps,
+            audio=fit_to_frames(waveform, sample_rate, frames, self.config.fps),
+            sample_rate=sample_rate,
+            prepared=prepared,
+        )
 
 
 @torch.no_grad()
 def decode_frames(vae: nn.Module, latents: Tensor, batch: int = DECODE_BATCH) -> Tensor:
-    """Latents (F, C, H, W) -> frames (F, H, W, 3) float32 in 0..1 on the CPU, in smaller batches if memory is short."""
-    try:
-        pieces = [vae.decode(piece).float().cpu() for piece in latents.split(batch)]
-    except torch.OutOfMemoryError as error:
-        if batch == 1:
-            height, width = latents.shape[-2:]
-            raise RuntimeError(f"not enough memory to decode one frame of {8 * width} x {8 * height} pixels; free "
-                               "memory, use half precision, or lower the size") from error
-        logging.getLogger(__name__).warning("not enough memory to decode %d frames at once, trying %d", batch, batch // 2)
-        return decode_frames(vae, latents, batch // 2)
-    return ((torch.cat(pieces) + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
+    """Latents (F, C, H, W) -> frames (F, H, W, 3) float32 in 0..1 on the CPU.
+
+    Decodes in smaller batches if memory is short. Raises MemoryError when not even one frame fits.
+    """
+    while True:
+        try:
+            pieces = [vae.decode(piece).float().cpu() for piece in latents.split(batch)]
+            return ((torch.cat(pieces) + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
+        except torch.OutOfMemoryError as error:
+            if batch == 1:
+                height, width = latents.shape[-2:]
+                raise MemoryError(
+                    f"not enough memory to decode one frame of {8 * width} x {8 * height} pixels; "
+                    "free memory, use half precision, or lower the size"
+                ) from error
+        # out here the error is gone, and with it the activations that its traceback held
+        _log.warning("not enough memory to decode %d frames at once, trying %d", batch, batch // 2)
+        batch //= 2

@@ -19,8 +19,10 @@ RULES = [
 ]
 POSITIONS = r"\.(pos_encoder|pos_embed)\.pe$"
 NOT_IN_ANIMATEDIFF = r"^(?!.*\.motion_modules\.)|\.(norm|attn)_speed\."
-REMEDY = ("Expected is AnimateDiff v2 for Stable Diffusion 1.5: mm_sd_v15_v2 (v1 lacks the mid block), or "
-          "the same weights as diffusers' adapter guoyww/animatediff-motion-adapter-v1-5-2.")
+REMEDY = (
+    "Expected is AnimateDiff v2 for Stable Diffusion 1.5: mm_sd_v15_v2 (v1 lacks the mid block), or "
+    "the same weights as diffusers' adapter guoyww/animatediff-motion-adapter-v1-5-2."
+)
 
 
 def animatediff_motion_modules(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:

@@ -29,8 +29,9 @@ FAMILIES = (
 )
 
 
-def write_files(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str],
-                max_bytes: int | None) -> list[Path]:
+def write_files(
+    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], max_bytes: int | None
+) -> list[Path]:
     """Write `path`, or `<stem>-00001-of-0000N.safetensors` beside it when it would exceed `max_bytes`.
 
     Files appear whole or not at all; those of an earlier save of `path` in other pieces are removed. Raises
@@ -40,8 +41,10 @@ def write_files(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]
     paths = [path]
     if len(pieces) > 1:
         metadata = metadata | {"digest": _digest(tensors)}
-        paths = [path.with_name(f"{path.stem}-{k:05}-of-{len(pieces):05}.safetensors")
-                 for k in range(1, len(pieces) + 1)]
+        paths = [
+            path.with_name(f"{path.stem}-{k:05}-of-{len(pieces):05}.safetensors")
+            for k in range(1, len(pieces) + 1)
+        ]
     unfinished = [p.with_name(p.name + ".tmp") for p in paths]
     try:
         for piece, file in zip(pieces, unfinished, strict=True):

@@ -27,8 +27,15 @@ def rename(state: dict[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     return renamed
 
 
-def load_strict(module: nn.Module, state: dict[str, Tensor], source: str, *, may_miss: str | None = None,
-                assign: bool = False, remedy: str = REMEDY) -> list[str]:
+def load_strict(
+    module: nn.Module,
+    state: dict[str, Tensor],
+    source: str,
+    *,
+    may_miss: str | None = None,
+    assign: bool = False,
+    remedy: str = REMEDY,
+) -> list[str]:
     """Load `state` into `module`; returns the keys that `state` lacks, which all match the regex `may_miss`.
 
     Values are cast to the module's dtype and device, or replace its tensors with `assign`. Raises ValueError
@@ -38,8 +45,11 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: str, *, may
     absent = [key for key in own if key not in state]
     missing = [key for key in absent if may_miss is None or not re.search(may_miss, key)]
     unexpected = [key for key in state if key not in own]
-    misshaped = [f"{key} {tuple(value.shape)} instead of {tuple(own[key].shape)}"
-                 for key, value in state.items() if key in own and value.shape != own[key].shape]
+    misshaped = [
+        f"{key} {tuple(value.shape)} instead of {tuple(own[key].shape)}"
+        for key, value in state.items()
+        if key in own and value.shape != own[key].shape
+    ]
     if missing or unexpected or misshaped:
         lists = {"missing": missing, "unexpected": unexpected, "of another shape": misshaped}
         counts = ", ".join(f"{len(keys)} {name}" for name, keys in lists.items())

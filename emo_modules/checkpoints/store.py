@@ -15,11 +15,20 @@ from .vae import build_vae
 
 CONFIG = "emo_config"
 OTHER_METADATA = (CONFIG, "format", "digest")
-PARTS = ("backbone", "reference_net", "face_locator", "audio_projection", "speed_encoder",
-         "audio_encoder", "vae")
+PARTS = (
+    "backbone",
+    "reference_net",
+    "face_locator",
+    "audio_projection",
+    "speed_encoder",
+    "audio_encoder",
+    "vae",
+)
 EXPECTED = "an EMO checkpoint (safetensors with emo_config in its metadata)"
-WHERE = ("The demo model comes with this project; `python -m emo_modules train` writes others. Stable "
-         "Diffusion and AnimateDiff files can only start a training.")
+WHERE = (
+    "The demo model comes with this project; `python -m emo_modules train` writes others. Stable "
+    "Diffusion and AnimateDiff files can only start a training."
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,14 @@ class Loaded:
     notes: dict[str, str]
 
 
-def save_checkpoint(path: Path | str, config: EMOConfig, parts: dict[str, nn.Module],
-                    notes: dict[str, str] | None = None, dtype: torch.dtype | None = None,
-                    max_bytes: int | None = None) -> list[Path]:
+def save_checkpoint(
+    path: Path | str,
+    config: EMOConfig,
+    parts: dict[str, nn.Module],
+    notes: dict[str, str] | None = None,
+    dtype: torch.dtype | None = None,
+    max_bytes: int | None = None,
+) -> list[Path]:
     """Write `parts` (`dict(model.named_children())`, perhaps `vae` and `audio_encoder`); returns the files.
 
     `notes` are free words such as the licence. With `dtype` floating-point tensors are stored in it; with
@@ -47,13 +61,16 @@ def save_checkpoint(path: Path | str, config: EMOConfig, parts: dict[str, nn.Mod
     if taken := sorted(set(notes or {}) & set(OTHER_METADATA)):
         raise ValueError(f"a note may not be called {', '.join(taken)}: the checkpoint itself uses that name")
     state = nn.ModuleDict(parts).state_dict()
-    tensors = {key: value.to("cpu", dtype if value.is_floating_point() else None).contiguous()
-               for key, value in state.items()}
+    tensors = {
+        key: value.to("cpu", dtype if value.is_floating_point() else None).contiguous()
+        for key, value in state.items()
+    }
     return write_files(Path(path), tensors, (notes or {}) | {CONFIG: config.to_json()}, max_bytes)
 
 
-def load_checkpoint(path: Path | str, device: torch.device | str = "cpu",
-                    dtype: torch.dtype | None = torch.float32) -> Loaded:
+def load_checkpoint(
+    path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype | None = torch.float32
+) -> Loaded:
     """Read a file, one of its pieces, or a folder of pieces; floating-point tensors become `dtype`, or stay.
 
     Raises ValueError naming the file, what was expected and what was found when it is not a whole EMO
@@ -72,8 +89,10 @@ def load_checkpoint(path: Path | str, device: torch.device | str = "cpu",
         if "audio_encoder" in present:
             extras["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
     parts = nn.ModuleDict(dict(model.named_children()) | extras)
-    tensors = {key: value.to(device, dtype if value.is_floating_point() else None)
-               for key, value in read_tensors(files).items()}
+    tensors = {
+        key: value.to(device, dtype if value.is_floating_point() else None)
+        for key, value in read_tensors(files).items()
+    }
     load_strict(parts, tensors, str(path), assign=True, remedy=f"Expected is {EXPECTED}. {WHERE}")
     parts.eval()
     notes = {key: value for key, value in metadata.items() if key not in OTHER_METADATA}
@@ -85,8 +104,10 @@ def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], li
     for file in files[1:]:
         other, more = read_header(file, EXPECTED)
         if other != metadata:
-            raise ValueError(f"{path}: {files[0].name} and {file.name} are of different checkpoints; "
-                             "name one of them, or get all pieces of one")
+            raise ValueError(
+                f"{path}: {files[0].name} and {file.name} are of different checkpoints; "
+                "name one of them, or get all pieces of one"
+            )
         keys += more
     return metadata, keys
 

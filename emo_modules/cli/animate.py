@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..media.audio import check_audio, load_audio
+from ..media.audio import check_audio, decode_audio, fit_to_frames
 from ..media.face import Box
 from ..media.image import load_image
-from ..media.video import VideoWriter
+from ..media.video import AAC_RATES, VideoWriter
 from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress
 from ..schedule import SOLVERS
 from .sheet import write_sheet
 
+SOUND_RATE = 48000  # of the video's sound where AAC does not know the recording's own rate
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -23,13 +24,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("portrait", type=Path)
     parser.add_argument("audio", type=Path, help="any audio or video file with sound")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the video to write, .mp4")
-    parser.add_argument("--checkpoint", type=Path, default=DEMO_CHECKPOINT, help="default: the built-in demo model")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=DEMO_CHECKPOINT, help="default: the built-in demo model"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="denoising steps; default: as the checkpoint says")
-    parser.add_argument("--cfg", type=float, help="guidance; 1 is off and twice as fast; default: the checkpoint's")
+    parser.add_argument(
+        "--cfg", type=float, help="guidance; 1 is off and twice as fast; default: the checkpoint's"
+    )
     parser.add_argument("--solver", choices=sorted(SOLVERS), default="ddim")
-    parser.add_argument("--head-speed", type=float, default=12.0, help="degrees per second: 4 calm, 12 normal, 25 active")
-    parser.add_argument("--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="the face, in pixels")
+    parser.add_argument(
+        "--head-speed", type=float, default=12.0, help="degrees per second: 4 calm, 12 normal, 25 active"
+    )
+    parser.add_argument(
+        "--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="the face, in pixels"
+    )
     parser.add_argument("--mask", type=Path, help="a picture that is white where the face is")
     parser.add_argument("--face", type=int, default=0, help="which of several faces, largest first")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -38,21 +47,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    waveform, sample_rate = load_audio(options.audio)
+    waveform, sample_rate = decode_audio(options.audio)
     check_audio(waveform)  # before the model is loaded
     portrait = load_image(options.portrait)
     pipeline = Pipeline.load(options.checkpoint, options.device, DTYPES[options.dtype])
     settings = Options(
-        seed=options.seed, steps=options.steps, cfg=options.cfg, solver=options.solver, head_speed=options.head_speed,
+        seed=options.seed,
+        steps=options.steps,
+        cfg=options.cfg,
+        solver=options.solver,
+        head_speed=options.head_speed,
         box=Box(*options.box) if options.box else None,
-        mask=load_image(options.mask).mean(-1) if options.mask else None, face_index=options.face)
+        mask=load_image(options.mask).mean(-1) if options.mask else None,
+        face_index=options.face,
+    )
     with tqdm(desc="denoising", unit="step") as bar:
         animation = pipeline.animate(portrait, waveform, sample_rate, settings, progress_on(bar))
         kept = write_video(animation, options.output)
     if options.sheet:
         write_sheet(options.sheet, animation.prepared.picture.permute(1, 2, 0), kept, animation.audio)
-    print(f"{options.output}: {animation.count} frames at {animation.fps:g} per second, "
-          f"{animation.prepared.crop.width} x {animation.prepared.crop.height}")
+    print(
+        f"{options.output}: {animation.count} frames at {animation.fps:g} per second, "
+        f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
+    )
 
 
 def progress_on(bar: tqdm) -> Callable[[Progress], None]:
@@ -68,10 +85,24 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> Tensor:
     path.parent.mkdir(parents=True, exist_ok=True)
     crop, kept, index = animation.prepared.crop, [], 0
     wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
-    with VideoWriter(path, crop.width, crop.height, animation.fps, animation.audio, animation.sample_rate) as writer:
+    with VideoWriter(path, crop.width, crop.height, animation.fps, *soundtrack(animation)) as writer:
         for frames in animation.frames:
             for frame in frames:
                 writer.write(frame)
                 kept += [frame] if index in wanted else []
                 index += 1
     return torch.stack(kept)
+
+
+def soundtrack(animation: Animation) -> tuple[Tensor, int]:
+    """Sound (T,) or (channels, T) that a file can hold, and its rate: surround as mono, odd rates at 48
+    kHz."""
+    sound, rate = animation.audio, animation.sample_rate
+    if sound.ndim == 2 and len(sound) > 2:
+        sound = sound.mean(dim=0)
+    if rate in AAC_RATES:
+        return sound, rate
+    import librosa
+
+    resampled = librosa.resample(sound.numpy(), orig_sr=rate, target_sr=SOUND_RATE, res_type="soxr_hq")
+    return fit_to_frames(torch.from_numpy(resampled), SOUND_RATE, animation.count, animation.fps), SOUND_RATE

@@ -44,15 +44,27 @@ def run(options: argparse.Namespace) -> None:
 def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:
     """The pipeline behind the evaluation's view of a generator."""
 
-    def generate(portrait: np.ndarray, waveform: np.ndarray, frames: int, head_speed: float | None,
-                 face_box: tuple[float, float, float, float], seed: int) -> tuple[np.ndarray, Tensor]:
+    def generate(
+        portrait: np.ndarray,
+        waveform: np.ndarray,
+        frames: int,
+        head_speed: float | None,
+        face_box: tuple[float, float, float, float],
+        seed: int,
+    ) -> tuple[np.ndarray, Tensor]:
         chosen = Options(seed=seed, head_speed=head_speed, box=Box(*face_box), **settings)
         prepared = pipeline.prepare(torch.from_numpy(portrait) / 255, chosen)
         latents = torch.cat(list(pipeline.latents(prepared, torch.from_numpy(waveform), frames, chosen)))
         return to_bytes(decode_frames(pipeline.vae, latents)), latents
 
-    def without_speed(portrait: np.ndarray, waveform: np.ndarray, frames: int, head_speed: float | None,
-                      face_box: tuple[float, float, float, float], seed: int) -> tuple[np.ndarray, Tensor]:
+    def without_speed(
+        portrait: np.ndarray,
+        waveform: np.ndarray,
+        frames: int,
+        head_speed: float | None,
+        face_box: tuple[float, float, float, float],
+        seed: int,
+    ) -> tuple[np.ndarray, Tensor]:
         return generate(portrait, waveform, frames, None, face_box, seed)
 
     def encode(frames: np.ndarray) -> Tensor:

@@ -14,14 +14,19 @@ def to_image(frame: Tensor) -> Image.Image:
 
 
 def write_sheet(path: Path, portrait: Tensor, frames: Tensor, audio: Tensor) -> None:
-    """Portrait (H, W, 3) and frames (K, H, W, 3) in 0..1 side by side, the waveform (..., T) under the frames."""
+    """Portrait (H, W, 3) and frames (K, H, W, 3) in 0..1 side by side, the waveform (..., T) under the
+    frames."""
     height, width = portrait.shape[:2]
     columns = (len(frames) + 1) // 2
-    sheet = Image.new("RGB", ((columns + 2) * (width + GAP) + GAP, 2 * (height + GAP) + GAP + WAVE_HEIGHT), PAPER)
+    sheet = Image.new(
+        "RGB", ((columns + 2) * (width + GAP) + GAP, 2 * (height + GAP) + GAP + WAVE_HEIGHT), PAPER
+    )
     sheet.paste(to_image(portrait).resize((2 * width, 2 * height), Image.LANCZOS), (GAP, GAP))
     left = 2 * width + 2 * GAP
     for k, frame in enumerate(frames):
-        sheet.paste(to_image(frame), (left + (k % columns) * (width + GAP), GAP + (k // columns) * (height + GAP)))
+        sheet.paste(
+            to_image(frame), (left + (k % columns) * (width + GAP), GAP + (k // columns) * (height + GAP))
+        )
     draw_waveform(sheet, audio.reshape(-1, audio.shape[-1]).mean(0).numpy(), left, 2 * (height + GAP) + GAP)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)

@@ -7,7 +7,9 @@ from ..training.demo import DemoRecipe, make_demo
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, help="data, states and the checkpoint; resumes what is there")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="data, states and the checkpoint; resumes what is there"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

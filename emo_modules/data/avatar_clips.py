@@ -39,11 +39,21 @@ class AvatarClip:
 CURVES = ("mouth_open", "mouth_width", "yaw", "pitch", "roll", "speed")
 
 
-def speak(seed: int, rng: np.random.Generator, voices: tuple[str, ...] = TRAINING_VOICES, *, held_out: bool = False,
-          altered: bool = True) -> Speech:
+def speak(
+    seed: int,
+    rng: np.random.Generator,
+    voices: tuple[str, ...] = TRAINING_VOICES,
+    *,
+    held_out: bool = False,
+    altered: bool = True,
+) -> Speech:
     """A random sentence; `altered` mixes in singing, noise, music and rooms."""
-    speech = synthesize(sentence(seed, held_out=held_out), str(rng.choice(voices)), rng.uniform(0.85, 1.15),
-                        rng.uniform(0.85, 1.2))
+    speech = synthesize(
+        sentence(seed, held_out=held_out),
+        str(rng.choice(voices)),
+        rng.uniform(0.85, 1.15),
+        rng.uniform(0.85, 1.2),
+    )
     if altered and rng.random() < 0.08:
         speech = sung(speech, rng)
     if altered and rng.random() < 0.5:
@@ -68,7 +78,9 @@ def pose_at(performance: Performance, k: int) -> Pose:
 
 
 def frame_at(seed: int, performance: Performance, k: int, size: int) -> np.ndarray:
-    expression = Expression(*(float(getattr(performance, n)[k]) for n in ("mouth_open", "mouth_width", "blink", "brow")))
+    expression = Expression(
+        *(float(getattr(performance, n)[k]) for n in ("mouth_open", "mouth_width", "blink", "brow"))
+    )
     return render(random_identity(seed), expression, pose_at(performance, k), size)
 
 
@@ -79,7 +91,9 @@ def sentence_frames(speech: Speech, fps: float = FPS) -> int:
 def make_clip(seed: int, frames: int = 28, portraits: int = 3, size: int = 128) -> AvatarClip:
     """The training clip of `seed`: a random window of a random sentence by a random person."""
     rng = np.random.default_rng(seed)
-    speech = speak(seed, rng, HELD_OUT_VOICES if seed >= HELD_OUT else TRAINING_VOICES, held_out=seed >= HELD_OUT)
+    speech = speak(
+        seed, rng, HELD_OUT_VOICES if seed >= HELD_OUT else TRAINING_VOICES, held_out=seed >= HELD_OUT
+    )
     total = max(frames, sentence_frames(speech))
     performance = perform(speech, total, FPS, random_head_speed(rng), rng)
     start = int(rng.integers(total - frames + 1))
@@ -90,9 +104,13 @@ def make_clip(seed: int, frames: int = 28, portraits: int = 3, size: int = 128) 
         portraits=np.stack([portrait(seed, rng, size) for _ in range(portraits)]),
         waveform=speech.waveform.astype(np.float32),
         phonemes=phoneme_frames(speech, len(speech.waveform) * FEATURE_RATE // 16000, FEATURE_RATE),
-        start=np.array(start), total=np.array(total),
+        start=np.array(start),
+        total=np.array(total),
         boxes=np.array([face_box(identity, pose_at(performance, k), size) for k in window], np.float32),
-        curves=np.stack([getattr(performance, n)[start: start + frames] for n in CURVES], axis=1).astype(np.float32))
+        curves=np.stack([getattr(performance, n)[start : start + frames] for n in CURVES], axis=1).astype(
+            np.float32
+        ),
+    )
 
 
 def write_clip(seed: int, folder: Path, **options: int) -> None:

@@ -14,7 +14,8 @@ from ..config import EMOConfig
 
 @dataclass(frozen=True)
 class ClipSet:
-    """K clips of F frames. `audio` has m more frames on each side, so that every frame has its whole context."""
+    """K clips of F frames. `audio` has m more frames on each side, so that every frame has its whole
+    context."""
 
     latents: Tensor  # (K, F, C, H, W)
     portraits: Tensor  # (K, P, C, H, W) other pictures of the same person
@@ -82,8 +83,10 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
     """
     needed = sampling.frames + sampling.motion_frames
     if clips.latents.shape[1] < needed:
-        raise ValueError(f"clips have {clips.latents.shape[1]} frames, training needs {needed} "
-                         f"({sampling.motion_frames} motion frames and {sampling.frames})")
+        raise ValueError(
+            f"clips have {clips.latents.shape[1]} frames, training needs {needed} "
+            f"({sampling.motion_frames} motion frames and {sampling.frames})"
+        )
     batch = sampling.batch
 
     def randint(high: int) -> Tensor:
@@ -97,20 +100,27 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
         window = starts[:, None] + torch.arange(needed)
     else:
         window = torch.randint(clips.latents.shape[1], (batch, needed), generator=generator)
-    clip = window[:, sampling.motion_frames:]
+    clip = window[:, sampling.motion_frames :]
     context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
     boxes = clips.boxes[picks[:, None], clip]
     union = torch.cat([boxes[..., :2].amin(1), boxes[..., 2:].amax(1)], dim=-1)
     latents = clips.latents[picks[:, None], window].float()
     return Batch(
-        latents=latents[:, sampling.motion_frames:], motion=latents[:, : sampling.motion_frames],
+        latents=latents[:, sampling.motion_frames :],
+        motion=latents[:, : sampling.motion_frames],
         motion_kept=kept(sampling.first_clip),
         reference=clips.portraits[picks, randint(clips.portraits.shape[1])].float(),
         reference_kept=kept(sampling.drop_reference),
-        audio=clips.audio[picks[:, None, None], context].float(), audio_kept=kept(sampling.drop_audio),
-        mask=torch.maximum(box_masks(union, config.height, config.width),
-                           1 - kept(sampling.whole_region)[:, None, None, None]), mouth=clips.mouth[picks[:, None], clip],
-        mouth_boxes=mouth_regions(union), speeds=clips.speeds[picks[:, None], clip].float())
+        audio=clips.audio[picks[:, None, None], context].float(),
+        audio_kept=kept(sampling.drop_audio),
+        mask=torch.maximum(
+            box_masks(union, config.height, config.width),
+            1 - kept(sampling.whole_region)[:, None, None, None],
+        ),
+        mouth=clips.mouth[picks[:, None], clip],
+        mouth_boxes=mouth_regions(union),
+        speeds=clips.speeds[picks[:, None], clip].float(),
+    )
 
 
 def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -49,7 +49,8 @@ def evaluate_avatars(
         )
     first = FIRST + seed * SEEDS_PER_RUN
     checked = check_reader(reader, extent.reader_people)
-    log("reader: " + " ".join(f"{name} {value:.3f}" for name, value in checked.items()))
+    for kind, figures in checked.items():
+        log(f"reader on {kind}: " + " ".join(f"{name} {value:.3f}" for name, value in figures.items()))
     strangers = _strangers(reader, first + STRANGERS, extent.portraits - 1)
     rows: list[Measured] = []
     for k in range(clips):

@@ -1,1 +1,2 @@
-"""EMO's networks. Every module takes `operations`, a namespace with Linear, Conv2d, GroupNorm and LayerNorm."""
+"""EMO's networks. Every module takes `operations`, a namespace with Linear, Conv2d, GroupNorm and
+LayerNorm."""

@@ -26,8 +26,14 @@ Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 class Attention(nn.Module):
     """Multi-head attention of tokens (B, L, D) to themselves or to a context (B, L', context_dim)."""
 
-    def __init__(self, dim: int, heads: int, context_dim: int | None = None,
-                 operations: Any = nn, attend: Attend = attend):
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        context_dim: int | None = None,
+        operations: Any = nn,
+        attend: Attend = attend,
+    ):
         super().__init__()
         context_dim = context_dim or dim
         self.heads, self.attend = heads, attend
@@ -65,7 +71,9 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int, operations: Any = nn):
         super().__init__()
         # index 1 is diffusers' dropout: kept so that the last layer is net.2
-        self.net = nn.ModuleList([GEGLU(dim, dim * 4, operations), nn.Identity(), operations.Linear(dim * 4, dim)])
+        self.net = nn.ModuleList(
+            [GEGLU(dim, dim * 4, operations), nn.Identity(), operations.Linear(dim * 4, dim)]
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.net:

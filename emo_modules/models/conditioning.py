@@ -19,7 +19,9 @@ class FaceLocator(nn.Module):
         super().__init__()
         self.conv_in = operations.Conv2d(1, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList(
-            operations.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(channels, channels[1:], strict=False))
+            operations.Conv2d(a, b, 3, stride=2, padding=1)
+            for a, b in zip(channels, channels[1:], strict=False)
+        )
         self.conv_out = operations.Conv2d(channels[-1], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
@@ -59,8 +61,10 @@ class SpeedEncoder(nn.Module):
     def __init__(self, config: SpeedConfig, speed_dim: int, operations: Any = nn):
         super().__init__()
         if len(config.centres) != len(config.radii):
-            raise ValueError(f"speed buckets need one radius each, got {len(config.centres)} centres and "
-                             f"{len(config.radii)} radii")
+            raise ValueError(
+                f"speed buckets need one radius each, got {len(config.centres)} centres and "
+                f"{len(config.radii)} radii"
+            )
         self.context, self.centres, self.radii = config.context, config.centres, config.radii
         window = (2 * config.context + 1) * len(config.centres)
         self.proj1 = operations.Linear(window, config.hidden_dim)

@@ -1,4 +1,5 @@
-"""EMO: the parts together, and what is computed once per video, once per clip and once per step (EMO sec. 3.2)."""
+"""EMO: the parts together, and what is computed once per video, once per clip and once per step (EMO sec.
+3.2)."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -38,7 +39,8 @@ class VideoConditions:
 
 @dataclass
 class Conditions:
-    """Constant over one clip's denoising steps: what `EMO.predict` reads. None stands for a dropped condition."""
+    """Constant over one clip's denoising steps: what `EMO.predict` reads. None stands for a dropped
+    condition."""
 
     frames: int
     reference: list[KeysValues | None] | None
@@ -65,9 +67,12 @@ class EMO(nn.Module):
         self.config = config
         self.backbone = UNet(config.backbone, operations, attend)
         self.reference_net = UNet(config.reference_net, operations, attend)
-        self.face_locator = FaceLocator(config.face_locator_channels, config.backbone.block_out_channels[0], operations)
+        self.face_locator = FaceLocator(
+            config.face_locator_channels, config.backbone.block_out_channels[0], operations
+        )
         self.audio_projection = AudioProjection(config.audio, config.backbone.audio_dim, operations)
-        self.speed_encoder = SpeedEncoder(config.speed, config.backbone.speed_dim, operations)
+        if config.backbone.speed_dim:
+            self.speed_encoder = SpeedEncoder(config.speed, config.backbone.speed_dim, operations)
 
     def features(self, latents: Tensor) -> list[Layer]:
         """Clean latents (N, C, H, W) through ReferenceNet at timestep 0 -> what each layer wrote."""
@@ -79,19 +84,30 @@ class EMO(nn.Module):
         """Portrait latent (B, C, H, W) and region mask (B, 1, 8H, 8W); once per video."""
         written = self.features(portrait)
         face = None if mask is None else self.face_locator(mask)
-        return VideoConditions(self.backbone.project_reference(written), [w.motion.shape[1:] for w in written], face)
+        return VideoConditions(
+            self.backbone.project_reference(written), [w.motion.shape[1:] for w in written], face
+        )
 
-    def clip_conditions(self, video: VideoConditions, frames: int, audio: Tensor | None, motion: Tensor | None,
-                        speeds: Tensor | None) -> Conditions:
+    def clip_conditions(
+        self,
+        video: VideoConditions,
+        frames: int,
+        audio: Tensor | None,
+        motion: Tensor | None,
+        speeds: Tensor | None,
+    ) -> Conditions:
         """Audio windows (B, F, 2m+1, layers, D), motion latents (B, M, C, H, W) or None before the first clip
         (EMO sec. 3.2.3: zero maps), head speeds (B, F) in degrees per second; once per clip.
+
+        Weights without speed layers ignore the speeds.
         """
+        steered = speeds is not None and self.config.backbone.speed_dim is not None
         return Conditions(
             frames=frames,
             reference=video.reference,
             audio=None if audio is None else self.backbone.project_audio(self.audio_projection(audio)),
             motion=self.motion_tokens(video, motion),
-            speed=None if speeds is None else self.backbone.project_speed(self.speed_encoder(speeds)),
+            speed=self.backbone.project_speed(self.speed_encoder(speeds)) if steered else None,
             face=video.face,
         )
 
@@ -102,34 +118,53 @@ class EMO(nn.Module):
             maps = [keys.new_zeros(len(keys) * count, *shape) for shape in video.motion_shapes]
         else:
             if motion.shape[1] != count:
-                raise ValueError(f"motion needs {count} frames, got {motion.shape[1]}; pass the last {count} latents "
-                                 "of the previous clip, or None before the first")
+                raise ValueError(
+                    f"motion needs {count} frames, got {motion.shape[1]}; pass the last {count} latents "
+                    "of the previous clip, or None before the first"
+                )
             maps = [layer.motion for layer in self.features(motion.flatten(0, 1))]
         return self.backbone.project_motion(maps, count)
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, batch: Batch, use_clips: bool, use_speed: bool) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timesteps: Tensor, batch: Batch, use_clips: bool, use_speed: bool
+    ) -> Tensor:
         """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W).
 
-        Dropped conditions of a batch are zeroed features, which is what `Conditions.unconditional` computes by
-        leaving them out. Portraits and motion frames share one pass through ReferenceNet.
+        Dropped conditions of a batch are zeroed features, which is what `Conditions.unconditional` computes
+        by leaving them out. Portraits and motion frames share one pass through ReferenceNet.
         """
         frames, size = noisy.shape[1], len(noisy)
         past = batch.motion.flatten(0, 1) if use_clips else noisy.new_zeros(0, *noisy.shape[2:])
         written = self.features(torch.cat([batch.reference, past]))
-        portraits = [Layer(reference=None if w.reference is None else
-                           w.reference[:size] * batch.reference_kept[:, None, None], motion=w.motion) for w in written]
-        conditions = Conditions(frames, self.backbone.project_reference(portraits), None, None, None,
-                                self.face_locator(batch.mask))
+        portraits = [
+            Layer(
+                reference=None
+                if w.reference is None
+                else w.reference[:size] * batch.reference_kept[:, None, None],
+                motion=w.motion,
+            )
+            for w in written
+        ]
+        conditions = Conditions(
+            frames,
+            self.backbone.project_reference(portraits),
+            None,
+            None,
+            None,
+            self.face_locator(batch.mask),
+        )
         if use_clips:
             kept = batch.motion_kept.repeat_interleave(batch.motion.shape[1])[:, None, None, None]
-            tokens = self.audio_projection(batch.audio) * batch.audio_kept.repeat_interleave(frames)[:, None, None]
+            tokens = (
+                self.audio_projection(batch.audio) * batch.audio_kept.repeat_interleave(frames)[:, None, None]
+            )
             conditions.audio = self.backbone.project_audio(tokens)
-            conditions.motion = self.backbone.project_motion([w.motion[size:] * kept for w in written],
-                                                             batch.motion.shape[1])
+            conditions.motion = self.backbone.project_motion(
+                [w.motion[size:] * kept for w in written], batch.motion.shape[1]
+            )
         if use_speed:
             conditions.speed = self.backbone.project_speed(self.speed_encoder(batch.speeds))
-        return self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions).unflatten(
-            0, (size, frames))
+        return self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions).unflatten(0, (size, frames))
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""

@@ -1,6 +1,8 @@
-"""The demo model's autoencoder: 8x, a linear projection of 8 x 8 patches plus a small convolutional correction.
+"""The demo model's autoencoder: 8x, a linear projection of 8 x 8 patches plus a small convolutional
+correction.
 
-The linear path starts as the patches' principal components, so the picture is right within a blur from the first step;
+The linear path starts as the patches' principal components, so the picture is right within a blur from the
+first step;
 TAESD's architecture needed about ten times the arithmetic for the same picture on a CPU (docs/demo-model.md).
 """
 
@@ -28,7 +30,9 @@ class Residual(nn.Module):
 class PatchVAE(nn.Module):
     """Images (N, 3, 8H, 8W) in -1..1 <-> latents (N, latent_channels, H, W) of about unit variance."""
 
-    def __init__(self, latent_channels: int = 16, widths: tuple[int, int, int] = (128, 64, 32), operations: Any = nn):
+    def __init__(
+        self, latent_channels: int = 16, widths: tuple[int, int, int] = (128, 64, 32), operations: Any = nn
+    ):
         super().__init__()
         low, middle, high = widths
 
@@ -37,14 +41,31 @@ class PatchVAE(nn.Module):
 
         self.patch_in = conv(3, latent_channels, 8, 8)
         self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(4), conv(48, middle), Residual(middle, operations), conv(middle, low, 2, 2),
-            Residual(low, operations), Residual(low, operations), nn.SiLU(), conv(low, latent_channels))
+            nn.PixelUnshuffle(4),
+            conv(48, middle),
+            Residual(middle, operations),
+            conv(middle, low, 2, 2),
+            Residual(low, operations),
+            Residual(low, operations),
+            nn.SiLU(),
+            conv(low, latent_channels),
+        )
         self.patch_out = conv(latent_channels, 192, 1)
         self.decoder = nn.Sequential(
-            conv(latent_channels, low), *(Residual(low, operations) for _ in range(3)),
-            nn.SiLU(), conv(low, middle * 4), nn.PixelShuffle(2), *(Residual(middle, operations) for _ in range(2)),
-            nn.SiLU(), conv(middle, high * 4), nn.PixelShuffle(2), Residual(high, operations),
-            nn.SiLU(), conv(high, 12), nn.PixelShuffle(2))
+            conv(latent_channels, low),
+            *(Residual(low, operations) for _ in range(3)),
+            nn.SiLU(),
+            conv(low, middle * 4),
+            nn.PixelShuffle(2),
+            *(Residual(middle, operations) for _ in range(2)),
+            nn.SiLU(),
+            conv(middle, high * 4),
+            nn.PixelShuffle(2),
+            Residual(high, operations),
+            nn.SiLU(),
+            conv(high, 12),
+            nn.PixelShuffle(2),
+        )
         for last in (self.encoder[-1], self.decoder[-2]):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -59,8 +80,8 @@ class PatchVAE(nn.Module):
     def start_from_components(self, images: Tensor) -> None:
         """Set the linear path to the principal 8 x 8 patch components of images (N, 3, H, W) in -1..1.
 
-        Each component is divided by the square root of its standard deviation: half way to whitening, so that fine
-        detail is neither drowned by the diffusion noise nor as loud as the picture itself.
+        Each component is divided by the square root of its standard deviation: half way to whitening, so
+        that fine detail is neither drowned by the diffusion noise nor as loud as the picture itself.
         """
         patches = F.pixel_unshuffle(images, 8).permute(0, 2, 3, 1).flatten(0, 2)
         mean = patches.mean(0)

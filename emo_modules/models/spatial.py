@@ -15,8 +15,10 @@ from .attention import Attend, Attention, FeedForward, KeysValues, attend, sinus
 class Layer:
     """What one UNet layer reads in the Backbone's role, or writes in ReferenceNet's.
 
-    ReferenceNet writes raw features: `reference` (B, L, D) after self-attention, `motion` (N, C, H, W) at the layer's
-    end. The Backbone reads them projected: keys and values for attention, `TemporalTransformer.prepare` for motion.
+    ReferenceNet writes raw features: `reference` (B, L, D) after self-attention, `motion` (N, C, H, W) at
+    the layer's
+    end. The Backbone reads them projected: keys and values for attention, `TemporalTransformer.prepare` for
+    motion.
     """
 
     reference: Any = None
@@ -48,7 +50,8 @@ class ResnetBlock(nn.Module):
 def grid_positions(height: int, width: int, dim: int, like: Tensor) -> Tensor:
     """(H*W, dim) sinusoids of row and column, with periods from 4 cells to 64.
 
-    Their scale of 2 beside unit-variance tokens makes attention start as a look at the same place and its neighbours.
+    Their scale of 2 beside unit-variance tokens makes attention start as a look at the same place and its
+    neighbours.
     """
     rows, columns = (torch.arange(n, device=like.device) * (torch.pi / 2) for n in (height, width))
     row = sinusoid(rows, dim // 2, max_period=16.0)[:, None].expand(height, width, -1)
@@ -94,11 +97,16 @@ class TransformerBlock(nn.Module):
             x = x + self.attn2(self.norm2(x), layer.context)
         if self.config.audio_dim:
             audio = layer.audio
-            x = x + (self.attn_audio.absent(x) if audio is None else self.attn_audio(self.norm_audio(x), audio))
+            x = x + (
+                self.attn_audio.absent(x) if audio is None else self.attn_audio(self.norm_audio(x), audio)
+            )
         return x + self.ff(self.norm3(x))
 
-    def reference_attention(self, x: Tensor, reference: KeysValues | None, frames: int, size: tuple[int, int]) -> Tensor:
-        """All frames of a clip look at the one portrait: frames join the query axis, keys are not repeated."""
+    def reference_attention(
+        self, x: Tensor, reference: KeysValues | None, frames: int, size: tuple[int, int]
+    ) -> Tensor:
+        """All frames of a clip look at the one portrait: frames join the query axis, keys are not
+        repeated."""
         if reference is None:
             return self.attn_ref.absent(x)
         query = self.norm_ref(x)
@@ -109,7 +117,9 @@ class TransformerBlock(nn.Module):
 
     def project_reference(self, features: Tensor, size: tuple[int, int]) -> KeysValues:
         """ReferenceNet's tap (B, L, D) -> the keys and values that every frame and every step reads."""
-        positions = grid_positions(*size, features.shape[-1], features) if self.config.reference_positions else None
+        positions = (
+            grid_positions(*size, features.shape[-1], features) if self.config.reference_positions else None
+        )
         return self.attn_ref.keys_values(features, positions)
 
 

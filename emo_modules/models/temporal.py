@@ -1,4 +1,5 @@
-"""What happens across frames: temporal modules with motion frames and speed layers (EMO sec. 3.2.3, 3.2.4)."""
+"""What happens across frames: temporal modules with motion frames and speed layers (EMO sec. 3.2.3,
+3.2.4)."""
 
 from typing import Any, NamedTuple
 
@@ -41,7 +42,8 @@ class TemporalBlock(nn.Module):
         return MotionTokens(motion, self.attn1.to_q(query), *self.attn1.keys_values(query))
 
     def forward(self, x: Tensor, motion: MotionTokens | None, speed: KeysValues | None) -> Tensor:
-        """x (B*H*W, F, D) -> same. Motion frames come first in time and leave before the last attention's queries."""
+        """x (B*H*W, F, D) -> same. Motion frames come first in time and leave before the last attention's
+        queries."""
         frames = x.shape[1]
         past = 0 if motion is None else motion.hidden.shape[1]
         x = self.first_attention(x, motion, past)
@@ -95,10 +97,13 @@ class TemporalTransformer(nn.Module):
         return self.proj_in(h.flatten(0, 2))
 
     def prepare(self, features: Tensor, motion_frames: int) -> MotionTokens:
-        """ReferenceNet's features of the motion frames (B*M, C, H, W) -> what every step of the clip reads."""
+        """ReferenceNet's features of the motion frames (B*M, C, H, W) -> what every step of the clip
+        reads."""
         return self.transformer_blocks[0].prepare(self.tokens(features, motion_frames))
 
-    def forward(self, x: Tensor, frames: int, motion: MotionTokens | None, speed: KeysValues | None) -> Tensor:
+    def forward(
+        self, x: Tensor, frames: int, motion: MotionTokens | None, speed: KeysValues | None
+    ) -> Tensor:
         h = self.transformer_blocks[0](self.tokens(x, frames), motion, speed)
         h = self.proj_out(h).reshape(-1, *x.shape[-2:], frames, x.shape[1])
         return x + h.permute(0, 3, 4, 1, 2).flatten(0, 1)

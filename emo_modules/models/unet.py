@@ -1,6 +1,7 @@
 """One UNet class in two roles: ReferenceNet writes features, the Backbone reads them (EMO sec. 3.2).
 
-Parameter names are diffusers' (`UNet2DConditionModel`, `UNetMotionModel`), so Stable Diffusion 1.5 and AnimateDiff weights fit.
+Parameter names are diffusers' (`UNet2DConditionModel`, `UNetMotionModel`), so Stable Diffusion 1.5 and
+AnimateDiff weights fit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,12 +41,20 @@ class Resample(nn.Module):
 class Block(nn.Module):
     """One resolution: layers of a residual block, a spatial transformer and a temporal module."""
 
-    def __init__(self, channels: list[int], out_channels: int, attention: bool, config: UNetConfig,
-                 operations: Any = nn, attend: Attend = attend):
+    def __init__(
+        self,
+        channels: list[int],
+        out_channels: int,
+        attention: bool,
+        config: UNetConfig,
+        operations: Any = nn,
+        attend: Attend = attend,
+    ):
         super().__init__()
         time_dim = config.block_out_channels[0] * 4
         self.resnets = nn.ModuleList(
-            ResnetBlock(c, out_channels, time_dim, config.norm_groups, operations) for c in channels)
+            ResnetBlock(c, out_channels, time_dim, config.norm_groups, operations) for c in channels
+        )
         parts = (out_channels, config, operations, attend)
         layers = len(channels)
         if attention:
@@ -70,7 +79,8 @@ class MidBlock(Block):
     def __init__(self, channels: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
         super().__init__([channels], channels, True, config, operations, attend)
         self.resnets.append(
-            ResnetBlock(channels, channels, config.block_out_channels[0] * 4, config.norm_groups, operations))
+            ResnetBlock(channels, channels, config.block_out_channels[0] * 4, config.norm_groups, operations)
+        )
 
 
 class UNet(nn.Module):
@@ -117,9 +127,11 @@ class UNet(nn.Module):
     def empty_layers(self) -> list[Layer]:
         return [Layer() for _ in self.places()]
 
-    def forward(self, x: Tensor, timesteps: Tensor, layers: list[Layer], frames: int = 1,
-                added: Tensor | None = None) -> Tensor:
-        """timesteps (N,); `added` (N, C0, H, W) is the face locator's features, joined right after the first layer."""
+    def forward(
+        self, x: Tensor, timesteps: Tensor, layers: list[Layer], frames: int = 1, added: Tensor | None = None
+    ) -> Tensor:
+        """timesteps (N,); `added` (N, C0, H, W) is the face locator's features, joined right after the
+        first layer."""
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
         h = self.conv_in(x)
         if added is not None:
@@ -156,15 +168,23 @@ class UNet(nn.Module):
 
     def project_audio(self, tokens: Tensor) -> list[KeysValues | None]:
         """Audio tokens (B*F, L, D) -> keys and values of every audio-attention; once per clip."""
-        return [block.attentions[j].transformer_blocks[0].attn_audio.keys_values(tokens)
-                if hasattr(block, "attentions") else None for block, j in self.places()]
+        return [
+            block.attentions[j].transformer_blocks[0].attn_audio.keys_values(tokens)
+            if hasattr(block, "attentions")
+            else None
+            for block, j in self.places()
+        ]
 
     def project_speed(self, tokens: Tensor) -> list[KeysValues]:
         """Speed tokens (B, F, D) -> keys and values of every speed layer; once per clip."""
-        return [block.motion_modules[j].transformer_blocks[0].attn_speed.keys_values(tokens)
-                for block, j in self.places()]
+        return [
+            block.motion_modules[j].transformer_blocks[0].attn_speed.keys_values(tokens)
+            for block, j in self.places()
+        ]
 
     def project_motion(self, features: list[Tensor], motion_frames: int) -> list[MotionTokens]:
         """Motion features (B*M, C, H, W) of every layer -> its temporal module's tokens; once per clip."""
-        return [block.motion_modules[j].prepare(feature, motion_frames)
-                for (block, j), feature in zip(self.places(), features, strict=True)]
+        return [
+            block.motion_modules[j].prepare(feature, motion_frames)
+            for (block, j), feature in zip(self.places(), features, strict=True)
+        ]

@@ -26,12 +26,13 @@ def chunk_count(frames: int, chunk: int) -> int:
 
 
 @torch.no_grad()
-def render_chunks(model: EMO, video: VideoConditions, performance: Performance, solve: Solve,
-                  noise: Iterable[Tensor]) -> Iterator[Tensor]:
+def render_chunks(
+    model: EMO, video: VideoConditions, performance: Performance, solve: Solve, noise: Iterable[Tensor]
+) -> Iterator[Tensor]:
     """Latents (F', C, H, W) of clip after clip; the last one may be shorter.
 
-    `noise` gives each clip's starting noise and with it the clip's length. Clips are computed as they are asked for,
-    so nothing of the whole video is held here.
+    `noise` gives each clip's starting noise and with it the clip's length. Clips are computed as they are
+    asked for, so nothing of the whole video is held here.
     """
     m, motion, start = model.config.audio.context, None, 0
     for piece in noise:
@@ -40,13 +41,14 @@ def render_chunks(model: EMO, video: VideoConditions, performance: Performance, 
         speeds = None if performance.speeds is None else performance.speeds[None, start:stop]
         conditions = model.clip_conditions(video, len(piece), windows, motion, speeds)
         latents = solve(piece, conditions)
-        motion = latents[None, -model.config.motion_frames:]
+        motion = latents[None, -model.config.motion_frames :]
         start = stop
         yield latents
 
 
-def noise_for(model: EMO, frames: int, size: tuple[int, int], seed: int, device: torch.device,
-              dtype: torch.dtype) -> Iterator[Tensor]:
+def noise_for(
+    model: EMO, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
+) -> Iterator[Tensor]:
     """Starting noise of a whole video, chunk by chunk, the same for the same seed on every device."""
     config = model.config
     shape = (config.latent_channels, *size)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 def mix(common: Tensor, own: Tensor, shared: float) -> Tensor:
-    """Noise of unit variance of which `shared` is common to all frames (mixed noise, arXiv 2305.10474 sec. 4.1)."""
+    """Noise of unit variance of which `shared` is common to all frames (mixed noise, arXiv 2305.10474 sec.
+    4.1)."""
     return shared**0.5 * common + (1 - shared) ** 0.5 * own
 
 
@@ -17,7 +18,9 @@ def clip_noise(shape: torch.Size, shared: float, generator: torch.Generator) -> 
     return mix(common, torch.randn(shape, generator=generator), shared)
 
 
-def video_noise(frames: int, chunk: int, shape: tuple[int, ...], shared: float, seed: int) -> Iterator[Tensor]:
+def video_noise(
+    frames: int, chunk: int, shape: tuple[int, ...], shared: float, seed: int
+) -> Iterator[Tensor]:
     """Noise (F, C, H, W) of each chunk of a video; what frames share is the same for the whole video."""
     generator = torch.Generator().manual_seed(seed)
     common = torch.randn(1, *shape, generator=generator)

@@ -1,7 +1,7 @@
 """Denoise one clip with a diffusers scheduler, with classifier-free guidance, progress and cancelling."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -32,9 +32,16 @@ class Solver:
     steps: int = 40
     cfg: float = 3.5
     on_step: Callable[[Step], None] | None = None
+    # only "lcm" draws noise between steps
+    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"denoising needs at least 1 step, got {self.steps}")
 
     def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        """The prediction, moved away from what it would be without portrait and sound; one pass when cfg is 1."""
+        """The prediction, moved away from what it would be without portrait and sound; one pass when cfg is
+        1."""
         prediction = self.model.predict(x, timesteps, conditions)
         if self.cfg == 1:
             return prediction
@@ -46,13 +53,18 @@ class Solver:
         schedule = self.model.config.schedule
         scheduler = build_scheduler(self.name, schedule)
         scheduler.set_timesteps(self.steps, device=noise.device)
-        alphas = alphas_cumprod(schedule).to(noise.device, noise.dtype)
-        x = noise * scheduler.init_noise_sigma
+        alphas = alphas_cumprod(schedule).to(noise.device, torch.float32)
+        draws = {"generator": self.generator} if self.name == "lcm" else {}
+        x = (
+            noise.float() * scheduler.init_noise_sigma
+        )  # half precision is for the network; here it would add grain
         for i, t in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(x, t)
-            prediction = self.guided(model_input, t.expand(len(x)), conditions)
-            x = scheduler.step(prediction, t, x, return_dict=False)[0].to(noise.dtype)
+            prediction = self.guided(model_input.to(noise.dtype), t.expand(len(x)), conditions).float()
+            x = scheduler.step(prediction, t, x, **draws, return_dict=False)[0]
             if self.on_step is not None:
                 alpha_bar = alphas[t.long()]
-                self.on_step(Step(i + 1, self.steps, clean_estimate(model_input, prediction, alpha_bar, schedule)))
-        return x
+                self.on_step(
+                    Step(i + 1, self.steps, clean_estimate(model_input, prediction, alpha_bar, schedule))
+                )
+        return x.to(noise.dtype)

@@ -23,8 +23,9 @@ def labels_at_features(encoder: AudioEncoder, phonemes: Tensor, features: int, s
     return phonemes[..., indices]
 
 
-def crop_batch(encoder: AudioEncoder, clips: list[AvatarClip], batch: int, seconds: float,
-               generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def crop_batch(
+    encoder: AudioEncoder, clips: list[AvatarClip], batch: int, seconds: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Random pieces of random sentences: waveforms (B, T) and their label sequences (B, T')."""
     length = round(seconds * SAMPLE_RATE)
     features = (length - encoder.receptive_field) // encoder.stride + 1
@@ -33,7 +34,7 @@ def crop_batch(encoder: AudioEncoder, clips: list[AvatarClip], batch: int, secon
         waveform, phonemes = torch.from_numpy(clips[pick].waveform), torch.from_numpy(clips[pick].phonemes)
         waveform = F.pad(waveform, (0, max(0, length - len(waveform))))
         start = int(torch.randint(len(waveform) - length + 1, (), generator=generator))
-        waveforms.append(encoder.normalize(waveform[start: start + length]))
+        waveforms.append(encoder.normalize(waveform[start : start + length]))
         labels.append(labels_at_features(encoder, phonemes, features, start))
     return torch.stack(waveforms), torch.stack(labels)
 
@@ -43,15 +44,26 @@ def phoneme_accuracy(encoder: AudioEncoder, head: nn.Linear, clips: list[AvatarC
     """Share of 50 Hz frames whose phoneme is read right, over whole sentences."""
     right = total = 0
     for clip in clips:
-        predicted = head(encoder(encoder.normalize(torch.from_numpy(clip.waveform))[None])[0, :, -1]).argmax(-1)
+        predicted = head(encoder(encoder.normalize(torch.from_numpy(clip.waveform))[None])[0, :, -1]).argmax(
+            -1
+        )
         labels = labels_at_features(encoder, torch.from_numpy(clip.phonemes), len(predicted))
         right, total = right + int((predicted == labels).sum()), total + len(labels)
     return right / total
 
 
-def train_audio_encoder(config: AudioConfig, clips: list[AvatarClip], held_out: list[AvatarClip], folder: Path,
-                        minutes: float, *, lr: float = 2e-3, batch: int = 16, seconds: float = 2.0,
-                        log: Callable[[str], None] = print) -> AudioEncoder:
+def train_audio_encoder(
+    config: AudioConfig,
+    clips: list[AvatarClip],
+    held_out: list[AvatarClip],
+    folder: Path,
+    minutes: float,
+    *,
+    lr: float = 2e-3,
+    batch: int = 16,
+    seconds: float = 2.0,
+    log: Callable[[str], None] = print,
+) -> AudioEncoder:
     """Phoneme cross-entropy at 50 Hz until the budget ends; writes `audio_encoder.safetensors`."""
     generator = torch.Generator().manual_seed(0)
     encoder = AudioEncoder(config.encoder, config.normalize)
@@ -70,9 +82,22 @@ def train_audio_encoder(config: AudioConfig, clips: list[AvatarClip], held_out: 
         optimizer.zero_grad()
         step, running = step + 1, running * 0.98 + float(loss.detach()) * 0.02
         if step % 200 == 0:
-            log(f"audio encoder step {step} {progress:.0%} loss {running / (1 - 0.98 ** step):.3f} "
-                f"accuracy {phoneme_accuracy(encoder, head, held_out):.3f} on unseen voices")
+            log(
+                f"audio encoder step {step} {progress:.0%} loss {running / (1 - 0.98**step):.3f} "
+                f"accuracy {phoneme_accuracy(encoder, head, held_out):.3f} on unseen voices"
+            )
     encoder.eval()
-    log(f"audio encoder done: {step} steps, accuracy {phoneme_accuracy(encoder, head, held_out):.3f} on unseen voices")
-    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, folder / "audio_encoder.safetensors")
+    log(
+        f"audio encoder done: {step} steps, accuracy {phoneme_accuracy(encoder, head,
+        held_out):.3f} on
+     
+      
+       
+        unseen voices"
+  
+   
+    ) save_file(
+        {k: v.contiguous() for k, v in encoder.state_dict().items()}, folder / "audio_encoder.safetensors"
+    )
     return encoder
+

@@ -38,15 +38,37 @@ class DemoRecipe:
     vae_minutes: float = 9.0
     audio_minutes: float = 5.0
     stages: tuple[TrainConfig, ...] = (
-        TrainConfig("image", 500, demo=True, lr=1.5e-3, warmup=60, ema=0.998,
-                    sampling=Sampling(batch=12, frames=4, motion_frames=0),
-                    loss=LossConfig(inference_share=0.1, inference_steps=1, mouth_weight=1.0)),
-        TrainConfig("video", 2500, demo=True, lr=1.2e-3, audio_rate=2.0, warmup=60, ema=0.998, sampling=_CLIPS,
-                    loss=LossConfig(inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, reader_below=0.95,
-                                    motion_noise=0.15)),
-        TrainConfig("speed", 300, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS,
-                    loss=LossConfig(inference_share=0.7, mouth_weight=1.0, reader_weight=0.3, reader_below=0.95,
-                                    motion_noise=0.15)),
+        TrainConfig(
+            "image",
+            500,
+            demo=True,
+            lr=1.5e-3,
+            warmup=60,
+            ema=0.998,
+            sampling=Sampling(batch=12, frames=4, motion_frames=0),
+            loss=LossConfig(inference_share=0.1, inference_steps=1, mouth_weight=1.0),
+        ),
+        TrainConfig(
+            "video",
+            2500,
+            demo=True,
+            lr=1.2e-3,
+            audio_rate=2.0,
+            warmup=60,
+            ema=0.998,
+            sampling=_CLIPS,
+            loss=LossConfig(inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15),
+        ),
+        TrainConfig(
+            "speed",
+            300,
+            demo=True,
+            lr=1e-3,
+            warmup=30,
+            ema=0.995,
+            sampling=_CLIPS,
+            loss=LossConfig(inference_share=0.7, mouth_weight=1.0, reader_weight=0.3, motion_noise=0.15),
+        ),
     )
 
 
@@ -76,7 +98,9 @@ def sounds(folder: Path) -> Iterator[AvatarClip]:
     """Clips without their pictures, which would not fit in memory."""
     for clip in read_clips(folder / "clips"):
         empty = clip.frames[:0].copy()
-        yield AvatarClip(empty, empty, clip.waveform, clip.phonemes, clip.start, clip.total, clip.boxes, clip.curves)
+        yield AvatarClip(
+            empty, empty, clip.waveform, clip.phonemes, clip.start, clip.total, clip.boxes, clip.curves
+        )
 
 
 def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
@@ -97,8 +121,14 @@ def encoded(folder: Path, config: EMOConfig) -> tuple[ClipSet, ClipSet]:
     return ClipSet.load(folder / "set.safetensors"), ClipSet.load(folder / "held.safetensors")
 
 
-def train_stages(folder: Path, config: EMOConfig, recipe: DemoRecipe, clips: ClipSet, held_out: ClipSet,
-                 log: Callable[[str], None]) -> EMO:
+def train_stages(
+    folder: Path,
+    config: EMOConfig,
+    recipe: DemoRecipe,
+    clips: ClipSet,
+    held_out: ClipSet,
+    log: Callable[[str], None],
+) -> EMO:
     """Each stage starts from the averaged weights of the one before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

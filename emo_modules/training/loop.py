@@ -64,7 +64,8 @@ class Progress:
 
 
 def step_generator(seed: int, step: int, process: int) -> torch.Generator:
-    """All randomness of a step follows from its number, so an interrupted run goes on exactly as it would have."""
+    """All randomness of a step follows from its number, so an interrupted run goes on exactly as it would
+    have."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) * 1009 + process)
 
 
@@ -74,15 +75,26 @@ class Trainer:
     `sheet(model, path)` draws samples of the averaged model at every save.
     """
 
-    def __init__(self, model: EMO, clips: ClipSet, config: TrainConfig, folder: Path, reader: nn.Module | None = None,
-                 log: Callable[[str], None] = print, sheet: Callable[[EMO, Path], None] | None = None):
+    def __init__(
+        self,
+        model: EMO,
+        clips: ClipSet,
+        config: TrainConfig,
+        folder: Path,
+        reader: nn.Module | None = None,
+        log: Callable[[str], None] = print,
+        sheet: Callable[[EMO, Path], None] | None = None,
+    ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
         from diffusers.optimization import get_cosine_schedule_with_warmup
         from diffusers.training_utils import EMAModel
 
-        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=not torch.cuda.is_available(), kwargs_handlers=[
-            DistributedDataParallelKwargs(find_unused_parameters=True)])
+        self.accelerator = Accelerator(
+            mixed_precision=config.precision,
+            cpu=not torch.cuda.is_available(),
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
         self.config, self.clips, self.folder, self.log, self.sheet = config, clips, folder, log, sheet
         self.stage, self.emo, self.reader = config.table, model, reader
         self.named = select_parameters(model, self.stage)
@@ -104,7 +116,8 @@ class Trainer:
         return [{"params": group, "lr": rate} for group, rate in rates if group]
 
     def run(self) -> Progress:
-        """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it is there."""
+        """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it
+        is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / "state").exists():
             self.accelerator.load_state(str(self.folder / "state"))
@@ -140,24 +153,36 @@ class Trainer:
         batch = sample_batch(self.clips, self.emo.config, self.config.sampling, generator)
         noised = add_training_noise(batch, self.emo.config.schedule, self.alphas, self.config.loss, generator)
         device = self.accelerator.device
-        # with a gradient down to the input every layer computes its own: GroupNorm's backward pass in channels-last
+        # with a gradient down to the input every layer computes its own: GroupNorm's backward pass in
+        # channels-last
         # order crashes (torch 2.13, CPU) when a frozen layer before it makes its input gradient unnecessary
         noisy = noised.noisy.to(device).requires_grad_()
-        return Noised(batch.to(device), noisy, noised.target.to(device), noised.timesteps.to(device),
-                      noised.alpha_bar.to(device))
+        return Noised(
+            batch.to(device),
+            noisy,
+            noised.target.to(device),
+            noised.timesteps.to(device),
+            noised.alpha_bar.to(device),
+        )
 
     def losses(self, noised: Noised) -> dict[str, Tensor]:
         config = self.config.loss
-        prediction = self.model(noised.noisy, noised.timesteps, noised.batch, self.stage.clips, self.stage.speed)
+        prediction = self.model(
+            noised.noisy, noised.timesteps, noised.batch, self.stage.clips, self.stage.speed
+        )
         losses = {"denoise": denoising_loss(prediction, noised, config)}
         if self.reader is not None and config.reader_weight:
-            read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader, config.reader_below)
+            read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader)
             losses["mouth"] = read * config.reader_weight
         return losses
 
     def report(self, seconds: float) -> None:
-        line = {"step": self.progress.step, "seconds": round(seconds, 3), "lr": self.lr_schedule.get_last_lr()[0],
-                **{name: round(value, 4) for name, value in self.progress.running.items()}}
+        line = {
+            "step": self.progress.step,
+            "seconds": round(seconds, 3),
+            "lr": self.lr_schedule.get_last_lr()[0],
+            **{name: round(value, 4) for name, value in self.progress.running.items()},
+        }
         if self.accelerator.is_main_process:
             self.log(f"{self.config.stage} {json.dumps(line)}")
             with (self.folder / "log.jsonl").open("a") as file:
@@ -171,7 +196,10 @@ class Trainer:
             averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}
             for (name, _), value in zip(self.named, self.ema.shadow_params, strict=True):
                 averaged[name] = value
-            save_file({name: value.contiguous().cpu() for name, value in averaged.items()}, self.folder / "ema.partial")
+            save_file(
+                {name: value.contiguous().cpu() for name, value in averaged.items()},
+                self.folder / "ema.partial",
+            )
             (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
 
     def draw(self, sheet: Callable[[EMO, Path], None]) -> None:
@@ -193,8 +221,9 @@ def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: in
         for k in range(batches):
             generator = step_generator(99, k, 0)
             batch: Batch = sample_batch(clips, model.config, config.sampling, generator)
-            noised = add_training_noise(batch, model.config.schedule, alphas[timestep].expand(TRAIN_STEPS),
-                                        config.loss, generator)
+            noised = add_training_noise(
+                batch, model.config.schedule, alphas[timestep].expand(TRAIN_STEPS), config.loss, generator
+            )
             steps = torch.full_like(noised.timesteps, timestep)
             prediction = model(noised.noisy, steps, batch, config.table.clips, config.table.speed)
             total += float((prediction - noised.target).square().mean())

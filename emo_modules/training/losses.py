@@ -19,12 +19,12 @@ class LossConfig:
     inference_steps: int = 4
     mouth_weight: float = 0.0  # additional weight on the lower middle of the face
     reader_weight: float = 0.0  # mouth reader on the predicted clean latents
-    reader_below: float = 0.6  # only where the noise's amplitude is below this
     motion_noise: float = 0.0  # motion frames are disturbed by up to this much
 
 
 def draw_timesteps(shape: tuple[int, int], config: LossConfig, generator: torch.Generator) -> Tensor:
-    """Uniform, but for the share that falls on the trailing timesteps of inference (999, 749, 499, 249 for 4 steps)."""
+    """Uniform, but for the share that falls on the trailing timesteps of inference (999, 749, 499, 249 for
+    4 steps)."""
     uniform = torch.randint(TRAIN_STEPS, shape, generator=generator)
     visits = torch.randint(config.inference_steps, shape, generator=generator)
     visited = TRAIN_STEPS - visits * TRAIN_STEPS // config.inference_steps - 1
@@ -40,7 +40,8 @@ def disturb_motion(batch: Batch, amount: float, generator: torch.Generator) -> N
 
 @dataclass(frozen=True)
 class Noised:
-    """A batch with noise added: all a loss needs, made with one generator on the CPU so that resuming is exact."""
+    """A batch with noise added: all a loss needs, made with one generator on the CPU so that resuming is
+    exact."""
 
     batch: Batch
     noisy: Tensor
@@ -49,16 +50,22 @@ class Noised:
     alpha_bar: Tensor  # (B, F, 1, 1, 1)
 
 
-def add_training_noise(batch: Batch, schedule: ScheduleConfig, alphas: Tensor, config: LossConfig,
-                       generator: torch.Generator) -> Noised:
+def add_training_noise(
+    batch: Batch, schedule: ScheduleConfig, alphas: Tensor, config: LossConfig, generator: torch.Generator
+) -> Noised:
     disturb_motion(batch, config.motion_noise, generator)
     size, frames = batch.latents.shape[:2]
     levels = 1 if batch.motion.shape[1] else frames
     timesteps = draw_timesteps((size, levels), config, generator).expand(size, frames)
     alpha_bar = alphas[timesteps].float()[..., None, None, None]
     noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator)
-    return Noised(batch, add_noise(batch.latents, noise, alpha_bar),
-                  training_target(batch.latents, noise, alpha_bar, schedule), timesteps, alpha_bar)
+    return Noised(
+        batch,
+        add_noise(batch.latents, noise, alpha_bar),
+        training_target(batch.latents, noise, alpha_bar, schedule),
+        timesteps,
+        alpha_bar,
+    )
 
 
 def denoising_loss(prediction: Tensor, noised: Noised, config: LossConfig) -> Tensor:
@@ -68,10 +75,10 @@ def denoising_loss(prediction: Tensor, noised: Noised, config: LossConfig) -> Te
     return ((prediction - noised.target).square() * weights).mean()
 
 
-def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, reader: nn.Module,
-                below: float) -> Tensor:
-    """Squared error of the mouth that the reader sees in the estimated clean latents, where it can be seen at all."""
+def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, reader: nn.Module) -> Tensor:
+    """Squared error of the mouth that the reader sees in the estimated clean latents, where there is sound
+    to hear."""
     estimate = clean_estimate(noised.noisy, prediction, noised.alpha_bar, schedule)
     seen = reader(estimate.flatten(0, 1)).unflatten(0, prediction.shape[:2])
-    clear = ((1 - noised.alpha_bar).sqrt().flatten(1) < below) & (noised.batch.audio_kept > 0)[:, None]
-    return ((seen - noised.batch.mouth).square().mean(dim=2) * clear).mean()
+    errors = (seen - noised.batch.mouth).square().mean(dim=(1, 2))
+    return (errors * noised.batch.audio_kept).mean()

@@ -1,4 +1,5 @@
-"""A frozen reader of the mouth in clean latents: SyncNet-like supervision for the demo. Not part of the paper."""
+"""A frozen reader of the mouth in clean latents: SyncNet-like supervision for the demo. Not part of the
+paper."""
 
 import torch
 import torch.nn.functional as F
@@ -13,17 +14,29 @@ class MouthReader(nn.Module):
     def __init__(self, channels: int, width: int = 48):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width * 2, 3, 2, 1), nn.SiLU(),
-            nn.Conv2d(width * 2, width * 2, 3, padding=1), nn.SiLU(), nn.Conv2d(width * 2, width * 2, 3, 2, 1), nn.SiLU(),
-            nn.Flatten(), nn.LazyLinear(128), nn.SiLU(), nn.Linear(128, 2))
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width * 2, 3, 2, 1),
+            nn.SiLU(),
+            nn.Conv2d(width * 2, width * 2, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width * 2, width * 2, 3, 2, 1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.LazyLinear(128),
+            nn.SiLU(),
+            nn.Linear(128, 2),
+        )
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.layers(latents)
 
 
-def train_mouth_reader(clips: ClipSet, steps: int = 900, batch: int = 128, lr: float = 2e-3,
-                       seed: int = 0) -> tuple[MouthReader, float]:
-    """Fit on noised latents; returns the frozen reader and the opening's R2 on the last tenth of the clips."""
+def train_mouth_reader(
+    clips: ClipSet, steps: int = 900, batch: int = 128, lr: float = 2e-3, seed: int = 0
+) -> tuple[MouthReader, float]:
+    """Fit on noised latents; returns the frozen reader and the opening's R2 on the last tenth of the
+    clips."""
     generator = torch.Generator().manual_seed(seed)
     split = len(clips) * 9 // 10
     latents, mouth = clips.latents.flatten(0, 1), clips.mouth.flatten(0, 1)

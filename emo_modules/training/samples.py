@@ -14,12 +14,22 @@ from ..sampling.solver import Solver
 
 
 @torch.no_grad()
-def generate_batch(model: EMO, clips: ClipSet, rows: int, steps: int, with_speed: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Portraits (B, C, H, W), true and generated latents (B, F, C, H, W) of the same random held-out clips."""
+def generate_batch(
+    model: EMO, clips: ClipSet, rows: int, steps: int, with_speed: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Portraits (B, C, H, W), true and generated latents (B, F, C, H, W) of the same random held-out
+    clips."""
     generator = torch.Generator().manual_seed(7)
     config = model.config
-    everything = Sampling(rows, config.clip_frames, config.motion_frames, first_clip=0, drop_reference=0, drop_audio=0,
-                          whole_region=0)
+    everything = Sampling(
+        rows,
+        config.clip_frames,
+        config.motion_frames,
+        first_clip=0,
+        drop_reference=0,
+        drop_audio=0,
+        whole_region=0,
+    )
     batch = sample_batch(clips, config, everything, generator)
     video = model.video_conditions(batch.reference, batch.mask)
     speeds = batch.speeds if with_speed else None
@@ -30,15 +40,22 @@ def generate_batch(model: EMO, clips: ClipSet, rows: int, steps: int, with_speed
 
 
 @torch.no_grad()
-def write_sample_sheet(path: Path, model: EMO, vae: nn.Module, clips: ClipSet, rows: int = 4, steps: int = 8,
-                       with_speed: bool = False) -> None:
+def write_sample_sheet(
+    path: Path,
+    model: EMO,
+    vae: nn.Module,
+    clips: ClipSet,
+    rows: int = 4,
+    steps: int = 8,
+    with_speed: bool = False,
+) -> None:
     """Two lines a clip: portrait and true frames, portrait and generated frames."""
     model.eval()
     portraits, truth, made = generate_batch(model, clips, rows, steps, with_speed)
     lines = []
     for row in range(rows):
         for frames in (truth[row], made[row]):
-            lines.append(torch.cat([portraits[row: row + 1], frames[::2]]))
+            lines.append(torch.cat([portraits[row : row + 1], frames[::2]]))
     pictures = torch.stack([vae.decode(line) for line in lines]).clamp(-1, 1)
     grid = pictures.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
     Image.fromarray(((grid + 1) * 127.5).round().byte().numpy().astype(np.uint8)).save(path)

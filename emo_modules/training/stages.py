@@ -31,14 +31,17 @@ class Stage:
     speed: bool = False  # head speed is a condition
 
 
-# EMO sec. 3.3. The paper introduces the temporal and audio layers in the second stage and does not say that the rest is
-# frozen; it does say that audio layers stay out of the third, because speed would take over what sound should drive.
+# EMO sec. 3.3. The paper introduces the temporal and audio layers in the second stage and does not say that
+# the rest is
+# frozen; it does say that audio layers stay out of the third, because speed would take over what sound
+# should drive.
 PAPER_STAGES = {
     "image": Stage(("reference_net", "backbone", "face_locator"), clips=False),
     "video": Stage(("temporal", "audio"), clips=True),
     "speed": Stage(("temporal", "speed"), clips=True, speed=True),
 }
-# The demo starts from noise instead of Stable Diffusion 1.5, so its second stage goes on with every part it has.
+# The demo starts from noise instead of Stable Diffusion 1.5, so its second stage goes on with every part it
+# has.
 DEMO_STAGES = PAPER_STAGES | {
     "video": Stage(("reference_net", "backbone", "face_locator", "temporal", "audio"), clips=True),
 }
@@ -55,11 +58,11 @@ def select_parameters(model: EMO, stage: Stage) -> list[tuple[str, nn.Parameter]
 def start_as_lookup(model: EMO) -> None:
     """Start every reference-attention as a look at the same place in the portrait (`reference_positions`).
 
-    Queries and keys begin as the same projection, wide enough for the positions to decide. A model that starts from
-    noise then copies the portrait within a few hundred steps instead of first having to find it.
+    Queries and keys begin as the same projection, wide enough for the positions to decide. A model that
+    starts from noise then copies the portrait within a few hundred steps instead of first having to find it.
     """
     for module in model.backbone.modules():
         attention = getattr(module, "attn_ref", None)
         if isinstance(attention, Attention):
-            nn.init.normal_(attention.to_q.weight, std=attention.to_q.in_features ** -0.5)
+            nn.init.normal_(attention.to_q.weight, std=attention.to_q.in_features**-0.5)
             attention.to_k.weight.copy_(attention.to_q.weight)

@@ -28,7 +28,7 @@ def random_crops(frames: Tensor, batch: int, size: int, generator: torch.Generat
     picks = torch.randint(len(frames), (batch,), generator=generator)
     limit = frames.shape[1] - size + 1
     corners = torch.randint(limit, (batch, 2), generator=generator).tolist()
-    crops = [frames[i, y: y + size, x: x + size] for i, (y, x) in zip(picks, corners, strict=True)]
+    crops = [frames[i, y : y + size, x : x + size] for i, (y, x) in zip(picks, corners, strict=True)]
     return torch.stack(crops).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) / 127.5 - 1
 
 
@@ -41,10 +41,22 @@ def psnr(vae: PatchVAE, frames: Tensor) -> float:
     return float((-10 * errors.log10()).mean())
 
 
-def train_vae(vae: PatchVAE, frames: Tensor, held_out: Tensor, folder: Path, minutes: float, *, lr: float = 2e-3,
-              batch: int = 32, crop: int = 64, encoder: bool = True, noise: float = LATENT_NOISE,
-              log: Callable[[str], None] = print) -> None:
-    """Train on uint8 frames (N, H, W, 3) until the wall-clock budget ends; `vae.safetensors` is kept up to date.
+def train_vae(
+    vae: PatchVAE,
+    frames: Tensor,
+    held_out: Tensor,
+    folder: Path,
+    minutes: float,
+    *,
+    lr: float = 2e-3,
+    batch: int = 32,
+    crop: int = 64,
+    encoder: bool = True,
+    noise: float = LATENT_NOISE,
+    log: Callable[[str], None] = print,
+) -> None:
+    """Train on uint8 frames (N, H, W, 3) until the wall-clock budget ends; `vae.safetensors` is kept up to
+    date.
 
     With `encoder=False` only the decoder learns, so that latents already made with this VAE stay valid.
     """
@@ -69,19 +81,25 @@ def train_vae(vae: PatchVAE, frames: Tensor, held_out: Tensor, folder: Path, min
         optimizer.zero_grad()
         step, running = step + 1, running * 0.98 + float(loss.detach()) * 0.02
         if step % 100 == 0:
-            log(f"vae step {step} {progress:.0%} loss {running / (1 - 0.98 ** step):.4f} psnr {psnr(vae, held_out):.2f} dB")
+            log(
+                f"vae step {step} {progress:.0%} loss {running / (1 - 0.98**step):.4f} psnr
+                {psnr(vae, held_out):.2f} dB"
+            )
             save(vae, folder)
     save(vae, folder)
     log(f"vae done: {step} steps, held-out psnr {psnr(vae, held_out):.2f} dB")
 
 
-
 def save(vae: PatchVAE, folder: Path) -> None:
-    save_file({name: value.contiguous() for name, value in vae.state_dict().items()}, folder / "vae.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in vae.state_dict().items()}, folder / "vae.safetensors"
+    )
 
 
 def to_vae_frames(clips: Iterable[AvatarClip], clip_limit: int = 560) -> Tensor:
     """Some frames and portraits of each clip: uint8 (N, H, W, 3)."""
-    chosen = [np.concatenate([clip.portraits[:2], clip.frames[k % 7:: 7]])
-              for k, clip in enumerate(islice(clips, clip_limit))]
+    chosen = [
+        np.concatenate([clip.portraits[:2], clip.frames[k % 7 :: 7]])
+        for k, clip in enumerate(islice(clips, clip_limit))
+    ]
     return torch.from_numpy(np.concatenate(chosen))

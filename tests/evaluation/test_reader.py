@@ -109,9 +109,7 @@ def test_mirrored_views_keep_their_truth(reader):
 
 
 def test_training_is_repeatable_and_weights_survive_the_file(tmp_path):
-    first, second = (
-        train_reader(3, steps=2, refining=2, identities=6, log=lambda line: None) for _ in range(2)
-    )
+    first, second = (train_reader(3, steps=2, identities=6, log=lambda line: None) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     save_reader(first, tmp_path / "reader.safetensors")
     frames = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(1))

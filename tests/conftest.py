@@ -1,0 +1,102 @@
+"""A tiny EMO with every part, the pipeline and the checkpoint made of it, and clips to train it on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from emo_modules.checkpoints.store import save_checkpoint
+from emo_modules.checkpoints.vae import build_vae
+from emo_modules.config import AudioConfig, EMOConfig, ScheduleConfig, SpeedConfig, UNetConfig
+from emo_modules.data.clip_set import ClipSet
+from emo_modules.media.audio_features import AudioEncoder
+from emo_modules.models.emo import EMO
+from emo_modules.pipeline import Pipeline
+
+SHAPE = {"block_out_channels": (16, 32), "attention_levels": (True, False), "layers_per_block": 1, "heads": 2,
+         "norm_groups": 8}
+WAV2VEC2 = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+            "conv_dim": [8, 8, 8], "conv_kernel": [10, 8, 8], "conv_stride": [5, 8, 8],
+            "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "feat_extract_norm": "layer",
+            "num_feat_extract_layers": 3}
+AUDIO = AudioConfig(encoder=WAV2VEC2, layers=2, feature_dim=16, context=1, hidden_dim=16, tokens=3)
+CLIP_FRAMES = 8
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> EMOConfig:
+    """The demo's structure: v prediction with zero terminal SNR, frames that share noise."""
+    return EMOConfig(
+        name="tiny", width=64, height=64, latent_scale=1.0, clip_frames=4, motion_frames=2,
+        vae={"_class_name": "PatchVAE", "latent_channels": 4, "widths": [8, 8, 8]},
+        backbone=UNetConfig(reference_dim=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
+        reference_net=UNetConfig(out_channels=None, reference_tap=True, **SHAPE),
+        audio=AUDIO, speed=SpeedConfig(hidden_dim=8), face_locator_channels=(4, 8, 8, 8),
+        schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=2, cfg=1.5))
+
+
+@pytest.fixture(scope="session")
+def paper_config() -> EMOConfig:
+    """The paper's preset (four levels, 4 latent channels, AutoencoderKL, epsilon) at small width, 3:4."""
+    paper = EMOConfig.sd15()
+    shape = {"block_out_channels": (16, 16, 32, 32), "heads": 2, "norm_groups": 8}
+    return replace(
+        paper, width=64, height=96, vae=paper.vae | {"block_out_channels": [8, 8, 8, 8], "norm_num_groups":
+        4}, backbone=replace(paper.backbone, audio_dim=12, speed_dim=8, **shape),
+        reference_net=replace(paper.reference_net, **shape), audio=AUDIO, speed=SpeedConfig(hidden_dim=8),
+        face_locator_channels=(4, 8, 8, 8))
+
+
+@pytest.fixture(scope="session")
+def make_pipeline() -> Callable[[EMOConfig], Pipeline]:
+    """Random weights, so that no zero-initialised layer hides what stands before it; the same every time."""
+
+    def make(config: EMOConfig) -> Pipeline:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            encoder = AudioEncoder(config.audio.encoder, config.audio.normalize)
+            pipeline = Pipeline(EMO(config), build_vae(config).eval(), encoder.eval())
+            for parameter in pipeline.model.parameters():
+                parameter.add_(0.1 * torch.randn(parameter.shape))
+        return pipeline
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline(make_pipeline, tiny_config) -> Pipeline:
+    return make_pipeline(tiny_config)
+
+
+@pytest.fixture(scope="session")
+def save_pipeline() -> Callable[[Pipeline, Path], Path]:
+    def save(pipeline: Pipeline, path: Path) -> Path:
+        parts = {"vae": pipeline.vae, "audio_encoder": pipeline.audio_encoder}
+        return save_checkpoint(path, pipeline.config, dict(pipeline.model.named_children()) | parts)[0]
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory, tiny_pipeline, save_pipeline) -> Path:
+    return save_pipeline(tiny_pipeline, tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def clips() -> ClipSet:
+    """Three clips of 8 random frames, 64 x 64 pixels; faces stand in the middle."""
+    generator = torch.Generator().manual_seed(0)
+
+    def rand(*shape: int) -> torch.Tensor:
+        return torch.rand(3, *shape, generator=generator)
+
+    def randn(*shape: int) -> torch.Tensor:
+        return torch.randn(3, *shape, generator=generator)
+
+    edges = torch.tensor([0.2, 0.2, 0.7, 0.7])
+    return ClipSet(
+        latents=randn(CLIP_FRAMES, 4, 8, 8), portraits=randn(2, 4, 8, 8),
+        audio=randn(CLIP_FRAMES + 2 * AUDIO.context, AUDIO.layers, AUDIO.feature_dim),
+        boxes=edges + 0.1 * rand(CLIP_FRAMES, 4), mouth=rand(CLIP_FRAMES, 2), speeds=40 * rand(CLIP_FRAMES))

@@ -1,0 +1,150 @@
+"""Schedules are diffusers', and every solver finds the clean latents of a perfect predictor."""
+
+from types import SimpleNamespace
+
+import diffusers
+import pytest
+import torch
+from torch import Tensor
+
+from emo_modules.config import ScheduleConfig
+from emo_modules.sampling.solver import Solver, Step
+from emo_modules.schedule import (
+    SOLVERS,
+    TRAIN_STEPS,
+    add_noise,
+    alphas_cumprod,
+    build_scheduler,
+    clean_estimate,
+    training_target,
+)
+
+SHAPE = (3, 4, 5, 6)
+PAPER = ScheduleConfig()
+DEMO = ScheduleConfig("v_prediction", zero_terminal_snr=True)
+# Single precision; lcm keeps a share of 1e-5 of its input, and all but lcm start at alpha 2 ** -24 instead
+# of 0.
+TOLERANCE = {"ddim": 5e-5, "dpm++2m": 5e-5, "unipc": 5e-5, "euler": 5e-5, "lcm": 1e-4}
+
+
+def randn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape or SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("zero_terminal_snr", [False, True])
+@pytest.mark.parametrize("beta_schedule", ["scaled_linear", "linear"])
+def test_alphas_are_those_of_diffusers(beta_schedule, zero_terminal_snr):
+    config = ScheduleConfig(beta_schedule=beta_schedule, zero_terminal_snr=zero_terminal_snr)
+    theirs = diffusers.DDIMScheduler(
+        beta_start=config.beta_start, beta_end=config.beta_end, beta_schedule=beta_schedule,
+        rescale_betas_zero_snr=zero_terminal_snr).alphas_cumprod
+    ours = alphas_cumprod(config)
+    assert ours.dtype == torch.float64
+    assert ours.shape == (TRAIN_STEPS,)
+    assert (ours - theirs.double()).abs().max() < 2e-6
+    assert (ours[-1] == 0) == zero_terminal_snr
+
+
+def test_zero_terminal_snr_keeps_the_first_step_and_ends_at_zero():
+    plain, rescaled = alphas_cumprod(PAPER), alphas_cumprod(DEMO)
+    assert rescaled[0] == pytest.approx(plain[0].item(), abs=1e-12)
+    assert plain[-1] > 4e-3
+    assert (rescaled.diff() < 0).all()
+
+
+@pytest.mark.parametrize("config", [PAPER, DEMO], ids=["epsilon", "v"])
+def test_target_and_estimate_are_inverse(config):
+    clean, noise = randn(0), randn(1)
+    for alpha_bar in alphas_cumprod(config)[[0, 400, 998]].float():
+        noisy, target = (f(clean, noise, alpha_bar) for f in (
+            add_noise, lambda *given: training_target(*given, config)))
+        assert (clean_estimate(noisy, target, alpha_bar, config) - clean).abs().max() < 1e-4
+
+
+def test_velocity_at_the_last_step_is_the_picture():
+    clean, noise, last = randn(0), randn(1), alphas_cumprod(DEMO)[-1].float()
+    assert torch.equal(add_noise(clean, noise, last), noise)
+    assert torch.equal(training_target(clean, noise, last, DEMO), -clean)
+
+
+def perfect(config: ScheduleConfig, clean: Tensor) -> SimpleNamespace:
+    """A model that knows the clean latents of whatever it is shown."""
+
+    def predict(x: Tensor, timesteps: Tensor, conditions: None) -> Tensor:
+        a = alphas_cumprod(config)[timesteps.long()].float()[:, None, None, None]
+        noise = (x - a.sqrt() * clean) / (1 - a).sqrt()
+        return training_target(clean, noise, a, config)
+
+    return SimpleNamespace(config=SimpleNamespace(schedule=config), predict=predict)
+
+
+@pytest.mark.parametrize("config", [PAPER, DEMO], ids=["epsilon", "v-zero-snr"])
+@pytest.mark.parametrize("steps", [1, 4, 7, 12])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_finds_the_clean_latents_of_a_perfect_predictor(name, steps, config):
+    clean, seen = randn(0), []
+    result = Solver(perfect(config, clean), name, steps, 1.0, seen.append)(randn(1), None)
+    assert (result - clean).abs().max() < TOLERANCE[name]
+    assert [(step.index, step.total) for step in seen] == [(k + 1, steps) for k in range(steps)]
+    # at 1 step in 1000 the noise is 15 x
+    assert max((step.estimate - clean).abs().max() for step in seen) < 2e-3
+
+
+@pytest.mark.parametrize("steps", [4, 12, 40])
+@pytest.mark.parametrize("config", [PAPER, DEMO], ids=["epsilon", "v-zero-snr"])
+def test_ddim_is_that_of_the_paper(config, steps):
+    """x_s = sqrt(a_s) x_0 + sqrt(1 - a_s) e (arXiv 2010.02502 eq. 12 without noise), at trailing
+    timesteps."""
+    alphas = torch.cat([alphas_cumprod(config), torch.ones(1, dtype=torch.float64)])  # index -1: clean
+    timesteps = (torch.arange(TRAIN_STEPS, 0, -TRAIN_STEPS / steps, dtype=torch.float64).round() - 1).long()
+    x = noise = randn(1).double()
+    for t, s in zip(timesteps, [*timesteps[1:], -1], strict=True):
+        prediction = (0.3 * x).sin()
+        clean = clean_estimate(x, prediction, alphas[t], config)
+        x = add_noise(clean, (x - alphas[t].sqrt() * clean) / (1 - alphas[t]).sqrt(), alphas[s])
+    model = SimpleNamespace(config=SimpleNamespace(schedule=config), predict=lambda x, t, c: (0.3 * x).sin())
+    found = Solver(model, "ddim", steps, 1.0)(noise.float(), None)
+    assert (found - x).abs().max() < 3e-3 * x.abs().max()
+
+
+def test_guidance_moves_away_from_the_unconditional_prediction():
+    class Conditions:
+        def __init__(self, value: float):
+            self.value = value
+
+        def unconditional(self) -> "Conditions":
+            return Conditions(0.0)
+
+    def predict(x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
+        return torch.full_like(x, conditions.value)
+
+    model, x = SimpleNamespace(predict=predict), randn(0)
+    for cfg, expected in ((0.0, 0.0), (1.0, 2.0), (3.5, 7.0)):
+        assert (Solver(model, cfg=cfg).guided(x, torch.zeros(3), Conditions(2.0)) == expected).all()
+
+
+def test_half_precision_costs_no_more_than_the_result_rounded():
+    clean = randn(0)
+    for name in SOLVERS:
+        found = Solver(perfect(DEMO, clean), name, 12, 1.0)(randn(1).bfloat16(), None)
+        assert found.dtype == torch.bfloat16
+        assert (found.float() - clean).abs().max() < 0.02 * clean.abs().max()
+
+
+def test_an_exception_from_the_callback_stops_at_that_step():
+    def stop(step: Step) -> None:
+        if step.index == 2:
+            raise KeyboardInterrupt
+
+    calls, model = [], perfect(DEMO, randn(0))
+    counted = SimpleNamespace(config=model.config, predict=lambda *a: calls.append(1) or model.predict(*a))
+    with pytest.raises(KeyboardInterrupt):
+        Solver(counted, steps=6, cfg=1.0, on_step=stop)(randn(1), None)
+    assert len(calls) == 2
+
+
+def test_unknown_solvers_and_step_counts_are_refused():
+    with pytest.raises(ValueError, match=r"'heun' is none of ddim, dpm\+\+2m, unipc, euler, lcm"):
+        build_scheduler("heun", PAPER)
+    with pytest.raises(ValueError, match="at least 1 step, got 0"):
+        Solver(perfect(PAPER, randn(0)), steps=0)
