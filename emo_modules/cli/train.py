@@ -71,10 +71,5 @@ def run(options: argparse.Namespace) -> None:
     save_checkpoint(
         options.out / "checkpoint.safetensors", model.config, parts, start.notes if start else None
     )
-    print(
-        f"{options.out / 'checkpoint.safetensors'}: stage {options.stage}, step {progress.step}
-        of
-      
-       
-        {options.steps}"
-    )
+    written = options.out / "checkpoint.safetensors"
+    print(f"{written}: stage {options.stage}, step {progress.step} of {options.steps}")

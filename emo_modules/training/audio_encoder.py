@@ -87,17 +87,8 @@ def train_audio_encoder(
                 f"accuracy {phoneme_accuracy(encoder, head, held_out):.3f} on unseen voices"
             )
     encoder.eval()
-    log(
-        f"audio encoder done: {step} steps, accuracy {phoneme_accuracy(encoder, head,
-        held_out):.3f} on
-     
-      
-       
-        unseen voices"
-  
-   
-    ) save_file(
-        {k: v.contiguous() for k, v in encoder.state_dict().items()}, folder / "audio_encoder.safetensors"
-    )
+    accuracy = phoneme_accuracy(encoder, head, held_out)
+    log(f"audio encoder done: {step} steps, accuracy {accuracy:.3f} on unseen voices")
+    weights = {name: value.contiguous() for name, value in encoder.state_dict().items()}
+    save_file(weights, folder / "audio_encoder.safetensors")
     return encoder
-

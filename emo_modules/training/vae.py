@@ -81,10 +81,8 @@ def train_vae(
         optimizer.zero_grad()
         step, running = step + 1, running * 0.98 + float(loss.detach()) * 0.02
         if step % 100 == 0:
-            log(
-                f"vae step {step} {progress:.0%} loss {running / (1 - 0.98**step):.4f} psnr
-                {psnr(vae, held_out):.2f} dB"
-            )
+            smooth = running / (1 - 0.98**step)
+            log(f"vae step {step} {progress:.0%} loss {smooth:.4f} psnr {psnr(vae, held_out):.2f} dB")
             save(vae, folder)
     save(vae, folder)
     log(f"vae done: {step} steps, held-out psnr {psnr(vae, held_out):.2f} dB")
