@@ -75,6 +75,9 @@ class EMOConfig:
     latent_channels: int = 4
     latent_scale: float = 0.18215
     vae: dict[str, Any] = field(default_factory=dict)  # diffusers class name and its configuration
+    # the Backbone sees the portrait's latent beside the noisy one and predicts the change from it;
+    # not in the paper
+    anchored: bool = False
     clip_frames: int = 12
     motion_frames: int = 4
     backbone: UNetConfig = UNetConfig(reference_dim=True, audio_dim=768, temporal=True, speed_dim=256)
@@ -102,7 +105,6 @@ class EMOConfig:
     def demo(cls) -> Self:
         """The built-in model: the same classes, small widths, 128 x 128, trained on drawn avatars."""
         shape: dict[str, Any] = {
-            "in_channels": 8,
             "block_out_channels": (64, 96, 128),
             "heads": 2,
             "norm_groups": 16,
@@ -136,7 +138,9 @@ class EMOConfig:
             latent_channels=8,
             latent_scale=1.0,
             vae={"_class_name": "PatchVAE", "latent_channels": 8},
+            anchored=True,
             backbone=UNetConfig(
+                in_channels=16,
                 out_channels=8,
                 reference_dim=True,
                 reference_positions=True,
@@ -145,7 +149,7 @@ class EMOConfig:
                 speed_dim=64,
                 **shape,
             ),
-            reference_net=UNetConfig(out_channels=None, reference_tap=True, **shape),
+            reference_net=UNetConfig(in_channels=8, out_channels=None, reference_tap=True, **shape),
             audio=AudioConfig(encoder=wav2vec2, layers=3, feature_dim=96, hidden_dim=256, tokens=4),
             speed=SpeedConfig(hidden_dim=64),
             schedule=ScheduleConfig(

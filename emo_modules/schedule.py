@@ -1,5 +1,6 @@
 """Noise schedules and solvers: diffusers' schedulers, set up as a model was trained."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ SOLVERS = {
 }
 
 
+@cache
 def alphas_cumprod(config: ScheduleConfig) -> Tensor:
     """(1000,) float64 share of signal power at every training timestep; 0 at the last with zero terminal SNR.
 
@@ -52,6 +54,23 @@ def clean_estimate(noisy: Tensor, prediction: Tensor, alpha_bar: Tensor, config:
     if config.prediction == "epsilon":
         return (noisy - (1 - alpha_bar).sqrt() * prediction) / alpha_bar.sqrt()
     return alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * prediction
+
+
+def implied_prediction(clean: Tensor, noisy: Tensor, alpha_bar: Tensor, config: ScheduleConfig) -> Tensor:
+    """Inverse of `clean_estimate`: the prediction that stands for these clean latents."""
+    noise = (1 - alpha_bar).sqrt()
+    if config.prediction == "epsilon":
+        return (noisy - alpha_bar.sqrt() * clean) / noise
+    return (alpha_bar.sqrt() * noisy - clean) / noise
+
+
+def alpha_bar_at(timesteps: Tensor, config: ScheduleConfig) -> Tensor:
+    """Timesteps (N,), fractional ones too -> share of signal power (N, 1, 1, 1)."""
+    table = alphas_cumprod(config).to(timesteps.device, torch.float32)
+    below = timesteps.float().floor().clamp(0, TRAIN_STEPS - 1)
+    above = (below + 1).clamp(max=TRAIN_STEPS - 1)
+    values = torch.lerp(table[below.long()], table[above.long()], timesteps.float() - below)
+    return values[:, None, None, None]
 
 
 def build_scheduler(solver: str, config: ScheduleConfig) -> Any:

@@ -15,12 +15,26 @@ from emo_modules.media.audio_features import AudioEncoder
 from emo_modules.models.emo import EMO
 from emo_modules.pipeline import Pipeline
 
-SHAPE = {"block_out_channels": (16, 32), "attention_levels": (True, False), "layers_per_block": 1, "heads": 2,
-         "norm_groups": 8}
-WAV2VEC2 = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
-            "conv_dim": [8, 8, 8], "conv_kernel": [10, 8, 8], "conv_stride": [5, 8, 8],
-            "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "feat_extract_norm": "layer",
-            "num_feat_extract_layers": 3}
+SHAPE = {
+    "block_out_channels": (16, 32),
+    "attention_levels": (True, False),
+    "layers_per_block": 1,
+    "heads": 2,
+    "norm_groups": 8,
+}
+WAV2VEC2 = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": [8, 8, 8],
+    "conv_kernel": [10, 8, 8],
+    "conv_stride": [5, 8, 8],
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "feat_extract_norm": "layer",
+    "num_feat_extract_layers": 3,
+}
 AUDIO = AudioConfig(encoder=WAV2VEC2, layers=2, feature_dim=16, context=1, hidden_dim=16, tokens=3)
 CLIP_FRAMES = 8
 
@@ -29,12 +43,20 @@ CLIP_FRAMES = 8
 def tiny_config() -> EMOConfig:
     """The demo's structure: v prediction with zero terminal SNR, frames that share noise."""
     return EMOConfig(
-        name="tiny", width=64, height=64, latent_scale=1.0, clip_frames=4, motion_frames=2,
+        name="tiny",
+        width=64,
+        height=64,
+        latent_scale=1.0,
+        clip_frames=4,
+        motion_frames=2,
         vae={"_class_name": "PatchVAE", "latent_channels": 4, "widths": [8, 8, 8]},
         backbone=UNetConfig(reference_dim=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
         reference_net=UNetConfig(out_channels=None, reference_tap=True, **SHAPE),
-        audio=AUDIO, speed=SpeedConfig(hidden_dim=8), face_locator_channels=(4, 8, 8, 8),
-        schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=2, cfg=1.5))
+        audio=AUDIO,
+        speed=SpeedConfig(hidden_dim=8),
+        face_locator_channels=(4, 8, 8, 8),
+        schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=2, cfg=1.5),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +64,18 @@ def paper_config() -> EMOConfig:
     """The paper's preset (four levels, 4 latent channels, AutoencoderKL, epsilon) at small width, 3:4."""
     paper = EMOConfig.sd15()
     shape = {"block_out_channels": (16, 16, 32, 32), "heads": 2, "norm_groups": 8}
+    small_vae = {"block_out_channels": [8, 8, 8, 8], "norm_num_groups": 4}
     return replace(
-        paper, width=64, height=96, vae=paper.vae | {"block_out_channels": [8, 8, 8, 8], "norm_num_groups":
-        4}, backbone=replace(paper.backbone, audio_dim=12, speed_dim=8, **shape),
-        reference_net=replace(paper.reference_net, **shape), audio=AUDIO, speed=SpeedConfig(hidden_dim=8),
-        face_locator_channels=(4, 8, 8, 8))
+        paper,
+        width=64,
+        height=96,
+        vae=paper.vae | small_vae,
+        backbone=replace(paper.backbone, audio_dim=12, speed_dim=8, **shape),
+        reference_net=replace(paper.reference_net, **shape),
+        audio=AUDIO,
+        speed=SpeedConfig(hidden_dim=8),
+        face_locator_channels=(4, 8, 8, 8),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +126,10 @@ def clips() -> ClipSet:
 
     edges = torch.tensor([0.2, 0.2, 0.7, 0.7])
     return ClipSet(
-        latents=randn(CLIP_FRAMES, 4, 8, 8), portraits=randn(2, 4, 8, 8),
+        latents=randn(CLIP_FRAMES, 4, 8, 8),
+        portraits=randn(2, 4, 8, 8),
         audio=randn(CLIP_FRAMES + 2 * AUDIO.context, AUDIO.layers, AUDIO.feature_dim),
-        boxes=edges + 0.1 * rand(CLIP_FRAMES, 4), mouth=rand(CLIP_FRAMES, 2), speeds=40 * rand(CLIP_FRAMES))
+        boxes=edges + 0.1 * rand(CLIP_FRAMES, 4),
+        mouth=rand(CLIP_FRAMES, 2),
+        speeds=40 * rand(CLIP_FRAMES),
+    )

@@ -22,9 +22,10 @@ from emo_modules.schedule import (
 SHAPE = (3, 4, 5, 6)
 PAPER = ScheduleConfig()
 DEMO = ScheduleConfig("v_prediction", zero_terminal_snr=True)
-# Single precision; lcm keeps a share of 1e-5 of its input, and all but lcm start at alpha 2 ** -24 instead
-# of 0.
+# Single precision; lcm keeps a share of up to 1e-4 of its input.
 TOLERANCE = {"ddim": 5e-5, "dpm++2m": 5e-5, "unipc": 5e-5, "euler": 5e-5, "lcm": 1e-4}
+# diffusers puts alpha 2 ** -24 for 0 at the end of a zero terminal SNR schedule: 2.4e-4 of the noise is left.
+TOLERANCE_AT_ONE_STEP = 1.5e-3
 
 
 def randn(seed: int, *shape: int) -> Tensor:
@@ -36,8 +37,11 @@ def randn(seed: int, *shape: int) -> Tensor:
 def test_alphas_are_those_of_diffusers(beta_schedule, zero_terminal_snr):
     config = ScheduleConfig(beta_schedule=beta_schedule, zero_terminal_snr=zero_terminal_snr)
     theirs = diffusers.DDIMScheduler(
-        beta_start=config.beta_start, beta_end=config.beta_end, beta_schedule=beta_schedule,
-        rescale_betas_zero_snr=zero_terminal_snr).alphas_cumprod
+        beta_start=config.beta_start,
+        beta_end=config.beta_end,
+        beta_schedule=beta_schedule,
+        rescale_betas_zero_snr=zero_terminal_snr,
+    ).alphas_cumprod
     ours = alphas_cumprod(config)
     assert ours.dtype == torch.float64
     assert ours.shape == (TRAIN_STEPS,)
@@ -56,8 +60,9 @@ def test_zero_terminal_snr_keeps_the_first_step_and_ends_at_zero():
 def test_target_and_estimate_are_inverse(config):
     clean, noise = randn(0), randn(1)
     for alpha_bar in alphas_cumprod(config)[[0, 400, 998]].float():
-        noisy, target = (f(clean, noise, alpha_bar) for f in (
-            add_noise, lambda *given: training_target(*given, config)))
+        noisy, target = (
+            f(clean, noise, alpha_bar) for f in (add_noise, lambda *given: training_target(*given, config))
+        )
         assert (clean_estimate(noisy, target, alpha_bar, config) - clean).abs().max() < 1e-4
 
 
@@ -84,9 +89,8 @@ def perfect(config: ScheduleConfig, clean: Tensor) -> SimpleNamespace:
 def test_every_solver_finds_the_clean_latents_of_a_perfect_predictor(name, steps, config):
     clean, seen = randn(0), []
     result = Solver(perfect(config, clean), name, steps, 1.0, seen.append)(randn(1), None)
-    assert (result - clean).abs().max() < TOLERANCE[name]
+    assert (result - clean).abs().max() < (TOLERANCE[name] if steps > 1 else TOLERANCE_AT_ONE_STEP)
     assert [(step.index, step.total) for step in seen] == [(k + 1, steps) for k in range(steps)]
-    # at 1 step in 1000 the noise is 15 x
     assert max((step.estimate - clean).abs().max() for step in seen) < 2e-3
 
 

@@ -73,6 +73,7 @@ class Sampling:
     first_clip: float = 0.25
     drop_reference: float = 0.05
     drop_audio: float = 0.1
+    portrait_share: float = 0.15  # references that are other pictures; the rest are frames of the clip
     whole_region: float = 0.1  # the mask covers the picture, as at inference when no face is found
 
 
@@ -105,11 +106,16 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
     boxes = clips.boxes[picks[:, None], clip]
     union = torch.cat([boxes[..., :2].amin(1), boxes[..., 2:].amax(1)], dim=-1)
     latents = clips.latents[picks[:, None], window].float()
+    # EMO sec. 3.3: the reference is a random frame of the same clip
+    reference = clips.latents[picks, randint(clips.latents.shape[1])]
+    elsewhere = clips.portraits[picks, randint(clips.portraits.shape[1])]
+    from_clip = kept(sampling.portrait_share)[:, None, None, None] > 0
+    reference = torch.where(from_clip, reference, elsewhere)
     return Batch(
         latents=latents[:, sampling.motion_frames :],
         motion=latents[:, : sampling.motion_frames],
         motion_kept=kept(sampling.first_clip),
-        reference=clips.portraits[picks, randint(clips.portraits.shape[1])].float(),
+        reference=reference.float(),
         reference_kept=kept(sampling.drop_reference),
         audio=clips.audio[picks[:, None, None], context].float(),
         audio_kept=kept(sampling.drop_audio),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
+from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Attend, KeysValues, attend
 from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
 from .spatial import Layer
@@ -32,6 +33,7 @@ class Batch(Protocol):
 class VideoConditions:
     """Constant over the whole video."""
 
+    portrait: Tensor  # (B, C, H, W) its latent
     reference: list[KeysValues | None]
     motion_shapes: list[torch.Size]  # (C, H, W) of every layer, for the zero maps before the first clip
     face: Tensor | None  # (B, C, H, W)
@@ -43,6 +45,7 @@ class Conditions:
     condition."""
 
     frames: int
+    portrait: Tensor | None  # (B, C, H, W); read by anchored models only
     reference: list[KeysValues | None] | None
     audio: list[KeysValues | None] | None
     motion: list[MotionTokens] | None
@@ -56,7 +59,7 @@ class Conditions:
 
     def unconditional(self) -> "Conditions":
         """Guidance's other half: without portrait and sound; place, past and speed stay."""
-        return replace(self, reference=None, audio=None)
+        return replace(self, portrait=None, reference=None, audio=None)
 
 
 class EMO(nn.Module):
@@ -71,6 +74,9 @@ class EMO(nn.Module):
             config.face_locator_channels, config.backbone.block_out_channels[0], operations
         )
         self.audio_projection = AudioProjection(config.audio, config.backbone.audio_dim, operations)
+        if config.anchored:  # a new model shows the portrait itself
+            nn.init.zeros_(self.backbone.conv_out.weight)
+            nn.init.zeros_(self.backbone.conv_out.bias)
         if config.backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, config.backbone.speed_dim, operations)
 
@@ -85,7 +91,7 @@ class EMO(nn.Module):
         written = self.features(portrait)
         face = None if mask is None else self.face_locator(mask)
         return VideoConditions(
-            self.backbone.project_reference(written), [w.motion.shape[1:] for w in written], face
+            portrait, self.backbone.project_reference(written), [w.motion.shape[1:] for w in written], face
         )
 
     def clip_conditions(
@@ -104,6 +110,7 @@ class EMO(nn.Module):
         steered = speeds is not None and self.config.backbone.speed_dim is not None
         return Conditions(
             frames=frames,
+            portrait=video.portrait,
             reference=video.reference,
             audio=None if audio is None else self.backbone.project_audio(self.audio_projection(audio)),
             motion=self.motion_tokens(video, motion),
@@ -147,6 +154,7 @@ class EMO(nn.Module):
         ]
         conditions = Conditions(
             frames,
+            batch.reference * batch.reference_kept[:, None, None, None],
             self.backbone.project_reference(portraits),
             None,
             None,
@@ -171,4 +179,12 @@ class EMO(nn.Module):
         frames, face = conditions.frames, conditions.face
         added = None if face is None else face.repeat_interleave(frames, dim=0)
         layers = conditions.layers(len(list(self.backbone.places())))
-        return self.backbone(x, timesteps, layers, frames, added)
+        if not self.config.anchored:
+            return self.backbone(x, timesteps, layers, frames, added)
+        portrait = torch.zeros_like(x)
+        if conditions.portrait is not None:
+            portrait = conditions.portrait.repeat_interleave(frames, dim=0)
+        change = self.backbone(torch.cat([x, portrait], dim=1), timesteps, layers, frames, added)
+        schedule = self.config.schedule
+        alpha_bar = alpha_bar_at(timesteps, schedule).to(x.dtype)
+        return implied_prediction(portrait + change, x, alpha_bar, schedule)

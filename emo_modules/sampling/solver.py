@@ -40,8 +40,7 @@ class Solver:
             raise ValueError(f"denoising needs at least 1 step, got {self.steps}")
 
     def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        """The prediction, moved away from what it would be without portrait and sound; one pass when cfg is
-        1."""
+        """The prediction, moved away from that without portrait and sound; one pass when cfg is 1."""
         prediction = self.model.predict(x, timesteps, conditions)
         if self.cfg == 1:
             return prediction
@@ -55,16 +54,13 @@ class Solver:
         scheduler.set_timesteps(self.steps, device=noise.device)
         alphas = alphas_cumprod(schedule).to(noise.device, torch.float32)
         draws = {"generator": self.generator} if self.name == "lcm" else {}
-        x = (
-            noise.float() * scheduler.init_noise_sigma
-        )  # half precision is for the network; here it would add grain
+        x = noise.float() * scheduler.init_noise_sigma  # half precision would add grain
         for i, t in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(x, t)
             prediction = self.guided(model_input.to(noise.dtype), t.expand(len(x)), conditions).float()
             x = scheduler.step(prediction, t, x, **draws, return_dict=False)[0]
             if self.on_step is not None:
                 alpha_bar = alphas[t.long()]
-                self.on_step(
-                    Step(i + 1, self.steps, clean_estimate(model_input, prediction, alpha_bar, schedule))
-                )
+                estimate = clean_estimate(model_input, prediction, alpha_bar, schedule)
+                self.on_step(Step(i + 1, self.steps, estimate))
         return x.to(noise.dtype)

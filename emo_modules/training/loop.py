@@ -226,7 +226,10 @@ def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: in
             )
             steps = torch.full_like(noised.timesteps, timestep)
             prediction = model(noised.noisy, steps, batch, config.table.clips, config.table.speed)
-            total += float((prediction - noised.target).square().mean())
+            error = prediction - noised.target
+            if config.loss.clean_error:
+                error = error * (1 - noised.alpha_bar).sqrt()
+            total += float(error.square().mean())
         out[timestep] = round(total / batches, 4)
     return out
 

@@ -17,6 +17,7 @@ class LossConfig:
 
     inference_share: float = 0.0  # share of samples at the timesteps that a few-step inference visits
     inference_steps: int = 4
+    clean_error: bool = False  # count errors in the clean latents, not in the prediction
     mouth_weight: float = 0.0  # additional weight on the lower middle of the face
     reader_weight: float = 0.0  # mouth reader on the predicted clean latents
     motion_noise: float = 0.0  # motion frames are disturbed by up to this much
@@ -72,6 +73,8 @@ def denoising_loss(prediction: Tensor, noised: Noised, config: LossConfig) -> Te
     mouths = box_masks(noised.batch.mouth_boxes, *prediction.shape[-2:])[:, None]
     weights = 1 + config.mouth_weight * mouths
     weights = weights / weights.mean()
+    if config.clean_error:
+        weights = weights * (1 - noised.alpha_bar)
     return ((prediction - noised.target).square() * weights).mean()
 
 

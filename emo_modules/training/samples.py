@@ -29,6 +29,7 @@ def generate_batch(
         drop_reference=0,
         drop_audio=0,
         whole_region=0,
+        portrait_share=0,
     )
     batch = sample_batch(clips, config, everything, generator)
     video = model.video_conditions(batch.reference, batch.mask)

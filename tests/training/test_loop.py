@@ -1,0 +1,266 @@
+"""One loop for all stages: it learns, stops in time, goes on exactly, and feeds on what the paper says."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from emo_modules.config import ScheduleConfig
+from emo_modules.data.clip_set import Batch, ClipSet, Sampling, sample_batch
+from emo_modules.models.emo import EMO
+from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
+from emo_modules.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
+from emo_modules.training.losses import (
+    LossConfig,
+    Noised,
+    add_training_noise,
+    denoising_loss,
+    disturb_motion,
+    reader_loss,
+)
+
+CLIP = Sampling(batch=2, frames=3, motion_frames=2)
+PICTURES = Sampling(batch=2, frames=3, motion_frames=0)
+ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "whole_region": 0.0}
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def trainer(model: EMO, clips: ClipSet, config: TrainConfig, folder: Path, **options) -> Trainer:
+    return Trainer(model, clips, replace(config, precision="no"), folder, log=lambda line: None, **options)
+
+
+RUN = TrainConfig(
+    "video", 4, demo=True, lr=1e-3, warmup=2, ema=0.9, sampling=CLIP, log_every=2,
+    loss=LossConfig(mouth_weight=1.0, motion_noise=0.2, inference_share=0.2),
+)  # fmt: skip
+
+
+def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, tiny_config, clips, tmp_path):
+    whole = make_pipeline(tiny_config).model
+    progress = trainer(whole, clips, RUN, tmp_path / "whole").run()
+    assert progress.step == 4
+    for step, minutes in ((1, 0.0), (2, 0.0), (4, None)):
+        model = make_pipeline(tiny_config).model
+        if step > 1:
+            with torch.no_grad():  # all that counts comes from the folder
+                for parameter in model.parameters():
+                    parameter.add_(1)
+        resumed = trainer(model, clips, replace(RUN, minutes=minutes), tmp_path / "parts").run()
+        assert resumed.step == step
+    assert resumed.running == progress.running
+    assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), model.parameters(), strict=True))
+    one, two = (load_file(tmp_path / name / "ema.safetensors") for name in ("whole", "parts"))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert any(not torch.equal(one[name], p) for name, p in whole.named_parameters())
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+    without_time = [[{**json.loads(line), "seconds": 0} for line in log] for log in logs]
+    assert without_time[0] == without_time[1]
+    assert [line["step"] for line in without_time[0]] == [2, 4]
+
+
+def test_a_finished_run_is_not_trained_again(make_pipeline, tiny_config, clips, tmp_path):
+    config, model = replace(RUN, steps=1), make_pipeline(tiny_config).model
+    trainer(model, clips, config, tmp_path).run()
+    again = make_pipeline(tiny_config).model
+    assert trainer(again, clips, config, tmp_path).run().step == 1
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tiny_config, clips, tmp_path):
+    model, shown = make_pipeline(tiny_config).model, []
+
+    def sheet(model: EMO, path: Path) -> None:
+        shown.append((path.name, {name: p.detach().clone() for name, p in model.named_parameters()}))
+
+    trainer(model, clips, replace(RUN, save_every=2), tmp_path, sheet=sheet).run()
+    assert [name for name, _ in shown] == [f"samples-{step:06d}.png" for step in (2, 4, 4)]
+    averaged = load_file(tmp_path / "ema.safetensors")
+    assert all(torch.equal(averaged[name], value) for name, value in shown[-1][1].items())
+    assert any(not torch.equal(averaged[name], p) for name, p in model.named_parameters())
+    load_parameters(model, tmp_path / "ema.safetensors")
+    assert all(torch.equal(averaged[name], p) for name, p in model.named_parameters())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ema.safetensors", "log.jsonl", "state"]
+
+
+def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
+    one = clips.part(0, 1)
+    config = TrainConfig("video", 25, demo=True, lr=5e-3, warmup=2, sampling=replace(CLIP, batch=4), ema=0.5)
+    model = make_pipeline(tiny_config).model
+    before = validation_loss(model, one, config, batches=1)
+    trainer(model, one, config, tmp_path).run()
+    load_parameters(model, tmp_path / "ema.safetensors")
+    after = validation_loss(model, one, config, batches=1)
+    assert list(after) == [TRAIN_STEPS - 1, 700, 400, 150]
+    assert sum(after.values()) < 0.75 * sum(before.values())
+    assert after == validation_loss(model, one, config, batches=1)  # the same noise every time
+
+
+def test_paper_defaults():
+    config = TrainConfig("video", 1)
+    assert (config.lr, config.audio_rate, config.sampling.batch) == (1e-5, 1.0, 4)
+    assert (config.sampling.frames, config.sampling.motion_frames) == (12, 4)
+    plain = config.loss
+    assert (plain.mouth_weight, plain.reader_weight, plain.inference_share, plain.motion_noise) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("drop", [0.0, 1.0])
+def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
+    sampling = replace(
+        CLIP, first_clip=drop, drop_reference=drop, drop_audio=drop, whole_region=drop, batch=6
+    )
+    batch = sample_batch(clips, tiny_config, sampling, generator())
+    for kept in (batch.motion_kept, batch.reference_kept, batch.audio_kept):
+        assert kept.tolist() == [1 - drop] * 6
+    assert batch.mask.shape == (6, 1, 64, 64)
+    inside = batch.mask.mean((1, 2, 3))
+    assert (inside == 1).all() if drop else ((inside > 0.2) & (inside < 0.5)).all()
+
+
+def numbered(clips: ClipSet) -> ClipSet:
+    """Latents that say which frame of which clip they are, and sound that does so too."""
+    count, frames = clips.latents.shape[:2]
+    number = 100 * torch.arange(count)[:, None] + torch.arange(frames)
+    heard = 100 * torch.arange(count)[:, None] + torch.arange(clips.audio.shape[1]) - 1  # context of 1
+    return replace(
+        clips,
+        latents=number[..., None, None, None].expand_as(clips.latents).float(),
+        portraits=(100 * torch.arange(count)[:, None, None, None, None]).expand_as(clips.portraits).float(),
+        audio=heard[..., None, None].expand_as(clips.audio).float(),
+        speeds=number.float(),
+        mouth=number[..., None].expand_as(clips.mouth).float(),
+    )
+
+
+def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames(tiny_config, clips):
+    batch = sample_batch(numbered(clips), tiny_config, replace(CLIP, batch=8), generator())
+    frames = batch.latents[:, :, 0, 0, 0]
+    assert (frames.diff(dim=1) == 1).all()
+    assert torch.equal(batch.motion[:, :, 0, 0, 0], frames[:, :1] - torch.tensor([2.0, 1.0]))
+    assert torch.equal(batch.audio[:, :, :, 0, 0], frames[:, :, None] + torch.tensor([-1.0, 0.0, 1.0]))
+    assert torch.equal(batch.speeds, frames)
+    assert torch.equal(batch.mouth[..., 0], frames)
+    assert torch.equal(batch.reference[:, 0, 0, 0], frames[:, 0] // 100 * 100)
+    assert len(frames[:, 0].unique()) > 3
+
+
+def test_pictures_come_from_anywhere_in_a_clip(tiny_config, clips):
+    batch = sample_batch(numbered(clips), tiny_config, replace(PICTURES, batch=8), generator())
+    frames = batch.latents[:, :, 0, 0, 0]
+    assert batch.motion.shape[1] == 0
+    assert not (frames.diff(dim=1) == 1).all()
+    assert (frames // 100 == frames[:, :1] // 100).all()
+
+
+def test_clips_that_are_too_short_are_refused(tiny_config, clips):
+    with pytest.raises(ValueError, match=r"clips have 8 frames, training needs 9 \(2 motion frames and 7\)"):
+        sample_batch(clips, tiny_config, replace(CLIP, frames=7), generator())
+
+
+def test_face_and_mouth_regions(tiny_config, clips):
+    sampling = replace(CLIP, **ALWAYS)
+    one = replace(clips, boxes=torch.tensor([0.25, 0.25, 0.75, 0.75]).expand_as(clips.boxes))
+    batch = sample_batch(one, tiny_config, sampling, generator())
+    assert torch.equal(batch.mask[0, 0, :, 32].nonzero().flatten(), torch.arange(16, 48))
+    assert batch.mask[0].sum() == 32 * 32
+    expected = torch.tensor([0.35, 0.525, 0.65, 0.75]).expand(2, 4)
+    assert torch.allclose(batch.mouth_boxes, expected)
+    moved = one.boxes.clone()
+    moved[:, 1::2, [0, 2]] += 0.125
+    union = sample_batch(replace(one, boxes=moved), tiny_config, sampling, generator())
+    assert union.mask[0].sum() == 32 * 40  # the union over the clip's frames
+
+
+def noised(config: LossConfig, sampling: Sampling, tiny_config, clips: ClipSet) -> Noised:
+    batch = sample_batch(clips, tiny_config, sampling, generator())
+    schedule = tiny_config.schedule
+    return add_training_noise(batch, schedule, alphas_cumprod(schedule), config, generator(1))
+
+
+def test_a_clip_has_one_noise_level_and_pictures_have_their_own(tiny_config, clips):
+    many = replace(CLIP, batch=16)
+    clip = noised(LossConfig(), many, tiny_config, clips)
+    assert (clip.timesteps == clip.timesteps[:, :1]).all()
+    assert len(clip.timesteps[:, 0].unique()) > 10
+    pictures = noised(LossConfig(), replace(PICTURES, batch=16), tiny_config, clips)
+    assert len(pictures.timesteps.unique()) > 40
+    visited = noised(LossConfig(inference_share=1.0), many, tiny_config, clips)
+    assert set(visited.timesteps.unique().tolist()) == {999, 749, 499, 249}
+    start = noised(LossConfig(inference_share=1.0, inference_steps=1), many, tiny_config, clips)
+    assert (start.timesteps == TRAIN_STEPS - 1).all()
+    assert not start.alpha_bar.any()
+    assert torch.equal(start.target, -start.batch.latents)
+
+
+def test_motion_frames_are_disturbed_in_the_batch_only(tiny_config, clips):
+    kept = clips.latents.clone()
+    batch = sample_batch(clips, tiny_config, replace(CLIP, batch=64), generator())
+    before, latents = batch.motion.clone(), batch.latents.clone()
+    disturb_motion(batch, 0.2, generator())
+    levels = (batch.motion - before).flatten(1).std(1)
+    assert 0.15 < levels.max() < 0.25
+    assert levels.min() < 0.02
+    assert torch.equal(batch.latents, latents)
+    assert torch.equal(clips.latents, kept)
+
+
+def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, clips):
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
+    boxes = torch.tensor([[0.25, 0.5, 0.75, 1.0]]).expand(2, 4)
+    found = replace(found, batch=replace(found.batch, mouth_boxes=boxes))
+    at_mouth, elsewhere = found.target.clone(), found.target.clone()
+    at_mouth[..., 4:, 2:6] += 1
+    elsewhere[..., :4, 2:6] += 1
+    plain, weighted = LossConfig(), LossConfig(mouth_weight=3.0)
+    assert denoising_loss(at_mouth, found, plain) == pytest.approx(0.25, rel=1e-5)
+    assert denoising_loss(elsewhere, found, plain) == pytest.approx(0.25, rel=1e-5)
+    # weights of 4 at a quarter of the pixels and 1 elsewhere, 1.75 on average
+    assert denoising_loss(at_mouth, found, weighted) == pytest.approx(4 / 7, rel=1e-5)
+    assert denoising_loss(elsewhere, found, weighted) == pytest.approx(1 / 7, rel=1e-5)
+
+
+class Means(nn.Module):
+    """Reads the means of the first two channels as opening and width."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return latents[:, :2].mean((2, 3))
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_reader_judges_the_clean_estimate_where_there_is_sound(tiny_config, clips, prediction):
+    config = replace(tiny_config, schedule=ScheduleConfig(prediction))
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS), config, clips)
+    mouth = found.batch.latents[:, :, :2].mean((3, 4)) + torch.tensor([0.3, 0.1])
+    batch = replace(found.batch, mouth=mouth)
+    loss = reader_loss(found.target, replace(found, batch=batch), config.schedule, Means())
+    assert loss.item() == pytest.approx((0.3**2 + 0.1**2) / 2, rel=1e-2)
+    silent = replace(batch, audio_kept=torch.tensor([0.0, 1.0]))
+    half = reader_loss(found.target, replace(found, batch=silent), config.schedule, Means())
+    assert half.item() == pytest.approx(loss.item() / 2, rel=1e-2)
+
+
+@pytest.mark.parametrize(("weight", "names"), [(0.0, {"denoise"}), (2.0, {"denoise", "mouth"})])
+def test_reader_loss_is_an_option(make_pipeline, tiny_config, clips, tmp_path, weight, names):
+    config = replace(RUN, loss=LossConfig(reader_weight=weight))
+    model = make_pipeline(tiny_config).model
+    assert set(trainer(model, clips, config, tmp_path, reader=Means()).step(0)) == names
+
+
+def test_the_image_stage_leaves_sound_and_time_out(make_pipeline, tiny_config, clips):
+    model = make_pipeline(tiny_config).model
+    batch: Batch = sample_batch(clips, tiny_config, PICTURES, generator())
+    used = set()
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda *_, name=name: used.add(name))
+    model(batch.latents, torch.full((2, 3), 500), batch, use_clips=False, use_speed=False)
+    assert any("attn_ref" in name for name in used)
+    allowed = "attn_audio.to_out"  # its bias alone, as when guidance drops the sound
+    touched = [name for name in used if any(part in name for part in ("motion_modules", "audio", "speed"))]
+    assert all(allowed in name for name in touched)
