@@ -25,7 +25,7 @@ lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check
 
 demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
-	$(BIN)/python -m emo_modules prepare-demo-data --out runs/demo
+	$(BIN)/python -m emo_modules prepare-demo-data --out runs/demo/clips
 
 train-demo: $(INSTALLED) ## train the demo model on them
 	$(BIN)/python -m emo_modules train-demo --out runs/demo

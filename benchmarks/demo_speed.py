@@ -18,8 +18,17 @@ def main() -> None:
     options = [f"--checkpoint={given.checkpoint.resolve()}"] if given.checkpoint else []
     options += [f"--steps={given.steps}"] if given.steps else []
     taken = animate(given.portrait, given.speech, given.seconds, options)
-    print(json.dumps({"audio_seconds": given.seconds, "wall_seconds": round(taken.seconds, 1),
-                      "peak_mib": round(taken.peak_mib), "steps": given.steps or "default", **machine()}))
+    print(
+        json.dumps(
+            {
+                "audio_seconds": given.seconds,
+                "wall_seconds": round(taken.seconds, 1),
+                "peak_mib": round(taken.peak_mib),
+                "steps": given.steps or "default",
+                **machine(),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

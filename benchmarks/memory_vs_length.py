@@ -24,17 +24,34 @@ def main() -> None:
     fixed, short, long = (measured(given, seconds) for seconds in (FRAME, *given.lengths))
     runs = zip((short, long), given.lengths, strict=True)
     rates = [(taken.seconds - fixed.seconds) / seconds for taken, seconds in runs]
-    print(json.dumps({"lengths": given.lengths, "peak_ratio": round(long.peak_mib / short.peak_mib, 3),
-                      "seconds_per_audio_second": [round(rate, 3) for rate in rates],
-                      "rate_ratio": round(rates[1] / rates[0], 3), "steps": given.steps, **machine()}))
+    print(
+        json.dumps(
+            {
+                "lengths": given.lengths,
+                "peak_ratio": round(long.peak_mib / short.peak_mib, 3),
+                "seconds_per_audio_second": [round(rate, 3) for rate in rates],
+                "rate_ratio": round(rates[1] / rates[0], 3),
+                "steps": given.steps,
+                **machine(),
+            }
+        )
+    )
 
 
 def measured(given: argparse.Namespace, seconds: float) -> Taken:
     options = [f"--steps={given.steps}"]
     options += [f"--checkpoint={given.checkpoint.resolve()}"] if given.checkpoint else []
     taken = animate(given.portrait, given.speech, seconds, options)
-    print(json.dumps({"audio_seconds": seconds, "wall_seconds": round(taken.seconds, 1),
-                      "peak_mib": round(taken.peak_mib)}), flush=True)
+    print(
+        json.dumps(
+            {
+                "audio_seconds": seconds,
+                "wall_seconds": round(taken.seconds, 1),
+                "peak_mib": round(taken.peak_mib),
+            }
+        ),
+        flush=True,
+    )
     return taken
 
 

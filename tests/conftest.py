@@ -1,14 +1,17 @@
-"""A tiny EMO with every part, the pipeline and the checkpoint made of it, and clips to train it on."""
+"""A tiny EMO with every part, what it is made into and fed with, and the command that runs it."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
+from PIL import Image
 
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
+from emo_modules.cli import main
 from emo_modules.config import AudioConfig, EMOConfig, ScheduleConfig, SpeedConfig, UNetConfig
 from emo_modules.data.clip_set import ClipSet
 from emo_modules.media.audio_features import AudioEncoder
@@ -133,3 +136,58 @@ def clips() -> ClipSet:
         mouth=rand(CLIP_FRAMES, 2),
         speeds=40 * rand(CLIP_FRAMES),
     )
+
+
+@pytest.fixture(scope="session")
+def portrait() -> torch.Tensor:
+    """A smooth picture (70, 84, 3) without a face in it."""
+    noise = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(noise, (70, 84), mode="bilinear")[0].permute(1, 2, 0)
+
+
+@pytest.fixture(scope="session")
+def tones() -> Callable[..., torch.Tensor]:
+    """Mixed tones (channels, samples) that swell at the pace of speech."""
+
+    def make(seconds: float, rate: int, channels: int = 1) -> torch.Tensor:
+        time = torch.arange(round(seconds * rate)) / rate
+        swell = 0.5 + 0.5 * torch.sin(2 * torch.pi * 4 * time)
+        pitches = torch.arange(1, channels + 1)[:, None] * torch.tensor([110.0])
+        return 0.3 * swell * sum(torch.sin(2 * torch.pi * k * pitches * time) / k for k in (1, 2, 3))
+
+    return make
+
+
+@pytest.fixture
+def animate(tmp_path, tiny_checkpoint, capsys) -> Callable[..., tuple[int, Path, str]]:
+    """The command: exit status, the video's path and what was written to standard error."""
+
+    def run(picture: Path, sound: Path, *options: str | Path, checkpoint: Path | None = None):
+        output = tmp_path / "out" / "video.mp4"
+        given = [picture, sound, "-o", output, "--checkpoint", checkpoint or tiny_checkpoint, *options]
+        status = main(["animate", *map(str, given)])
+        return status, output, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def picture_file(tmp_path, portrait) -> Path:
+    path = tmp_path / "portrait.png"
+    Image.fromarray((portrait.numpy() * 255).astype("uint8")).save(path)
+    return path
+
+
+@pytest.fixture
+def sound_file(tmp_path, tones) -> Callable[..., Path]:
+    """Writes a WAV file: tones, or the given waveform (channels, samples)."""
+
+    def write(
+        seconds: float = 0.1, rate: int = 16000, channels: int = 1, waveform: torch.Tensor | None = None
+    ):
+        path = tmp_path / "sound.wav"
+        samples = tones(seconds, rate, channels) if waveform is None else waveform
+        soundfile.write(path, samples.T.numpy(), rate, subtype="FLOAT")
+        return path
+
+    return write

@@ -12,11 +12,14 @@ def test_json_round_trip(config):
     assert EMOConfig.from_json(config.to_json()) == config
 
 
-@pytest.mark.parametrize(("path", "message"), [
-    (("colour",), "EMOConfig has no field colour"),
-    (("backbone", "depth"), "UNetConfig has no field depth"),
-    (("speed", "unit"), "SpeedConfig has no field unit"),
-])
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (("colour",), "EMOConfig has no field colour"),
+        (("backbone", "depth"), "UNetConfig has no field depth"),
+        (("speed", "unit"), "SpeedConfig has no field unit"),
+    ],
+)
 def test_unknown_fields_are_named(path, message):
     values = json.loads(EMOConfig().to_json())
     target = values

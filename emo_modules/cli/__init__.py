@@ -1,4 +1,4 @@
-"""The command line: animate, avatar, evaluate, prepare-demo-data, train-demo, train."""
+"""The command line: animate, avatar, evaluate, prepare-demo-data, train-demo, train-reader, train."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "measure a model on people and sentences it never saw"),
     "prepare-demo-data": ("prepare", "draw and speak the demo model's training clips"),
     "train-demo": ("train_demo", "make the demo model from nothing: data, VAE, audio encoder, three stages"),
+    "train-reader": ("train_reader", "make the network that measures the evaluation's clips"),
     "train": ("train", "one stage of EMO's training on encoded clips"),
 }
 

@@ -95,7 +95,7 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> Tensor:
 
 
 def soundtrack(animation: Animation) -> tuple[Tensor, int]:
-    """Sound (T,) or (channels, T) as a file can hold it, and its rate: surround mixed, odd rates at 48 kHz."""
+    """Sound (T,) or (channels, T) for a file, and its rate: surround mixed, odd rates at 48 kHz."""
     sound, rate = animation.audio, animation.sample_rate
     if sound.ndim == 2 and len(sound) > 2:
         sound = sound.mean(dim=0)

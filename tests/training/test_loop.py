@@ -108,7 +108,7 @@ def test_paper_defaults():
     assert (config.lr, config.audio_rate, config.sampling.batch) == (1e-5, 1.0, 4)
     assert (config.sampling.frames, config.sampling.motion_frames) == (12, 4)
     plain = config.loss
-    assert (plain.mouth_weight, plain.reader_weight, plain.inference_share, plain.motion_noise) == (0, 0, 0, 0)
+    assert plain.mouth_weight == plain.reader_weight == plain.inference_share == plain.motion_noise == 0
 
 
 @pytest.mark.parametrize("drop", [0.0, 1.0])

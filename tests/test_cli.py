@@ -1,0 +1,168 @@
+"""`python -m emo_modules animate`: from files to a video, and an exit status with one line when it cannot."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from emo_modules.cli import COMMANDS, main
+from emo_modules.cli import animate as command
+from emo_modules.media.video import read_video
+
+ROOT = Path(__file__).parents[1]
+BOX = ("--box", "20", "16", "50", "52")
+AAC_PADDING = 1024  # samples that the encoder may add at the end
+
+
+def test_a_photograph_and_a_stereo_recording_become_a_video(animate, tmp_path, sound_file, capsys):
+    photograph = tmp_path / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(photograph)
+    status, output, errors = animate(photograph, sound_file(0.5, 44100, 2), "--sheet", tmp_path / "sheet.png")
+    assert status == 0
+    assert "no face found" not in errors
+    frames, fps, sound, rate = read_video(output)
+    assert frames.shape == (13, 64, 64, 3)
+    assert (fps, rate) == (25, 44100)
+    assert sound.shape[0] == 2
+    assert 0 <= sound.shape[1] - 13 * 1764 <= AAC_PADDING
+    assert (sound[0] - sound[1]).std() > 0.05
+    assert [path.name for path in output.parent.iterdir()] == ["video.mp4"]
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == ((5 + 2) * 70 + 6, 2 * 70 + 6 + 72)
+
+
+def test_options_reach_the_rendering(animate, tmp_path, picture_file, sound_file, capsys):
+    mask = Image.new("L", (84, 70))
+    mask.paste(255, (20, 16, 50, 52))
+    mask.save(tmp_path / "mask.png")
+    sound, videos = sound_file(0.2), {}
+    for name, options in {
+        "box": BOX,
+        "mask": ("--mask", tmp_path / "mask.png"),
+        "seed": (*BOX, "--seed", "7"),
+        "steps": (*BOX, "--steps", "3"),
+        "cfg": (*BOX, "--cfg", "4"),
+        "solver": (*BOX, "--solver", "euler", "--steps", "3"),
+        "speed": (*BOX, "--head-speed", "50"),
+        "precision": (*BOX, "--dtype", "bf16"),
+    }.items():
+        status, output, errors = animate(picture_file, sound, *options)
+        assert status == 0, errors
+        videos[name] = read_video(output)[0].float()
+    assert torch.equal(videos["box"], videos["mask"])
+    for name in videos.keys() - {"box", "mask"}:
+        assert not torch.equal(videos[name], videos["box"]), name
+
+
+def test_the_papers_preset_goes_through_the_same_command(
+    animate, tmp_path, make_pipeline, paper_config, save_pipeline, picture_file, sound_file
+):
+    checkpoint = save_pipeline(make_pipeline(paper_config), tmp_path / "paper.safetensors")
+    sound = sound_file(0.2, 44100, 2)
+    status, output, errors = animate(picture_file, sound, *BOX, "--steps", "2", checkpoint=checkpoint)
+    assert status == 0, errors
+    assert read_video(output)[0].shape == (5, 96, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "written"),
+    [(8000, 1, (8000, 1)), (192_000, 2, (48_000, 2)), (22_255, 1, (48_000, 1)), (48_000, 6, (48_000, 1))],
+)
+def test_sound_is_written_as_a_video_can_hold_it(animate, picture_file, sound_file, rate, channels, written):
+    status, output, errors = animate(picture_file, sound_file(0.2, rate, channels), *BOX, "--steps", "1")
+    assert status == 0, errors
+    frames, _, sound, found = read_video(output)
+    assert (found, len(sound)) == written
+    assert len(frames) == 5
+    assert 0 <= sound.shape[1] - found // 5 <= AAC_PADDING
+    assert sound.std() > 0.02
+
+
+@pytest.mark.parametrize("suffix", [".avi", ""])
+def test_an_output_of_another_kind_is_refused(animate, tmp_path, picture_file, sound_file, suffix):
+    target = tmp_path / f"video{suffix}"
+    status, _, errors = animate(picture_file, sound_file(), *BOX, "-o", target)
+    assert status == 1
+    assert "error: " in errors
+    assert "should end in one of ('.mp4'" in errors
+    assert not target.exists()
+
+
+def test_an_output_that_cannot_be_written_is_an_error(animate, picture_file, sound_file):
+    status, _, errors = animate(picture_file, sound_file(), *BOX, "-o", picture_file / "video.mp4")
+    assert status == 1
+    assert "error: " in errors
+
+
+def test_steps_must_be_at_least_one(animate, picture_file, sound_file):
+    status, output, errors = animate(picture_file, sound_file(), *BOX, "--steps", "0")
+    assert (status, output.exists()) == (1, False)
+    assert "error: denoising needs at least 1 step, got 0" in errors
+
+
+def test_an_interrupted_rendering_leaves_finished_files_whole_and_no_other(
+    animate, picture_file, sound_file, monkeypatch
+):
+    sound = sound_file(0.4)
+    status, output, _ = animate(picture_file, sound, *BOX)
+    before = output.read_bytes()
+
+    def interrupt(bar):
+        def show(progress) -> None:
+            if progress.chunk == 2:
+                raise KeyboardInterrupt
+
+        return show
+
+    monkeypatch.setattr(command, "progress_on", interrupt)
+    status, _, errors = animate(picture_file, sound, *BOX, "--seed", "1")
+    assert status == 130
+    assert errors.endswith("interrupted\n")
+    assert output.read_bytes() == before
+    assert [path.name for path in output.parent.iterdir()] == ["video.mp4"]
+
+
+def test_too_little_memory_is_an_error_without_a_file(
+    animate, picture_file, sound_file, tiny_pipeline, monkeypatch
+):
+    def full(latents) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(tiny_pipeline.vae, "decode", full)
+    monkeypatch.setattr(command.Pipeline, "load", lambda *given: tiny_pipeline)
+    status, output, errors = animate(picture_file, sound_file(), *BOX)
+    assert status == 1
+    assert "error: not enough memory to decode one frame of 64 x 64 pixels" in errors
+    assert list(output.parent.iterdir()) == []
+
+
+def test_the_program_itself_fails_in_one_line(tmp_path):
+    missing = tmp_path / "nobody.png"
+    done = subprocess.run(
+        [sys.executable, "-m", "emo_modules", "animate", missing, missing, "-o", tmp_path / "video.mp4"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert str(missing) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_lists_the_commands_without_loading_them(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"    {name}" in text for name in COMMANDS)
+
+
+def test_usage_errors_leave_with_two(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["animate", "portrait.png"])
+    assert left.value.code == 2
+    assert "required: audio, -o/--output" in capsys.readouterr().err
