@@ -41,7 +41,7 @@ class AudioConfig:
 
 @dataclass(frozen=True)
 class SpeedConfig:
-    """Head-speed buckets in degrees per second (EMO sec. 3.2.4); the paper gives neither d nor their
+    """Head-speed buckets in degrees per second (EMO sec. 3.2); the paper gives neither d nor their
     places."""
 
     centres: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0, 20.0, 27.0, 35.0, 45.0, 60.0)

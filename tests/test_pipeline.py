@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.media.face import Box
 from emo_modules.pipeline import Animation, Options, Pipeline, decode_frames
+from emo_modules.schedule import SOLVERS
 
 FACE = Options(box=Box(20, 16, 50, 52))
 
@@ -111,14 +112,13 @@ def test_head_speed_steers(tiny_pipeline, portrait, tones, speed):
 
 
 def test_every_solver_renders(tiny_pipeline, portrait, tones):
-    seen = [
-        rendered(
-            tiny_pipeline.animate(portrait, tones(0.04, 16000), 16000, replace(FACE, solver=name, steps=3))
-        )
-        for name in ("ddim", "dpm++2m", "unipc", "euler", "lcm")
-    ]
-    assert all(frames.isfinite().all() for frames in seen)
-    assert len({frames.mean().item() for frames in seen}) == 5
+    seen = {}
+    for name in SOLVERS:
+        options = replace(FACE, solver=name, steps=4)
+        seen[name] = rendered(tiny_pipeline.animate(portrait, tones(0.04, 16000), 16000, options))
+    assert all(frames.isfinite().all() for frames in seen.values())
+    assert (seen["ddim"] - seen["euler"]).abs().max() < 1e-3  # one method in two parametrisations
+    assert (seen["ddim"] - seen["lcm"]).abs().max() > 1e-3
 
 
 def test_a_checkpoint_without_all_parts_is_refused(tmp_path, tiny_pipeline, save_pipeline):

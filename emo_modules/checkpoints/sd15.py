@@ -25,7 +25,7 @@ REMEDY = (
 def sd15_unets(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """SD1.5's UNet (diffusers naming) -> (the Backbone's part, all of ReferenceNet).
 
-    SD's cross-attention becomes reference-attention (EMO sec. 3.2.1); its keys and values start from
+    SD's cross-attention becomes reference-attention (EMO sec. 3.2); its keys and values start from
     self-attention's, whose input, like the reference's, is a normalised token of the same layer.
     """
     kept = {k: v for k, v in state.items() if not re.search(BACKBONE_DROPS, k)}

@@ -8,9 +8,7 @@ from ..data.speech import VOICES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--seed", type=int, required=True, help="the person; nobody that was trained on"
-    )
+    parser.add_argument("--seed", type=int, required=True, help="the person; nobody that was trained on")
     parser.add_argument("--text", required=True, help="what they say")
     parser.add_argument("--voice", choices=VOICES, default="flite:slt")
     parser.add_argument("--out", type=Path, required=True)

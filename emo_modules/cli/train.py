@@ -6,12 +6,16 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from ..checkpoints.animatediff import initialise_from_animatediff
+from ..checkpoints.rename import load_strict
 from ..checkpoints.sd15 import initialise_from_sd15
-from ..checkpoints.store import load_checkpoint, save_checkpoint
+from ..checkpoints.store import Loaded, load_checkpoint, save_checkpoint
+from ..checkpoints.vae import build_vae
 from ..config import EMOConfig
 from ..data.clip_set import ClipSet, Sampling
+from ..media.audio_features import AudioEncoder
 from ..models.emo import EMO
 from ..training.loop import TrainConfig, Trainer, load_parameters
 from ..training.stages import PAPER_STAGES
@@ -35,6 +39,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--sd15", type=Path, help="Stable Diffusion 1.5's unet, diffusers naming, safetensors"
     )
     parser.add_argument("--animatediff", type=Path, help="AnimateDiff v2's motion module, safetensors")
+    parser.add_argument(
+        "--vae", type=Path, help="diffusers AutoencoderKL, safetensors: goes into the checkpoint"
+    )
+    parser.add_argument(
+        "--audio-encoder", type=Path, help="Wav2Vec2Model, safetensors: goes into the checkpoint"
+    )
     parser.add_argument("--batch", type=int, help="clips per process; default: the paper's")
     parser.add_argument("--lr", type=float, default=1e-5)
     parser.add_argument("--minutes", type=float, help="stop, resumable, after this much wall clock")
@@ -59,17 +69,26 @@ def run(options: argparse.Namespace) -> None:
         minutes=options.minutes,
         sampling=replace(sampling, batch=options.batch or sampling.batch),
     )
-    progress = Trainer(
-        model.to(memory_format=torch.channels_last), ClipSet.load(options.clips), config, options.out
-    ).run()
+    clips = ClipSet.load(options.clips)
+    progress = Trainer(model.to(memory_format=torch.channels_last), clips, config, options.out).run()
     load_parameters(model, options.out / "ema.safetensors")
-    parts = dict(model.named_children())
-    if start is not None:
-        parts |= {
-            name: part for name in ("vae", "audio_encoder") if (part := getattr(start, name)) is not None
-        }
-    save_checkpoint(
-        options.out / "checkpoint.safetensors", model.config, parts, start.notes if start else None
-    )
+    parts = dict(model.named_children()) | frozen_parts(model.config, start, options)
     written = options.out / "checkpoint.safetensors"
+    save_checkpoint(written, model.config, parts, start.notes if start else None)
     print(f"{written}: stage {options.stage}, step {progress.step} of {options.steps}")
+
+
+def frozen_parts(
+    config: EMOConfig, start: Loaded | None, options: argparse.Namespace
+) -> dict[str, nn.Module]:
+    """VAE and audio encoder for the written checkpoint: the given files', else the starting checkpoint's."""
+    parts = {}
+    if start is not None:
+        parts = {"vae": start.vae, "audio_encoder": start.audio_encoder}
+    if options.vae:
+        parts["vae"] = build_vae(config)
+        load_strict(parts["vae"], load_file(options.vae), str(options.vae))
+    if options.audio_encoder:
+        parts["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
+        load_strict(parts["audio_encoder"], load_file(options.audio_encoder), str(options.audio_encoder))
+    return {name: part for name, part in parts.items() if part is not None}

@@ -82,7 +82,7 @@ def _head_curves(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, fps: floa
 
 
 def head_speed(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, fps: float) -> np.ndarray:
-    """Rotation angle between successive frames (F,) in degrees per second (EMO sec. 3.2.4).
+    """Rotation angle between successive frames (F,) in degrees per second (EMO sec. 3.2).
 
     Poses (F,) are in degrees, rotation = yaw * pitch * roll; the first frame repeats the second's speed.
     """

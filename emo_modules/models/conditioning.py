@@ -1,4 +1,4 @@
-"""Small encoders of the conditions: face region, audio window, head speed (EMO sec. 3.2.1, 3.2.4)."""
+"""Small encoders of the conditions: face region, audio window, head speed (EMO sec. 3.2)."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..config import AudioConfig, SpeedConfig
 class FaceLocator(nn.Module):
     """Region mask (B, 1, 8H, 8W) in 0..1 -> features (B, C, H, W) added to the noisy latents' first layer.
 
-    The output layer is zero at the start, so that adding the locator changes nothing (EMO sec. 3.2.4).
+    The output layer is zero at the start, so that adding the locator changes nothing (EMO sec. 3.2).
     """
 
     def __init__(self, channels: tuple[int, ...], out_channels: int, operations: Any = nn):

@@ -103,7 +103,7 @@ class EMO(nn.Module):
         speeds: Tensor | None,
     ) -> Conditions:
         """Audio windows (B, F, 2m+1, layers, D), motion latents (B, M, C, H, W) or None before the first clip
-        (EMO sec. 3.2.3: zero maps), head speeds (B, F) in degrees per second; once per clip.
+        (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second; once per clip.
 
         Weights without speed layers ignore the speeds.
         """

@@ -1,4 +1,4 @@
-"""What happens inside one frame: residual blocks, and EMO's transformer block (EMO sec. 3.2.1, 3.2.2)."""
+"""What happens inside one frame: residual blocks, and EMO's transformer block (EMO sec. 3.2)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happens across frames: temporal modules with motion frames and speed layers (EMO sec. 3.2.3,
+"""What happens across frames: temporal modules with motion frames and speed layers (EMO sec. 3.2,
 3.2.4)."""
 
 from typing import Any, NamedTuple

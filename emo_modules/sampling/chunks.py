@@ -1,4 +1,4 @@
-"""Any length of audio, clip by clip: the only state between clips is the last n latents (EMO sec. 3.2.3)."""
+"""Any length of audio, clip by clip: the only state between clips is the last n latents (EMO sec. 3.2)."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from emo_modules.config import ScheduleConfig
 from emo_modules.data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from emo_modules.models.emo import EMO
-from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
+from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod, clean_estimate
 from emo_modules.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_modules.training.losses import (
     LossConfig,
@@ -132,7 +132,9 @@ def numbered(clips: ClipSet) -> ClipSet:
     return replace(
         clips,
         latents=number[..., None, None, None].expand_as(clips.latents).float(),
-        portraits=(100 * torch.arange(count)[:, None, None, None, None]).expand_as(clips.portraits).float(),
+        portraits=(100 * torch.arange(count) + 50)[:, None, None, None, None]
+        .expand_as(clips.portraits)
+        .float(),
         audio=heard[..., None, None].expand_as(clips.audio).float(),
         speeds=number.float(),
         mouth=number[..., None].expand_as(clips.mouth).float(),
@@ -147,8 +149,16 @@ def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames
     assert torch.equal(batch.audio[:, :, :, 0, 0], frames[:, :, None] + torch.tensor([-1.0, 0.0, 1.0]))
     assert torch.equal(batch.speeds, frames)
     assert torch.equal(batch.mouth[..., 0], frames)
-    assert torch.equal(batch.reference[:, 0, 0, 0], frames[:, 0] // 100 * 100)
     assert len(frames[:, 0].unique()) > 3
+
+
+def test_references_are_frames_of_the_clip_or_other_pictures_of_the_person(tiny_config, clips):
+    for share in (0.0, 1.0):
+        sampling = replace(CLIP, batch=16, portrait_share=share)
+        batch = sample_batch(numbered(clips), tiny_config, sampling, generator())
+        person, which = batch.latents[:, 0, 0, 0, 0] // 100, batch.reference[:, 0, 0, 0]
+        assert torch.equal(which // 100, person)
+        assert (which % 100 == 50).all() if share else (which % 100 < 8).all()
 
 
 def test_pictures_come_from_anywhere_in_a_clip(tiny_config, clips):
@@ -224,6 +234,14 @@ def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, clips):
     # weights of 4 at a quarter of the pixels and 1 elsewhere, 1.75 on average
     assert denoising_loss(at_mouth, found, weighted) == pytest.approx(4 / 7, rel=1e-5)
     assert denoising_loss(elsewhere, found, weighted) == pytest.approx(1 / 7, rel=1e-5)
+
+
+def test_errors_can_be_counted_in_the_clean_latents(tiny_config, clips):
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
+    prediction = torch.randn(found.target.shape, generator=generator(2))
+    estimate = clean_estimate(found.noisy, prediction, found.alpha_bar, tiny_config.schedule)
+    loss = denoising_loss(prediction, found, LossConfig(clean_error=True))
+    assert loss.item() == pytest.approx((estimate - found.batch.latents).square().mean().item(), rel=1e-4)
 
 
 class Means(nn.Module):

@@ -103,6 +103,9 @@ def expected(model: EMO, config: TrainConfig) -> set[str]:
 def test_a_stage_changes_exactly_what_its_table_names(
     make_pipeline, tiny_config, clips, tmp_path, demo, stage
 ):
+    if demo:
+        backbone = replace(tiny_config.backbone, in_channels=8)
+        tiny_config = replace(tiny_config, anchored=True, backbone=backbone)
     model, config = make_pipeline(tiny_config).model, train_config(stage, demo)
     assert trained(model, clips, config, tmp_path) == expected(model, config)
     averaged = make_pipeline(tiny_config).model
