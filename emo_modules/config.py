@@ -63,6 +63,13 @@ class ScheduleConfig:
     steps: int = 40
     cfg: float = 3.5
 
+    def __post_init__(self) -> None:
+        if self.prediction == "epsilon" and self.zero_terminal_snr:
+            raise ValueError(
+                "epsilon prediction cannot start from zero terminal SNR: the noise says nothing there about "
+                "the picture; use v_prediction"
+            )
+
 
 @dataclass(frozen=True)
 class EMOConfig:

@@ -131,7 +131,7 @@ class Pipeline:
         video = self.model.video_conditions(
             reference, region_mask([face], config.height, config.width)[None].to(**like)
         )
-        features = encode_audio(self.audio_encoder, waveform, frames, config.fps).to(**like)
+        features = encode_audio(self.audio_encoder, waveform, frames, config.fps)
         speeds = self._speeds(frames, options.head_speed)
         chunks, done = chunk_count(frames, config.clip_frames), 0
 
@@ -155,7 +155,7 @@ class Pipeline:
             return None
         if self.config.backbone.speed_dim is None:
             _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
-        return torch.full((frames,), float(head_speed), device=self.device, dtype=self.dtype)
+        return torch.full((frames,), float(head_speed))
 
     def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
         default = self.config.schedule

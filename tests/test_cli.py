@@ -166,3 +166,9 @@ def test_usage_errors_leave_with_two(capsys):
         main(["animate", "portrait.png"])
     assert left.value.code == 2
     assert "required: audio, -o/--output" in capsys.readouterr().err
+
+
+def test_an_unusable_device_is_named(animate, picture_file, sound_file):
+    status, output, errors = animate(picture_file, sound_file(0.2), "--device", "cuda:7")
+    assert (status, output.exists()) == (1, False)
+    assert errors.startswith("error: device 'cuda:7' cannot be used here")

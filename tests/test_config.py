@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from emo_modules.config import EMOConfig
+from emo_modules.config import EMOConfig, ScheduleConfig
 
 
 @pytest.mark.parametrize("config", [EMOConfig(), EMOConfig.sd15(), EMOConfig.demo()])
@@ -40,3 +40,8 @@ def test_values_outside_their_list_are_refused(field):
 
 def test_fields_left_out_take_their_defaults():
     assert EMOConfig.from_json('{"name": "x"}') == EMOConfig(name="x")
+
+
+def test_epsilon_prediction_with_zero_terminal_snr_is_refused():
+    with pytest.raises(ValueError, match="v_prediction"):
+        ScheduleConfig("epsilon", zero_terminal_snr=True)

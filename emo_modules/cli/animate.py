@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
     waveform, sample_rate = decode_audio(options.audio)
     check_audio(waveform)  # before the model is loaded
     portrait = load_image(options.portrait)
+    check_device(options.device)
     pipeline = Pipeline.load(options.checkpoint, options.device, DTYPES[options.dtype])
     settings = Options(
         seed=options.seed,
@@ -70,6 +71,14 @@ def run(options: argparse.Namespace) -> None:
         f"{options.output}: {animation.count} frames at {animation.fps:g} per second, "
         f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
     )
+
+
+def check_device(name: str) -> None:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here: {reason}; try --device cpu") from error
 
 
 def progress_on(bar: tqdm) -> Callable[[Progress], None]:

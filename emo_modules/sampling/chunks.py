@@ -15,7 +15,7 @@ Solve = Callable[[Tensor, Conditions], Tensor]
 
 @dataclass(frozen=True)
 class Performance:
-    """What drives the video, frame by frame."""
+    """What drives the video, frame by frame; each clip's part is moved to where its noise is."""
 
     audio: Tensor  # (F, layers, D) features on the frame clock
     speeds: Tensor | None  # (F,) head rotation in degrees per second
@@ -37,8 +37,8 @@ def render_chunks(
     m, motion, start = model.config.audio.context, None, 0
     for piece in noise:
         stop = start + len(piece)
-        windows = context_windows(performance.audio, m, start, stop)[None]
-        speeds = None if performance.speeds is None else performance.speeds[None, start:stop]
+        windows = context_windows(performance.audio, m, start, stop)[None].to(piece)
+        speeds = None if performance.speeds is None else performance.speeds[None, start:stop].to(piece)
         conditions = model.clip_conditions(video, len(piece), windows, motion, speeds)
         latents = solve(piece, conditions)
         motion = latents[None, -model.config.motion_frames :]

@@ -32,7 +32,7 @@ _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0
 _VIDEO_LOSS = LossConfig(
     clean_error=True, inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15
 )
-_SPEED_LOSS = replace(_VIDEO_LOSS, mouth_weight=1.0, reader_weight=0.3)
+_SPEED_LOSS = replace(_VIDEO_LOSS, mouth_weight=1.0, reader_weight=1.0)
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ class DemoRecipe:
         ),
         TrainConfig(
             "video",
-            steps=1700,
+            steps=1500,
             demo=True,
-            lr=1.2e-3,
-            audio_rate=2.0,
+            lr=5e-4,
+            audio_rate=3.0,
             warmup=60,
             ema=0.998,
             sampling=_CLIPS,
             loss=_VIDEO_LOSS,
         ),
         TrainConfig(
-            "speed", steps=300, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS, loss=_SPEED_LOSS
+            "speed", steps=400, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS, loss=_SPEED_LOSS
         ),
     )
 

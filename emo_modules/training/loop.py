@@ -1,6 +1,7 @@
 """One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
+from ..data.clip_set import ClipSet, Sampling, sample_batch
 from ..models.emo import EMO
 from ..schedule import TRAIN_STEPS, alphas_cumprod
-from .losses import LossConfig, Noised, add_training_noise, denoising_loss, reader_loss
+from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
 
 
@@ -96,7 +97,8 @@ class Trainer:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         self.config, self.clips, self.folder, self.log, self.sheet = config, clips, folder, log, sheet
-        self.stage, self.emo, self.reader = config.table, model, reader
+        self.stage, self.emo = config.table, model
+        self.reader = None if reader is None else reader.to(self.accelerator.device)
         self.named = select_parameters(model, self.stage)
         parameters = [p for _, p in self.named]
         optimizer = torch.optim.AdamW(self.groups(), betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -121,6 +123,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / "state").exists():
             self.accelerator.load_state(str(self.folder / "state"))
+            self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
         start, first = time.monotonic(), self.progress.step
         self.model.train()
         while self.progress.step < self.config.steps:
@@ -152,25 +155,18 @@ class Trainer:
         generator = step_generator(self.config.seed, step, self.accelerator.process_index)
         batch = sample_batch(self.clips, self.emo.config, self.config.sampling, generator)
         noised = add_training_noise(batch, self.emo.config.schedule, self.alphas, self.config.loss, generator)
-        device = self.accelerator.device
+        noised = noised.to(self.accelerator.device)
         # with a gradient down to the input every layer computes its own: GroupNorm's backward pass in
-        # channels-last
-        # order crashes (torch 2.13, CPU) when a frozen layer before it makes its input gradient unnecessary
-        noisy = noised.noisy.to(device).requires_grad_()
-        return Noised(
-            batch.to(device),
-            noisy,
-            noised.target.to(device),
-            noised.timesteps.to(device),
-            noised.alpha_bar.to(device),
-        )
+        # channels-last order crashes (torch 2.13, CPU) when frozen layers make its input gradient unnecessary
+        noised.noisy.requires_grad_()
+        return noised
 
     def losses(self, noised: Noised) -> dict[str, Tensor]:
         config = self.config.loss
         prediction = self.model(
             noised.noisy, noised.timesteps, noised.batch, self.stage.clips, self.stage.speed
         )
-        losses = {"denoise": denoising_loss(prediction, noised, config)}
+        losses = {"denoise": denoising_loss(prediction, noised, self.emo.config.schedule, config)}
         if self.reader is not None and config.reader_weight:
             read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader)
             losses["mouth"] = read * config.reader_weight
@@ -189,8 +185,13 @@ class Trainer:
                 file.write(json.dumps(line) + "\n")
 
     def save(self) -> None:
-        self.accelerator.save_state(str(self.folder / "state"))
+        """State, samples and averaged weights; a kill while saving leaves the previous ones usable."""
+        partial = self.folder / "state.partial"
+        self.accelerator.save_state(str(partial))
+        self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
+            shutil.rmtree(self.folder / "state", ignore_errors=True)
+            partial.rename(self.folder / "state")
             if self.sheet is not None:
                 self.draw(self.sheet)
             averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}
@@ -214,21 +215,19 @@ class Trainer:
 @torch.no_grad()
 def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: int = 4) -> dict[int, float]:
     """Denoising loss on clips that were never trained on, at four noise levels; the same noise every time."""
-    model.eval()
-    alphas, out = alphas_cumprod(model.config.schedule), {}
+    alphas, device = alphas_cumprod(model.config.schedule), next(model.parameters()).device
+    out = {}
     for timestep in (TRAIN_STEPS - 1, 700, 400, 150):
-        total = 0.0
+        level, total = alphas[timestep].expand(TRAIN_STEPS), 0.0
         for k in range(batches):
             generator = step_generator(99, k, 0)
-            batch: Batch = sample_batch(clips, model.config, config.sampling, generator)
-            noised = add_training_noise(
-                batch, model.config.schedule, alphas[timestep].expand(TRAIN_STEPS), config.loss, generator
+            batch = sample_batch(clips, model.config, config.sampling, generator)
+            noised = add_training_noise(batch, model.config.schedule, level, config.loss, generator).to(
+                device
             )
             steps = torch.full_like(noised.timesteps, timestep)
-            prediction = model(noised.noisy, steps, batch, config.table.clips, config.table.speed)
-            error = prediction - noised.target
-            if config.loss.clean_error:
-                error = error * (1 - noised.alpha_bar).sqrt()
+            prediction = model(noised.noisy, steps, noised.batch, config.table.clips, config.table.speed)
+            error = prediction_error(prediction, noised, model.config.schedule, config.loss)
             total += float(error.square().mean())
         out[timestep] = round(total / batches, 4)
     return out

@@ -1,6 +1,7 @@
 """The training objective: denoising at a random timestep, and the demo's optional extras."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,9 @@ class Noised:
     timesteps: Tensor  # (B, F), one value over a clip, many over single pictures
     alpha_bar: Tensor  # (B, F, 1, 1, 1)
 
+    def to(self, device: torch.device) -> Self:
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
 
 def add_training_noise(
     batch: Batch, schedule: ScheduleConfig, alphas: Tensor, config: LossConfig, generator: torch.Generator
@@ -69,13 +73,22 @@ def add_training_noise(
     )
 
 
-def denoising_loss(prediction: Tensor, noised: Noised, config: LossConfig) -> Tensor:
+def prediction_error(
+    prediction: Tensor, noised: Noised, schedule: ScheduleConfig, config: LossConfig
+) -> Tensor:
+    """(B, F, C, H, W): what is wrong with the prediction, or with the clean latents that it implies."""
+    if config.clean_error:
+        return clean_estimate(noised.noisy, prediction, noised.alpha_bar, schedule) - noised.batch.latents
+    return prediction - noised.target
+
+
+def denoising_loss(
+    prediction: Tensor, noised: Noised, schedule: ScheduleConfig, config: LossConfig
+) -> Tensor:
     mouths = box_masks(noised.batch.mouth_boxes, *prediction.shape[-2:])[:, None]
     weights = 1 + config.mouth_weight * mouths
-    weights = weights / weights.mean()
-    if config.clean_error:
-        weights = weights * (1 - noised.alpha_bar)
-    return ((prediction - noised.target).square() * weights).mean()
+    error = prediction_error(prediction, noised, schedule, config)
+    return (error.square() * (weights / weights.mean())).mean()
 
 
 def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, reader: nn.Module) -> Tensor:
@@ -84,4 +97,5 @@ def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, re
     estimate = clean_estimate(noised.noisy, prediction, noised.alpha_bar, schedule)
     seen = reader(estimate.flatten(0, 1)).unflatten(0, prediction.shape[:2])
     errors = (seen - noised.batch.mouth).square().mean(dim=(1, 2))
-    return (errors * noised.batch.audio_kept).mean()
+    heard = (noised.batch.audio_kept > 0) & ~errors.isnan()  # NaN: a clip whose mouth nobody knows
+    return torch.where(heard, errors, 0.0).mean()

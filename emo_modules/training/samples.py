@@ -31,11 +31,12 @@ def generate_batch(
         whole_region=0,
         portrait_share=0,
     )
-    batch = sample_batch(clips, config, everything, generator)
+    device = next(model.parameters()).device
+    batch = sample_batch(clips, config, everything, generator).to(device)
     video = model.video_conditions(batch.reference, batch.mask)
     speeds = batch.speeds if with_speed else None
     conditions = model.clip_conditions(video, config.clip_frames, batch.audio, None, speeds)
-    noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator)
+    noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
     made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
     return batch.reference, batch.latents, made.unflatten(0, batch.latents.shape[:2])
 

@@ -228,19 +228,19 @@ def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, clips):
     at_mouth, elsewhere = found.target.clone(), found.target.clone()
     at_mouth[..., 4:, 2:6] += 1
     elsewhere[..., :4, 2:6] += 1
-    plain, weighted = LossConfig(), LossConfig(mouth_weight=3.0)
-    assert denoising_loss(at_mouth, found, plain) == pytest.approx(0.25, rel=1e-5)
-    assert denoising_loss(elsewhere, found, plain) == pytest.approx(0.25, rel=1e-5)
+    schedule, plain, weighted = tiny_config.schedule, LossConfig(), LossConfig(mouth_weight=3.0)
+    assert denoising_loss(at_mouth, found, schedule, plain) == pytest.approx(0.25, rel=1e-5)
+    assert denoising_loss(elsewhere, found, schedule, plain) == pytest.approx(0.25, rel=1e-5)
     # weights of 4 at a quarter of the pixels and 1 elsewhere, 1.75 on average
-    assert denoising_loss(at_mouth, found, weighted) == pytest.approx(4 / 7, rel=1e-5)
-    assert denoising_loss(elsewhere, found, weighted) == pytest.approx(1 / 7, rel=1e-5)
+    assert denoising_loss(at_mouth, found, schedule, weighted) == pytest.approx(4 / 7, rel=1e-5)
+    assert denoising_loss(elsewhere, found, schedule, weighted) == pytest.approx(1 / 7, rel=1e-5)
 
 
 def test_errors_can_be_counted_in_the_clean_latents(tiny_config, clips):
     found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
     prediction = torch.randn(found.target.shape, generator=generator(2))
     estimate = clean_estimate(found.noisy, prediction, found.alpha_bar, tiny_config.schedule)
-    loss = denoising_loss(prediction, found, LossConfig(clean_error=True))
+    loss = denoising_loss(prediction, found, tiny_config.schedule, LossConfig(clean_error=True))
     assert loss.item() == pytest.approx((estimate - found.batch.latents).square().mean().item(), rel=1e-4)
 
 
@@ -259,6 +259,9 @@ def test_reader_judges_the_clean_estimate_where_there_is_sound(tiny_config, clip
     batch = replace(found.batch, mouth=mouth)
     loss = reader_loss(found.target, replace(found, batch=batch), config.schedule, Means())
     assert loss.item() == pytest.approx((0.3**2 + 0.1**2) / 2, rel=1e-2)
+    unknown = replace(batch, mouth=torch.where(torch.arange(2)[:, None, None] > 0, mouth, torch.nan))
+    loss = reader_loss(found.target, replace(found, batch=unknown), config.schedule, Means())
+    assert loss.item() == pytest.approx((0.3**2 + 0.1**2) / 4, rel=1e-2)
     silent = replace(batch, audio_kept=torch.tensor([0.0, 1.0]))
     half = reader_loss(found.target, replace(found, batch=silent), config.schedule, Means())
     assert half.item() == pytest.approx(loss.item() / 2, rel=1e-2)
