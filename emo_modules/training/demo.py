@@ -65,7 +65,7 @@ class DemoRecipe:
             loss=_VIDEO_LOSS,
         ),
         TrainConfig(
-            "speed", steps=400, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS, loss=_SPEED_LOSS
+            "speed", steps=300, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS, loss=_SPEED_LOSS
         ),
     )
 
