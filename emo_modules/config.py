@@ -18,7 +18,7 @@ class UNetConfig:
     norm_groups: int = 32
     context_dim: int | None = None  # attn2: text in SD1.5, identity tokens in some relatives
     reference_tap: bool = False  # ReferenceNet: expose what its self-attention produces
-    reference_dim: bool = False  # Backbone: reference-attention over those features
+    reference_attention: bool = False  # Backbone: reference-attention over those features
     reference_positions: bool = False  # add 2-D sinusoids to reference-attention's queries and keys
     audio_dim: int | None = None
     temporal: bool = False
@@ -87,7 +87,7 @@ class EMOConfig:
     anchored: bool = False
     clip_frames: int = 12
     motion_frames: int = 4
-    backbone: UNetConfig = UNetConfig(reference_dim=True, audio_dim=768, temporal=True, speed_dim=256)
+    backbone: UNetConfig = UNetConfig(reference_attention=True, audio_dim=768, temporal=True, speed_dim=256)
     reference_net: UNetConfig = UNetConfig(out_channels=None, reference_tap=True)
     audio: AudioConfig = AudioConfig()
     speed: SpeedConfig = SpeedConfig()
@@ -149,7 +149,7 @@ class EMOConfig:
             backbone=UNetConfig(
                 in_channels=16,
                 out_channels=8,
-                reference_dim=True,
+                reference_attention=True,
                 reference_positions=True,
                 audio_dim=96,
                 temporal=True,

@@ -125,14 +125,30 @@ class Pipeline:
 
         Raises MemoryError that says what to lower when a chunk does not fit.
         """
+        config = self.config
+        try:
+            yield from self._latents(prepared, waveform, frames, options, progress)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"not enough memory for {config.clip_frames} frames of {config.width} x {config.height} "
+                "pixels; free memory, or use half precision"
+            ) from error
+
+    def _latents(
+        self,
+        prepared: Prepared,
+        waveform: Tensor,
+        frames: int,
+        options: Options,
+        progress: Callable[[Progress], None] | None,
+    ) -> Iterator[Tensor]:
         config, like = self.config, {"device": self.device, "dtype": self.dtype}
         reference = self.vae.encode(prepared.picture[None].to(**like) * 2 - 1)
         face = prepared.face.scaled(FACE_MARGIN).clipped(config.width, config.height)
-        video = self.model.video_conditions(
-            reference, region_mask([face], config.height, config.width)[None].to(**like)
-        )
+        mask = region_mask([face], config.height, config.width)[None].to(**like)
+        video = self.model.video_conditions(reference, mask)
         features = encode_audio(self.audio_encoder, waveform, frames, config.fps)
-        speeds = self._speeds(frames, options.head_speed)
+        performance = Performance(features, self._speeds(frames, options.head_speed))
         chunks, done = chunk_count(frames, config.clip_frames), 0
 
         def on_step(step: Step) -> None:
@@ -140,15 +156,9 @@ class Pipeline:
 
         solver = self._solver(options, on_step if progress else None)
         noise = noise_for(self.model, frames, tuple(reference.shape[-2:]), options.seed, **like)
-        try:
-            for latents in render_chunks(self.model, video, Performance(features, speeds), solver, noise):
-                yield latents
-                done += 1
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(
-                f"not enough memory to denoise {config.clip_frames} frames of {config.width} x "
-                f"{config.height} pixels; free memory, or use half precision"
-            ) from error
+        for latents in render_chunks(self.model, video, performance, solver, noise):
+            yield latents
+            done += 1
 
     def _speeds(self, frames: int, head_speed: float | None) -> Tensor | None:
         if head_speed is None:
@@ -165,8 +175,8 @@ class Pipeline:
             default.steps if options.steps is None else options.steps,
             default.cfg if options.cfg is None else options.cfg,
             on_step,
-            torch.Generator().manual_seed(options.seed + 1),
-        )  # + 1: not the starting noise once more
+            torch.Generator().manual_seed(options.seed + 1),  # not the starting noise once more
+        )
 
     def animate(
         self,

@@ -53,7 +53,7 @@ def tiny_config() -> EMOConfig:
         clip_frames=4,
         motion_frames=2,
         vae={"_class_name": "PatchVAE", "latent_channels": 4, "widths": [8, 8, 8]},
-        backbone=UNetConfig(reference_dim=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
+        backbone=UNetConfig(reference_attention=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
         reference_net=UNetConfig(out_channels=None, reference_tap=True, **SHAPE),
         audio=AUDIO,
         speed=SpeedConfig(hidden_dim=8),

@@ -1,7 +1,6 @@
 """`train`: one stage on encoded clips, from a checkpoint or from public initialisations."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,11 +17,8 @@ from ..data.clip_set import ClipSet, Sampling
 from ..media.audio_features import AudioEncoder
 from ..models.emo import EMO
 from ..training.loop import TrainConfig, Trainer, load_parameters
+from ..training.samples import sheet_drawer
 from ..training.stages import PAPER_STAGES
-
-# EMO sec. 4.1: batch 48 pictures, then 4 clips of 12 frames with 4 motion frames; learning rate 1e-5
-# throughout
-SAMPLING = {"image": Sampling(batch=48, frames=1, motion_frames=0), "video": Sampling(), "speed": Sampling()}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--clips", type=Path, required=True, help="encoded clips, as `ClipSet.save` writes them"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="state, samples and checkpoint; resumes what is there"
+        "--out", type=Path, required=True, help="state, checkpoint, samples if there is a VAE"
     )
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--checkpoint", type=Path, help="start from here; else from the paper's preset")
@@ -59,7 +55,6 @@ def run(options: argparse.Namespace) -> None:
         initialise_from_sd15(model, load_file(options.sd15), str(options.sd15))
     if options.animatediff:
         initialise_from_animatediff(model, load_file(options.animatediff), str(options.animatediff))
-    sampling = SAMPLING[options.stage]
     config = TrainConfig(
         options.stage,
         options.steps,
@@ -67,15 +62,26 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         precision=options.precision,
         minutes=options.minutes,
-        sampling=replace(sampling, batch=options.batch or sampling.batch),
+        sampling=stage_sampling(options.stage, model.config, options.batch),
     )
-    clips = ClipSet.load(options.clips)
-    progress = Trainer(model.to(memory_format=torch.channels_last), clips, config, options.out).run()
+    clips, frozen = ClipSet.load(options.clips), frozen_parts(model.config, start, options)
+    sheet = None
+    if "vae" in frozen and config.table.clips:
+        sheet = sheet_drawer(frozen["vae"], clips.part(0, 4), config.table.speed)
+    model = model.to(memory_format=torch.channels_last)
+    progress = Trainer(model, clips, config, options.out, sheet=sheet).run()
     load_parameters(model, options.out / "ema.safetensors")
-    parts = dict(model.named_children()) | frozen_parts(model.config, start, options)
+    parts = dict(model.named_children()) | frozen
     written = options.out / "checkpoint.safetensors"
     save_checkpoint(written, model.config, parts, start.notes if start else None)
     print(f"{written}: stage {options.stage}, step {progress.step} of {options.steps}")
+
+
+def stage_sampling(stage: str, config: EMOConfig, batch: int | None) -> Sampling:
+    """EMO sec. 4.1: 48 pictures, then 4 clips of the model's own length and number of motion frames."""
+    if stage == "image":
+        return Sampling(batch=batch or 48, frames=1, motion_frames=0)
+    return Sampling(batch=batch or 4, frames=config.clip_frames, motion_frames=config.motion_frames)
 
 
 def frozen_parts(

@@ -73,6 +73,7 @@ class Sampling:
     first_clip: float = 0.25
     drop_reference: float = 0.05
     drop_audio: float = 0.1
+    drop_both: float = 0.05  # guidance's other half is without portrait and sound
     portrait_share: float = 0.15  # references that are other pictures; the rest are frames of the clip
     whole_region: float = 0.1  # the mask covers the picture, as at inference when no face is found
 
@@ -109,6 +110,7 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
     # EMO sec. 3.3: the reference is a random frame of the same clip
     reference = clips.latents[picks, randint(clips.latents.shape[1])]
     elsewhere = clips.portraits[picks, randint(clips.portraits.shape[1])]
+    both = kept(sampling.drop_both)
     from_clip = kept(sampling.portrait_share)[:, None, None, None] > 0
     reference = torch.where(from_clip, reference, elsewhere)
     return Batch(
@@ -116,9 +118,9 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
         motion=latents[:, : sampling.motion_frames],
         motion_kept=kept(sampling.first_clip),
         reference=reference.float(),
-        reference_kept=kept(sampling.drop_reference),
+        reference_kept=kept(sampling.drop_reference) * both,
         audio=clips.audio[picks[:, None, None], context].float(),
-        audio_kept=kept(sampling.drop_audio),
+        audio_kept=kept(sampling.drop_audio) * both,
         mask=torch.maximum(
             box_masks(union, config.height, config.width),
             1 - kept(sampling.whole_region)[:, None, None, None],

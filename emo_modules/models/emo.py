@@ -186,5 +186,5 @@ class EMO(nn.Module):
             portrait = conditions.portrait.repeat_interleave(frames, dim=0)
         change = self.backbone(torch.cat([x, portrait], dim=1), timesteps, layers, frames, added)
         schedule = self.config.schedule
-        alpha_bar = alpha_bar_at(timesteps, schedule).to(x.dtype)
-        return implied_prediction(portrait + change, x, alpha_bar, schedule)
+        alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
+        return implied_prediction((portrait + change).float(), x.float(), alpha_bar, schedule)

@@ -70,7 +70,7 @@ class TransformerBlock(nn.Module):
         ops = {"operations": operations, "attend": attend}
         self.norm1 = operations.LayerNorm(dim)
         self.attn1 = Attention(dim, config.heads, **ops)
-        if config.reference_dim:
+        if config.reference_attention:
             self.norm_ref = operations.LayerNorm(dim)
             self.attn_ref = Attention(dim, config.heads, **ops)
         if config.context_dim or config.reference_tap:
@@ -91,7 +91,7 @@ class TransformerBlock(nn.Module):
         x = x + self.attn1(self.norm1(x))
         if self.config.reference_tap:
             layer.reference = self.norm2(x)
-        if self.config.reference_dim:
+        if self.config.reference_attention:
             x = x + self.reference_attention(x, layer.reference, frames, size)
         if self.config.context_dim:
             x = x + self.attn2(self.norm2(x), layer.context)

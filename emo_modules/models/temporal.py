@@ -44,7 +44,6 @@ class TemporalBlock(nn.Module):
     def forward(self, x: Tensor, motion: MotionTokens | None, speed: KeysValues | None) -> Tensor:
         """x (B*H*W, F, D) -> same. Motion frames come first in time and leave before the last attention's
         queries."""
-        frames = x.shape[1]
         past = 0 if motion is None else motion.hidden.shape[1]
         x = self.first_attention(x, motion, past)
         normed = self.norm2(x) + time_positions(x)
@@ -52,7 +51,6 @@ class TemporalBlock(nn.Module):
         x = x[:, past:] + self.attn2(normed[:, past:], keys)
         if speed is not None:
             x = x + self.speed_attention(x, speed)
-        assert x.shape[1] == frames
         return x + self.ff(self.norm3(x))
 
     def first_attention(self, x: Tensor, motion: MotionTokens | None, past: int) -> Tensor:
@@ -93,6 +91,10 @@ class TemporalTransformer(nn.Module):
 
     def tokens(self, x: Tensor, frames: int) -> Tensor:
         """(B*F, C, H, W) -> (B*H*W, F, C), normalised frame by frame."""
+        if not x.requires_grad:
+            # GroupNorm's backward pass in channels-last order crashes when its input needs no gradient
+            # (torch 2.13, CPU): the speed stage's first temporal module and its motion maps
+            x = x.contiguous()
         h = self.norm(x).unflatten(0, (-1, frames)).permute(0, 3, 4, 1, 2)
         return self.proj_in(h.flatten(0, 2))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,13 @@ from .encode import encode_clips
 from .loop import TrainConfig, Trainer, load_parameters, validation_loss
 from .losses import LossConfig
 from .mouth_reader import train_mouth_reader
-from .samples import write_sample_sheet
+from .samples import sheet_drawer
 from .stages import start_as_lookup
 from .vae import to_vae_frames, train_vae
 
 MAX_BYTES = 16 * 2**20 - 1
 NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
-_CLIPS = Sampling(batch=4, drop_audio=0.05, drop_reference=0.03)
+_CLIPS = Sampling(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
 _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0)
 _VIDEO_LOSS = LossConfig(
     clean_error=True, inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15
@@ -50,7 +49,7 @@ class DemoRecipe:
             lr=1.5e-3,
             warmup=60,
             ema=0.998,
-            sampling=Sampling(batch=12, frames=4, motion_frames=0, portrait_share=1.0),
+            sampling=Sampling(batch=12, frames=4, motion_frames=0, portrait_share=1.0, drop_both=0.0),
             loss=_IMAGE_LOSS,
         ),
         TrainConfig(
@@ -74,7 +73,9 @@ def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = pri
     """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
     config = EMOConfig.demo()
     prepare(folder / "clips", range(recipe.clips))
-    train_parts(folder, config, recipe, log)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        train_parts(folder, config, recipe, log)
     clips, held_out = encoded(folder, config)
     model = train_stages(folder, config, recipe, clips, held_out, log)
     return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
@@ -96,9 +97,7 @@ def sounds(folder: Path) -> Iterator[AvatarClip]:
     """Clips without their pictures, which would not fit in memory."""
     for clip in read_clips(folder / "clips"):
         empty = clip.frames[:0].copy()
-        yield AvatarClip(
-            empty, empty, clip.waveform, clip.phonemes, clip.start, clip.total, clip.boxes, clip.curves
-        )
+        yield replace(clip, frames=empty, portraits=empty)
 
 
 def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
@@ -136,17 +135,12 @@ def train_stages(
     log(f"mouth reader on latents: R2 {r2:.3f}")
     model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
     for stage in recipe.stages:
-        done = folder / stage.stage / "ema.safetensors"
-        sheet = partial(draw_sheet, vae, held_out, stage) if stage.table.clips else None
+        sheet = sheet_drawer(vae, held_out, stage.table.speed) if stage.table.clips else None
         trainer = Trainer(model, clips, stage, folder / stage.stage, reader, log, sheet)
         trainer.run()
-        load_parameters(model, done)
+        load_parameters(model, folder / stage.stage / "ema.safetensors")
         log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")
     return model
-
-
-def draw_sheet(vae: torch.nn.Module, held_out: ClipSet, stage: TrainConfig, model: EMO, path: Path) -> None:
-    write_sample_sheet(path, model, vae, held_out, with_speed=stage.table.speed)
 
 
 def export(folder: Path, path: Path, model: EMO) -> list[Path]:

@@ -25,7 +25,7 @@ class TrainConfig:
 
     stage: str
     steps: int
-    demo: bool = False  # the demo's stage table and mouth reader
+    demo: bool = False  # the demo's stage table
     lr: float = 1e-5
     audio_rate: float = 1.0  # multiplies the learning rate of the audio layers
     warmup: int = 500
@@ -121,8 +121,9 @@ class Trainer:
         """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it
         is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if (self.folder / "state").exists():
-            self.accelerator.load_state(str(self.folder / "state"))
+        saved = [path for end in ("", ".previous") if (path := self.folder / f"state{end}").exists()]
+        if saved:
+            self.accelerator.load_state(str(saved[0]))
             self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
         start, first = time.monotonic(), self.progress.step
         self.model.train()
@@ -155,11 +156,7 @@ class Trainer:
         generator = step_generator(self.config.seed, step, self.accelerator.process_index)
         batch = sample_batch(self.clips, self.emo.config, self.config.sampling, generator)
         noised = add_training_noise(batch, self.emo.config.schedule, self.alphas, self.config.loss, generator)
-        noised = noised.to(self.accelerator.device)
-        # with a gradient down to the input every layer computes its own: GroupNorm's backward pass in
-        # channels-last order crashes (torch 2.13, CPU) when frozen layers make its input gradient unnecessary
-        noised.noisy.requires_grad_()
-        return noised
+        return noised.to(self.accelerator.device)
 
     def losses(self, noised: Noised) -> dict[str, Tensor]:
         config = self.config.loss
@@ -186,12 +183,14 @@ class Trainer:
 
     def save(self) -> None:
         """State, samples and averaged weights; a kill while saving leaves the previous ones usable."""
-        partial = self.folder / "state.partial"
+        state, partial, previous = (self.folder / f"state{end}" for end in ("", ".partial", ".previous"))
         self.accelerator.save_state(str(partial))
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            shutil.rmtree(self.folder / "state", ignore_errors=True)
-            partial.rename(self.folder / "state")
+            shutil.rmtree(previous, ignore_errors=True)
+            if state.exists():
+                state.rename(previous)
+            partial.rename(state)
             if self.sheet is not None:
                 self.draw(self.sheet)
             averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}

@@ -96,6 +96,6 @@ def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, re
     to hear."""
     estimate = clean_estimate(noised.noisy, prediction, noised.alpha_bar, schedule)
     seen = reader(estimate.flatten(0, 1)).unflatten(0, prediction.shape[:2])
-    errors = (seen - noised.batch.mouth).square().mean(dim=(1, 2))
-    heard = (noised.batch.audio_kept > 0) & ~errors.isnan()  # NaN: a clip whose mouth nobody knows
-    return torch.where(heard, errors, 0.0).mean()
+    known = ~noised.batch.mouth.isnan().flatten(1).any(dim=1)  # NaN: a clip whose mouth nobody knows
+    errors = (seen - noised.batch.mouth.nan_to_num()).square().mean(dim=(1, 2))
+    return (errors * (known & (noised.batch.audio_kept > 0))).mean()

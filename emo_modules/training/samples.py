@@ -1,5 +1,6 @@
 """Sample sheets: what the model makes of held-out clips while it trains."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ def generate_batch(
         first_clip=0,
         drop_reference=0,
         drop_audio=0,
+        drop_both=0,
         whole_region=0,
         portrait_share=0,
     )
@@ -58,6 +60,16 @@ def write_sample_sheet(
     for row in range(rows):
         for frames in (truth[row], made[row]):
             lines.append(torch.cat([portraits[row : row + 1], frames[::2]]))
-    pictures = torch.stack([vae.decode(line) for line in lines]).clamp(-1, 1)
+    home = next(vae.parameters()).device
+    pictures = torch.stack([vae.decode(line.to(home)) for line in lines]).clamp(-1, 1).cpu()
     grid = pictures.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
     Image.fromarray(((grid + 1) * 127.5).round().byte().numpy().astype(np.uint8)).save(path)
+
+
+def sheet_drawer(vae: nn.Module, clips: ClipSet, with_speed: bool) -> Callable[[EMO, Path], None]:
+    """What `Trainer` calls at every save."""
+
+    def draw(model: EMO, path: Path) -> None:
+        write_sample_sheet(path, model, vae, clips, steps=model.config.schedule.steps, with_speed=with_speed)
+
+    return draw

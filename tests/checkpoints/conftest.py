@@ -17,7 +17,7 @@ def small_config() -> EMOConfig:
     return EMOConfig(
         name="small", width=64, height=64, latent_scale=1.0, clip_frames=3, motion_frames=2,
         vae={"_class_name": "PatchVAE", "latent_channels": 4, "widths": [8, 8, 8]},
-        backbone=UNetConfig(reference_dim=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
+        backbone=UNetConfig(reference_attention=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
         reference_net=UNetConfig(out_channels=None, reference_tap=True, **SHAPE),
         audio=AudioConfig(encoder=WAV2VEC2, layers=2, feature_dim=16, context=1, hidden_dim=16, tokens=3),
         speed=SpeedConfig(hidden_dim=8), face_locator_channels=(4, 8, 8, 8))

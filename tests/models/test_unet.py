@@ -130,7 +130,7 @@ def test_speed_reaches_every_pixel_alike():
 
 @pytest.mark.parametrize("positions", [False, True])
 def test_reference_keys_broadcast_over_the_frames_of_a_clip(positions):
-    config = UNetConfig(heads=2, norm_groups=8, reference_dim=True, reference_positions=positions)
+    config = UNetConfig(heads=2, norm_groups=8, reference_attention=True, reference_positions=positions)
     net = SpatialTransformer(16, config)
     randomise(net)
     x = torch.randn(2 * 3, 16, 4, 5)
@@ -141,7 +141,7 @@ def test_reference_keys_broadcast_over_the_frames_of_a_clip(positions):
 
 
 def test_frames_without_temporal_modules_are_independent():
-    net = UNet(replace(TINY, reference_dim=True))
+    net = UNet(replace(TINY, reference_attention=True))
     features = [torch.randn(1, 8 * 11, 16), torch.randn(1, 4 * 6, 32)]
     layers = []
     for block, j in net.places():

@@ -25,7 +25,7 @@ from emo_modules.training.losses import (
 
 CLIP = Sampling(batch=2, frames=3, motion_frames=2)
 PICTURES = Sampling(batch=2, frames=3, motion_frames=0)
-ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "whole_region": 0.0}
+ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "drop_both": 0.0, "whole_region": 0.0}
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -114,7 +114,7 @@ def test_paper_defaults():
 @pytest.mark.parametrize("drop", [0.0, 1.0])
 def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
     sampling = replace(
-        CLIP, first_clip=drop, drop_reference=drop, drop_audio=drop, whole_region=drop, batch=6
+        CLIP, first_clip=drop, drop_reference=drop, drop_audio=drop, drop_both=drop, whole_region=drop, batch=6
     )
     batch = sample_batch(clips, tiny_config, sampling, generator())
     for kept in (batch.motion_kept, batch.reference_kept, batch.audio_kept):

@@ -75,7 +75,7 @@ def test_the_tables_are_the_papers_and_the_demo_goes_on_with_everything():
 
 def train_config(stage: str, demo: bool = False) -> TrainConfig:
     past = 2 if PAPER_STAGES[stage].clips else 0
-    sampling = Sampling(2, 3, past, first_clip=0, drop_reference=0, drop_audio=0, whole_region=0)
+    sampling = Sampling(2, 3, past, first_clip=0, drop_reference=0, drop_audio=0, drop_both=0, whole_region=0)
     return TrainConfig(
         stage, 2, demo, lr=1e-2, warmup=0, sampling=sampling, loss=LossConfig(), precision="no"
     )
