@@ -160,7 +160,7 @@ class EMOConfig:
             audio=AudioConfig(encoder=wav2vec2, layers=3, feature_dim=96, hidden_dim=256, tokens=4),
             speed=SpeedConfig(hidden_dim=64),
             schedule=ScheduleConfig(
-                "v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=4, cfg=1.0
+                "v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=2, cfg=1.0
             ),
             face_locator_channels=(8, 16, 32, 48),
         )

@@ -113,9 +113,7 @@ def test_paper_defaults():
 
 @pytest.mark.parametrize("drop", [0.0, 1.0])
 def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
-    sampling = replace(
-        CLIP, first_clip=drop, drop_reference=drop, drop_audio=drop, drop_both=drop, whole_region=drop, batch=6
-    )
+    sampling = replace(CLIP, **dict.fromkeys(ALWAYS, drop), batch=6)
     batch = sample_batch(clips, tiny_config, sampling, generator())
     for kept in (batch.motion_kept, batch.reference_kept, batch.audio_kept):
         assert kept.tolist() == [1 - drop] * 6
