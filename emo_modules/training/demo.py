@@ -31,7 +31,9 @@ _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0
 _VIDEO_LOSS = LossConfig(
     clean_error=True, inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15
 )
-_SPEED_LOSS = replace(_VIDEO_LOSS, mouth_weight=1.0, reader_weight=1.0)
+_SPEED_LOSS = replace(
+    _VIDEO_LOSS, inference_share=0.8, inference_steps=2, mouth_weight=0.0, reader_weight=0.5
+)
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,22 @@ class DemoRecipe:
             steps=1500,
             demo=True,
             lr=5e-4,
-            audio_rate=3.0,
+            fresh_rate=3.0,
             warmup=60,
             ema=0.998,
             sampling=_CLIPS,
             loss=_VIDEO_LOSS,
         ),
         TrainConfig(
-            "speed", steps=300, demo=True, lr=1e-3, warmup=30, ema=0.995, sampling=_CLIPS, loss=_SPEED_LOSS
+            "speed",
+            steps=700,
+            demo=True,
+            lr=1e-3,
+            fresh_rate=3.0,
+            warmup=30,
+            ema=0.995,
+            sampling=_CLIPS,
+            loss=_SPEED_LOSS,
         ),
     )
 

@@ -27,7 +27,7 @@ class TrainConfig:
     steps: int
     demo: bool = False  # the demo's stage table
     lr: float = 1e-5
-    audio_rate: float = 1.0  # multiplies the learning rate of the audio layers
+    fresh_rate: float = 1.0  # multiplies the learning rate of audio and speed layers
     warmup: int = 500
     sampling: Sampling = Sampling()
     loss: LossConfig = LossConfig()
@@ -111,10 +111,10 @@ class Trainer:
         self.alphas = alphas_cumprod(model.config.schedule)
 
     def groups(self) -> list[dict[str, Any]]:
-        """The trained parameters as optimizer groups, the audio layers with their own learning rate."""
-        audio = [p for name, p in self.named if part_of(name) == "audio"]
-        others = [p for name, p in self.named if part_of(name) != "audio"]
-        rates = ((others, self.config.lr), (audio, self.config.lr * self.config.audio_rate))
+        """The trained parameters in optimizer groups: audio and speed layers have their own learning rate."""
+        fresh = [p for name, p in self.named if part_of(name) in ("audio", "speed")]
+        others = [p for name, p in self.named if part_of(name) not in ("audio", "speed")]
+        rates = ((others, self.config.lr), (fresh, self.config.lr * self.config.fresh_rate))
         return [{"params": group, "lr": rate} for group, rate in rates if group]
 
     def run(self) -> Progress:

@@ -105,7 +105,7 @@ def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
 
 def test_paper_defaults():
     config = TrainConfig("video", 1)
-    assert (config.lr, config.audio_rate, config.sampling.batch) == (1e-5, 1.0, 4)
+    assert (config.lr, config.fresh_rate, config.sampling.batch) == (1e-5, 1.0, 4)
     assert (config.sampling.frames, config.sampling.motion_frames) == (12, 4)
     plain = config.loss
     assert plain.mouth_weight == plain.reader_weight == plain.inference_share == plain.motion_noise == 0
