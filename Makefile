@@ -15,7 +15,7 @@ install: $(INSTALLED) ## create .venv
 
 demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/demo.png
 	@mkdir -p output
-	$(BIN)/python -m emo_modules animate examples/portrait.png examples/speech.wav \
+	$(BIN)/python -m emo_modules animate examples/portrait.png examples/speech.wav --box 25 27 105 104 \
 		-o output/demo.mp4 --sheet output/demo.png
 
 test: $(INSTALLED) ## run the tests
