@@ -41,8 +41,10 @@ class DemoRecipe:
     """What the built-in model was made with: under two hours on two slow cores."""
 
     clips: int = 2000
+    held_out: int = 64
     vae_minutes: float = 9.0
     audio_minutes: float = 5.0
+    reader_steps: int = 500
     stages: tuple[TrainConfig, ...] = (
         TrainConfig(
             "image",
@@ -86,13 +88,13 @@ def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = pri
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         train_parts(folder, config, recipe, log)
-    clips, held_out = encoded(folder, config)
+    clips, held_out = encoded(folder, config, recipe)
     model = train_stages(folder, config, recipe, clips, held_out, log)
     return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
 
 
 def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Callable[[str], None]) -> None:
-    unseen = [make_clip(HELD_OUT + k, frames=2, portraits=1) for k in range(24)]
+    unseen = [make_clip(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
     if not (folder / "vae.safetensors").exists():
         vae = build_vae(config).to(memory_format=torch.channels_last)
         frames = to_vae_frames(read_clips(folder / "clips"))
@@ -117,12 +119,12 @@ def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, Audi
     return vae.eval(), encoder.eval()
 
 
-def encoded(folder: Path, config: EMOConfig) -> tuple[ClipSet, ClipSet]:
+def encoded(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[ClipSet, ClipSet]:
     """The training set and the held-out set, encoded once."""
     for name in ("held", "set"):
         if not (folder / f"{name}.safetensors").exists():
             parts = frozen_parts(folder, config)
-            unseen = (make_clip(HELD_OUT + k) for k in range(64))
+            unseen = (make_clip(HELD_OUT + k) for k in range(recipe.held_out))
             clips = read_clips(folder / "clips") if name == "set" else unseen
             encode_clips(clips, config, *parts).save(folder / f"{name}.safetensors")
     return ClipSet.load(folder / "set.safetensors"), ClipSet.load(folder / "held.safetensors")
@@ -141,7 +143,7 @@ def train_stages(
         torch.manual_seed(0)
         model = EMO(config)
         start_as_lookup(model)
-        reader, r2 = train_mouth_reader(clips, steps=500)
+        reader, r2 = train_mouth_reader(clips, recipe.reader_steps)
     log(f"mouth reader on latents: R2 {r2:.3f}")
     model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
     for stage in recipe.stages:
