@@ -172,5 +172,5 @@ def test_denoising_that_does_not_fit_says_what_to_lower(tiny_pipeline, portrait,
 
     monkeypatch.setattr(tiny_pipeline.model.backbone, "forward", full)
     animation = tiny_pipeline.animate(portrait, tones(0.1, 16000), 16000, FACE)
-    with pytest.raises(MemoryError, match="denoise 4 frames of 64 x 64 pixels; free memory, or use half"):
+    with pytest.raises(MemoryError, match="memory for 4 frames of 64 x 64 pixels; free memory, or use half"):
         next(animation.frames)

@@ -35,7 +35,7 @@ def randn(seed: int, *shape: int) -> Tensor:
 @pytest.mark.parametrize("zero_terminal_snr", [False, True])
 @pytest.mark.parametrize("beta_schedule", ["scaled_linear", "linear"])
 def test_alphas_are_those_of_diffusers(beta_schedule, zero_terminal_snr):
-    config = ScheduleConfig(beta_schedule=beta_schedule, zero_terminal_snr=zero_terminal_snr)
+    config = ScheduleConfig("v_prediction", beta_schedule, zero_terminal_snr=zero_terminal_snr)
     theirs = diffusers.DDIMScheduler(
         beta_start=config.beta_start,
         beta_end=config.beta_end,
