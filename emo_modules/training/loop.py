@@ -191,6 +191,7 @@ class Trainer:
             if state.exists():
                 state.rename(previous)
             partial.rename(state)
+            shutil.rmtree(previous, ignore_errors=True)
             if self.sheet is not None:
                 self.draw(self.sheet)
             averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}
