@@ -57,14 +57,8 @@ def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:
         latents = torch.cat(list(pipeline.latents(prepared, torch.from_numpy(waveform), frames, chosen)))
         return to_bytes(decode_frames(pipeline.vae, latents)), latents
 
-    def without_speed(
-        portrait: np.ndarray,
-        waveform: np.ndarray,
-        frames: int,
-        head_speed: float | None,
-        face_box: tuple[float, float, float, float],
-        seed: int,
-    ) -> tuple[np.ndarray, Tensor]:
+    def without_speed(*case: Any) -> tuple[np.ndarray, Tensor]:
+        portrait, waveform, frames, _, face_box, seed = case
         return generate(portrait, waveform, frames, None, face_box, seed)
 
     def encode(frames: np.ndarray) -> Tensor:
