@@ -155,7 +155,7 @@ class Pipeline:
             progress(Progress(done + 1, chunks, step.index, step.total, step.estimate))
 
         solver = self._solver(options, on_step if progress else None)
-        noise = noise_for(self.model, frames, tuple(reference.shape[-2:]), options.seed, **like)
+        noise = noise_for(config, frames, tuple(reference.shape[-2:]), options.seed, **like)
         for latents in render_chunks(self.model, video, performance, solver, noise):
             yield latents
             done += 1

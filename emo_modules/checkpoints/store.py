@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..config import EMOConfig
 from ..media.audio_features import AudioEncoder
@@ -29,6 +29,34 @@ WHERE = (
     "The demo model comes with this project; `python -m emo_modules train` writes others. Stable "
     "Diffusion and AnimateDiff files can only start a training."
 )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint's files hold: configuration, tensors by full key, and its notes."""
+
+    path: Path
+    config: EMOConfig
+    tensors: dict[str, Tensor]
+    notes: dict[str, str]
+
+    def has(self, part: str) -> bool:
+        return any(key.startswith(f"{part}.") for key in self.tensors)
+
+    def load_into(
+        self, modules: dict[str, nn.Module], device: torch.device | str, dtype: torch.dtype | None
+    ) -> None:
+        """Tensors of these parts replace the modules' own; floating-point ones become `dtype`, or stay.
+
+        Raises ValueError listing keys that are missing, left over or of another shape.
+        """
+        wanted = {key: value for key, value in self.tensors.items() if key.split(".", 1)[0] in modules}
+        state = {
+            key: value.to(device, dtype if value.is_floating_point() else None)
+            for key, value in wanted.items()
+        }
+        remedy = f"Expected is {EXPECTED}. {WHERE}"
+        load_strict(nn.ModuleDict(modules), state, str(self.path), assign=True, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -76,27 +104,35 @@ def load_checkpoint(
     Raises ValueError naming the file, what was expected and what was found when it is not a whole EMO
     checkpoint, and FileNotFoundError when nothing is there.
     """
+    found = read_checkpoint(path)
+    config = found.config
+    extras: dict[str, nn.Module] = {}
+    with torch.device("meta"):
+        model = EMO(config)
+        if found.has("vae"):
+            extras["vae"] = build_vae(config)
+        if found.has("audio_encoder"):
+            extras["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
+    parts = dict(model.named_children()) | extras
+    found.load_into(parts, device, dtype)
+    for part in parts.values():
+        part.eval()
+    return Loaded(config, model.eval(), extras.get("vae"), extras.get("audio_encoder"), found.notes)
+
+
+def read_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a file, one of its pieces, or a folder of pieces, without building a model.
+
+    Raises ValueError when it is not an EMO checkpoint or has parts of another name, and FileNotFoundError
+    when nothing is there.
+    """
     path = Path(path)
     files = find_files(path)
     metadata, keys = _agreeing_headers(path, files)
     config = _config(path, metadata, keys)
-    present = {key.split(".", 1)[0] for key in keys}
-    extras: dict[str, nn.Module] = {}
-    with torch.device("meta"):
-        model = EMO(config)
-        if "vae" in present:
-            extras["vae"] = build_vae(config)
-        if "audio_encoder" in present:
-            extras["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
-    parts = nn.ModuleDict(dict(model.named_children()) | extras)
-    tensors = {
-        key: value.to(device, dtype if value.is_floating_point() else None)
-        for key, value in read_tensors(files).items()
-    }
-    load_strict(parts, tensors, str(path), assign=True, remedy=f"Expected is {EXPECTED}. {WHERE}")
-    parts.eval()
+    _check_parts(path, config, keys)
     notes = {key: value for key, value in metadata.items() if key not in OTHER_METADATA}
-    return Loaded(config, model.eval(), extras.get("vae"), extras.get("audio_encoder"), notes)
+    return Checkpoint(path, config, read_tensors(files), notes)
 
 
 def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], list[str]]:
@@ -119,3 +155,13 @@ def _config(path: Path, metadata: dict[str, str], keys: list[str]) -> EMOConfig:
         return EMOConfig.from_json(metadata[CONFIG])
     except ValueError as error:
         raise ValueError(f"{path}: its configuration cannot be read: {error}") from error
+
+
+def _check_parts(path: Path, config: EMOConfig, keys: list[str]) -> None:
+    allowed = set(PARTS) if config.backbone.speed_dim else set(PARTS) - {"speed_encoder"}
+    unexpected = sorted(key for key in keys if key.split(".", 1)[0] not in allowed)
+    if unexpected:
+        raise ValueError(
+            f"{path} has {len(unexpected)} keys of parts that {config.name} does not have, such as "
+            f"{unexpected[0]}. Expected is {EXPECTED}. {WHERE}"
+        )

@@ -117,8 +117,7 @@ def _encoded_pieces(
     overlap_seconds: float,
 ) -> Iterator[Tensor]:
     stride, field = encoder.stride, encoder.receptive_field
-    centres = (torch.arange(frames, dtype=torch.float64) + 0.5) * float(SAMPLE_RATE / fps)
-    positions = ((centres - field / 2) / stride).clamp(min=0)
+    positions = frame_positions(frames, fps, stride, field)
     last = max(math.ceil(positions[-1].item()), (len(waveform) - field) // stride)
     # Zeros after normalisation stand for the clip's mean: silence.
     signal = encoder.normalize(waveform.float())
@@ -130,6 +129,23 @@ def _encoded_pieces(
         final = min(last, math.ceil(wanted[-1].item()) + context)
         features = _encode_piece(encoder, signal[first * stride : final * stride + field])
         yield _interpolate(features, wanted - first).to(waveform.device)
+
+
+def frame_positions(frames: int, fps: Fraction, stride: int, receptive_field: int) -> Tensor:
+    """(frames,) where each frame's centre lies, counted in an encoder's features."""
+    centres = (torch.arange(frames, dtype=torch.float64) + 0.5) * float(SAMPLE_RATE / fps)
+    return ((centres - receptive_field / 2) / stride).clamp(min=0)
+
+
+def on_frame_clock(
+    features: Tensor, frames: int, fps: float | Fraction, stride: int = 320, receptive_field: int = 400
+) -> Tensor:
+    """Features (T', layers, D) of a whole clip at 16 kHz -> (frames, layers, D), as `encode_audio` gives.
+
+    The defaults are wav2vec2's. The last feature is held where the frames go on beyond it.
+    """
+    positions = frame_positions(frames, exact_fps(fps), stride, receptive_field)
+    return _interpolate(features.float(), positions.clamp(max=len(features) - 1))
 
 
 def _encode_piece(encoder: AudioEncoder, signal: Tensor) -> Tensor:

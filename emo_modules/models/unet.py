@@ -155,6 +155,12 @@ class UNet(nn.Module):
             return h
         return self.conv_out(F.silu(self.conv_norm_out(h)))
 
+    def write(self, latents: Tensor) -> list[Layer]:
+        """ReferenceNet's role: clean latents (N, C, H, W) at timestep 0 -> what each layer wrote."""
+        layers = self.empty_layers()
+        self(latents, latents.new_zeros(len(latents)), layers)
+        return layers
+
     def project_reference(self, written: list[Layer]) -> list[KeysValues | None]:
         """ReferenceNet's features -> keys and values of every reference-attention; once per video."""
         out: list[KeysValues | None] = []

@@ -2,13 +2,31 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ..config import EMOConfig
 from ..media.audio_features import context_windows
-from ..models.emo import EMO, Conditions, VideoConditions
+from ..models.emo import Conditions, VideoConditions
 from .noise import video_noise
+
+
+class Model(Protocol):
+    """What the loop asks of a model; `EMO` is one, and the nodes have one whose parts ComfyUI manages."""
+
+    config: EMOConfig
+
+    def clip_conditions(
+        self,
+        video: VideoConditions,
+        frames: int,
+        audio: Tensor | None,
+        motion: Tensor | None,
+        speeds: Tensor | None,
+    ) -> Conditions: ...
+
 
 Solve = Callable[[Tensor, Conditions], Tensor]
 
@@ -27,7 +45,7 @@ def chunk_count(frames: int, chunk: int) -> int:
 
 @torch.no_grad()
 def render_chunks(
-    model: EMO, video: VideoConditions, performance: Performance, solve: Solve, noise: Iterable[Tensor]
+    model: Model, video: VideoConditions, performance: Performance, solve: Solve, noise: Iterable[Tensor]
 ) -> Iterator[Tensor]:
     """Latents (F', C, H, W) of clip after clip; the last one may be shorter.
 
@@ -47,10 +65,9 @@ def render_chunks(
 
 
 def noise_for(
-    model: EMO, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
+    config: EMOConfig, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
 ) -> Iterator[Tensor]:
     """Starting noise of a whole video, chunk by chunk, the same for the same seed on every device."""
-    config = model.config
     shape = (config.latent_channels, *size)
     for piece in video_noise(frames, config.clip_frames, shape, config.schedule.shared_noise, seed):
         yield piece.to(device, dtype)

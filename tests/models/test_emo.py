@@ -77,7 +77,8 @@ def test_motion_frames_are_zero_maps_before_the_first_clip(small_config):
     video = model.video_conditions(given["reference"], None)
     maps = [torch.zeros(small_config.motion_frames, *shape) for shape in video.motion_shapes]
     expected = model.backbone.project_motion(maps, small_config.motion_frames)
-    for zero, tokens in zip(expected, model.motion_tokens(video, None), strict=True):
+    first = model.clip_conditions(video, FRAMES, None, None, None)
+    for zero, tokens in zip(expected, first.motion, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(zero, tokens, strict=True))
 
 
