@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..media.audio import check_audio, decode_audio, fit_to_frames
+from ..media.audio import check_audio, decode_audio
 from ..media.face import Box
 from ..media.image import load_image
-from ..media.video import AAC_RATES, VideoWriter
+from ..media.video import VideoWriter, soundtrack
 from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress
 from ..schedule import SOLVERS
 from .sheet import write_sheet
 
-SOUND_RATE = 48000  # of the video's sound where AAC does not know the recording's own rate
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -94,23 +93,11 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> Tensor:
     path.parent.mkdir(parents=True, exist_ok=True)
     crop, kept, index = animation.prepared.crop, [], 0
     wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
-    with VideoWriter(path, crop.width, crop.height, animation.fps, *soundtrack(animation)) as writer:
+    sound = soundtrack(animation.audio, animation.sample_rate, animation.count, animation.fps)
+    with VideoWriter(path, crop.width, crop.height, animation.fps, *sound) as writer:
         for frames in animation.frames:
             for frame in frames:
                 writer.write(frame)
                 kept += [frame] if index in wanted else []
                 index += 1
     return torch.stack(kept)
-
-
-def soundtrack(animation: Animation) -> tuple[Tensor, int]:
-    """Sound (T,) or (channels, T) for a file, and its rate: surround mixed, odd rates at 48 kHz."""
-    sound, rate = animation.audio, animation.sample_rate
-    if sound.ndim == 2 and len(sound) > 2:
-        sound = sound.mean(dim=0)
-    if rate in AAC_RATES:
-        return sound, rate
-    import librosa
-
-    resampled = librosa.resample(sound.numpy(), orig_sr=rate, target_sr=SOUND_RATE, res_type="soxr_hq")
-    return fit_to_frames(torch.from_numpy(resampled), SOUND_RATE, animation.count, animation.fps), SOUND_RATE

@@ -55,9 +55,15 @@ class AudioEncoder(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Block outputs (B, T', layers, D) of waveform (B, T) at 16 kHz, normalised beforehand.
 
-        T is at least the receptive field. These are transformers' hidden_states[1:]; with
-        `do_stable_layer_norm` the last one is taken after the final layer norm, as transformers 4 and
-        ComfyUI's own encoder do (transformers 5 takes it before).
+        T is at least the receptive field.
+        """
+        return torch.stack(self.hidden_states(waveform)[1:], dim=2)
+
+    def hidden_states(self, waveform: Tensor) -> list[Tensor]:
+        """What goes into the first block, then every block's output: (B, T', D) each.
+
+        These are transformers' hidden_states; with `do_stable_layer_norm` the last one is taken after the
+        final layer norm, as transformers 4 and ComfyUI's own encoder do (transformers 5 takes it before).
         """
         encoder = self.encoder
         features = self.feature_extractor(waveform).transpose(1, 2)
@@ -65,14 +71,14 @@ class AudioEncoder(nn.Module):
         hidden = hidden + encoder.pos_conv_embed(hidden)
         stable = self.config.do_stable_layer_norm
         hidden = encoder.dropout(hidden if stable else encoder.layer_norm(hidden))
-        outputs = []
+        outputs = [hidden]
         for layer in encoder.layers:
             output = layer(hidden)
             hidden = output[0] if isinstance(output, tuple) else output  # a tuple in transformers 4
             outputs.append(hidden)
         if stable:
             outputs[-1] = encoder.layer_norm(hidden)
-        return torch.stack(outputs, dim=2)
+        return outputs
 
 
 @torch.no_grad()

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .audio import check_audio, decode_audio, exact_fps, samples_in_frames
+from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, samples_in_frames
 from .image import as_float_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+SOUND_RATE = 48000  # where AAC does not know the recording's own rate
 BT709 = 1  # matrix, primaries and transfer in the H.264 header; players guess by size without it
 LIMITED_RANGE = 1
 
@@ -26,6 +27,7 @@ class VideoWriter:
     The file appears under `path` only when the `with` block ends well; until then it is `NAME.partial.SUFFIX`
     next to it, which an exception removes. Odd sizes get one more row or column that repeats the edge.
     audio (T,) or (channels, T) with 1 or 2 channels is written at its full length, whatever the video's.
+    crf is H.264's quality, 0 (lossless) to 51; metadata becomes tags of the file.
     Raises ValueError for a name, size, rate or sound that the file cannot hold, and for no frame at all.
     """
 
@@ -38,6 +40,7 @@ class VideoWriter:
         audio: Tensor | None = None,
         sample_rate: int | None = None,
         crf: int = 18,
+        metadata: dict[str, str] | None = None,
     ) -> None:
         if width < 1 or height < 1:
             raise ValueError(f"a video needs a size of at least 1x1, got {width}x{height}")
@@ -48,6 +51,7 @@ class VideoWriter:
         self._shape = (height, width, 3)
         self._fps = exact_fps(fps)
         self._crf = crf
+        self._metadata = metadata or {}
         self._audio = None if audio is None else _checked_sound(audio, sample_rate)
         self._sample_rate = sample_rate
         self._frames = 0
@@ -55,6 +59,7 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         self._container = av.open(str(self._partial), "w", options=self._options())
+        self._container.metadata.update(self._metadata)
         self._picture = self._picture_stream()
         if self._audio is not None:
             layout = "mono" if len(self._audio) == 1 else "stereo"
@@ -63,7 +68,7 @@ class VideoWriter:
 
     def _options(self) -> dict[str, str]:
         # The index in front lets a browser play while it loads; Matroska knows no such option.
-        return {} if self._path.suffix == ".mkv" else {"movflags": "+faststart"}
+        return {} if self._path.suffix == ".mkv" else {"movflags": "+faststart+use_metadata_tags"}
 
     def _picture_stream(self) -> av.VideoStream:
         height, width, _ = self._shape
@@ -131,6 +136,25 @@ def _checked_sound(audio: Tensor | np.ndarray, sample_rate: int | None) -> np.nd
     if sample_rate not in AAC_RATES:
         raise ValueError(f"AAC has no sample rate {sample_rate}; resample to one of {AAC_RATES}")
     return audio.numpy()
+
+
+def soundtrack(
+    audio: Tensor, sample_rate: int, frames: int, fps: float | Fraction
+) -> tuple[Tensor, int]:
+    """audio (T,) or (channels, T) as a file can hold it beside `frames` frames, and its rate.
+
+    It is cut or padded to the frames' time; surround is mixed, rates that AAC does not know become 48 kHz.
+    """
+    if audio.ndim == 2 and len(audio) > 2:
+        audio = audio.mean(dim=0)
+    if sample_rate not in AAC_RATES:
+        import librosa
+
+        resampled = librosa.resample(
+            audio.numpy(), orig_sr=sample_rate, target_sr=SOUND_RATE, res_type="soxr_hq"
+        )
+        audio, sample_rate = torch.from_numpy(resampled), SOUND_RATE
+    return fit_to_frames(audio, sample_rate, frames, fps), sample_rate
 
 
 def _as_bytes(frame: Tensor | np.ndarray) -> np.ndarray:

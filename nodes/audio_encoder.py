@@ -1,0 +1,42 @@
+"""LoadAudioEncoder."""
+
+from comfy_api.latest import io
+
+from .managed.audio import load_audio_encoder
+from .managed.files import DEMO, audio_encoder_names
+from .schema import CATEGORY, known
+
+
+class LoadAudioEncoder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadAudioEncoder",
+            display_name="EMO Load Audio Encoder",
+            category=CATEGORY,
+            description="Loads the speech encoder that an EMO model was trained on. It also works in core's "
+            "Audio Encoder Encode.",
+            inputs=[
+                io.Combo.Input(
+                    "audio_encoder_name",
+                    options=audio_encoder_names(),
+                    default=DEMO,
+                    tooltip="emo/... is the encoder inside a checkpoint of models/emo; the others are "
+                    "wav2vec2 files in models/audio_encoders.",
+                ),
+                io.Boolean.Input(
+                    "normalize",
+                    default=True,
+                    tooltip="For files of models/audio_encoders: bring the sound to zero mean and unit "
+                    "variance. On for wav2vec2-base-960h, off for chinese-wav2vec2-base. A checkpoint's own "
+                    "encoder knows by itself.",
+                    **known(io.Boolean.Input, advanced=True),
+                ),
+            ],
+            outputs=[io.AudioEncoder.Output("AUDIO_ENCODER", display_name="audio_encoder")],
+            **known(io.Schema, search_aliases=["emo", "wav2vec2"]),
+        )
+
+    @classmethod
+    def execute(cls, audio_encoder_name: str, normalize: bool) -> io.NodeOutput:
+        return io.NodeOutput(load_audio_encoder(audio_encoder_name, normalize))

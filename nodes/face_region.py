@@ -1,0 +1,144 @@
+"""FaceRegionMask."""
+
+from typing import Any
+
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..emo_modules.media.face import Box, crop_to_face, find_face, region_mask
+from ..emo_modules.media.image import to_rgb
+from ..emo_modules.pipeline import FACE_MARGIN
+from .managed.boxes import boxes_of
+from .managed.notices import shown_on
+from .managed.sampling import emo_config
+from .schema import CATEGORY, CropType, known
+
+WITHOUT_MODEL = 512  # pixels: the paper's size
+MAX_SIDE = 16384
+
+
+class FaceRegionMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FaceRegionMask",
+            display_name="EMO Face Region",
+            category=CATEGORY,
+            description="Finds the face, crops the portrait around it to the model's size and says where the "
+            "face may be. Order: a box drawn here, the mask, the bounding box, the landmarks, detection.",
+            inputs=_inputs(),
+            outputs=[
+                io.Mask.Output("MASK", display_name="mask", tooltip="Of the crop. To EMO Sampler."),
+                io.Image.Output("IMAGE", display_name="image", tooltip="The crop. To Reference Net Encode."),
+                CropType.Output("CROP", display_name="crop", tooltip="The way back, for EMO Paste Back."),
+            ],
+            hidden=[io.Hidden.unique_id],
+            **known(io.Schema, search_aliases=["emo", "face mask", "face crop"]),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        box_x: int,
+        box_y: int,
+        box_width: int,
+        box_height: int,
+        face_index: int,
+        crop_width: int,
+        crop_height: int,
+        model: Any = None,
+        mask: Tensor | None = None,
+        bounding_box: Any = None,
+        face_landmarks: Any = None,
+    ) -> io.NodeOutput:
+        with shown_on(cls.hidden.unique_id) as log:
+            if len(image) > 1:
+                log.warning("%d pictures given, one portrait is needed: the first is used", len(image))
+            picture = to_rgb(image[0].float())
+            given = box_width > 0 and box_height > 0
+            box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if given else None
+            masked = mask is not None and bool((mask[0] > 0.5).any())
+            if box is None and not masked:
+                box = boxes_of(bounding_box, face_landmarks, face_index)
+            face = find_face(picture, box, mask[0] if masked else None, face_index)
+        config = None if model is None else emo_config(model)
+        width = crop_width or (config.width if config else WITHOUT_MODEL)
+        height = crop_height or (config.height if config else WITHOUT_MODEL)
+        crop, way_back, inside = crop_to_face(picture, face, width, height)
+        region = region_mask([inside.scaled(FACE_MARGIN)], height, width)
+        shown = {"emo_face": [_shown(picture, face)]}
+        return io.NodeOutput(region, crop.movedim(0, -1)[None].contiguous(), way_back, ui=shown)
+
+
+def _shown(picture: Tensor, face: Box) -> dict[str, Any]:
+    """For the page: the portrait in a temporary file, and the face in its pixels."""
+    height, width = picture.shape[:2]
+    (saved,) = ui.PreviewImage(picture[None]).values
+    return {
+        "image": dict(saved),
+        "width": width,
+        "height": height,
+        "box": [round(value) for value in (face.x0, face.y0, face.width, face.height)],
+        "found": face != Box(0.0, 0.0, float(width), float(height)),
+    }
+
+
+def _inputs() -> list[io.Input]:
+    advanced = known(io.Int.Input, advanced=True)
+    return [
+        io.Image.Input("image", tooltip="The photo or drawing, of any size."),
+        io.Int.Input(
+            "box_x", default=0, min=0, max=MAX_SIDE, tooltip="Left edge of the face, pixels of the picture."
+        ),
+        io.Int.Input(
+            "box_y", default=0, min=0, max=MAX_SIDE, tooltip="Upper edge of the face, pixels of the picture."
+        ),
+        io.Int.Input(
+            "box_width",
+            default=0,
+            min=0,
+            max=MAX_SIDE,
+            tooltip="Width of the face in pixels. 0 looks for the face.",
+        ),
+        io.Int.Input(
+            "box_height",
+            default=0,
+            min=0,
+            max=MAX_SIDE,
+            tooltip="Height of the face in pixels. 0 looks for the face.",
+        ),
+        io.Int.Input(
+            "face_index",
+            default=0,
+            min=0,
+            max=99,
+            tooltip="Which of several faces, when none is drawn: 0 is the largest.",
+        ),
+        io.Int.Input(
+            "crop_width",
+            default=0,
+            min=0,
+            max=4096,
+            step=8,
+            tooltip="Width of the crop and of the video. 0 takes the connected model's, or 512.",
+            **advanced,
+        ),
+        io.Int.Input(
+            "crop_height",
+            default=0,
+            min=0,
+            max=4096,
+            step=8,
+            tooltip="Height of the crop and of the video. 0 takes the connected model's, or 512.",
+            **advanced,
+        ),
+        io.Model.Input("model", optional=True, tooltip="From EMO Load Model: the crop gets its size."),
+        io.Mask.Input("mask", optional=True, tooltip="White where the face is. An empty one counts as none."),
+        io.Custom("BOUNDING_BOX").Input(
+            "bounding_box", optional=True, tooltip="From any face detector. The largest, or face_index."
+        ),
+        io.Custom("FACE_LANDMARKS").Input(
+            "face_landmarks", optional=True, tooltip="From core's MediaPipe Face Landmarker."
+        ),
+    ]

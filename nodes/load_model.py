@@ -1,0 +1,57 @@
+"""LoadEMOModel."""
+
+from comfy_api.latest import io
+
+from ..emo_modules.checkpoints.store import read_checkpoint
+from .managed.files import DEMO, checkpoint_names, checkpoint_path
+from .managed.model import DTYPES, choose_dtypes, load_denoiser
+from .managed.reference import load_reference_net
+from .managed.vae import load_vae
+from .schema import CATEGORY, ReferenceNetType, known
+
+
+class LoadEMOModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadEMOModel",
+            display_name="EMO Load Model",
+            category=CATEGORY,
+            description="Loads an EMO checkpoint: the model that makes the video, ReferenceNet that reads "
+            "the portrait, and the VAE when the file has one.",
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=checkpoint_names(),
+                    default=DEMO,
+                    tooltip="The demo model comes with the pack: stylised faces, 128 x 128, runs on a CPU. "
+                    "Other checkpoints belong in models/emo.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=["auto", *DTYPES],
+                    default="auto",
+                    tooltip="Precision of the weights. auto lets ComfyUI choose for this machine; fp16 and "
+                    "bf16 take half the memory of fp32.",
+                    **known(io.Combo.Input, advanced=True),
+                ),
+            ],
+            outputs=[
+                io.Model.Output("MODEL", display_name="model"),
+                ReferenceNetType.Output("REFERENCE_NET", display_name="reference_net"),
+                io.Vae.Output("VAE", display_name="vae", tooltip="Empty when the checkpoint has no VAE."),
+            ],
+            **known(io.Schema, search_aliases=["emo", "talking portrait", "lip sync"]),
+        )
+
+    @classmethod
+    def execute(cls, checkpoint: str, dtype: str) -> io.NodeOutput:
+        found = read_checkpoint(checkpoint_path(checkpoint))
+        sample = next(iter(found.tensors.values()))
+        parameters = sum(tensor.numel() for tensor in found.tensors.values())
+        weights, arithmetic = choose_dtypes(dtype, parameters, sample.dtype)
+        return io.NodeOutput(
+            load_denoiser(found, weights, arithmetic),
+            load_reference_net(found, weights, arithmetic),
+            load_vae(found),
+        )

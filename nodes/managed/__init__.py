@@ -1,0 +1,1 @@
+"""EMO's parts under ComfyUI's model management; the nodes stand on these."""

@@ -1,0 +1,126 @@
+"""The audio encoder under a patcher, and speech features from ours, from core's, or computed before."""
+
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ...emo_modules.checkpoints.store import read_checkpoint
+from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
+from ...emo_modules.config import EMOConfig
+from ...emo_modules.media.audio import SAMPLE_RATE, check_audio, to_mono_16k
+from ...emo_modules.media.audio_features import AudioEncoder, encode_audio, on_frame_clock
+from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
+
+LAYERS = "encoded_audio_all_layers"
+FEATURES_PER_SECOND = 50  # of every encoder that core knows
+
+
+class ManagedAudioEncoder:
+    """AUDIO_ENCODER, in the form of core's own, so that core's Audio Encoder Encode takes it too."""
+
+    model_sample_rate = SAMPLE_RATE
+
+    def __init__(self, encoder: AudioEncoder):
+        self.model = encoder
+        # transformers' layers cannot stay offloaded while they compute, which the dynamic patcher expects
+        self.patcher = comfy.model_patcher.ModelPatcher(
+            encoder,
+            load_device=comfy.model_management.text_encoder_device(),
+            offload_device=comfy.model_management.text_encoder_offload_device(),
+        )
+
+    def load(self) -> None:
+        comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
+
+    @torch.no_grad()
+    def encode_audio(self, audio: Tensor, sample_rate: int) -> dict[str, Any]:
+        """Waveform (B, channels, T) -> what core's encoders give: every block's output (B, T', D)."""
+        self.load()
+        mono = torch.stack([to_mono_16k(clip, sample_rate) for clip in audio])
+        states = self.model.hidden_states(self.model.normalize(mono).to(self.patcher.load_device))
+        return {"encoded_audio": states[-1], LAYERS: tuple(states), "audio_samples": mono.shape[-1]}
+
+    def features(self, mono: Tensor, frames: int, fps: float) -> Tensor:
+        """Waveform (T,) at 16 kHz -> (frames, layers, D) on the CPU, in pieces: memory stays flat."""
+        self.load()
+        return encode_audio(self.model, mono, frames, fps)
+
+
+def load_audio_encoder(name: str, normalize: bool) -> ManagedAudioEncoder:
+    """By its name in the node's list. Raises ValueError when the file holds none, or another architecture."""
+    if name == DEMO:
+        return _from_checkpoint(DEMO)
+    if name.startswith(f"{FOLDER}/"):
+        return _from_checkpoint(name.removeprefix(f"{FOLDER}/"))
+    path = audio_encoder_path(name)
+    state = comfy.utils.load_torch_file(str(path), safe_load=True)
+    return ManagedAudioEncoder(build_wav2vec2(state, normalize, str(path)))
+
+
+def _from_checkpoint(name: str) -> ManagedAudioEncoder:
+    checkpoint = read_checkpoint(checkpoint_path(name))
+    if not checkpoint.has("audio_encoder"):
+        raise ValueError(
+            f"{checkpoint.path} has no audio encoder: put the one it was trained with (for the paper's model "
+            "wav2vec2-base-960h) into models/audio_encoders and choose it here"
+        )
+    with torch.device("meta"):
+        encoder = AudioEncoder(checkpoint.config.audio.encoder, checkpoint.config.audio.normalize)
+    device = comfy.model_management.text_encoder_offload_device()
+    checkpoint.load_into({"audio_encoder": encoder}, device, torch.float32)
+    return ManagedAudioEncoder(encoder.eval())
+
+
+@torch.no_grad()
+def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -> Tensor:
+    """Features (frames, layers, D) of a waveform (T,) at 16 kHz.
+
+    `source` is our AUDIO_ENCODER, core's, or an AUDIO_ENCODER_OUTPUT of the same audio. Core's encoders take
+    the clip in one piece, so their memory grows with it. Raises ValueError when the features are not those
+    the model was trained on, or end before the audio.
+    """
+    if isinstance(source, ManagedAudioEncoder):
+        return _checked(source.features(mono, frames, config.fps), config)
+    if not isinstance(source, dict):
+        source = source.encode_audio(_normalized(mono, config)[None, None], SAMPLE_RATE)
+    layers = torch.stack([layer[0] for layer in source[LAYERS][1:]], dim=1).cpu()
+    seconds, heard = len(mono) / SAMPLE_RATE, len(layers) / FEATURES_PER_SECOND
+    if heard < seconds - 0.1:
+        raise ValueError(
+            f"the encoded audio ends after {heard:.2f} s, the audio after {seconds:.2f} s: encode the same "
+            "audio that is connected to the sampler"
+        )
+    return _checked(on_frame_clock(layers, frames, config.fps), config)
+
+
+def _normalized(mono: Tensor, config: EMOConfig) -> Tensor:
+    """Core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more."""
+    if not config.audio.normalize:
+        return mono
+    variance, mean = torch.var_mean(mono, correction=0)
+    return (mono - mean) / (variance + 1e-7).sqrt()
+
+
+def _checked(features: Tensor, config: EMOConfig) -> Tensor:
+    found, wanted = tuple(features.shape[1:]), (config.audio.layers, config.audio.feature_dim)
+    if found != wanted:
+        raise ValueError(
+            f"{config.name} was trained on an audio encoder with {wanted[0]} blocks of {wanted[1]} channels, "
+            f"this one has {found[0]} of {found[1]}: choose its own in EMO Load Audio Encoder"
+        )
+    return features
+
+
+def one_sound(audio: dict[str, Any] | None, log: Any) -> tuple[Tensor, int]:
+    """AUDIO -> waveform (channels, T) and its rate. Raises ValueError when there is none, or it is broken."""
+    if audio is None:
+        raise ValueError("the audio is missing: the video or file it came from has no sound")
+    waveform, sample_rate = audio["waveform"], audio["sample_rate"]
+    check_audio(waveform)
+    if len(waveform) > 1:
+        log.warning("%d sounds given, one is needed: the first is used", len(waveform))
+    return waveform[0].float(), sample_rate

@@ -1,0 +1,37 @@
+"""Names in the nodes' lists, and the files they stand for."""
+
+from pathlib import Path
+
+import folder_paths
+
+from ...emo_modules.pipeline import DEMO_CHECKPOINT
+
+FOLDER = "emo"
+AUDIO_FOLDER = "audio_encoders"
+DEMO = "demo (built in)"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def register_folder() -> None:
+    """Adds models/emo behind whatever extra_model_paths.yaml has named, and sees to the file extensions."""
+    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
+    paths, _ = folder_paths.folder_names_and_paths[FOLDER]
+    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(folder_paths.supported_pt_extensions))
+
+
+def checkpoint_names() -> list[str]:
+    return [DEMO, *folder_paths.get_filename_list(FOLDER)]
+
+
+def checkpoint_path(name: str) -> Path:
+    """Raises FileNotFoundError when the file has gone since the list was made."""
+    return DEMO_CHECKPOINT if name == DEMO else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+
+
+def audio_encoder_names() -> list[str]:
+    inside = [f"{FOLDER}/{name}" for name in folder_paths.get_filename_list(FOLDER)]
+    return [DEMO, *inside, *folder_paths.get_filename_list(AUDIO_FOLDER)]
+
+
+def audio_encoder_path(name: str) -> Path:
+    return Path(folder_paths.get_full_path_or_raise(AUDIO_FOLDER, name))

@@ -1,0 +1,158 @@
+"""EMO's Backbone as a ComfyUI model: the ordinary ModelPatcher loads, offloads, patches and compiles it."""
+
+from typing import Any
+
+import comfy.conds
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.supported_models_base
+import torch
+from comfy.ldm.modules import attention
+from torch import Tensor
+
+from ...emo_modules.checkpoints.store import Checkpoint
+from ...emo_modules.config import EMOConfig, ScheduleConfig
+from ...emo_modules.models.attention import attend as library_attend
+from ...emo_modules.models.emo import Conditions, Denoiser
+
+CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+# Activations of one denoising pass, in elements of the compute type per latent pixel and frame and channel of
+# the first level: measured with benchmarks/activations.py.
+ACTIVATIONS_PER_PIXEL = 34
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """The attention that the user chose with ComfyUI's flags."""
+    if query.device.type == "cpu":  # ComfyUI's choice there, sub-quadratic, is several times slower
+        return library_attend(query, key, value, heads)
+    return attention.optimized_attention(query, key, value, heads)
+
+
+class EMODenoiser(Denoiser):
+    """`diffusion_model`: one clip's frames are the batch; its conditions come in as a conditioning key."""
+
+    def __init__(self, config: EMOConfig, dtype: torch.dtype, device: torch.device, operations: Any):
+        with torch.device("meta"):  # the checkpoint's tensors take the place of these
+            super().__init__(config, operations, attend)
+        self.dtype = dtype
+
+    def forward(
+        self, x: Tensor, timesteps: Tensor, emo_conditions: Conditions | None = None, **_: Any
+    ) -> Tensor:
+        """x (F, C, h, w) -> prediction, same shape. Raises ValueError without a clip's conditions."""
+        if emo_conditions is None:
+            raise ValueError(
+                "EMO's model needs the conditions of a clip, got none: connect it to EMO Sampler, which "
+                "offers every sampler and scheduler of KSampler"
+            )
+        return self.predict(x, timesteps, emo_conditions)
+
+
+class ClipConditions(comfy.conds.CONDRegular):
+    """One clip's conditions as they are: not repeated over frames, not joined with guidance's other half."""
+
+    def process_cond(self, **_: Any) -> "ClipConditions":
+        return self
+
+    def can_concat(self, other: "ClipConditions") -> bool:
+        return False
+
+    def concat(self, others: list["ClipConditions"]) -> Conditions:
+        return self.cond
+
+    def size(self) -> list[int]:
+        return [1]
+
+
+class EMOModel(comfy.model_base.BaseModel):
+    def extra_conds(self, **kwargs: Any) -> dict[str, comfy.conds.CONDRegular]:
+        out = super().extra_conds(**kwargs)
+        if CONDITIONS in kwargs:
+            out[CONDITIONS] = ClipConditions(kwargs[CONDITIONS])
+        return out
+
+    def memory_required(self, input_shape: list[int], cond_shapes: Any = None) -> float:
+        """Bytes. ComfyUI asks for both halves of guidance at once; they run one after the other."""
+        frames, _, height, width = input_shape
+        return activation_bytes(
+            self.diffusion_model.config, frames / 2, height, width, self.get_dtype_inference()
+        )
+
+    def get_dtype_inference(self) -> torch.dtype:  # not in ComfyUI 0.3.64
+        return self.manual_cast_dtype or self.get_dtype()
+
+
+def activation_bytes(config: EMOConfig, frames: float, height: int, width: int, dtype: torch.dtype) -> float:
+    elements = frames * height * width * config.backbone.block_out_channels[0] * ACTIVATIONS_PER_PIXEL
+    return elements * dtype.itemsize
+
+
+class EMOModelConfig(comfy.supported_models_base.BASE):
+    """What ComfyUI asks about a model before it builds it."""
+
+    unet_extra_config: dict[str, Any] = {}
+
+    def __init__(self, config: EMOConfig):
+        super().__init__({"config": config})
+        self.latent_format = latent_format(config)
+        self.sampling_settings = sampling_settings(config.schedule)
+
+
+def latent_format(config: EMOConfig) -> comfy.latent_formats.LatentFormat:
+    """Stable Diffusion 1.5's, with its previews, where the latents are; else a plain one."""
+    sd15 = comfy.latent_formats.SD15()
+    if (config.latent_channels, config.latent_scale) == (sd15.latent_channels, sd15.scale_factor):
+        return sd15
+    own = comfy.latent_formats.LatentFormat()
+    own.latent_channels, own.scale_factor = config.latent_channels, config.latent_scale
+    return own
+
+
+def sampling_settings(schedule: ScheduleConfig) -> dict[str, Any]:
+    """diffusers' "scaled_linear" is ComfyUI's "linear", and diffusers' "linear" its "sqrt_linear"."""
+    return {
+        "beta_schedule": {"scaled_linear": "linear", "linear": "sqrt_linear"}[schedule.beta_schedule],
+        "linear_start": schedule.beta_start,
+        "linear_end": schedule.beta_end,
+        "zsnr": schedule.zero_terminal_snr,
+    }
+
+
+MODEL_TYPES = {
+    "epsilon": comfy.model_base.ModelType.EPS,
+    "v_prediction": comfy.model_base.ModelType.V_PREDICTION,
+}
+
+
+def choose_dtypes(
+    choice: str, parameters: int, stored: torch.dtype
+) -> tuple[torch.dtype, torch.dtype | None]:
+    """(of the weights, of the arithmetic or None for the same) on this machine; "auto" asks ComfyUI."""
+    device, supported = comfy.model_management.get_torch_device(), list(DTYPES.values())
+    weights = DTYPES.get(choice) or comfy.model_management.unet_dtype(
+        device=device, model_params=parameters, supported_dtypes=supported, weight_dtype=stored
+    )
+    return weights, comfy.model_management.unet_manual_cast(weights, device, supported)
+
+
+def patcher_class() -> type[comfy.model_patcher.ModelPatcher]:
+    """Newer versions put the patcher for dynamic VRAM in place of the ordinary one at start."""
+    return getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+
+
+def load_denoiser(
+    checkpoint: Checkpoint, weights: torch.dtype, arithmetic: torch.dtype | None
+) -> comfy.model_patcher.ModelPatcher:
+    """The MODEL of a checkpoint. Raises ValueError when keys are missing, left over or of another shape."""
+    offload_device = comfy.model_management.unet_offload_device()
+    config = EMOModelConfig(checkpoint.config)
+    config.set_inference_dtype(weights, arithmetic)
+    kind = MODEL_TYPES[checkpoint.config.schedule.prediction]
+    model = EMOModel(config, kind, device=offload_device, unet_model=EMODenoiser)
+    checkpoint.load_into(dict(model.diffusion_model.named_children()), offload_device, weights)
+    return patcher_class()(
+        model.eval(), load_device=comfy.model_management.get_torch_device(), offload_device=offload_device
+    )

@@ -1,0 +1,37 @@
+"""The library's warnings, shown on the node that caused them as well as in the log."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from server import PromptServer
+
+from ... import emo_modules
+
+
+class _ToNode(logging.Handler):
+    def __init__(self, node_id: str):
+        super().__init__(logging.WARNING)
+        self.node_id, self.lines = node_id, []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        PromptServer.instance.send_progress_text("\n".join(self.lines), self.node_id)
+
+
+@contextmanager
+def shown_on(node_id: str | None) -> Iterator[logging.Logger]:
+    """While the block runs, warnings of the library and of the yielded logger appear on node `node_id`.
+
+    ComfyUI runs one prompt at a time, so that they belong to this node.
+    """
+    logger = logging.getLogger(emo_modules.__name__)
+    if node_id is None or getattr(PromptServer, "instance", None) is None:
+        yield logger
+        return
+    handler = _ToNode(node_id)
+    logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        logger.removeHandler(handler)

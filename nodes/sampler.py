@@ -1,0 +1,164 @@
+"""EMOSampler."""
+
+from typing import Any
+
+import comfy.model_management
+import comfy.samplers
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..emo_modules.media.audio import fit_to_frames, frame_count, to_mono_16k
+from ..emo_modules.sampling.chunks import Performance, chunk_count
+from .managed.audio import one_sound, speech_features
+from .managed.notices import shown_on
+from .managed.preview import Preview, Show
+from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, emo_config, render
+from .schema import CATEGORY, ReferenceType, known
+
+
+class EMOSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="EMOSampler",
+            display_name="EMO Sampler",
+            category=CATEGORY,
+            description="Renders the whole audio, clip by clip: each clip goes on from the last frames of "
+            "the one before. The video is exactly as long as the audio.",
+            inputs=_inputs(),
+            outputs=[
+                io.Latent.Output("LATENT", display_name="latent", tooltip="All frames, one after another."),
+                io.Audio.Output("AUDIO", display_name="audio", tooltip="Exactly as long as the frames."),
+                io.Float.Output("FPS", display_name="fps"),
+            ],
+            hidden=[io.Hidden.unique_id],
+            **known(io.Schema, search_aliases=["emo", "talking", "audio to video", "lip sync"]),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        reference: Any,
+        audio: dict[str, Any] | None,
+        audio_encoder: Any,
+        speed: float | list[float],
+        preview: bool = True,
+        mask: Tensor | None = None,
+        **sampling: Any,
+    ) -> io.NodeOutput:
+        with shown_on(cls.hidden.unique_id) as log:
+            config = emo_config(model)
+            waveform, rate = one_sound(audio, log)
+            frames = frame_count(waveform.shape[-1], rate, config.fps)
+            mono = to_mono_16k(waveform, rate)
+            if config.backbone.speed_dim is None:
+                log.warning("%s has no speed layers: the speed is ignored", config.name)
+            performance = Performance(
+                speech_features(audio_encoder, mono, frames, config), _per_frame(speed, frames)
+            )
+            show = Show(
+                Preview(model, reference) if preview else None,
+                cls.hidden.unique_id,
+                chunk_count(frames, config.clip_frames),
+            )
+            clips, done = [], 0
+            for latents in render(model, reference, performance, mask, Sampling(**sampling), show.step):
+                show.clip(len(clips), model.model.process_latent_in(latents), done, mono, config.fps)
+                clips.append(latents.to(comfy.model_management.intermediate_device()))
+                done += len(latents)
+        sound = fit_to_frames(waveform, rate, frames, config.fps)[None]
+        return io.NodeOutput(
+            {"samples": torch.cat(clips)}, {"waveform": sound, "sample_rate": rate}, config.fps
+        )
+
+
+def _inputs() -> list[io.Input]:
+    advanced = {"advanced": True}
+    return [
+        io.Model.Input("model", tooltip="From EMO Load Model; LoRAs and Torch Compile may stand between."),
+        ReferenceType.Input("reference", tooltip="Who speaks. From EMO Reference Net Encode."),
+        io.Audio.Input("audio", tooltip="What is said or sung, of any length, rate and number of channels."),
+        io.MultiType.Input(
+            "audio_encoder",
+            types=[io.AudioEncoder, io.AudioEncoderOutput],
+            tooltip="From EMO Load Audio Encoder. Core's Load Audio Encoder and Audio Encoder Encode fit "
+            "too, but take the audio in one piece.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
+            tooltip="Another seed gives another performance of the same words.",
+        ),
+        io.Int.Input(
+            "steps",
+            default=0,
+            min=0,
+            max=1000,
+            tooltip="Denoising steps of each clip; time grows in proportion. 0 takes the model's own: "
+            "2 for the demo, 40 for the paper's.",
+        ),
+        io.Float.Input(
+            "cfg",
+            default=0.0,
+            min=0.0,
+            max=30.0,
+            step=0.1,
+            tooltip="How much portrait and sound weigh. Other than 1 takes twice the time. 0 takes the "
+            "model's own: 1 for the demo, 3.5 for the paper's.",
+        ),
+        io.Combo.Input(
+            "sampler_name",
+            options=comfy.samplers.KSampler.SAMPLERS,
+            default="euler",
+            tooltip="Every sampler of KSampler. euler is the paper's DDIM.",
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=SCHEDULERS,
+            default=AS_TRAINED,
+            tooltip="Which noise levels the steps visit. as trained takes those the model was made for.",
+        ),
+        io.Float.Input(
+            "speed",
+            default=12.0,
+            min=0.0,
+            max=60.0,
+            step=0.5,
+            tooltip="How fast the head turns, in degrees per second: 4 calm, 12 normal, 25 active. EMO Head "
+            "Speed gives one value a frame.",
+        ),
+        io.Float.Input(
+            "audio_scale",
+            default=1.0,
+            min=0.0,
+            max=3.0,
+            step=0.05,
+            tooltip="How strongly the sound moves the face. 1 is as trained, 0 does not listen.",
+        ),
+        io.Mask.Input(
+            "mask",
+            optional=True,
+            tooltip="Where the face may be. From EMO Face Region; several are united.",
+        ),
+        io.Boolean.Input(
+            "preview",
+            default=True,
+            optional=True,
+            tooltip="Show every step's picture, and each finished clip with its sound. Costs about a "
+            "hundredth of the time.",
+            **known(io.Boolean.Input, **advanced),
+        ),
+    ]
+
+
+def _per_frame(speed: float | list[float], frames: int) -> Tensor:
+    """One value for each frame; the last one is held, what is beyond the audio is dropped."""
+    values = [float(v) for v in speed] if isinstance(speed, list | tuple) else [float(speed)]
+    if not values:
+        raise ValueError("the speed is an empty list: it needs at least one value, in degrees per second")
+    return torch.tensor((values + values[-1:] * frames)[:frames])
