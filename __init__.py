@@ -1,6 +1,8 @@
 """EMO: talking portraits, as ComfyUI nodes."""
 
+import sys
+
 WEB_DIRECTORY = "./web"
 
-if __package__:  # pytest imports this file as a plain module, without a package to import from
+if "folder_paths" in sys.modules:  # ComfyUI imports this; pytest does too, as part of the tests' package
     from .nodes import comfy_entrypoint as comfy_entrypoint

@@ -1,0 +1,73 @@
+"""The pack's nodes called directly, in the process of the tests."""
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SAMPLING = {"steps": 0, "cfg": 0.0, "sampler_name": "euler", "scheduler": "as trained", "audio_scale": 1.0}
+WHOLE_FACE = {"box_x": 25, "box_y": 27, "box_width": 80, "box_height": 77, "face_index": 0}
+DEMO = "demo (built in)"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """ComfyUI's nodes by id, and the pack's own modules by name."""
+
+    nodes: ModuleType
+
+    def run(self, node_id: str, **inputs: Any) -> tuple[Any, ...]:
+        """A node's outputs, as the executor would pass them on."""
+        node = self.nodes.NODE_CLASS_MAPPINGS[node_id]
+        node.GET_SCHEMA()
+        with torch.no_grad():
+            return node.PREPARE_CLASS_CLONE({}).execute(**inputs).args
+
+    def module(self, name: str) -> ModuleType:
+        """`nodes.managed.sampling` and the like, as ComfyUI imported them."""
+        package = self.nodes.NODE_CLASS_MAPPINGS["EMOSampler"].__module__.removesuffix(".nodes.sampler")
+        return sys.modules[f"{package}.{name}"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The demo graph up to the sampler."""
+
+    pack: Pack
+    model: Any
+    net: Any
+    vae: Any
+    encoder: Any
+    reference: Any
+    mask: Tensor
+    audio: dict[str, Any]
+
+    def sample(self, seconds: float = 0.48, seed: int = 0, speed: Any = 12.0, **changes: Any) -> Tensor:
+        """Latents (F, C, h, w) of the beginning of the speech; `changes` replace inputs of EMOSampler."""
+        inputs = SAMPLING | {
+            "model": self.model,
+            "reference": self.reference,
+            "audio": self.sound(seconds),
+            "audio_encoder": self.encoder,
+            "mask": self.mask,
+            "preview": False,
+        }
+        return self.pack.run("EMOSampler", **(inputs | changes), seed=seed, speed=speed)[0]["samples"]
+
+    def sound(self, seconds: float) -> dict[str, Any]:
+        rate = self.audio["sample_rate"]
+        return {"waveform": self.audio["waveform"][..., : round(seconds * rate)], "sample_rate": rate}
+
+
+def demo_scene(pack: Pack, dtype: str = "auto") -> Scene:
+    image, audio = pack.run("EMOExample")
+    model, net, vae = pack.run("LoadEMOModel", checkpoint=DEMO, dtype=dtype)
+    (encoder,) = pack.run("LoadAudioEncoder", audio_encoder_name=DEMO, normalize=True)
+    mask, crop, _ = pack.run(
+        "FaceRegionMask", image=image, model=model, crop_width=0, crop_height=0, **WHOLE_FACE
+    )
+    (reference,) = pack.run("ReferenceNetEncode", reference_net=net, vae=vae, image=crop)
+    return Scene(pack, model, net, vae, encoder, reference, mask, audio)

@@ -1,0 +1,179 @@
+"""EMOSampler on ComfyUI's guider: it equals the library, and every sampler and scheduler of core works."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emo_modules.media.audio import to_mono_16k
+from emo_modules.media.face import Box
+from emo_modules.pipeline import Options, Pipeline, Prepared
+
+from .in_process import Pack, Scene, demo_scene
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pack(comfy) -> Pack:
+    return Pack(comfy)
+
+
+@pytest.fixture(scope="module")
+def scene(pack) -> Scene:
+    return demo_scene(pack)
+
+
+def test_latents_equal_the_library(scene):
+    """Two clips, so that motion frames count; only ComfyUI's sigma at zero SNR differs: it is finite."""
+    pipeline = Pipeline.load()
+    options = Options(seed=3, head_speed=20.0, box=Box(25, 27, 105, 104))
+    image, _ = scene.pack.run("EMOExample")
+    prepared = pipeline.prepare(image[0], options)
+    assert isinstance(prepared, Prepared)
+    sound = scene.sound(0.8)
+    mono = to_mono_16k(sound["waveform"][0], sound["sample_rate"])
+    expected = torch.cat(list(pipeline.latents(prepared, mono, 20, options)))
+    found = scene.sample(0.8, seed=3, speed=20.0)
+    assert found.shape == expected.shape == (20, 8, 16, 16)
+    assert (found - expected).abs().max() < 5e-3
+
+
+def test_same_seed_same_latents_other_seed_others(scene):
+    one, again, other = scene.sample(seed=1), scene.sample(seed=1), scene.sample(seed=2)
+    assert torch.equal(one, again)
+    assert (one - other).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "value"), [("speed", 40.0), ("audio_scale", 0.0), ("cfg", 2.0), ("steps", 3)]
+)
+def test_every_control_changes_the_latents(scene, change, value):
+    assert (scene.sample() - scene.sample(**{change: value})).abs().max() > 1e-2
+
+
+def test_a_list_of_speeds_is_read_frame_by_frame(scene):
+    """The second clip of two is asked to turn fast: the first stays as it was."""
+    calm, turning = scene.sample(0.96, speed=4.0), scene.sample(0.96, speed=[4.0] * 14 + [50.0] * 10)
+    assert torch.equal(calm[:12], turning[:12])
+    assert (calm[12:] - turning[12:]).abs().max() > 1e-2
+
+
+def test_every_sampler_and_scheduler_renders_a_clip(scene):
+    import comfy.samplers
+
+    core = comfy.samplers.KSampler
+    runs = [(name, "as trained") for name in core.SAMPLERS] + [("euler", name) for name in core.SCHEDULERS]
+    assert len(runs) > 40
+    broken = [
+        run
+        for run in runs
+        if not scene.sample(0.16, steps=3, sampler_name=run[0], scheduler=run[1]).isfinite().all()
+    ]
+    assert broken == []
+
+
+@pytest.fixture(scope="module")
+def still(pack):
+    """The demo model with its temporal modules switched off: no frame knows of another."""
+    scene = demo_scene(pack)  # of its own: a patched model shares its weights with what it was cloned from
+    model = scene.model.clone()
+    for key, weight in model.model.state_dict().items():
+        if ".motion_modules." in key and ".proj_out." in key:
+            model.add_patches({key: (-weight,)}, 1.0)
+    return model
+
+
+@pytest.mark.parametrize("sampler_name", ["euler", "dpmpp_2m", "uni_pc", "heun"])
+def test_chunks_equal_one_piece_without_motion(scene, still, sampler_name):
+    sampling = scene.pack.module("nodes.managed.sampling")
+    chunks = scene.pack.module("emo_modules.sampling.chunks")
+    settings = sampling.Sampling(0, 3, 1.5, sampler_name, "as trained", 1.0)
+    emo = sampling.ManagedEMO(still, scene.reference)
+    performance = chunks.Performance(torch.randn(30, 3, 96), torch.full((30,), 9.0))
+    noise = torch.randn(30, 8, 16, 16, generator=torch.Generator().manual_seed(1))
+
+    def rendered(length: int) -> torch.Tensor:
+        with torch.no_grad():
+            video = emo.video_conditions(torch.ones(1, 1, 128, 128))
+        solve = sampling.GuiderSolver(emo.model, settings, lambda *_: None)
+        return torch.cat(list(chunks.render_chunks(emo, video, performance, solve, noise.split(length))))
+
+    whole, pieces = rendered(30), rendered(12)
+    assert whole.std() > 0.1
+    # heun subtracts numbers of the size of its first sigma, 4518
+    assert (whole - pieces).abs().max() < (2e-3 if sampler_name == "heun" else 1e-4)
+
+
+def test_the_patch_that_stills_the_model_is_not_a_no_op(scene, still):
+    assert (scene.sample(model=still) - scene.sample()).abs().max() > 0.1
+
+
+def test_progress_counts_all_clips_and_steps_on_one_bar(scene):
+    import comfy.utils
+
+    seen = []
+
+    def hook(value, total, preview, **_):
+        seen.append((value, total, preview))
+
+    comfy.utils.set_progress_bar_global_hook(hook)
+    try:
+        scene.sample(0.96, steps=3, preview=True)
+    finally:
+        comfy.utils.set_progress_bar_global_hook(None)
+    assert [value for value, _, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert {total for _, total, _ in seen} == {6}
+    assert all(preview[1].size == (128, 128) for _, _, preview in seen)
+
+
+def test_interrupting_stops_within_one_step_and_the_next_run_works(scene):
+    import comfy.model_management
+    import comfy.utils
+
+    steps = []
+
+    def hook(value, *_, **__):
+        steps.append(value)
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        if value == 2:
+            comfy.model_management.interrupt_current_processing()
+
+    comfy.utils.set_progress_bar_global_hook(hook)
+    try:
+        with pytest.raises(comfy.model_management.InterruptProcessingException):
+            scene.sample(2.0, steps=5, preview=True)
+    finally:
+        comfy.utils.set_progress_bar_global_hook(None)
+    assert steps[-1] <= 3
+    assert scene.sample().isfinite().all()
+
+
+def test_audio_is_exactly_as_long_as_the_frames(scene):
+    _, sound, fps = scene.pack.run(
+        "EMOSampler",
+        model=scene.model,
+        reference=scene.reference,
+        audio=scene.sound(0.5),
+        audio_encoder=scene.encoder,
+        seed=0,
+        speed=12.0,
+        steps=1,
+        cfg=1.0,
+        sampler_name="euler",
+        scheduler="as trained",
+        audio_scale=1.0,
+    )
+    assert fps == 25.0
+    # 12.5 frames of sound: a 13th has begun
+    assert sound["waveform"].shape == (1, 1, round(13 / 25 * sound["sample_rate"]))
+
+
+def test_masks_are_united_and_fitted_to_the_latents(scene):
+    region = scene.pack.module("nodes.managed.sampling").region
+    left, right = torch.zeros(1, 64, 64), torch.zeros(1, 64, 64)
+    left[..., :32], right[..., 32:] = 1, 1
+    assert region(torch.cat([left, right]), (16, 16)).shape == (1, 1, 128, 128)
+    assert region(torch.cat([left, right]), (16, 16)).min() == 1
+    assert region(left, (16, 24))[0, 0, 0, 80] == 1  # 192 wide: the left half ends at 96
+    assert region(left, (16, 24))[0, 0, 0, 110] == 0
