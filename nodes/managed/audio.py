@@ -16,7 +16,9 @@ from ...emo_modules.media.audio_features import AudioEncoder, encode_audio, on_f
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 
 LAYERS = "encoded_audio_all_layers"
-FEATURES_PER_SECOND = 50  # of every encoder that core knows
+FIELD = "receptive_field"  # samples that one feature sees, in our own AUDIO_ENCODER_OUTPUT
+CORES_FIELD = 400
+STRIDE = 320  # samples between features, of every encoder that core knows
 
 
 class ManagedAudioEncoder:
@@ -42,7 +44,12 @@ class ManagedAudioEncoder:
         self.load()
         mono = torch.stack([to_mono_16k(clip, sample_rate) for clip in audio])
         states = self.model.hidden_states(self.model.normalize(mono).to(self.patcher.load_device))
-        return {"encoded_audio": states[-1], LAYERS: tuple(states), "audio_samples": mono.shape[-1]}
+        return {
+            "encoded_audio": states[-1],
+            LAYERS: tuple(states),
+            "audio_samples": mono.shape[-1],
+            FIELD: self.model.receptive_field,
+        }
 
     def features(self, mono: Tensor, frames: int, fps: float) -> Tensor:
         """Waveform (T,) at 16 kHz -> (frames, layers, D) on the CPU, in pieces: memory stays flat."""
@@ -88,13 +95,14 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
     if not isinstance(source, dict):
         source = source.encode_audio(_normalized(mono, config)[None, None], SAMPLE_RATE)
     layers = torch.stack([layer[0] for layer in source[LAYERS][1:]], dim=1).cpu()
-    seconds, heard = len(mono) / SAMPLE_RATE, len(layers) / FEATURES_PER_SECOND
+    field = source.get(FIELD, CORES_FIELD)
+    seconds, heard = len(mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
     if heard < seconds - 0.1:
         raise ValueError(
             f"the encoded audio ends after {heard:.2f} s, the audio after {seconds:.2f} s: encode the same "
             "audio that is connected to the sampler"
         )
-    return _checked(on_frame_clock(layers, frames, config.fps), config)
+    return _checked(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
 
 
 def _normalized(mono: Tensor, config: EMOConfig) -> Tensor:
