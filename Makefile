@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP_INSTALL := $(BIN)/python -m pip install -c constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
+# The checkout of ComfyUI that the tests in tests/comfyui start.
+COMFYUI_PATH ?= $(HOME)/comfy/ComfyUI
+export COMFYUI_PATH
 
-.PHONY: help install demo test lint demo-data train-demo evaluate
+.PHONY: help install demo test lint install-comfyui test-comfyui web-test locales \
+	demo-data train-demo evaluate
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -15,14 +19,26 @@ install: $(INSTALLED) ## create .venv
 
 demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/demo.png
 	@mkdir -p output
-	$(BIN)/python -m emo_modules animate examples/portrait.png examples/speech.wav --box 25 27 105 104 \
+	$(BIN)/python -m emo_modules animate samples/portrait.png samples/speech.wav --box 25 27 105 104 \
 		-o output/demo.mp4 --sheet output/demo.png
 
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -rs
 
 lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check
+
+install-comfyui: $(INSTALLED) ## install what the ComfyUI in COMFYUI_PATH needs
+	$(PIP_INSTALL) -r "$(COMFYUI_PATH)/requirements.txt" requests
+
+test-comfyui: $(INSTALLED) ## run the nodes inside the ComfyUI in COMFYUI_PATH; fails if there is none
+	EMO_REQUIRE_COMFYUI=1 $(BIN)/python -m pytest -q -rs tests/comfyui
+
+web-test: ## run the tests of the JavaScript, if node is there
+	@if command -v node >/dev/null; then node --test tests/web/*.mjs; else echo 'skipped: node is not installed'; fi
+
+locales: $(INSTALLED) ## copy the nodes' English texts to locales/en
+	$(BIN)/python tests/test_packaging.py
 
 demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
 	$(BIN)/python -m emo_modules prepare-demo-data --out runs/demo/clips

@@ -10,8 +10,8 @@ from measure import ROOT, animate, machine
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="of audio")
-    parser.add_argument("--portrait", type=Path, default=ROOT / "examples" / "portrait.png")
-    parser.add_argument("--speech", type=Path, default=ROOT / "examples" / "speech.wav", help="PCM WAV")
+    parser.add_argument("--portrait", type=Path, default=ROOT / "samples" / "portrait.png")
+    parser.add_argument("--speech", type=Path, default=ROOT / "samples" / "speech.wav", help="PCM WAV")
     parser.add_argument("--checkpoint", type=Path, help="default: the built-in demo model")
     parser.add_argument("--steps", type=int, help="denoising steps; default: as the checkpoint says")
     given = parser.parse_args()

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from .managed.audio import load_audio_encoder
 from .managed.files import DEMO, audio_encoder_names
-from .schema import CATEGORY, known
+from .schema import CATEGORY, allowed, known
 
 
 class LoadAudioEncoder(io.ComfyNode):
@@ -36,6 +36,10 @@ class LoadAudioEncoder(io.ComfyNode):
             outputs=[io.AudioEncoder.Output("AUDIO_ENCODER", display_name="audio_encoder")],
             **known(io.Schema, search_aliases=["emo", "wav2vec2"]),
         )
+
+    @classmethod
+    def validate_inputs(cls, audio_encoder_name: str) -> bool | str:
+        return allowed(audio_encoder_name=(audio_encoder_name, audio_encoder_names()))
 
     @classmethod
     def execute(cls, audio_encoder_name: str, normalize: bool) -> io.NodeOutput:

@@ -136,7 +136,11 @@ def _inputs() -> list[io.Input]:
         io.Model.Input("model", optional=True, tooltip="From EMO Load Model: the crop gets its size."),
         io.Mask.Input("mask", optional=True, tooltip="White where the face is. An empty one counts as none."),
         io.Custom("BOUNDING_BOX").Input(
-            "bounding_box", optional=True, tooltip="From any face detector. The largest, or face_index."
+            "bounding_box",
+            optional=True,
+            tooltip="From any face detector. The largest, or face_index.",
+            # newer pages would put a widget here that always sends a box
+            extra_dict={"forceInput": True},
         ),
         io.Custom("FACE_LANDMARKS").Input(
             "face_landmarks", optional=True, tooltip="From core's MediaPipe Face Landmarker."

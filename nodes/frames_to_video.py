@@ -117,8 +117,8 @@ def _inputs() -> list[io.Input]:
         io.String.Input(
             "filename_prefix",
             default="video/EMO",
-            tooltip="Folder and beginning of the file's name below ComfyUI's output folder. %date% and the "
-            "like work as in Save Image.",
+            tooltip="Folder and beginning of the file's name below ComfyUI's output folder. %year% %month% "
+            "%day% %hour% %minute% %second% %width% %height% are filled in.",
         ),
         io.Boolean.Input(
             "save_output",

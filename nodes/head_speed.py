@@ -11,7 +11,7 @@ from ..emo_modules.media.audio import frame_count
 from .managed.audio import one_sound
 from .managed.curve import at_frames, parse_curve
 from .managed.notices import shown_on
-from .schema import CATEGORY, known
+from .schema import CATEGORY, allowed, known
 
 MODES = {"calm": 4.0, "normal": 12.0, "active": 25.0}
 MAX_SPEED = 60.0
@@ -68,6 +68,10 @@ class EMOHeadSpeed(io.ComfyNode):
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "head motion"]),
         )
+
+    @classmethod
+    def validate_inputs(cls, mode: str) -> bool | str:
+        return allowed(mode=(mode, [*MODES, "constant", "curve"]))
 
     @classmethod
     def execute(

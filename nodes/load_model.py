@@ -7,7 +7,7 @@ from .managed.files import DEMO, checkpoint_names, checkpoint_path
 from .managed.model import DTYPES, choose_dtypes, load_denoiser
 from .managed.reference import load_reference_net
 from .managed.vae import load_vae
-from .schema import CATEGORY, ReferenceNetType, known
+from .schema import CATEGORY, ReferenceNetType, allowed, known
 
 
 class LoadEMOModel(io.ComfyNode):
@@ -43,6 +43,10 @@ class LoadEMOModel(io.ComfyNode):
             ],
             **known(io.Schema, search_aliases=["emo", "talking portrait", "lip sync"]),
         )
+
+    @classmethod
+    def validate_inputs(cls, checkpoint: str, dtype: str) -> bool | str:
+        return allowed(checkpoint=(checkpoint, checkpoint_names()), dtype=(dtype, ["auto", *DTYPES]))
 
     @classmethod
     def execute(cls, checkpoint: str, dtype: str) -> io.NodeOutput:

@@ -14,7 +14,7 @@ from .managed.audio import one_sound, speech_features
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, emo_config, render
-from .schema import CATEGORY, ReferenceType, known
+from .schema import CATEGORY, ReferenceType, allowed, known
 
 
 class EMOSampler(io.ComfyNode):
@@ -34,6 +34,12 @@ class EMOSampler(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "talking", "audio to video", "lip sync"]),
+        )
+
+    @classmethod
+    def validate_inputs(cls, sampler_name: str, scheduler: str) -> bool | str:
+        return allowed(
+            sampler_name=(sampler_name, comfy.samplers.KSampler.SAMPLERS), scheduler=(scheduler, SCHEDULERS)
         )
 
     @classmethod
@@ -149,8 +155,8 @@ def _inputs() -> list[io.Input]:
             "preview",
             default=True,
             optional=True,
-            tooltip="Show every step's picture, and each finished clip with its sound. Costs about a "
-            "hundredth of the time.",
+            tooltip="Show every step's picture, and each finished clip with its sound. Costs a few "
+            "hundredths of the time.",
             **known(io.Boolean.Input, **advanced),
         ),
     ]

@@ -13,6 +13,17 @@ ReferenceType = io.Custom("EMO_REFERENCE")
 CropType = io.Custom("EMO_CROP")
 
 
+def allowed(**choices: tuple[str | None, list[str]]) -> bool | str:
+    """For `validate_inputs`: True, or which value is not in its list. ComfyUI 0.3.64 does not look itself.
+
+    A value that comes over a wire is None here.
+    """
+    for name, (value, options) in choices.items():
+        if value is not None and value not in options:
+            return f"{name} {value!r} is none of {', '.join(options)}"
+    return True
+
+
 def known(constructor: Callable, **keywords: Any) -> dict[str, Any]:
     """Those keywords that this ComfyUI takes: `advanced` and `search_aliases` came after 0.3.64."""
     accepted = inspect.signature(constructor).parameters

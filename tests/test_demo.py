@@ -17,7 +17,7 @@ from emo_modules.media.image import load_image
 from emo_modules.pipeline import DEMO_CHECKPOINT, Options, Pipeline
 from emo_modules.training.demo import DemoRecipe, make_demo
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 needs_voices = pytest.mark.skipif(
     not (voice_available("flite:rms") and voice_available("espeak:en-us+m3")),
     reason="needs the Debian packages flite and espeak-ng",
@@ -37,8 +37,8 @@ def test_files_are_small_enough_for_git():
 
 
 def test_sample_portrait_speaks_in_its_own_colours(demo):
-    portrait = load_image(EXAMPLES / "portrait.png")
-    waveform, rate = load_audio(EXAMPLES / "speech.wav")
+    portrait = load_image(SAMPLES / "portrait.png")
+    waveform, rate = load_audio(SAMPLES / "speech.wav")
     animation = demo.animate(portrait, waveform[: rate // 2], rate, Options(seed=1))
     frames = torch.cat(list(animation.frames))
     assert frames.shape == (13, 128, 128, 3)
@@ -68,8 +68,8 @@ def test_one_command_makes_a_model_from_nothing(tmp_path):
     recipe = DemoRecipe(6, 3, vae_minutes=0.01, audio_minutes=0.01, reader_steps=2, stages=stages)
     written = make_demo(tmp_path, recipe, log=lambda line: None)
     made = Pipeline.load(written[0].parent)
-    waveform, rate = load_audio(EXAMPLES / "speech.wav")
-    animation = made.animate(load_image(EXAMPLES / "portrait.png"), waveform[: rate // 10], rate)
+    waveform, rate = load_audio(SAMPLES / "speech.wav")
+    animation = made.animate(load_image(SAMPLES / "portrait.png"), waveform[: rate // 10], rate)
     assert torch.cat(list(animation.frames)).shape == (3, 128, 128, 3)
     assert (tmp_path / "speed" / "samples-000001.png").exists()
     again = make_demo(tmp_path, recipe, log=lambda line: None)  # every part is there: nothing is made anew

@@ -9,7 +9,7 @@ from ...emo_modules.pipeline import DEMO_CHECKPOINT
 FOLDER = "emo"
 AUDIO_FOLDER = "audio_encoders"
 DEMO = "demo (built in)"
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def register_folder() -> None:
