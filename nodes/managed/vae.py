@@ -10,13 +10,14 @@ from torch import nn
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.checkpoints.vae import build_vae
+from ...emo_modules.config import EMOConfig
 
 
 def load_vae(checkpoint: Checkpoint) -> comfy.sd.VAE | None:
-    """None when the checkpoint has no VAE. Core's own class where it knows the architecture."""
+    """None when the checkpoint has no VAE. Core's own class for Stable Diffusion's, which it knows."""
     if not checkpoint.has("vae"):
         return None
-    if checkpoint.config.vae.get("_class_name") == "AutoencoderKL":
+    if checkpoint.config.vae == EMOConfig.sd15().vae:
         prefix = "vae."
         return comfy.sd.VAE(
             sd={k.removeprefix(prefix): v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}

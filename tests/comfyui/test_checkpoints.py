@@ -1,0 +1,107 @@
+"""Checkpoints in models/emo: they render as in the library, and damaged ones say what is wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from emo_modules.checkpoints.store import save_checkpoint
+from emo_modules.media.audio import to_mono_16k
+from emo_modules.media.face import Box
+from emo_modules.models.emo import EMO
+from emo_modules.pipeline import Options, Pipeline
+
+from .in_process import SAMPLING, Pack
+
+FACE = {"box_x": 20, "box_y": 15, "box_width": 40, "box_height": 40, "face_index": 0}
+
+
+@pytest.fixture(scope="module")
+def pack(comfy) -> Pack:
+    return Pack(comfy)
+
+
+@pytest.fixture(scope="module")
+def folder(pack) -> Path:
+    import folder_paths
+
+    folder = Path(folder_paths.get_folder_paths("emo")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def render(pack: Pack, name: str, portrait: torch.Tensor, audio: dict, **changes) -> torch.Tensor:
+    """The graph of nodes with a checkpoint of models/emo."""
+    model, net, vae = pack.run("LoadEMOModel", checkpoint=name, dtype="fp32")
+    (encoder,) = pack.run("LoadAudioEncoder", audio_encoder_name=f"emo/{name}", normalize=True)
+    mask, crop, _ = pack.run(
+        "FaceRegionMask", image=portrait[None], model=model, crop_width=0, crop_height=0, **FACE
+    )
+    (reference,) = pack.run("ReferenceNetEncode", reference_net=net, vae=vae, image=crop)
+    inputs = {"model": model, "reference": reference, "audio": audio, "audio_encoder": encoder, "mask": mask}
+    settings = SAMPLING | {"seed": 5, "speed": 9.0, "steps": 4} | changes
+    return pack.run("EMOSampler", **(inputs | settings))[0]["samples"]
+
+
+@pytest.mark.parametrize("structure", ["tiny_config", "paper_config"])
+@pytest.mark.parametrize("cfg", [1.0, 3.5])
+def test_nodes_equal_the_library(
+    request, pack, folder, make_pipeline: Callable, save_pipeline, portrait, tones, structure, cfg
+):
+    """Zero terminal SNR and v prediction at 8x8 latents; epsilon, four levels and AutoencoderKL at 3:4."""
+    pipeline: Pipeline = make_pipeline(request.getfixturevalue(structure))
+    save_pipeline(pipeline, folder / "random.safetensors")
+    audio = {"waveform": tones(1, 24000)[None], "sample_rate": 16000}
+    options = Options(seed=5, steps=4, cfg=cfg, head_speed=9.0, box=Box(20, 15, 60, 55))
+    frames = -(-24000 * 25 // 16000)
+    mono = to_mono_16k(audio["waveform"][0], 16000)
+    expected = torch.cat(list(pipeline.latents(pipeline.prepare(portrait, options), mono, frames, options)))
+    found = render(pack, "random.safetensors", portrait, audio, cfg=cfg) * pipeline.config.latent_scale
+    assert found.shape == expected.shape
+    error = (found - expected).abs().mean() / expected.abs().mean()
+    assert error < 0.02
+
+
+def test_weights_without_speed_layers_ignore_the_speed_and_say_so(
+    pack, folder, make_pipeline, save_pipeline, tiny_config, portrait, tones, caplog
+):
+    still = replace(tiny_config, backbone=replace(tiny_config.backbone, speed_dim=None))
+    save_pipeline(make_pipeline(still), folder / "still.safetensors")
+    audio = {"waveform": tones(1, 4000)[None], "sample_rate": 16000}
+    calm, active = (
+        render(pack, "still.safetensors", portrait, audio, speed=speed) for speed in (2.0, [50.0] * 9)
+    )
+    assert torch.equal(calm, active)
+    assert "tiny has no speed layers: the speed is ignored" in caplog.text
+
+
+def test_parts_of_two_models_do_not_mix(
+    pack, folder, make_pipeline, save_pipeline, tiny_config, portrait, tones
+):
+    save_pipeline(make_pipeline(tiny_config), folder / "random.safetensors")
+    audio = {"waveform": tones(1, 4000)[None], "sample_rate": 16000}
+    demo, _, _ = pack.run("LoadEMOModel", checkpoint="demo (built in)", dtype="auto")
+    with pytest.raises(ValueError, match="encoded by tiny, the model is emo-demo .*use one EMO Load Model"):
+        render(pack, "random.safetensors", portrait, audio, model=demo)
+
+
+def test_broken_files_name_file_expectation_finding_and_remedy(
+    pack, folder, make_pipeline, save_pipeline, tiny_config
+):
+    whole = save_pipeline(make_pipeline(tiny_config), folder / "whole.safetensors").read_bytes()
+    (folder / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    (folder / "page.safetensors").write_text("<html>not found</html>")
+    for name, found in (("cut", "a damaged safetensors file"), ("page", "a web page")):
+        message = rf"{name}\.safetensors: expected an EMO checkpoint .*found {found}"
+        with pytest.raises(ValueError, match=message):
+            pack.run("LoadEMOModel", checkpoint=f"{name}.safetensors", dtype="auto")
+
+
+def test_a_checkpoint_without_an_encoder_says_where_to_get_one(pack, folder, tiny_config):
+    save_checkpoint(folder / "bare.safetensors", tiny_config, dict(EMO(tiny_config).named_children()))
+    with pytest.raises(
+        ValueError, match="no audio encoder: put the one it was trained with .*audio_encoders"
+    ):
+        pack.run("LoadAudioEncoder", audio_encoder_name="emo/bare.safetensors", normalize=True)
