@@ -13,7 +13,7 @@ from ..emo_modules.sampling.chunks import Performance, chunk_count
 from .managed.audio import one_sound, speech_features
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
-from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, emo_config, render
+from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, matching_config, render
 from .schema import CATEGORY, ReferenceType, allowed, known
 
 
@@ -55,7 +55,7 @@ class EMOSampler(io.ComfyNode):
         **sampling: Any,
     ) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
-            config = emo_config(model)
+            config = matching_config(model, reference)
             waveform, rate = one_sound(audio, log)
             frames = frame_count(waveform.shape[-1], rate, config.fps)
             mono = to_mono_16k(waveform, rate)

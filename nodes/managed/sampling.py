@@ -45,6 +45,17 @@ def emo_config(model: comfy.model_patcher.ModelPatcher) -> EMOConfig:
     return model.model.diffusion_model.config
 
 
+def matching_config(model: comfy.model_patcher.ModelPatcher, reference: Reference) -> EMOConfig:
+    """Raises ValueError when the MODEL is not EMO's, or not the one whose ReferenceNet saw the portrait."""
+    config = emo_config(model)
+    if reference.net.config != config:
+        raise ValueError(
+            f"the reference was encoded by {reference.net.config.name}, the model is {config.name} or of "
+            "another configuration: use one EMO Load Model for both"
+        )
+    return config
+
+
 def sigmas_for(model: comfy.model_patcher.ModelPatcher, sampling: Sampling) -> Tensor:
     """(steps+1,) noise levels, the last one 0."""
     steps = sampling.steps or emo_config(model).schedule.steps
@@ -65,12 +76,7 @@ class ManagedEMO:
     def __init__(
         self, model: comfy.model_patcher.ModelPatcher, reference: Reference, audio_scale: float = 1.0
     ):
-        self.config = emo_config(model)
-        if reference.net.config != self.config:
-            raise ValueError(
-                f"the reference was encoded by {reference.net.config.name}, the model is "
-                f"{self.config.name} or of another configuration: use one EMO Load Model for both"
-            )
+        self.config = matching_config(model, reference)
         self.model, self.reference, self.audio_scale = model.clone(), reference, audio_scale
         # both stay loaded over all clips, if there is room
         self.model.set_additional_models("emo_reference_net", [reference.net.patcher])

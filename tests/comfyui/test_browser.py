@@ -33,10 +33,10 @@ def chromium() -> str:
             f"{', '.join(BROWSERS)}"
         )
     if shutil.which("node") is None:
-        unavailable("node is not installed: these tests need node 20 or newer and `npm install playwright-core`")
+        unavailable("node is not installed: node 20 or newer, then `npm install playwright-core`")
     asked = ["node", "-e", "require.resolve('playwright-core')"]
     if subprocess.run(asked, cwd=DRIVER.parent, capture_output=True).returncode:
-        unavailable("playwright-core is missing: `npm install playwright-core`, here or in a folder of NODE_PATH")
+        unavailable("no playwright-core: `npm install playwright-core`, here or in a folder of NODE_PATH")
     return found
 
 
