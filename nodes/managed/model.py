@@ -31,12 +31,27 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     return attention.optimized_attention(query, key, value, heads)
 
 
+def present(operations: Any) -> Any:
+    """ComfyUI's layers, with their weights from the start.
+
+    On Windows with dynamic VRAM a Linear has none before some are loaded, so that a checkpoint could not be
+    compared with the model. Here they stand on the meta device and take no memory either.
+    """
+
+    class Operations(operations):
+        class Linear(operations.Linear):
+            _load_from_state_dict = torch.nn.Module._load_from_state_dict
+
+    return Operations
+
+
 class EMODenoiser(Denoiser):
     """`diffusion_model`: one clip's frames are the batch; its conditions come in as a conditioning key."""
 
     def __init__(self, config: EMOConfig, dtype: torch.dtype, device: torch.device, operations: Any):
         with torch.device("meta"):  # the checkpoint's tensors take the place of these
-            super().__init__(config, operations, attend)
+            super().__init__(config, present(operations), attend)
+        self.to(dtype)  # ComfyUI notes it as the type that weights come back to
         self.dtype = dtype
 
     def forward(

@@ -14,7 +14,7 @@ from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.models.spatial import Layer
 from ...emo_modules.models.unet import UNet
-from .model import activation_bytes, attend, latent_format, patcher_class
+from .model import activation_bytes, attend, latent_format, patcher_class, present
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def load_reference_net(
     offload_device = comfy.model_management.unet_offload_device()
     operations = comfy.ops.pick_operations(weights, arithmetic)
     with torch.device("meta"):
-        net = UNet(checkpoint.config.reference_net, operations, attend)
+        net = UNet(checkpoint.config.reference_net, present(operations), attend).to(weights)
+    # not in ComfyUI 0.3.64; for the Backbone, BaseModel does it
+    getattr(comfy.model_management, "archive_model_dtypes", lambda module: None)(net)
     checkpoint.load_into({"reference_net": net}, offload_device, weights)
     patcher = patcher_class()(
         net.eval(), load_device=comfy.model_management.get_torch_device(), offload_device=offload_device

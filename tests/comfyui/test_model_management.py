@@ -128,6 +128,27 @@ def test_compiled_model_gives_the_same_video(pack, scene):
     assert (scene.sample(model=compiled) - scene.sample()).abs().max() < 1e-3
 
 
+def test_windows_with_dynamic_vram_loads_as_elsewhere(pack, scene, monkeypatch):
+    """There ComfyUI's own Linear is made without a weight, which comes with the state dict."""
+    management = pytest.importorskip("comfy.memory_management", reason="ComfyUI without dynamic VRAM")
+    import comfy.model_management as mm
+
+    expected = scene.sample()
+    monkeypatch.setattr(mm, "WINDOWS", True)
+    monkeypatch.setattr(management, "aimdo_enabled", True)
+    assert torch.equal(demo_scene(pack).sample(), expected)
+
+
+def test_weights_come_back_to_the_type_they_were_loaded_in(pack):
+    """ComfyUI's dynamic VRAM casts to the type noted when the model was built."""
+    scene = demo_scene(pack, "fp16")
+    for patcher in (scene.model, scene.net.patcher):
+        leaves = [m for m in patcher.model.modules() if hasattr(m, "weight_comfy_model_dtype")]
+        if not leaves:
+            pytest.skip("ComfyUI without dynamic VRAM notes no types")
+        assert {m.weight_comfy_model_dtype for m in leaves} == {torch.float16}
+
+
 def test_another_model_finds_emo_out_of_its_way(pack):
     """ComfyUI can unload all of EMO, it comes back for the next run, and nothing holds it afterwards."""
     import comfy.model_management as mm
