@@ -11,7 +11,7 @@ from ..emo_modules.pipeline import FACE_MARGIN
 from .managed.boxes import boxes_of
 from .managed.notices import shown_on
 from .managed.sampling import emo_config
-from .schema import CATEGORY, CropType, known
+from .schema import CATEGORY, CropType, known, wired
 
 WITHOUT_MODEL = 512  # pixels: the paper's size
 MAX_SIDE = 16384
@@ -34,6 +34,19 @@ class FaceRegionMask(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "face mask", "face crop"]),
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        image: Any,
+        model: Any = None,
+        mask: Any = None,
+        bounding_box: Any = None,
+        face_landmarks: Any = None,
+    ) -> bool | str:
+        return wired(
+            image=image, model=model, mask=mask, bounding_box=bounding_box, face_landmarks=face_landmarks
         )
 
     @classmethod

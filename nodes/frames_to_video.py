@@ -16,7 +16,7 @@ from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
 from .managed.audio import one_sound
 from .managed.notices import shown_on
-from .schema import CATEGORY, known
+from .schema import CATEGORY, known, wired
 
 DECODE_FRAMES = 16
 
@@ -38,10 +38,12 @@ class FramesToVideo(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, filename_prefix: str) -> bool | str:
+    def validate_inputs(
+        cls, filename_prefix: str, images: Any = None, samples: Any = None, vae: Any = None, audio: Any = None
+    ) -> bool | str:
         if Path(filename_prefix).is_absolute() or ".." in Path(filename_prefix).parts:
             return f"{filename_prefix!r} leaves the output folder: give a name below it"
-        return True
+        return wired(images=images, samples=samples, vae=vae, audio=audio)
 
     @classmethod
     def execute(

@@ -11,7 +11,7 @@ from ..emo_modules.media.audio import frame_count
 from .managed.audio import one_sound
 from .managed.curve import at_frames, parse_curve
 from .managed.notices import shown_on
-from .schema import CATEGORY, allowed, known
+from .schema import CATEGORY, allowed, known, wired
 
 MODES = {"calm": 4.0, "normal": 12.0, "active": 25.0}
 MAX_SPEED = 60.0
@@ -70,8 +70,9 @@ class EMOHeadSpeed(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, mode: str) -> bool | str:
-        return allowed(mode=(mode, [*MODES, "constant", "curve"]))
+    def validate_inputs(cls, mode: str, audio: Any = None) -> bool | str:
+        listed = allowed(mode=(mode, [*MODES, "constant", "curve"]))
+        return wired(audio=audio) if listed is True else listed
 
     @classmethod
     def execute(

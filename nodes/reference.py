@@ -8,7 +8,7 @@ from torch import Tensor
 from ..emo_modules.media.image import to_rgb
 from .managed.notices import shown_on
 from .managed.reference import ReferenceNet, encode_reference
-from .schema import CATEGORY, ReferenceNetType, ReferenceType, known
+from .schema import CATEGORY, ReferenceNetType, ReferenceType, known, wired
 
 SNAP = 8  # the VAE's pixels per latent
 
@@ -34,6 +34,10 @@ class ReferenceNetEncode(io.ComfyNode):
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "identity"]),
         )
+
+    @classmethod
+    def validate_inputs(cls, reference_net: Any, vae: Any, image: Any) -> bool | str:
+        return wired(reference_net=reference_net, vae=vae, image=image)
 
     @classmethod
     def execute(cls, reference_net: ReferenceNet, vae: Any, image: Tensor) -> io.NodeOutput:

@@ -14,7 +14,7 @@ from .managed.audio import one_sound, speech_features
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, matching_config, render
-from .schema import CATEGORY, ReferenceType, allowed, known
+from .schema import CATEGORY, ReferenceType, allowed, known, wired
 
 
 class EMOSampler(io.ComfyNode):
@@ -37,10 +37,22 @@ class EMOSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, sampler_name: str, scheduler: str) -> bool | str:
-        return allowed(
+    def validate_inputs(
+        cls,
+        sampler_name: str,
+        scheduler: str,
+        model: Any,
+        reference: Any,
+        audio: Any,
+        audio_encoder: Any,
+        mask: Any = None,
+    ) -> bool | str:
+        listed = allowed(
             sampler_name=(sampler_name, comfy.samplers.KSampler.SAMPLERS), scheduler=(scheduler, SCHEDULERS)
         )
+        if listed is not True:
+            return listed
+        return wired(model=model, reference=reference, audio=audio, audio_encoder=audio_encoder, mask=mask)
 
     @classmethod
     def execute(

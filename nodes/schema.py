@@ -24,6 +24,17 @@ def allowed(**choices: tuple[str | None, list[str]]) -> bool | str:
     return True
 
 
+def wired(**inputs: Any) -> bool | str:
+    """For `validate_inputs`: True, or which socket got a value written into the prompt instead of a wire.
+
+    A value that comes over a wire is None here. ComfyUI does not look itself.
+    """
+    written = [
+        f"{name} has to be connected, got {value!r}" for name, value in inputs.items() if value is not None
+    ]
+    return "; ".join(written) or True
+
+
 def known(constructor: Callable, **keywords: Any) -> dict[str, Any]:
     """Those keywords that this ComfyUI takes: `advanced` and `search_aliases` came after 0.3.64."""
     accepted = inspect.signature(constructor).parameters

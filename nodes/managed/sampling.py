@@ -38,9 +38,10 @@ class Sampling:
 
 def emo_config(model: comfy.model_patcher.ModelPatcher) -> EMOConfig:
     """Raises ValueError when the MODEL is not EMO's."""
-    if not isinstance(model.model, EMOModel):
+    found = getattr(model, "model", model)
+    if not isinstance(found, EMOModel):
         raise ValueError(
-            f"the model is {type(model.model).__name__}, an EMO model is needed: connect EMO Load Model"
+            f"the model is {type(found).__name__}, an EMO model is needed: connect EMO Load Model"
         )
     return model.model.diffusion_model.config
 
