@@ -5,6 +5,7 @@ from pathlib import Path
 
 import folder_paths
 from aiohttp import web
+from PIL import Image
 from server import PromptServer
 
 from ...emo_modules.media.face import detect_faces
@@ -29,12 +30,12 @@ async def example(request: web.Request) -> web.StreamResponse:
 
 
 async def face(request: web.Request) -> web.Response:
-    """The largest face of a picture that ComfyUI itself would show: its size, and [x, y, w, h] or null."""
+    """A face, 0 the largest, of a picture that ComfyUI itself would show: its size, [x, y, w, h] or null."""
     path = _picture(request.query)
     if path is None or not path.is_file():
         return web.json_response({"error": "no such picture"}, status=404)
     try:
-        found = await asyncio.to_thread(_first_face, path)
+        found = await asyncio.to_thread(_find, path, int(request.query.get("face_index", 0)))
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
     return web.json_response(found)
@@ -51,12 +52,13 @@ def _picture(query: dict[str, str]) -> Path | None:
     return path if path.is_relative_to(Path(base).resolve()) else None
 
 
-def _first_face(path: Path) -> dict[str, object]:
+def _find(path: Path, index: int) -> dict[str, object]:
     picture = load_image(path)
-    boxes = detect_faces(picture)
-    box = boxes[0] if boxes else None
+    with Image.open(path) as file:
+        shrunk = max(picture.shape[:2]) / max(file.size)  # load_image makes very large ones smaller
+    box = dict(enumerate(detect_faces(picture))).get(index)
     return {
-        "width": picture.shape[1],
-        "height": picture.shape[0],
-        "box": box and [round(value) for value in (box.x0, box.y0, box.width, box.height)],
+        "width": round(picture.shape[1] / shrunk),
+        "height": round(picture.shape[0] / shrunk),
+        "box": box and [round(value / shrunk) for value in (box.x0, box.y0, box.width, box.height)],
     }

@@ -105,8 +105,8 @@ test("sources become routes of the server", () => {
   assert.equal(sourcePath(file("a&b.png", "sub"), "portrait.png"), "/view?filename=a%26b.png&subfolder=sub&type=input");
   assert.equal(sourcePath({ other: true }, "portrait.png"), undefined);
   assert.equal(sourcePath(undefined, "portrait.png"), undefined);
-  assert.equal(facePath({ example: true }), "/emo_portrait/face?example=portrait.png");
-  assert.equal(facePath(file("a.png")), "/emo_portrait/face?filename=a.png&subfolder=&type=input");
+  assert.equal(facePath({ example: true }, 0), "/emo_portrait/face?example=portrait.png&face_index=0");
+  assert.equal(facePath(file("a.png"), 1), "/emo_portrait/face?filename=a.png&subfolder=&type=input&face_index=1");
   assert.equal(facePath({ other: true }), undefined);
   assert.equal(facePath(undefined), undefined);
 });

@@ -21,6 +21,8 @@ function addStyle() {
 }
 
 function attach(node) {
+  // Frontend 1.35 shows what a node without a video input gives as a picture.
+  if (node.comfyClass === "FramesToVideo") node.previewMediaType = "video";
   const Panel = PANELS[node.comfyClass];
   if (!Panel || !node.addDOMWidget) return;
   const panel = new Panel(node);

@@ -76,8 +76,8 @@ export class FaceBox {
     if (key !== this.sourceKey) this.result = this.found = this.question = null;
     Object.assign(this, { source, sourceKey: key });
     this.showPicture();
-    // The route knows the largest face; for others, and for faces that other nodes give, the run tells.
-    const question = this.automatic && !this.override && !faceIndex && facePath(source);
+    // For faces that other nodes give, the run tells.
+    const question = this.automatic && !this.override && facePath(source, faceIndex);
     if (question && question !== this.question) this.detect(question);
   }
 

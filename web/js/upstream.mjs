@@ -96,7 +96,7 @@ export function sourcePath(source, exampleName) {
 }
 
 /** The route that looks for the largest face of a picture; undefined for one that only a run can tell. */
-export function facePath(source) {
+export function facePath(source, faceIndex) {
   const query = source?.example ? { example: "portrait.png" } : source?.file;
-  return query && `/emo_portrait/face?${new URLSearchParams(query)}`;
+  return query && `/emo_portrait/face?${new URLSearchParams({ ...query, face_index: faceIndex })}`;
 }
