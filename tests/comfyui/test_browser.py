@@ -41,7 +41,7 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def pages(server: Server, chromium: str, stand_ins: Inputs) -> dict[str, Any]:
+def pages(chromium: str, server: Server, stand_ins: Inputs) -> dict[str, Any]:
     """What browser.mjs found. EMO_SCREENSHOTS names a folder for pictures of every node and workflow."""
     shots = os.environ.get("EMO_SCREENSHOTS")
     if shots:
@@ -85,6 +85,9 @@ def test_a_workflow_loads_whole_and_makes_the_committed_prompt(
 @pytest.mark.parametrize("mode", MODES)
 def test_the_demo_runs_and_plays_on_the_node(server: Server, pages: dict[str, Any], mode: str) -> None:
     player = pages[mode]["player"]
+    if player is None:
+        pytest.skip(f"Vue nodes are not finished in frontend {pages[mode]['version']}, from 1.35 they are")
+    assert player["source"], "no video appeared on the node"
     query = parse_qs(urlsplit(player["source"]).query)
     file = {name: query[name][0] for name in ("filename", "subfolder", "type")}
     assert server.clip(file).frames.shape == (125, 128, 128, 3)
@@ -92,5 +95,5 @@ def test_the_demo_runs_and_plays_on_the_node(server: Server, pages: dict[str, An
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_pages_log_no_error(pages: dict[str, Any], mode: str) -> None:
+def test_our_scripts_log_no_error(pages: dict[str, Any], mode: str) -> None:
     assert pages[mode]["errors"] == []

@@ -1,0 +1,54 @@
+"""Prompts in ComfyUI's API form: the committed ones of the workflows, and small ones for the demo model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .harness import Prompt
+
+API = Path(__file__).parent / "api"
+FACE = {"box_x": 25, "box_y": 27, "box_width": 80, "box_height": 77}
+DEMO = "demo (built in)"
+
+
+def api_prompt(name: str) -> Prompt:
+    return json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def only(prompt: Prompt, kind: str) -> dict[str, Any]:
+    """The inputs of the one node of this kind."""
+    (found,) = [entry["inputs"] for entry in prompt.values() if entry["class_type"] == kind]
+    return found
+
+
+def talking(seconds: float = 1.0, **sampler: Any) -> Prompt:
+    """The demo model speaks the first `seconds` of the sample; `sampler` are inputs of EMOSampler."""
+    settings = {
+        "seed": 1, "steps": 0, "cfg": 0.0, "sampler_name": "euler", "scheduler": "as trained",
+        "speed": 12.0, "audio_scale": 1.0, "preview": True,
+    }  # fmt: skip
+    return {
+        "example": node("EMOExample"),
+        "audio": node("TrimAudioDuration", audio=["example", 1], start_index=0.0, duration=seconds),
+        "model": node("LoadEMOModel", checkpoint=DEMO, dtype="auto"),
+        "encoder": node("LoadAudioEncoder", audio_encoder_name=DEMO, normalize=True),
+        "face": node(
+            "FaceRegionMask", image=["example", 0], model=["model", 0], face_index=0, crop_width=0,
+            crop_height=0, **FACE,
+        ),  # fmt: skip
+        "reference": node(
+            "ReferenceNetEncode", reference_net=["model", 1], vae=["model", 2], image=["face", 1]
+        ),
+        "sampler": node(
+            "EMOSampler", model=["model", 0], reference=["reference", 0], audio=["audio", 0],
+            audio_encoder=["encoder", 0], mask=["face", 0], **(settings | sampler),
+        ),  # fmt: skip
+        "video": node(
+            "FramesToVideo", samples=["sampler", 0], vae=["model", 2], audio=["sampler", 1],
+            fps=["sampler", 2], filename_prefix="video/EMO", save_output=True, crf=18,
+        ),  # fmt: skip
+    }  # fmt: skip

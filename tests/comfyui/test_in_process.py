@@ -1,0 +1,113 @@
+"""The nodes' ids, inputs and outputs: saved workflows depend on every one of them."""
+
+from types import ModuleType
+
+import pytest
+
+NAMES = {
+    "LoadEMOModel": (
+        {"checkpoint": "COMBO", "dtype": "COMBO"},
+        {"model": "MODEL", "reference_net": "EMO_REFERENCE_NET", "vae": "VAE"},
+    ),
+    "LoadAudioEncoder": (
+        {"audio_encoder_name": "COMBO", "normalize": "BOOLEAN"},
+        {"audio_encoder": "AUDIO_ENCODER"},
+    ),
+    "FaceRegionMask": (
+        {
+            "image": "IMAGE",
+            "box_x": "INT",
+            "box_y": "INT",
+            "box_width": "INT",
+            "box_height": "INT",
+            "face_index": "INT",
+            "crop_width": "INT",
+            "crop_height": "INT",
+            "model": "MODEL?",
+            "mask": "MASK?",
+            "bounding_box": "BOUNDING_BOX?",
+            "face_landmarks": "FACE_LANDMARKS?",
+        },
+        {"mask": "MASK", "image": "IMAGE", "crop": "EMO_CROP"},
+    ),
+    "ReferenceNetEncode": (
+        {"reference_net": "EMO_REFERENCE_NET", "vae": "VAE", "image": "IMAGE"},
+        {"reference": "EMO_REFERENCE"},
+    ),
+    "EMOHeadSpeed": (
+        {"mode": "COMBO", "speed": "FLOAT", "curve": "STRING", "fps": "FLOAT", "audio": "AUDIO?"},
+        {"speed": "FLOAT"},
+    ),
+    "EMOSampler": (
+        {
+            "model": "MODEL",
+            "reference": "EMO_REFERENCE",
+            "audio": "AUDIO",
+            "audio_encoder": "AUDIO_ENCODER,AUDIO_ENCODER_OUTPUT",
+            "seed": "INT",
+            "steps": "INT",
+            "cfg": "FLOAT",
+            "sampler_name": "COMBO",
+            "scheduler": "COMBO",
+            "speed": "FLOAT",
+            "audio_scale": "FLOAT",
+            "mask": "MASK?",
+            "preview": "BOOLEAN?",
+        },
+        {"latent": "LATENT", "audio": "AUDIO", "fps": "FLOAT"},
+    ),
+    "FramesToVideo": (
+        {
+            "fps": "FLOAT",
+            "filename_prefix": "STRING",
+            "save_output": "BOOLEAN",
+            "crf": "INT",
+            "images": "IMAGE?",
+            "samples": "LATENT?",
+            "vae": "VAE?",
+            "audio": "AUDIO?",
+        },
+        {"video": "VIDEO"},
+    ),
+    "EMOPasteBack": (
+        {"images": "IMAGE", "original": "IMAGE", "crop": "EMO_CROP", "feather": "INT"},
+        {"images": "IMAGE"},
+    ),
+    "EMOExample": ({}, {"image": "IMAGE", "audio": "AUDIO"}),
+}
+DEFAULTS = {
+    "LoadEMOModel": {"checkpoint": "demo (built in)", "dtype": "auto"},
+    "LoadAudioEncoder": {"audio_encoder_name": "demo (built in)", "normalize": True},
+    "FaceRegionMask": {"box_width": 0, "face_index": 0, "crop_width": 0},
+    "EMOHeadSpeed": {"mode": "normal", "speed": 12.0, "curve": "", "fps": 25.0},
+    "EMOSampler": {"steps": 0, "cfg": 0.0, "sampler_name": "euler", "scheduler": "as trained", "speed": 12.0},
+    "FramesToVideo": {"fps": 25.0, "filename_prefix": "video/EMO", "save_output": True, "crf": 18},
+    "EMOPasteBack": {"feather": 16},
+}
+
+
+def schema_of(comfy: ModuleType, node_id: str):
+    return comfy.NODE_CLASS_MAPPINGS[node_id].GET_SCHEMA()
+
+
+@pytest.mark.parametrize("node_id", NAMES)
+def test_inputs_and_outputs_keep_their_names_types_and_order(comfy: ModuleType, node_id: str) -> None:
+    schema = schema_of(comfy, node_id)
+    inputs, outputs = NAMES[node_id]
+    found = {given.id: str(given.get_io_type()) + "?" * bool(given.optional) for given in schema.inputs}
+    assert list(found.items()) == list(inputs.items())
+    shown = {given.display_name: str(given.get_io_type()) for given in schema.outputs}
+    assert list(shown.items()) == list(outputs.items())
+    assert schema.is_output_node == (node_id == "FramesToVideo")
+
+
+@pytest.mark.parametrize("node_id", DEFAULTS)
+def test_defaults(comfy: ModuleType, node_id: str) -> None:
+    found = {given.id: getattr(given, "default", None) for given in schema_of(comfy, node_id).inputs}
+    assert found | DEFAULTS[node_id] == found
+
+
+def test_no_other_node_comes_with_the_pack(comfy: ModuleType) -> None:
+    package = comfy.NODE_CLASS_MAPPINGS["EMOSampler"].__module__.removesuffix(".nodes.sampler")
+    ours = {name for name, node in comfy.NODE_CLASS_MAPPINGS.items() if node.__module__.startswith(package)}
+    assert ours == set(NAMES)

@@ -1,0 +1,132 @@
+"""The pack in a running server: what loads, what is served, and the plumbing the other tests rely on."""
+
+import json
+
+import pytest
+
+from .harness import PACK, PACK_FOLDER, Refused, Server
+from .prompts import node
+
+NODES = (
+    "LoadEMOModel",
+    "LoadAudioEncoder",
+    "FaceRegionMask",
+    "ReferenceNetEncode",
+    "EMOHeadSpeed",
+    "EMOSampler",
+    "FramesToVideo",
+    "EMOPasteBack",
+    "EMOExample",
+)
+WORKFLOWS = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
+
+
+def test_the_log_names_no_problem_of_the_pack(server: Server) -> None:
+    assert "IMPORT FAILED" not in server.log
+    assert "Error while calling comfy_entrypoint" not in server.log
+    assert f"Skip {server.base}" not in server.log
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_a_node_is_registered(server: Server, node_id: str) -> None:
+    info = server.object_info(node_id)
+    assert info["python_module"] == f"custom_nodes.{PACK_FOLDER}"
+    assert info["category"].split("/")[0] == "EMO"
+    assert "EMO" in info["display_name"]
+    assert info["description"]
+
+
+def test_display_names_are_not_those_of_other_nodes(server: Server) -> None:
+    ours = {server.object_info(node_id)["display_name"] for node_id in NODES}
+    others = {
+        info["display_name"] for name, info in server.get("/object_info").items() if name not in NODES
+    }
+    assert len(ours) == len(NODES)
+    assert ours.isdisjoint(others)
+
+
+def test_every_widget_explains_itself(server: Server) -> None:
+    for node_id in NODES:
+        groups = server.object_info(node_id)["input"]
+        for name, (_, *options) in (groups.get("required", {}) | groups.get("optional", {})).items():
+            assert options and options[0].get("tooltip"), f"{node_id}.{name} has no tooltip"
+
+
+def test_templates_are_listed_and_served_with_their_pictures(server: Server) -> None:
+    assert len(WORKFLOWS) == 4
+    assert sorted(server.get("/workflow_templates")[PACK_FOLDER]) == WORKFLOWS
+    for name in WORKFLOWS:
+        for suffix, start in ((".json", b"{"), (".jpg", b"\xff\xd8\xff")):
+            status, body = server.fetch(f"/api/workflow_templates/{PACK_FOLDER}/{name}{suffix}")
+            assert (status, body[: len(start)]) == (200, start), f"{name}{suffix}"
+
+
+def test_help_pages_are_served(server: Server) -> None:
+    for node_id in NODES:
+        paths = [f"/extensions/{PACK_FOLDER}/docs/{node_id}{end}" for end in (".md", "/en.md")]
+        assert 200 in [server.fetch(path)[0] for path in paths], node_id
+
+
+def test_the_examples_are_served(server: Server) -> None:
+    for name, start in (("portrait.png", b"\x89PNG"), ("speech.wav", b"RIFF")):
+        status, body = server.fetch(f"/emo_portrait/example/{name}")
+        assert (status, body[:4]) == (200, start)
+
+
+@pytest.mark.parametrize("name", ["../pyproject.toml", "..%2fpyproject.toml", "other.png"])
+def test_nothing_else_is_served_as_an_example(server: Server, name: str) -> None:
+    assert server.fetch(f"/emo_portrait/example/{name}")[0] in (400, 403, 404)
+
+
+def test_the_face_route_finds_a_face_and_says_when_there_is_none(server: Server, inputs) -> None:
+    inputs.photo("route.png")
+    inputs.noise("route_noise.png", 50, 40)
+    found = server.get("/emo_portrait/face", filename="route.png", subfolder="", type="input")
+    assert (found["width"], found["height"]) == inputs.size("route.png")
+    x, y, width, height = found["box"]
+    assert min(x, y) >= 0 and min(width, height) > 20
+    nothing = server.get("/emo_portrait/face", filename="route_noise.png", subfolder="", type="input")
+    assert nothing == {"width": 50, "height": 40, "box": None}
+    assert server.get("/emo_portrait/face", example="portrait.png")["width"] == 128
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"filename": "../server.log", "subfolder": "", "type": "input"},
+        {"filename": "server.log", "subfolder": "..", "type": "input"},
+        {"filename": "/etc/hostname", "subfolder": "", "type": "input"},
+        {"filename": "absent.png", "subfolder": "", "type": "input"},
+        {"filename": "absent.png", "subfolder": "", "type": "elsewhere"},
+        {"filename": "route_text.png", "subfolder": "", "type": "input"},
+        {"example": "../pyproject.toml"},
+        {},
+    ],
+    ids=json.dumps,
+)
+def test_the_face_route_refuses_what_is_no_picture_of_the_user(server: Server, query: dict[str, str]) -> None:
+    (server.base / "input" / "route_text.png").write_text("no picture")
+    status, body = server.fetch("/emo_portrait/face", **query)
+    assert 400 <= status < 500, body
+
+
+def test_a_prompt_of_core_nodes_becomes_a_video(server: Server) -> None:
+    """The plumbing of these tests, without a node of ours."""
+    picture = node("EmptyImage", width=32, height=16, batch_size=5, color=0xFF0000)
+    sound = node("EmptyAudio", duration=0.5, sample_rate=16000, channels=1)
+    video = node("CreateVideo", images=["1", 0], audio=["2", 0], fps=10.0)
+    saved = node("SaveVideo", video=["3", 0], filename_prefix="core", format="mp4", codec="h264")
+    run = server.run({"1": picture, "2": sound, "3": video, "4": saved})
+    assert (run.status, run.error) == ("success", "")
+    clip = server.clip(run.video)
+    assert clip.frames.shape == (5, 16, 32, 3)
+    assert clip.fps == 10
+    assert clip.sample_rate == 16000
+    assert clip.frames[..., 0].min() > 200
+    assert clip.frames[..., 1:].max() < 50
+
+
+def test_a_refused_prompt_is_seen_as_refused(server: Server) -> None:
+    wrong = node("EmptyImage", width=-1, height=16, batch_size=1, color=0)
+    with pytest.raises(Refused, match="smaller than min"):
+        server.run({"1": wrong, "2": node("PreviewImage", images=["1", 0])})

@@ -1,0 +1,116 @@
+"""One run and the next: progress, previews, chunks for the page, seeds, cancelling, memory."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .harness import Event, Run, Server
+from .prompts import node, talking
+
+STEPS = 2  # of the demo model
+CHUNK = 12
+FRAMES = 25  # one second
+CHUNKS = 3
+GROWTH_BYTES = 8 * 2**20
+
+
+@pytest.fixture(scope="module")
+def one_second(server: Server) -> Run:
+    run = server.run(talking())
+    assert (run.status, run.error) == ("success", "")
+    return run
+
+
+def test_progress_is_one_bar_over_all_chunks_and_steps(one_second: Run) -> None:
+    told = [event.data for event in one_second.of("progress") if event.data["node"] == "sampler"]
+    assert {data["max"] for data in told} == {CHUNKS * STEPS}
+    values = [data["value"] for data in told]
+    assert values == sorted(values)
+    assert set(range(1, CHUNKS * STEPS + 1)) <= set(values)
+
+
+def test_every_step_shows_a_picture(one_second: Run) -> None:
+    assert one_second.previews >= CHUNKS * STEPS
+
+
+def test_chunks_reach_the_page_in_order_with_their_sound(one_second: Run, server: Server) -> None:
+    chunks = [event.data for event in one_second.of("emo.chunk")]
+    assert [chunk["chunk"] for chunk in chunks] == list(range(CHUNKS))
+    assert {chunk["chunks"] for chunk in chunks} == {CHUNKS}
+    assert {chunk["node"] for chunk in chunks} == {"sampler"}
+    assert {(chunk["fps"], chunk["sample_rate"]) for chunk in chunks} == {(25.0, 16000)}
+    assert [len(chunk["frames"]) for chunk in chunks] == [12, 12, 1]
+    sounds = [np.frombuffer(base64.b64decode(chunk["sound"]), "<i2") for chunk in chunks]
+    assert [len(sound) for sound in sounds] == [12 * 640, 12 * 640, 640]
+    assert np.concatenate(sounds).std() > 300
+    video = server.clip(one_second.video).frames
+    for chunk, start in zip(chunks, range(0, FRAMES, CHUNK), strict=True):
+        for offset, frame in enumerate(chunk["frames"]):
+            picture = Image.open(io.BytesIO(base64.b64decode(frame)))
+            assert (picture.format, picture.size) == ("JPEG", (128, 128))
+            difference = np.asarray(picture, float) - video[start + offset]
+            assert np.abs(difference).mean() < 6
+
+
+def test_without_preview_nothing_is_sent_to_the_page(server: Server) -> None:
+    run = server.run(talking(0.1, preview=False))
+    assert run.status == "success"
+    assert run.of("emo.chunk") == []
+    assert run.of("progress") != []
+
+
+def test_the_same_seed_gives_the_same_frames_and_another_seed_others(
+    one_second: Run, server: Server
+) -> None:
+    other = server.clip(server.run(talking(seed=2)).video)
+    # a new name makes FramesToVideo write again; a detour over another seed makes the sampler render again
+    again = server.clip(server.run(talking(seed=1)).video)
+    first = server.clip(one_second.video)
+    assert np.array_equal(first.frames, again.frames)
+    assert np.abs(first.frames.astype(int) - other.frames).mean() > 0.5
+
+
+def test_an_unchanged_prompt_is_not_rendered_again(server: Server) -> None:
+    server.run(talking(0.1, seed=5))
+    prompt = talking(0.1, seed=5)
+    prompt["video"]["inputs"]["filename_prefix"] = "video/again"
+    run = server.run(prompt)
+    assert run.status == "success"
+    cached = run.of("execution_cached")[0].data["nodes"]
+    assert {"model", "encoder", "face", "reference", "sampler"} <= set(cached)
+
+
+def test_cancelling_stops_within_a_step_and_the_next_prompt_runs(server: Server) -> None:
+    seen: list[Event] = []
+
+    def cancel(event: Event) -> None:
+        if event.type == "progress" and event.data["node"] == "sampler":
+            seen.append(event)
+            if len(seen) == 6:
+                server.interrupt()
+
+    prompt = talking(60, seed=9)
+    prompt["audio"] = node("EmptyAudio", duration=60.0, sample_rate=16000, channels=1)
+    prompt["video"]["inputs"]["filename_prefix"] = "cancelled"
+    run = server.run(prompt, cancel)
+    (interrupted,) = run.of("execution_interrupted")
+    assert interrupted.data["node_id"] == "sampler"
+    assert seen[-1].data["value"] < seen[-1].data["max"] / 4
+    # the progress of a step is told at its end: the one being computed and its successor's start may pass
+    assert len(seen) <= 6 + 2
+    slowest = max(later.at - earlier.at for earlier, later in zip(seen, seen[1:], strict=False))
+    assert interrupted.at - seen[5].at < 2 * slowest + 0.5
+    assert list((server.base / "output").glob("cancelled*")) == []
+    assert server.run(talking(0.2, seed=10)).status == "success"
+
+
+def test_runs_in_a_row_do_not_grow_the_servers_memory(server: Server) -> None:
+    sizes = []
+    for seed in range(20, 25):
+        assert server.run(talking(seed=seed)).status == "success"
+        sizes.append(server.resident_bytes)
+
+    assert min(sizes[-2:]) - max(sizes[:2]) < GROWTH_BYTES

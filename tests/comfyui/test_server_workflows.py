@@ -1,0 +1,95 @@
+"""Each workflow of the template browser, sent in its API form, becomes the video it promises."""
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .files import Inputs
+from .harness import PACK, Clip, Server
+from .prompts import API, api_prompt, only
+
+WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
+NAMES = [path.stem for path in WORKFLOWS]
+AAC_PADDING = 1023  # samples that the encoder may add to fill its last block
+THUMBNAIL_BYTES = 60_000
+
+
+def rendered(server: Server, name: str) -> Clip:
+    run = server.run(api_prompt(name))
+    assert (run.status, run.error) == ("success", ""), f"{run.error}\n{server.log[-3000:]}"
+    assert run.video["type"] == "output"
+    return server.clip(run.video)
+
+
+def check(clip: Clip, frames: int, size: tuple[int, int], rate: int, channels: int) -> None:
+    """`size` is (width, height); the sound lasts as long as the frames, to AAC's padding."""
+    assert clip.frames.shape == (frames, size[1], size[0], 3)
+    assert clip.fps == 25
+    assert (clip.sample_rate, len(clip.sound)) == (rate, channels)
+    assert 0 <= clip.sound.shape[1] - round(frames * rate / 25) <= AAC_PADDING
+
+
+def test_the_demo(server: Server) -> None:
+    clip = rendered(server, "EMO talking portrait")
+    check(clip, 125, (128, 128), 16000, 1)
+    assert clip.sound.std() > 0.01
+    change = np.abs(np.diff(clip.frames.astype(int), axis=0)).mean(axis=(1, 2, 3))
+    assert 0.2 < change.mean() < 10
+    portrait = Image.open(PACK / "samples" / "portrait.png").convert("RGB")
+    assert np.abs(clip.frames[0].astype(int) - np.asarray(portrait)).mean() < 12
+
+
+def test_your_own_photo_and_audio(server: Server, stand_ins: Inputs) -> None:
+    clip = rendered(server, "EMO your own photo and audio")
+    check(clip, 25, (64, 64), 44100, 2)
+    assert np.diff(clip.frames.astype(int), axis=0).any()
+
+
+def test_upscale_and_paste_back(server: Server, stand_ins: Inputs) -> None:
+    clip = rendered(server, "EMO upscale and paste back")
+    check(clip, 25, (1080, 1920), 44100, 2)
+    original = np.asarray(Image.open(stand_ins.folder / "photo.png")).astype(int)
+    changed = np.abs(clip.frames - original).mean(axis=(0, 3))
+    assert changed[1400:].mean() < 3, "below the person the photo stays what it was"
+    assert changed[:200].mean() < 3
+    assert changed[400:700, 300:700].mean() > 10, "the random model paints over the face"
+
+
+def test_long_audio(server: Server, stand_ins: Inputs) -> None:
+    clip = rendered(server, "EMO long audio")
+    check(clip, 25, (128, 128), 44100, 2)
+
+
+def test_every_workflow_has_its_api_form_and_the_other_way_round() -> None:
+    assert sorted(path.stem for path in API.glob("*.json")) == NAMES
+    assert len(NAMES) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_say_where_they_come_from(server: Server, name: str) -> None:
+    graph = json.loads((PACK / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    project = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    kinds = {entry["class_type"] for entry in api_prompt(name).values()}
+    assert {node["type"] for node in graph["nodes"]} == kinds | {"MarkdownNote"}
+    for node in graph["nodes"]:
+        ours = node["type"] in kinds and server.object_info(node["type"])["category"] == "EMO"
+        expected = (project["name"], project["version"]) if ours else ("comfy-core", "0.3.64")
+        assert (node["properties"]["cnr_id"], node["properties"]["ver"]) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_thumbnails_are_small_pictures(name: str) -> None:
+    path = PACK / "workflows" / f"{name}.jpg"
+    with Image.open(path) as picture:
+        assert picture.format == "JPEG"
+        assert min(picture.size) >= 256
+    assert path.stat().st_size < THUMBNAIL_BYTES
+
+
+def test_the_long_workflow_never_holds_all_frames() -> None:
+    video = only(api_prompt("EMO long audio"), "FramesToVideo")
+    assert {"samples", "vae"} <= set(video)
+    assert "images" not in video
