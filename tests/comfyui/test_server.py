@@ -38,9 +38,7 @@ def test_a_node_is_registered(server: Server, node_id: str) -> None:
 
 def test_display_names_are_not_those_of_other_nodes(server: Server) -> None:
     ours = {server.object_info(node_id)["display_name"] for node_id in NODES}
-    others = {
-        info["display_name"] for name, info in server.get("/object_info").items() if name not in NODES
-    }
+    others = {info["display_name"] for name, info in server.get("/object_info").items() if name not in NODES}
     assert len(ours) == len(NODES)
     assert ours.isdisjoint(others)
 

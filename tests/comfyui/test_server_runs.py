@@ -62,14 +62,14 @@ def test_without_preview_nothing_is_sent_to_the_page(server: Server) -> None:
     assert run.of("progress") != []
 
 
-def test_the_same_seed_gives_the_same_frames_and_another_seed_others(
-    one_second: Run, server: Server
-) -> None:
-    other = server.clip(server.run(talking(seed=2)).video)
-    # a new name makes FramesToVideo write again; a detour over another seed makes the sampler render again
-    again = server.clip(server.run(talking(seed=1)).video)
-    first = server.clip(one_second.video)
+def test_the_same_seed_gives_the_same_frames_and_another_seed_others(one_second: Run, server: Server) -> None:
+    # Without preview the prompt is another one, so that nothing comes from ComfyUI's cache.
+    run = server.run(talking(seed=1, preview=False))
+    assert "sampler" in [event.data["node"] for event in run.of("executing")]
+    first, again = server.clip(one_second.video), server.clip(run.video)
+    assert run.video != one_second.video
     assert np.array_equal(first.frames, again.frames)
+    other = server.clip(server.run(talking(seed=2)).video)
     assert np.abs(first.frames.astype(int) - other.frames).mean() > 0.5
 
 
@@ -83,26 +83,31 @@ def test_an_unchanged_prompt_is_not_rendered_again(server: Server) -> None:
     assert {"model", "encoder", "face", "reference", "sampler"} <= set(cached)
 
 
-def test_cancelling_stops_within_a_step_and_the_next_prompt_runs(server: Server) -> None:
-    seen: list[Event] = []
+def cancelled(server: Server, seed: int, steps: int = 6) -> tuple[Run, list[Event]]:
+    """A minute of audio, interrupted when the progress of that many steps was told."""
+    told: list[Event] = []
 
     def cancel(event: Event) -> None:
         if event.type == "progress" and event.data["node"] == "sampler":
-            seen.append(event)
-            if len(seen) == 6:
+            told.append(event)
+            if len(told) == steps:
                 server.interrupt()
 
-    prompt = talking(60, seed=9)
+    prompt = talking(60, seed=seed)
     prompt["audio"] = node("EmptyAudio", duration=60.0, sample_rate=16000, channels=1)
     prompt["video"]["inputs"]["filename_prefix"] = "cancelled"
-    run = server.run(prompt, cancel)
+    return server.run(prompt, cancel), told
+
+
+def test_cancelling_stops_within_a_step_and_the_next_prompt_runs(server: Server) -> None:
+    run, told = cancelled(server, seed=9)
     (interrupted,) = run.of("execution_interrupted")
     assert interrupted.data["node_id"] == "sampler"
-    assert seen[-1].data["value"] < seen[-1].data["max"] / 4
-    # the progress of a step is told at its end: the one being computed and its successor's start may pass
-    assert len(seen) <= 6 + 2
-    slowest = max(later.at - earlier.at for earlier, later in zip(seen, seen[1:], strict=False))
-    assert interrupted.at - seen[5].at < 2 * slowest + 0.5
+    assert told[-1].data["max"] == 250
+    # The progress of a step is told at its end: the one being computed and its successor's start may pass.
+    assert len(told) <= 6 + 2
+    slowest = max(later.at - earlier.at for earlier, later in zip(told, told[1:], strict=False))
+    assert interrupted.at - told[5].at < 2 * slowest + 0.5
     assert list((server.base / "output").glob("cancelled*")) == []
     assert server.run(talking(0.2, seed=10)).status == "success"
 
@@ -114,3 +119,11 @@ def test_runs_in_a_row_do_not_grow_the_servers_memory(server: Server) -> None:
         sizes.append(server.resident_bytes)
 
     assert min(sizes[-2:]) - max(sizes[:2]) < GROWTH_BYTES
+
+
+def test_cancelled_runs_do_not_grow_it_either(server: Server) -> None:
+    sizes = []
+    for seed in range(30, 34):
+        assert cancelled(server, seed)[0].status == "error"
+        sizes.append(server.resident_bytes)
+    assert sizes[-1] - max(sizes[:2]) < GROWTH_BYTES
