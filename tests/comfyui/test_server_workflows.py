@@ -55,7 +55,7 @@ def test_upscale_and_paste_back(server: Server, stand_ins: Inputs) -> None:
     changed = np.abs(clip.frames - original).mean(axis=(0, 3))
     assert changed[1400:].mean() < 3, "below the person the photo stays what it was"
     assert changed[:200].mean() < 3
-    assert changed[400:700, 300:700].mean() > 10, "the random model paints over the face"
+    assert changed[400:700, 300:700].mean() > 5, "the demo model paints over the face"
 
 
 def test_long_audio(server: Server, stand_ins: Inputs) -> None:
