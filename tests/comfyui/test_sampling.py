@@ -149,6 +149,17 @@ def test_interrupting_stops_within_one_step_and_the_next_run_works(scene):
     assert scene.sample().isfinite().all()
 
 
+def test_out_of_memory_says_what_to_lower(scene, monkeypatch):
+    import comfy.samplers
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(comfy.samplers.CFGGuider, "sample", full)
+    with pytest.raises(torch.OutOfMemoryError, match="12 frames of 128 x 128 pixels: use a smaller crop"):
+        scene.sample()
+
+
 def test_audio_is_exactly_as_long_as_the_frames(scene):
     _, sound, fps = scene.pack.run(
         "EMOSampler",
