@@ -111,11 +111,11 @@ class ManagedEMO:
     ) -> Conditions:
         """As `EMO.clip_conditions`; motion as the guider left it, on the VAE's scale."""
         comfy.model_management.throw_exception_if_processing_interrupted()
-        self.load()
         written = None
         if motion is not None:
             latents = checked_motion(motion, self.config)
             written = self.reference.net.write(self.model.model.process_latent_in(latents))
+        self.load()  # after ReferenceNet, whose loading may have moved the Backbone out where memory is short
         conditions = self.model.model.diffusion_model.read_clip(
             video, frames, _to(audio, self.to), written, _to(speeds, self.to)
         )

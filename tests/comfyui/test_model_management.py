@@ -6,17 +6,7 @@ import weakref
 import pytest
 import torch
 
-from .in_process import DEMO, Pack, Scene, demo_scene
-
-
-@pytest.fixture(scope="module")
-def pack(comfy) -> Pack:
-    return Pack(comfy)
-
-
-@pytest.fixture(scope="module")
-def scene(pack) -> Scene:
-    return demo_scene(pack)
+from .in_process import DEMO, Scene, demo_scene
 
 
 @torch.no_grad()
@@ -166,6 +156,28 @@ def test_another_model_finds_emo_out_of_its_way(pack):
     mm.cleanup_models()
     gc.collect()
     assert [ref() is None for ref in alive] == [True] * 4
+
+
+def test_the_backbone_is_asked_for_last_before_it_computes(scene, monkeypatch):
+    """Loading ReferenceNet for the motion frames may move the Backbone out where memory is short."""
+    import comfy.model_management as mm
+
+    asked, at_work = [], []
+    load, denoiser = mm.load_models_gpu, scene.model.model.diffusion_model
+    read_clip = denoiser.read_clip
+
+    def recorded(patchers, *args, **kwargs):
+        asked.append([patcher.model for patcher in patchers])
+        return load(patchers, *args, **kwargs)
+
+    def computing(*args):
+        at_work.append(scene.model.model in asked[-1])
+        return read_clip(*args)
+
+    monkeypatch.setattr(mm, "load_models_gpu", recorded)
+    monkeypatch.setattr(denoiser, "read_clip", computing, raising=False)
+    scene.sample(1.2)
+    assert at_work == [True, True, True]
 
 
 def test_memory_estimate_grows_with_the_picture_and_not_with_the_audio(scene):
