@@ -6,10 +6,10 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..emo_modules.media.face import Box, crop_to_face, find_face, region_mask
-from ..emo_modules.media.image import to_rgb
 from ..emo_modules.pipeline import FACE_MARGIN
 from .managed.boxes import boxes_of
 from .managed.notices import shown_on
+from .managed.pictures import one_picture
 from .managed.sampling import emo_config
 from .schema import CATEGORY, CropType, known, wired
 
@@ -66,9 +66,7 @@ class FaceRegionMask(io.ComfyNode):
         face_landmarks: Any = None,
     ) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
-            if len(image) > 1:
-                log.warning("%d pictures given, one portrait is needed: the first is used", len(image))
-            picture = to_rgb(image[0].float())
+            picture = one_picture(image, log)
             given = box_width > 0 and box_height > 0
             box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if given else None
             masked = mask is not None and bool((mask[0] > 0.5).any())

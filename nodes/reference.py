@@ -1,12 +1,13 @@
 """ReferenceNetEncode."""
 
+import logging
 from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emo_modules.media.image import to_rgb
 from .managed.notices import shown_on
+from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
 from .schema import CATEGORY, ReferenceNetType, ReferenceType, known, wired
 
@@ -47,20 +48,18 @@ class ReferenceNetEncode(io.ComfyNode):
                 "trained with, for Stable Diffusion 1.5's size vae-ft-mse-840000"
             )
         with shown_on(cls.hidden.unique_id) as log:
-            picture = one_picture(image, log)
-            return io.NodeOutput(encode_reference(reference_net, vae, picture))
+            picture = snapped(one_picture(image, log), log)
+            return io.NodeOutput(encode_reference(reference_net, vae, picture[None]))
 
 
-def one_picture(image: Tensor, log: Any) -> Tensor:
-    """(B, H, W, C) -> (1, H', W', 3): the first of a batch, its middle on multiples of 8."""
-    if len(image) > 1:
-        log.warning("%d pictures given, one portrait is needed: the first is used", len(image))
-    height, width = (size // SNAP * SNAP for size in image.shape[1:3])
+def snapped(picture: Tensor, log: logging.Logger) -> Tensor:
+    """(H, W, 3) -> its middle, with sides that are multiples of 8."""
+    height, width = (size // SNAP * SNAP for size in picture.shape[:2])
     if not height or not width:
         raise ValueError(
-            f"the portrait is {image.shape[2]}x{image.shape[1]}, at least {SNAP}x{SNAP} is needed"
+            f"the portrait is {picture.shape[1]}x{picture.shape[0]}, at least {SNAP}x{SNAP} is needed"
         )
-    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
-    if (height, width) != tuple(image.shape[1:3]):
-        log.warning("%dx%d cut to %dx%d, multiples of %d", *image.shape[2:0:-1], width, height, SNAP)
-    return to_rgb(image[:1, top : top + height, left : left + width].float())
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    if (height, width) != tuple(picture.shape[:2]):
+        log.warning("%dx%d cut to %dx%d, multiples of %d", *picture.shape[1::-1], width, height, SNAP)
+    return picture[top : top + height, left : left + width]

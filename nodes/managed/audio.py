@@ -12,7 +12,7 @@ from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, check_audio, to_mono_16k
-from ...emo_modules.media.audio_features import AudioEncoder, encode_audio, on_frame_clock
+from ...emo_modules.media.audio_features import AudioEncoder, encode_audio, on_frame_clock, standardized
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 
 LAYERS = "encoded_audio_all_layers"
@@ -93,24 +93,18 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
     if isinstance(source, ManagedAudioEncoder):
         return _checked(source.features(mono, frames, config.fps), config)
     if not isinstance(source, dict):
-        source = source.encode_audio(_normalized(mono, config)[None, None], SAMPLE_RATE)
+        # core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more
+        heard = standardized(mono) if config.audio.normalize else mono
+        source = source.encode_audio(heard[None, None], SAMPLE_RATE)
     layers = torch.stack([layer[0] for layer in source[LAYERS][1:]], dim=1).cpu()
     field = source.get(FIELD, CORES_FIELD)
-    seconds, heard = len(mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
-    if heard < seconds - 0.1:
+    seconds, encoded = len(mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
+    if encoded < seconds - 0.1:
         raise ValueError(
-            f"the encoded audio ends after {heard:.2f} s, the audio after {seconds:.2f} s: encode the same "
+            f"the encoded audio ends after {encoded:.2f} s, the audio after {seconds:.2f} s: encode the same "
             "audio that is connected to the sampler"
         )
     return _checked(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
-
-
-def _normalized(mono: Tensor, config: EMOConfig) -> Tensor:
-    """Core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more."""
-    if not config.audio.normalize:
-        return mono
-    variance, mean = torch.var_mean(mono, correction=0)
-    return (mono - mean) / (variance + 1e-7).sqrt()
 
 
 def _checked(features: Tensor, config: EMOConfig) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .files import Inputs, write_upscaler
 from .harness import FOLDERS, PACK, Server
+from .in_process import Pack, Scene, demo_scene
 
 NEEDED = ("aiohttp", "yaml", "torchsde", "einops", "spandrel", "torchvision", "websocket", "psutil")
 
@@ -68,6 +69,16 @@ def comfy(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     sys.path[:] = [*before, str(comfyui_path)]
     yield nodes
     sys.path[:] = before
+
+
+@pytest.fixture(scope="session")
+def pack(comfy: ModuleType) -> Pack:
+    return Pack(comfy)
+
+
+@pytest.fixture(scope="module")
+def scene(pack: Pack) -> Scene:
+    return demo_scene(pack)
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,6 @@ FACE = {"box_x": 20, "box_y": 15, "box_width": 40, "box_height": 40, "face_index
 
 
 @pytest.fixture(scope="module")
-def pack(comfy) -> Pack:
-    return Pack(comfy)
-
-
-@pytest.fixture(scope="module")
 def folder(pack) -> Path:
     import folder_paths
 

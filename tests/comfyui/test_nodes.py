@@ -9,21 +9,11 @@ from safetensors.torch import save_file
 
 from emo_modules.media.video import read_video
 
-from .in_process import Pack, Scene, demo_scene
+from .in_process import Pack
 
 NO_BOX = {"box_x": 0, "box_y": 0, "box_width": 0, "box_height": 0, "face_index": 0}
 CROP = {"crop_width": 0, "crop_height": 0}
 VIDEO = {"fps": 25.0, "save_output": True, "crf": 18}
-
-
-@pytest.fixture(scope="module")
-def pack(comfy) -> Pack:
-    return Pack(comfy)
-
-
-@pytest.fixture(scope="module")
-def scene(pack) -> Scene:
-    return demo_scene(pack)
 
 
 @pytest.fixture(scope="module")

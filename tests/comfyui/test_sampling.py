@@ -9,19 +9,9 @@ from emo_modules.media.audio import to_mono_16k
 from emo_modules.media.face import Box
 from emo_modules.pipeline import Options, Pipeline, Prepared
 
-from .in_process import Pack, Scene, demo_scene
+from .in_process import demo_scene
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def pack(comfy) -> Pack:
-    return Pack(comfy)
-
-
-@pytest.fixture(scope="module")
-def scene(pack) -> Scene:
-    return demo_scene(pack)
 
 
 def test_latents_equal_the_library(scene):

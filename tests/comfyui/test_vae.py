@@ -11,8 +11,6 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 
-from .in_process import Pack
-
 SMALL_KL = {
     "_class_name": "AutoencoderKL",
     "block_out_channels": [32, 32, 32, 32],
@@ -21,11 +19,6 @@ SMALL_KL = {
     "up_block_types": ["UpDecoderBlock2D"] * 4,
 }
 TINY = {"_class_name": "AutoencoderTiny", "latent_channels": 4}
-
-
-@pytest.fixture(scope="module")
-def pack(comfy) -> Pack:
-    return Pack(comfy)
 
 
 @pytest.mark.parametrize("vae", [None, SMALL_KL, TINY], ids=["as Stable Diffusion's", "small", "tiny"])
