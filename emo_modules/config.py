@@ -19,8 +19,15 @@ class UNetConfig:
     context_dim: int | None = None  # attn2: text in SD1.5, identity tokens in some relatives
     reference_tap: bool = False  # ReferenceNet: expose what its self-attention produces
     reference_attention: bool = False  # Backbone: reference-attention over those features
+    # cross: features from after ReferenceNet's self-attention, read by a layer of their own (EMO, V-Express)
+    # concat: features from before it, joined to the keys of the Backbone's self-attention (other relatives)
+    reference_join: Literal["cross", "concat"] = "cross"
     reference_positions: bool = False  # add 2-D sinusoids to reference-attention's queries and keys
+    reference_scale: float = 1.0
     audio_dim: int | None = None
+    audio_scale: float = 1.0  # factor on audio-attention's output that the weights were released with
+    audio_module_dim: int | None = None  # Hallo: an audio transformer of its own after each spatial one
+    audio_branches: int = 3  # cross-attentions in it: one for each region, or 1 that the regions share
     temporal: bool = False
     speed_dim: int | None = None
 
@@ -30,13 +37,41 @@ class AudioConfig:
     """Audio tokens of one frame: the encoder's blocks, concatenated over frames k-m .. k+m (EMO sec.
     3.2.1)."""
 
+    # how the encoder's outputs come onto the frame clock: EMO's own way, or a relative's
+    features: Literal["emo", "hallo", "v_express", "whisper"] = "emo"
     encoder: dict[str, Any] = field(default_factory=dict)  # transformers.Wav2Vec2Config fields
     normalize: bool = True  # zero mean, unit variance waveform, as wav2vec2-base-960h expects
     layers: int = 12
     feature_dim: int = 768
     context: int = 2
+    rows: int = 1  # feature rows that one frame's place in the window takes
+    row_rate: float | None = None  # rows a second, when it is not `rows` for each frame
+    ends: Literal["clamp", "zeros"] = "clamp"  # what stands before the first row and after the last
+    projection: Literal["mlp", "perceiver", "none"] = "mlp"
     hidden_dim: int = 512
     tokens: int = 32
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """Tokens made of a face embedding, which the relatives' attn2 reads (Hallo sec. 3.2)."""
+
+    embedding_dim: int = 512
+    tokens: int = 4
+    # Hallo repeats (no face, face) over the batch (portrait, motion frames) as a tile, so motion frames are
+    # read with one and the other in turn; its weights were trained with that
+    tiled: bool = False
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Overlapping windows over the whole video at every step, for weights without motion frames."""
+
+    frames: int = 12
+    overlap: int = 3
+    # the last window: goes on at the first frame, or starts earlier so that it ends with the video
+    ends: Literal["wrap", "inside"] = "wrap"
+    shift: int = 2  # frames by which all windows move on with every step
 
 
 @dataclass(frozen=True)
@@ -60,6 +95,8 @@ class ScheduleConfig:
     beta_end: float = 0.012
     zero_terminal_snr: bool = False
     shared_noise: float = 0.0  # share of the noise's variance that all frames have in common; 0 in the paper
+    solver: str = "ddim"  # see emo_modules.schedule.SOLVERS
+    noise_limit: float | None = None  # starting noise is cut at this many standard deviations
     steps: int = 40
     cfg: float = 3.5
 
@@ -76,6 +113,7 @@ class EMOConfig:
     """Everything needed to build the model and to run it as it was trained."""
 
     name: str = "emo-sd15"
+    family: str = "emo"
     width: int = 512
     height: int = 512
     fps: float = 25.0
@@ -86,13 +124,20 @@ class EMOConfig:
     # not in the paper
     anchored: bool = False
     clip_frames: int = 12
-    motion_frames: int = 4
+    motion_frames: int = 4  # 0: none, clips are joined by `windows`
+    first_motion: Literal["zeros", "portrait"] = "zeros"  # motion frames before the first clip
+    windows: WindowConfig | None = None
     backbone: UNetConfig = UNetConfig(reference_attention=True, audio_dim=768, temporal=True, speed_dim=256)
     reference_net: UNetConfig = UNetConfig(out_channels=None, reference_tap=True)
     audio: AudioConfig = AudioConfig()
     speed: SpeedConfig = SpeedConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    identity: IdentityConfig | None = None
     face_locator_channels: tuple[int, ...] = (16, 32, 96, 256)
+    face_locator_inputs: int = 1  # channels of the locator's picture
+    face_locator_convs: int = 1  # convolutions at each of its sizes
+    face_locator_pictures: bool = False  # one picture for each frame: landmarks, not a region
+    face_guided: bool = False  # guidance's other half goes without the locator too
 
     @classmethod
     def sd15(cls) -> Self:
@@ -186,10 +231,16 @@ def _build(kind: type, values: dict[str, Any]) -> Any:
 
 
 def _convert(hint: Any, value: Any) -> Any:
-    if is_dataclass(hint):
-        return _build(hint, value)
+    if kind := _dataclass_in(hint, value):
+        return _build(kind, value)
     if get_origin(hint) is tuple:
         return tuple(value)
     if get_origin(hint) is Literal and value not in get_args(hint):
         raise ValueError(f"{value!r} is none of {', '.join(map(str, get_args(hint)))}")
     return value
+
+
+def _dataclass_in(hint: Any, value: Any) -> Any:
+    """The dataclass that `value` is a dictionary of, also where the hint allows None."""
+    candidates = [hint, *get_args(hint)]
+    return next((c for c in candidates if is_dataclass(c)), None) if value is not None else None

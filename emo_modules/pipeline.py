@@ -9,17 +9,20 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import load_checkpoint
 from .config import EMOConfig
 from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
-from .media.audio_features import AudioEncoder, encode_audio
-from .media.face import Box, Crop, crop_to_face, find_face, region_mask
-from .models.emo import EMO
+from .media.face import Box, Crop, crop_to_face, find_face
+from .media.tracks import SpeechEncoder, audio_track
+from .models.emo import EMO, Denoiser
+from .models.regions import moved
 from .sampling.chunks import Performance, chunk_count, noise_for, render_chunks
+from .sampling.cues import face_cues
+from .sampling.lean import LeanEMO
 from .sampling.solver import Solver, Step
 
 DEMO_CHECKPOINT = Path(__file__).parent / "demo"
-FACE_MARGIN = 1.06  # training masks are unions over a clip, a little larger than one frame's face
 DECODE_BATCH = 12
 
 _log = logging.getLogger(__name__)
@@ -32,11 +35,13 @@ class Options:
     seed: int = 0
     steps: int | None = None
     cfg: float | None = None
-    solver: str = "ddim"
+    solver: str | None = None
     head_speed: float | None = 12.0  # degrees per second; None leaves the speed layers out
     box: Box | None = None  # of the face, in the portrait's pixels
     mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
     face_index: int = 0  # among several faces, largest first
+    identity: Tensor | None = None  # (512,) face embedding, for weights that read one
+    landmark_pictures: Tensor | None = None  # (F, 3, H, W) in 0..1, for weights that want one for each frame
 
 
 @dataclass(frozen=True)
@@ -76,36 +81,56 @@ class Animation:
 class Pipeline:
     """A checkpoint's parts, ready to run."""
 
-    model: EMO
+    model: EMO | LeanEMO
     vae: nn.Module
-    audio_encoder: AudioEncoder
+    audio_encoder: SpeechEncoder
 
     @classmethod
     def load(
-        cls, checkpoint: str | Path = DEMO_CHECKPOINT, device: str = "cpu", dtype: torch.dtype = torch.float32
+        cls,
+        checkpoint: str | Path = DEMO_CHECKPOINT,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        vae: Path | None = None,
+        audio_encoder: Path | None = None,
+        low_memory: bool = False,
     ) -> Self:
-        """Raises ValueError when the file is not a complete EMO checkpoint with a VAE and an audio
-        encoder."""
-        loaded = load_checkpoint(checkpoint, device, dtype)
-        missing = [name for name in ("vae", "audio_encoder") if getattr(loaded, name) is None]
+        """From one checkpoint, or with VAE and audio encoder from files of their own.
+
+        `low_memory` holds ReferenceNet only while it reads. Raises ValueError when a part is missing or does
+        not fit.
+        """
+        loaded = load_checkpoint(checkpoint, device, dtype, emo=not low_memory)
+        model = LeanEMO.load(checkpoint, device, dtype) if low_memory else loaded.model
+        given = {"vae": vae, "audio_encoder": audio_encoder}
+        missing = [name for name, file in given.items() if getattr(loaded, name) is None and file is None]
         if missing:
             raise ValueError(
-                f"{checkpoint} has no {' and no '.join(missing)}; the command line needs a checkpoint that "
-                "carries all parts, such as the demo model or what `python -m emo_modules train` writes"
+                f"{checkpoint} has no {' and no '.join(missing)}; name files of them with "
+                f"{' and '.join('--' + name.replace('_', '-') for name in missing)}"
             )
-        return cls(loaded.model, loaded.vae, loaded.audio_encoder)
+        encoder = load_audio_encoder(audio_encoder, loaded.config, device) if audio_encoder else None
+        return cls(
+            model,
+            load_vae(vae, loaded.config, device, dtype) if vae else loaded.vae,
+            encoder or loaded.audio_encoder,
+        )
 
     @property
     def config(self) -> EMOConfig:
         return self.model.config
 
     @property
+    def denoiser(self) -> Denoiser:
+        return self.model.denoiser if isinstance(self.model, LeanEMO) else self.model
+
+    @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        return next(self.denoiser.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.model.parameters()).dtype
+        return next(self.denoiser.parameters()).dtype
 
     def prepare(self, portrait: Tensor, options: Options) -> Prepared:
         """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
@@ -144,12 +169,19 @@ class Pipeline:
     ) -> Iterator[Tensor]:
         config, like = self.config, {"device": self.device, "dtype": self.dtype}
         reference = self.vae.encode(prepared.picture[None].to(**like) * 2 - 1)
-        face = prepared.face.scaled(FACE_MARGIN).clipped(config.width, config.height)
-        mask = region_mask([face], config.height, config.width)[None].to(**like)
-        video = self.model.video_conditions(reference, mask)
-        features = encode_audio(self.audio_encoder, waveform, frames, config.fps)
-        performance = Performance(features, self._speeds(frames, options.head_speed))
-        chunks, done = chunk_count(frames, config.clip_frames), 0
+        picture, regions = face_cues(config, prepared.face, config.height, config.width)
+        video = self.model.video_conditions(
+            reference,
+            None if picture is None else picture.to(**like),
+            None if options.identity is None else options.identity[None].to(**like),
+            moved(regions, **like),
+        )
+        performance = Performance(
+            audio_track(self.audio_encoder, waveform, frames, config),
+            self._speeds(frames, options.head_speed),
+            self._pictures(frames, options.landmark_pictures),
+        )
+        chunks, done = chunk_count(frames, config), 0
 
         def on_step(step: Step) -> None:
             progress(Progress(done + 1, chunks, step.index, step.total, step.estimate))
@@ -167,11 +199,19 @@ class Pipeline:
             _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
         return torch.full((frames,), float(head_speed))
 
+    def _pictures(self, frames: int, pictures: Tensor | None) -> Tensor | None:
+        if self.config.face_locator_pictures and (pictures is None or len(pictures) < frames):
+            raise ValueError(
+                f"{self.config.name} wants a landmark picture for each of {frames} frames, got "
+                f"{0 if pictures is None else len(pictures)}"
+            )
+        return pictures if self.config.face_locator_pictures else None
+
     def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
         default = self.config.schedule
         return Solver(
-            self.model,
-            options.solver,
+            self.denoiser,
+            options.solver or default.solver,
             default.steps if options.steps is None else options.steps,
             default.cfg if options.cfg is None else options.cfg,
             on_step,

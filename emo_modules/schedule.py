@@ -14,6 +14,8 @@ SOLVERS = {
     # timesteps it announces where steps do not divide 1000, and with 6, 7, 11, 15 ... steps leaves noise
     # behind.
     "ddim": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 1}),
+    # what the relatives were released with, and their six-step weights were made for
+    "ddim-diffusers": ("DDIMScheduler", {"clip_sample": False}),
     "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "unipc": ("UniPCMultistepScheduler", {}),
     "euler": ("EulerDiscreteScheduler", {}),

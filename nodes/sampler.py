@@ -79,7 +79,7 @@ class EMOSampler(io.ComfyNode):
             show = Show(
                 Preview(model, reference) if preview else None,
                 cls.hidden.unique_id,
-                chunk_count(frames, config.clip_frames),
+                chunk_count(frames, config),
             )
             clips, done = [], 0
             for latents in render(model, reference, performance, mask, Sampling(**sampling), show.step):

@@ -120,7 +120,7 @@ def read_header(file: Path, expected: str) -> tuple[dict[str, str], list[str]]:
         with safe_open(file, framework="pt") as reader:
             return reader.metadata() or {}, list(reader.keys())
     except SafetensorError as error:
-        raise ValueError(f"{file}: expected {expected}; found {_what_is(file)} ({error})") from error
+        raise ValueError(f"{file}: expected {expected}; found {what_is(file)} ({error})") from error
 
 
 def read_tensors(files: list[Path]) -> dict[str, Tensor]:
@@ -132,7 +132,8 @@ def read_tensors(files: list[Path]) -> dict[str, Tensor]:
     return tensors
 
 
-def _what_is(file: Path) -> str:
+def what_is(file: Path) -> str:
+    """What a file is that cannot be read as safetensors, in words."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         start = stream.read(32)

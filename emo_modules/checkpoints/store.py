@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
-from ..media.audio_features import AudioEncoder
+from ..media.tracks import SpeechEncoder, build_speech_encoder
 from ..models.emo import EMO
 from .files import family, find_files, read_header, read_tensors, write_files
+from .released import is_released, read_released
 from .rename import load_strict
 from .vae import build_vae
 
@@ -64,9 +65,9 @@ class Loaded:
     """A checkpoint in memory, in eval mode. `vae` and `audio_encoder` are None when the file has none."""
 
     config: EMOConfig
-    model: EMO
+    model: EMO | None  # None when it was not asked for
     vae: nn.Module | None
-    audio_encoder: AudioEncoder | None
+    audio_encoder: SpeechEncoder | None
     notes: dict[str, str]
 
 
@@ -97,27 +98,30 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype | None = torch.float32
+    path: Path | str,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = torch.float32,
+    emo: bool = True,
 ) -> Loaded:
     """Read a file, one of its pieces, or a folder of pieces; floating-point tensors become `dtype`, or stay.
 
-    Raises ValueError naming the file, what was expected and what was found when it is not a whole EMO
+    Without `emo` only what stands beside the model: VAE and audio encoder. Raises ValueError naming the
+    file, what was expected and what was found when it is not a whole EMO
     checkpoint, and FileNotFoundError when nothing is there.
     """
     found = read_checkpoint(path)
     config = found.config
     extras: dict[str, nn.Module] = {}
     with torch.device("meta"):
-        model = EMO(config)
+        model = EMO(config).eval() if emo else None
         if found.has("vae"):
             extras["vae"] = build_vae(config)
         if found.has("audio_encoder"):
-            extras["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
-    parts = dict(model.named_children()) | extras
-    found.load_into(parts, device, dtype)
-    for part in parts.values():
+            extras["audio_encoder"] = build_speech_encoder(config)
+    found.load_into((dict(model.named_children()) if model else {}) | extras, device, dtype)
+    for part in extras.values():
         part.eval()
-    return Loaded(config, model.eval(), extras.get("vae"), extras.get("audio_encoder"), found.notes)
+    return Loaded(config, model, extras.get("vae"), extras.get("audio_encoder"), found.notes)
 
 
 def read_checkpoint(path: Path | str) -> Checkpoint:
@@ -127,6 +131,9 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     when nothing is there.
     """
     path = Path(path)
+    if is_released(path):
+        family, tensors = read_released(path)
+        return Checkpoint(path, family.config, tensors, family.notes)
     files = find_files(path)
     metadata, keys = _agreeing_headers(path, files)
     config = _config(path, metadata, keys)

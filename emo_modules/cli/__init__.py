@@ -1,4 +1,4 @@
-"""The command line: animate, avatar, evaluate, prepare-demo-data, train-demo, train-reader, train."""
+"""The command line: animate, avatar, convert, evaluate, prepare-demo-data, train-demo, train-reader, train."""
 
 import argparse
 import logging
@@ -10,6 +10,7 @@ from importlib import import_module
 COMMANDS = {
     "animate": ("animate", "a portrait and an audio file -> a talking video"),
     "avatar": ("avatar", "draw a person nobody trained on, with speech and the true video"),
+    "convert": ("convert", "the released weights of EMO's relatives -> one safetensors file"),
     "evaluate": ("evaluate", "measure a model on people and sentences it never saw"),
     "prepare-demo-data": ("prepare", "draw and speak the demo model's training clips"),
     "train-demo": ("train_demo", "make the demo model from nothing: data, VAE, audio encoder, three stages"),

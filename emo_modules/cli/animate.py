@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -31,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg", type=float, help="guidance; 1 is off and twice as fast; default: the checkpoint's"
     )
-    parser.add_argument("--solver", choices=sorted(SOLVERS), default="ddim")
+    parser.add_argument("--solver", choices=sorted(SOLVERS), help="default: the checkpoint's")
     parser.add_argument(
         "--head-speed", type=float, default=12.0, help="degrees per second: 4 calm, 12 normal, 25 active"
     )
@@ -40,6 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mask", type=Path, help="a picture that is white where the face is")
     parser.add_argument("--face", type=int, default=0, help="which of several faces, largest first")
+    parser.add_argument("--vae", type=Path, help="for checkpoints without one")
+    parser.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
+    parser.add_argument("--identity", type=Path, help="face embedding, a .npy of 512 numbers (Hallo)")
+    parser.add_argument(
+        "--low-memory", action="store_true", help="hold ReferenceNet only while it reads; same pictures"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp32")
     parser.add_argument("--sheet", type=Path, help="also write a picture of portrait, frames and waveform")
@@ -50,7 +57,14 @@ def run(options: argparse.Namespace) -> None:
     check_audio(waveform)  # before the model is loaded
     portrait = load_image(options.portrait)
     check_device(options.device)
-    pipeline = Pipeline.load(options.checkpoint, options.device, DTYPES[options.dtype])
+    pipeline = Pipeline.load(
+        options.checkpoint,
+        options.device,
+        DTYPES[options.dtype],
+        options.vae,
+        options.audio_encoder,
+        options.low_memory,
+    )
     settings = Options(
         seed=options.seed,
         steps=options.steps,
@@ -60,6 +74,7 @@ def run(options: argparse.Namespace) -> None:
         box=Box(*options.box) if options.box else None,
         mask=load_image(options.mask).mean(-1) if options.mask else None,
         face_index=options.face,
+        identity=torch.from_numpy(np.load(options.identity)).float().flatten() if options.identity else None,
     )
     with tqdm(desc="denoising", unit="step") as bar:
         animation = pipeline.animate(portrait, waveform, sample_rate, settings, progress_on(bar))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..config import AudioConfig
 from .audio import SAMPLE_RATE, check_audio, exact_fps
 
 
@@ -170,13 +171,18 @@ def _interpolate(features: Tensor, positions: Tensor) -> Tensor:
     return torch.lerp(features[below.to(features.device)], features[above.to(features.device)], weight)
 
 
-def context_windows(features: Tensor, m: int, start: int = 0, stop: int | None = None) -> Tensor:
-    """Each frame with its m neighbours on each side, clamped at the ends (EMO sec. 3.2).
+def context_windows(features: Tensor, config: AudioConfig, frames: Tensor, fps: float) -> Tensor:
+    """Each frame with its m neighbours on each side (EMO sec. 3.2).
 
-    features (F, layers, D) -> (F', 2m+1, layers, D). Only frames start..stop-1 are built, so a
-    chunk loop never holds all windows.
+    features (R, layers, D), frame numbers (F,) -> (F, (2m+1)*rows, layers, D). Only these frames' windows are
+    built, so a chunk loop never holds all of them.
     """
-    frames = len(features)
-    centres = torch.arange(start, frames if stop is None else stop, device=features.device)
-    offsets = torch.arange(-m, m + 1, device=features.device)
-    return features[(centres[:, None] + offsets).clamp(0, frames - 1)]
+    row = frames * config.rows if config.row_rate is None else frames.double() * config.row_rate / fps
+    centres = row.floor().long().to(features.device)
+    m, rows = config.context, config.rows
+    places = centres[:, None] + torch.arange(-m * rows, (m + 1) * rows, device=features.device)
+    windows = features[places.clamp(0, len(features) - 1)]
+    if config.ends == "zeros":
+        inside = (places >= 0) & (places < len(features))
+        windows = windows * inside[..., None, None].to(windows)
+    return windows

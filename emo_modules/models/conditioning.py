@@ -6,28 +6,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import AudioConfig, SpeedConfig
+from ..config import AudioConfig, EMOConfig, SpeedConfig
+from .attention import Attend, attend
 
 
 class FaceLocator(nn.Module):
-    """Region mask (B, 1, 8H, 8W) in 0..1 -> features (B, C, H, W) added to the noisy latents' first layer.
+    """Region mask or landmark picture (B, C, 8H, 8W) in 0..1 -> features (B, C0, H, W) added to the noisy
+    latents' first layer.
 
     The output layer is zero at the start, so that adding the locator changes nothing (EMO sec. 3.2).
     """
 
-    def __init__(self, channels: tuple[int, ...], out_channels: int, operations: Any = nn):
+    def __init__(self, config: EMOConfig, operations: Any = nn):
         super().__init__()
-        self.conv_in = operations.Conv2d(1, channels[0], 3, padding=1)
-        self.blocks = nn.ModuleList(
-            operations.Conv2d(a, b, 3, stride=2, padding=1)
-            for a, b in zip(channels, channels[1:], strict=False)
-        )
-        self.conv_out = operations.Conv2d(channels[-1], out_channels, 3, padding=1)
+        channels = config.face_locator_channels
+        self.conv_in = operations.Conv2d(config.face_locator_inputs, channels[0], 3, padding=1)
+        self.blocks = nn.ModuleList()
+        for a, b in zip(channels, channels[1:], strict=False):
+            for _ in range(config.face_locator_convs - 1):
+                self.blocks.append(operations.Conv2d(a, a, 3, padding=1))
+            self.blocks.append(operations.Conv2d(a, b, 3, stride=2, padding=1))
+        self.conv_out = operations.Conv2d(channels[-1], config.backbone.block_out_channels[0], 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
 
-    def forward(self, mask: Tensor) -> Tensor:
-        h = F.silu(self.conv_in(mask))
+    def forward(self, picture: Tensor) -> Tensor:
+        h = F.silu(self.conv_in(picture))
         for block in self.blocks:
             h = F.silu(block(h))
         return self.conv_out(h)
@@ -48,6 +52,65 @@ class AudioProjection(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         h = F.relu(self.proj1(windows.flatten(0, 1).flatten(1)))
         return self.norm(self.proj3(F.relu(self.proj2(h))).unflatten(-1, self.shape))
+
+
+class PerceiverAttention(nn.Module):
+    """Latents (B, L, D) attend to the input (B, N, D) and to themselves."""
+
+    def __init__(self, dim: int, heads: int, operations: Any = nn, attend: Attend = attend):
+        super().__init__()
+        self.heads, self.attend = heads, attend
+        self.norm1 = operations.LayerNorm(dim)
+        self.norm2 = operations.LayerNorm(dim)
+        self.to_q = operations.Linear(dim, dim, bias=False)
+        self.to_kv = operations.Linear(dim, 2 * dim, bias=False)
+        self.to_out = operations.Linear(dim, dim, bias=False)
+
+    def forward(self, x: Tensor, latents: Tensor) -> Tensor:
+        normed = self.norm2(latents)
+        key, value = self.to_kv(torch.cat([self.norm1(x), normed], dim=1)).chunk(2, dim=-1)
+        return self.to_out(self.attend(self.to_q(normed), key, value, self.heads))
+
+
+class PerceiverProjection(nn.Module):
+    """V-Express: audio windows (B, F, rows, 1, D) -> tokens (B*F, L, audio_dim), resampled by attention."""
+
+    DEPTH, HEADS = 4, 12
+
+    def __init__(self, config: AudioConfig, audio_dim: int, operations: Any = nn, attend: Attend = attend):
+        super().__init__()
+        rows = (2 * config.context + 1) * config.rows
+        self.pos_emb = operations.Embedding(rows, config.feature_dim)
+        self.latents = operations.Embedding(config.tokens, audio_dim)
+        self.proj_in = operations.Linear(config.feature_dim, audio_dim)
+        self.proj_out = operations.Linear(audio_dim, audio_dim)
+        self.norm_out = operations.LayerNorm(audio_dim)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    PerceiverAttention(audio_dim, self.HEADS, operations, attend),
+                    nn.Sequential(
+                        operations.LayerNorm(audio_dim),
+                        operations.Linear(audio_dim, 4 * audio_dim, bias=False),
+                        nn.GELU(),
+                        operations.Linear(4 * audio_dim, audio_dim, bias=False),
+                    ),
+                ]
+            )
+            for _ in range(self.DEPTH)
+        )
+
+    def forward(self, windows: Tensor) -> Tensor:
+        x = windows.flatten(0, 1).flatten(1, 2)
+        places, queries = (
+            torch.arange(layer.weight.shape[0], device=x.device) for layer in (self.pos_emb, self.latents)
+        )
+        x = self.proj_in(x + self.pos_emb(places).to(x.dtype))
+        latents = self.latents(queries).to(x.dtype).expand(len(x), -1, -1)
+        for attention, feed_forward in self.layers:
+            latents = latents + attention(x, latents)
+            latents = latents + feed_forward(latents)
+        return self.norm_out(self.proj_out(latents))
 
 
 def speed_buckets(speeds: Tensor, centres: Tensor, radii: Tensor) -> Tensor:

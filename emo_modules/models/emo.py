@@ -1,8 +1,8 @@
 """EMO: the parts together, and what is computed once per video, once per clip and once per step (EMO sec.
 3.2)."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Attend, KeysValues, attend
-from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
+from .conditioning import AudioProjection, FaceLocator, PerceiverProjection, SpeedEncoder
+from .reference import IdentityTokens, Past, ReferenceNet, first_motion
+from .regions import Regions
 from .spatial import Layer
 from .temporal import MotionTokens
 from .unet import UNet
@@ -29,6 +31,13 @@ class Batch(Protocol):
     speeds: Tensor
 
 
+class ContextPair(NamedTuple):
+    """Keys and values of the identity tokens at every layer, for guidance's two halves."""
+
+    given: list[KeysValues | None]
+    blank: list[KeysValues | None]
+
+
 @dataclass
 class VideoConditions:
     """Constant over the whole video."""
@@ -37,6 +46,9 @@ class VideoConditions:
     reference: list[KeysValues | None]
     motion_shapes: list[torch.Size]  # (C, H, W) of every layer, for the zero maps before the first clip
     face: Tensor | None  # (B, C, H, W)
+    tokens: IdentityTokens | None = None
+    context: ContextPair | None = None
+    regions: dict[int, Regions] | None = None
 
 
 @dataclass
@@ -47,25 +59,38 @@ class Conditions:
     frames: int
     portrait: Tensor | None  # (B, C, H, W); read by anchored models only
     reference: list[KeysValues | None] | None
-    audio: list[KeysValues | None] | None
-    motion: list[MotionTokens] | None
+    audio: list[KeysValues | list[KeysValues] | None] | None
+    motion: list[MotionTokens | None] | None
     speed: list[KeysValues] | None
-    face: Tensor | None
+    face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
+    context: list[KeysValues | None] | None = None
+    regions: dict[int, Regions] | None = None
+    without: dict[str, Any] = field(default_factory=dict)  # fields that guidance's other half has otherwise
 
     def layers(self, count: int) -> list[Layer]:
         none = [None] * count
-        columns = (self.reference or none, none, self.audio or none, self.motion or none, self.speed or none)
-        return [Layer(*row) for row in zip(*columns, strict=True)]
+        columns = (self.reference, self.context, self.audio, self.motion, self.speed)
+        rows = zip(*(column or none for column in columns), strict=True)
+        return [Layer(*row, regions=self.regions, still=self.motion is None) for row in rows]
 
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""
         if self.audio is None:
             return self
-        return replace(self, audio=[None if kv is None else (kv[0], kv[1] * scale) for kv in self.audio])
+        return replace(self, audio=[_scaled_values(kv, scale) for kv in self.audio])
 
     def unconditional(self) -> "Conditions":
-        """Guidance's other half: without portrait and sound; place, past and speed stay."""
-        return replace(self, portrait=None, reference=None, audio=None)
+        """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
+        were trained to go without them too."""
+        return replace(self, **({"portrait": None, "reference": None, "audio": None} | self.without))
+
+
+def _scaled_values(projected: KeysValues | list[KeysValues] | None, scale: float) -> Any:
+    if projected is None:
+        return None
+    if isinstance(projected, list):
+        return [_scaled_values(one, scale) for one in projected]
+    return projected[0], projected[1] * scale
 
 
 class Denoiser(nn.Module):
@@ -77,24 +102,41 @@ class Denoiser(nn.Module):
     def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
         super().__init__()
         self.config = config
-        self.backbone = UNet(config.backbone, operations, attend)
-        self.face_locator = FaceLocator(
-            config.face_locator_channels, config.backbone.block_out_channels[0], operations
-        )
-        self.audio_projection = AudioProjection(config.audio, config.backbone.audio_dim, operations)
+        backbone = config.backbone
+        self.backbone = UNet(backbone, operations, attend)
+        self.face_locator = FaceLocator(config, operations)
+        audio_dim = backbone.audio_dim or backbone.audio_module_dim
+        if config.audio.projection == "mlp":
+            self.audio_projection = AudioProjection(config.audio, audio_dim, operations)
+        elif config.audio.projection == "perceiver":
+            self.audio_projection = PerceiverProjection(config.audio, audio_dim, operations, attend)
         if config.anchored:  # a new model shows the portrait itself
             nn.init.zeros_(self.backbone.conv_out.weight)
             nn.init.zeros_(self.backbone.conv_out.bias)
-        if config.backbone.speed_dim:
-            self.speed_encoder = SpeedEncoder(config.speed, config.backbone.speed_dim, operations)
+        if backbone.speed_dim:
+            self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
-    def read_portrait(self, portrait: Tensor, written: list[Layer], mask: Tensor | None) -> VideoConditions:
-        """Portrait latent (B, C, H, W), what ReferenceNet wrote of it, region mask (B, 1, 8H, 8W)."""
+    def read_portrait(
+        self,
+        portrait: Tensor,
+        written: list[Layer],
+        mask: Tensor | None,
+        tokens: IdentityTokens | None = None,
+        regions: dict[int, Regions] | None = None,
+    ) -> VideoConditions:
+        """Portrait latent (B, C, H, W), what ReferenceNet wrote of it, the locator's picture
+        (B, C, 8H, 8W), identity tokens, and Hallo's regions."""
+        context = None
+        if tokens is not None:
+            context = ContextPair(*(self.backbone.project_context(t) for t in tokens))
         return VideoConditions(
             portrait=portrait,
             reference=self.backbone.project_reference(written),
-            motion_shapes=[w.motion.shape[1:] for w in written],
+            motion_shapes=[w.motion.shape[1:] for w in written if w.motion is not None],
             face=None if mask is None else self.face_locator(mask),
+            tokens=tokens,
+            context=context,
+            regions=regions,
         )
 
     def read_clip(
@@ -102,25 +144,60 @@ class Denoiser(nn.Module):
         video: VideoConditions,
         frames: int,
         audio: Tensor | None,
-        written: list[Layer] | None,
+        past: Past | None,
         speeds: Tensor | None,
+        pictures: Tensor | None = None,
     ) -> Conditions:
         """Audio windows (B, F, 2m+1, layers, D), what ReferenceNet wrote of the motion frames or None before
-        the first clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second; once per clip.
+        the first clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second, and the locator's
+        pictures (B*F, C, 8H, 8W) if there is one for each frame; once per clip.
 
         Weights without speed layers ignore the speeds.
         """
         steered = speeds is not None and self.config.backbone.speed_dim is not None
-        maps = self.no_motion(video) if written is None else [layer.motion for layer in written]
+        given, dropped = self.motion_tokens(video, past)
         return Conditions(
             frames=frames,
             portrait=video.portrait,
             reference=video.reference,
-            audio=None if audio is None else self.backbone.project_audio(self.audio_projection(audio)),
-            motion=self.backbone.project_motion(maps, self.config.motion_frames),
+            audio=None if audio is None else self.backbone.project_audio(self.audio_tokens(audio)),
+            motion=given,
             speed=self.backbone.project_speed(self.speed_encoder(speeds)) if steered else None,
-            face=video.face,
+            face=video.face if pictures is None else self.face_locator(pictures),
+            context=None if video.context is None else video.context.given,
+            regions=video.regions,
+            without=self.without(video, dropped),
         )
+
+    def without(self, video: VideoConditions, motion: list[MotionTokens | None]) -> dict[str, Any]:
+        fields: dict[str, Any] = {"motion": motion}
+        if video.context is not None:
+            fields["context"] = video.context.blank
+        if self.config.face_guided:
+            fields["face"] = None
+        return fields
+
+    def audio_tokens(self, windows: Tensor) -> Tensor:
+        """Windows (B, F, rows, layers, D) -> tokens (B*F, L, D')."""
+        if self.config.audio.projection == "none":
+            return windows.flatten(0, 1).flatten(1, 2)
+        return self.audio_projection(windows)
+
+    def motion_tokens(
+        self, video: VideoConditions, past: Past | None
+    ) -> tuple[list[MotionTokens | None], list[MotionTokens | None]]:
+        """For guidance's two halves; the same, but where identity tokens tell them apart."""
+        count = self.config.motion_frames
+        if count == 0:
+            none = [None] * len(video.reference)
+            return none, none
+        if past is None:
+            zeros = self.backbone.project_motion(self.no_motion(video), count)
+            return zeros, zeros
+        given = self.backbone.project_motion([layer.motion for layer in past.given], count)
+        if past.dropped is past.given:
+            return given, given
+        return given, self.backbone.project_motion([layer.motion for layer in past.dropped], count)
 
     def no_motion(self, video: VideoConditions) -> list[Tensor]:
         keys = next(kv for kv in video.reference if kv is not None)[0]
@@ -130,8 +207,9 @@ class Denoiser(nn.Module):
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
-        frames, face = conditions.frames, conditions.face
-        added = None if face is None else face.repeat_interleave(frames, dim=0)
+        frames, added = conditions.frames, conditions.face
+        if added is not None and len(added) != len(x):
+            added = added.repeat_interleave(frames, dim=0)
         layers = conditions.layers(len(list(self.backbone.places())))
         if not self.config.anchored:
             return self.backbone(x, timesteps, layers, frames, added)
@@ -149,15 +227,24 @@ class EMO(Denoiser):
 
     def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
         super().__init__(config, operations, attend)
-        self.reference_net = UNet(config.reference_net, operations, attend)
+        self.reference_net = ReferenceNet(config, operations, attend)
 
     def features(self, latents: Tensor) -> list[Layer]:
         """Clean latents (N, C, H, W) through ReferenceNet -> what each layer wrote."""
         return self.reference_net.write(latents)
 
-    def video_conditions(self, portrait: Tensor, mask: Tensor | None) -> VideoConditions:
-        """Portrait latent (B, C, H, W) and region mask (B, 1, 8H, 8W); once per video."""
-        return self.read_portrait(portrait, self.features(portrait), mask)
+    def video_conditions(
+        self,
+        portrait: Tensor,
+        mask: Tensor | None,
+        identity: Tensor | None = None,
+        regions: dict[int, Regions] | None = None,
+    ) -> VideoConditions:
+        """Portrait latent (B, C, H, W), the locator's picture (B, C, 8H, 8W), and for the relatives that
+        read them a face embedding (B, D) and regions; once per video."""
+        tokens = self.reference_net.identity_tokens(identity, portrait)
+        written = self.reference_net.write(portrait, None if tokens is None else tokens.given)
+        return self.read_portrait(portrait, written, mask, tokens, regions)
 
     def clip_conditions(
         self,
@@ -166,10 +253,12 @@ class EMO(Denoiser):
         audio: Tensor | None,
         motion: Tensor | None,
         speeds: Tensor | None,
+        pictures: Tensor | None = None,
     ) -> Conditions:
         """As `read_clip`, from motion latents (B, M, C, H, W). Raises ValueError for another M."""
-        written = None if motion is None else self.features(checked_motion(motion, self.config))
-        return self.read_clip(video, frames, audio, written, speeds)
+        motion = first_motion(video.portrait, self.config) if motion is None else motion
+        past = None if motion is None else self.reference_net.past(motion, video.tokens)
+        return self.read_clip(video, frames, audio, past, speeds, pictures)
 
     def forward(
         self, noisy: Tensor, timesteps: Tensor, batch: Batch, use_clips: bool, use_speed: bool
@@ -192,13 +281,13 @@ class EMO(Denoiser):
             for w in written
         ]
         conditions = Conditions(
-            frames,
-            batch.reference * batch.reference_kept[:, None, None, None],
-            self.backbone.project_reference(portraits),
-            None,
-            None,
-            None,
-            self.face_locator(batch.mask),
+            frames=frames,
+            portrait=batch.reference * batch.reference_kept[:, None, None, None],
+            reference=self.backbone.project_reference(portraits),
+            audio=None,
+            motion=None,
+            speed=None,
+            face=self.face_locator(batch.mask),
         )
         if use_clips:
             kept = batch.motion_kept.repeat_interleave(batch.motion.shape[1])[:, None, None, None]
@@ -212,13 +301,3 @@ class EMO(Denoiser):
         if use_speed:
             conditions.speed = self.backbone.project_speed(self.speed_encoder(batch.speeds))
         return self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions).unflatten(0, (size, frames))
-
-
-def checked_motion(motion: Tensor, config: EMOConfig) -> Tensor:
-    """Motion latents (B, M, C, H, W) -> (B*M, C, H, W). Raises ValueError for another M than the model's."""
-    if motion.shape[1] != config.motion_frames:
-        raise ValueError(
-            f"motion needs {config.motion_frames} frames, got {motion.shape[1]}; pass the last "
-            f"{config.motion_frames} latents of the previous clip, or None before the first"
-        )
-    return motion.flatten(0, 1)

@@ -9,23 +9,25 @@ from torch import Tensor, nn
 
 from ..config import UNetConfig
 from .attention import Attend, Attention, FeedForward, KeysValues, attend, sinusoid
+from .regions import Regions
 
 
 @dataclass
 class Layer:
     """What one UNet layer reads in the Backbone's role, or writes in ReferenceNet's.
 
-    ReferenceNet writes raw features: `reference` (B, L, D) after self-attention, `motion` (N, C, H, W) at
-    the layer's
-    end. The Backbone reads them projected: keys and values for attention, `TemporalTransformer.prepare` for
-    motion.
+    ReferenceNet writes raw features: `reference` (B, L, D) around self-attention, `motion` (N, C, H, W) at
+    the layer's end, or None where no motion frames are read. The Backbone reads them projected: keys and
+    values for attention, `TemporalTransformer.prepare` for motion.
     """
 
     reference: Any = None
     context: KeysValues | None = None
-    audio: KeysValues | None = None
+    audio: KeysValues | list[KeysValues] | None = None  # a list: one for each branch of an audio module
     motion: Any = None
     speed: KeysValues | None = None
+    regions: dict[int, Regions] | None = None  # by the number of tokens
+    still: bool = False  # pictures that are no clip (image stage): there is no time to attend to
 
 
 class ResnetBlock(nn.Module):
@@ -70,10 +72,11 @@ class TransformerBlock(nn.Module):
         ops = {"operations": operations, "attend": attend}
         self.norm1 = operations.LayerNorm(dim)
         self.attn1 = Attention(dim, config.heads, **ops)
-        if config.reference_attention:
+        self.joined = config.reference_join == "concat"
+        if config.reference_attention and not self.joined:
             self.norm_ref = operations.LayerNorm(dim)
             self.attn_ref = Attention(dim, config.heads, **ops)
-        if config.context_dim or config.reference_tap:
+        if config.context_dim or (config.reference_tap and not self.joined):
             self.norm2 = operations.LayerNorm(dim)
         if config.context_dim:
             self.attn2 = Attention(dim, config.heads, config.context_dim, **ops)
@@ -88,19 +91,37 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor, layer: Layer, frames: int, size: tuple[int, int]) -> Tensor:
         """x (N, L, D), L = H*W of `size`."""
-        x = x + self.attn1(self.norm1(x))
-        if self.config.reference_tap:
+        config = self.config
+        x = x + self.self_attention(x, layer, frames)
+        if config.reference_tap and not self.joined:
             layer.reference = self.norm2(x)
-        if self.config.reference_attention:
-            x = x + self.reference_attention(x, layer.reference, frames, size)
-        if self.config.context_dim:
-            x = x + self.attn2(self.norm2(x), layer.context)
-        if self.config.audio_dim:
-            audio = layer.audio
-            x = x + (
-                self.attn_audio.absent(x) if audio is None else self.attn_audio(self.norm_audio(x), audio)
-            )
+        if config.reference_attention and not self.joined:
+            x = x + self.reference_attention(x, layer.reference, frames, size) * config.reference_scale
+        if config.context_dim:
+            x = x + self.cross_attention(self.attn2, self.norm2, x, layer.context)
+        if config.audio_dim:
+            heard = self.cross_attention(self.attn_audio, self.norm_audio, x, layer.audio)
+            x = x + heard * config.audio_scale
         return x + self.ff(self.norm3(x))
+
+    def self_attention(self, x: Tensor, layer: Layer, frames: int) -> Tensor:
+        """With `reference_join` concat, a frame also looks at the portrait's tokens, beside its own."""
+        normed = self.norm1(x)
+        if not self.joined:
+            return self.attn1(normed)
+        if self.config.reference_tap:
+            layer.reference = normed
+            return self.attn1(normed)
+        if layer.reference is None:
+            return self.attn1(normed)
+        own = self.attn1.keys_values(normed)
+        portrait = (t.repeat_interleave(frames, dim=0) for t in layer.reference)
+        return self.attn1(normed, tuple(torch.cat(pair, dim=1) for pair in zip(own, portrait, strict=True)))
+
+    def cross_attention(
+        self, attention: Attention, norm: nn.Module, x: Tensor, context: KeysValues | None
+    ) -> Tensor:
+        return attention.absent(x) if context is None else attention(norm(x), context)
 
     def reference_attention(
         self, x: Tensor, reference: KeysValues | None, frames: int, size: tuple[int, int]
@@ -117,6 +138,8 @@ class TransformerBlock(nn.Module):
 
     def project_reference(self, features: Tensor, size: tuple[int, int]) -> KeysValues:
         """ReferenceNet's tap (B, L, D) -> the keys and values that every frame and every step reads."""
+        if self.joined:
+            return self.attn1.keys_values(features)
         positions = (
             grid_positions(*size, features.shape[-1], features) if self.config.reference_positions else None
         )

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ..config import UNetConfig
 from .attention import Attend, KeysValues, attend, sinusoid
-from .spatial import Layer, ResnetBlock, SpatialTransformer
+from .regions import RegionalAudioTransformer
+from .spatial import Layer, ResnetBlock, SpatialTransformer, TransformerBlock
 from .temporal import MotionTokens, TemporalTransformer
 
 
@@ -49,8 +50,10 @@ class Block(nn.Module):
         config: UNetConfig,
         operations: Any = nn,
         attend: Attend = attend,
+        audio_channels: int | None = None,
     ):
         super().__init__()
+        self.reads_joined = config.reference_join == "concat"
         time_dim = config.block_out_channels[0] * 4
         self.resnets = nn.ModuleList(
             ResnetBlock(c, out_channels, time_dim, config.norm_groups, operations) for c in channels
@@ -59,6 +62,9 @@ class Block(nn.Module):
         layers = len(channels)
         if attention:
             self.attentions = nn.ModuleList(SpatialTransformer(*parts) for _ in range(layers))
+        if attention and config.audio_module_dim:
+            inner = (out_channels, audio_channels, config, operations, attend)
+            self.audio_modules = nn.ModuleList(RegionalAudioTransformer(*inner) for _ in range(layers))
         if config.temporal:
             self.motion_modules = nn.ModuleList(TemporalTransformer(*parts) for _ in range(layers))
 
@@ -66,18 +72,30 @@ class Block(nn.Module):
         h = self.resnets[j](h, emb)
         if hasattr(self, "attentions"):
             h = self.attentions[j](h, layer, frames)
+        if hasattr(self, "audio_modules"):
+            h = self.audio_modules[j](h, layer.audio, layer.regions)
         if not hasattr(self, "motion_modules"):
-            layer.motion = h
-        elif layer.motion is not None:  # pictures that are no clip (image stage) have no time to attend to
+            layer.motion = self.motion_tap(h, layer.reference)
+        elif not layer.still:
             h = self.motion_modules[j](h, frames, layer.motion, layer.speed)
         return h
+
+    def motion_tap(self, h: Tensor, reference: Tensor | None) -> Tensor | None:
+        """ReferenceNet: what the Backbone's temporal module at this place reads of motion frames.
+
+        The relatives whose reference joins self-attention (Hallo) read the same features for both, and
+        nothing where there is no attention.
+        """
+        if not self.reads_joined:
+            return h
+        return None if reference is None else reference.transpose(1, 2).unflatten(2, h.shape[-2:])
 
 
 class MidBlock(Block):
     """A layer, then one more residual block."""
 
     def __init__(self, channels: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
-        super().__init__([channels], channels, True, config, operations, attend)
+        super().__init__([channels], channels, True, config, operations, attend, channels)
         self.resnets.append(
             ResnetBlock(channels, channels, config.block_out_channels[0] * 4, config.norm_groups, operations)
         )
@@ -97,7 +115,7 @@ class UNet(nn.Module):
         skips = [widths[0]]
         for i, (width, attention) in enumerate(zip(widths, config.attention_levels, strict=True)):
             inputs = [skips[-1]] + [width] * (config.layers_per_block - 1)
-            block = Block(inputs, width, attention, *parts)
+            block = Block(inputs, width, attention, *parts, widths[max(i - 1, 0)])
             skips += [width] * config.layers_per_block
             if i < len(widths) - 1:
                 block.downsamplers = nn.ModuleList([Resample(width, 2, operations)])
@@ -110,7 +128,7 @@ class UNet(nn.Module):
             for _ in range(config.layers_per_block + 1):
                 inputs.append(below + skips.pop())
                 below = width
-            block = Block(inputs, width, attention, *parts)
+            block = Block(inputs, width, attention, *parts, widths[max(len(widths) - 2 - i, 0)])
             if i < len(widths) - 1:
                 block.upsamplers = nn.ModuleList([Resample(width, 1, operations)])
             self.up_blocks.append(block)
@@ -155,30 +173,50 @@ class UNet(nn.Module):
             return h
         return self.conv_out(F.silu(self.conv_norm_out(h)))
 
-    def write(self, latents: Tensor) -> list[Layer]:
-        """ReferenceNet's role: clean latents (N, C, H, W) at timestep 0 -> what each layer wrote."""
+    def write(self, latents: Tensor, context: Tensor | None = None) -> list[Layer]:
+        """ReferenceNet's role: clean latents (N, C, H, W) at timestep 0 -> what each layer wrote.
+
+        `context` (N, L, D) are the tokens that attn2 reads; None stands for zeros.
+        """
         layers = self.empty_layers()
+        for layer, keys_values in zip(layers, self.project_context(context), strict=True):
+            layer.context = keys_values
         self(latents, latents.new_zeros(len(latents)), layers)
         return layers
 
+    def project_context(self, tokens: Tensor | None) -> list[KeysValues | None]:
+        """Tokens (N, L, D) of attn2, perhaps identity tokens -> keys and values at every layer."""
+        return [
+            None if tokens is None or transformer is None else transformer.attn2.keys_values(tokens)
+            for transformer in self.transformers()
+        ]
+
+    def transformers(self) -> Iterator[TransformerBlock | None]:
+        for block, j in self.places():
+            yield block.attentions[j].transformer_blocks[0] if hasattr(block, "attentions") else None
+
     def project_reference(self, written: list[Layer]) -> list[KeysValues | None]:
         """ReferenceNet's features -> keys and values of every reference-attention; once per video."""
-        out: list[KeysValues | None] = []
-        for (block, j), layer in zip(self.places(), written, strict=True):
-            if layer.reference is None:
-                out.append(None)
-                continue
-            transformer = block.attentions[j].transformer_blocks[0]
-            out.append(transformer.project_reference(layer.reference, layer.motion.shape[-2:]))
-        return out
-
-    def project_audio(self, tokens: Tensor) -> list[KeysValues | None]:
-        """Audio tokens (B*F, L, D) -> keys and values of every audio-attention; once per clip."""
+        places = zip(self.transformers(), written, strict=True)
         return [
-            block.attentions[j].transformer_blocks[0].attn_audio.keys_values(tokens)
-            if hasattr(block, "attentions")
-            else None
-            for block, j in self.places()
+            None
+            if transformer is None or layer.reference is None
+            else transformer.project_reference(layer.reference, layer.motion.shape[-2:])
+            for transformer, layer in places
+        ]
+
+    def project_audio(self, tokens: Tensor) -> list[KeysValues | list[KeysValues] | None]:
+        """Audio tokens (B*F, L, D) -> keys and values of every audio-attention; once per clip."""
+        if self.config.audio_module_dim:
+            return [
+                block.audio_modules[j].transformer_blocks[0].keys_values(tokens)
+                if hasattr(block, "audio_modules")
+                else None
+                for block, j in self.places()
+            ]
+        return [
+            None if transformer is None else transformer.attn_audio.keys_values(tokens)
+            for transformer in self.transformers()
         ]
 
     def project_speed(self, tokens: Tensor) -> list[KeysValues]:
@@ -188,9 +226,9 @@ class UNet(nn.Module):
             for block, j in self.places()
         ]
 
-    def project_motion(self, features: list[Tensor], motion_frames: int) -> list[MotionTokens]:
+    def project_motion(self, features: list[Tensor | None], motion_frames: int) -> list[MotionTokens | None]:
         """Motion features (B*M, C, H, W) of every layer -> its temporal module's tokens; once per clip."""
         return [
-            block.motion_modules[j].prepare(feature, motion_frames)
+            None if feature is None else block.motion_modules[j].prepare(feature, motion_frames)
             for (block, j), feature in zip(self.places(), features, strict=True)
         ]

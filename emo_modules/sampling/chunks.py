@@ -11,6 +11,7 @@ from ..config import EMOConfig
 from ..media.audio_features import context_windows
 from ..models.emo import Conditions, VideoConditions
 from .noise import video_noise
+from .windows import Windows
 
 
 class Model(Protocol):
@@ -25,49 +26,90 @@ class Model(Protocol):
         audio: Tensor | None,
         motion: Tensor | None,
         speeds: Tensor | None,
+        pictures: Tensor | None = None,
     ) -> Conditions: ...
 
 
-Solve = Callable[[Tensor, Conditions], Tensor]
+Solve = Callable[[Tensor, Conditions | Windows], Tensor]
 
 
 @dataclass(frozen=True)
 class Performance:
     """What drives the video, frame by frame; each clip's part is moved to where its noise is."""
 
-    audio: Tensor  # (F, layers, D) features on the frame clock
+    audio: Tensor  # (R, layers, D) features, of which each frame reads a window
     speeds: Tensor | None  # (F,) head rotation in degrees per second
+    pictures: Tensor | None = None  # (F, C, 8H, 8W) of the locator, where it takes one for each frame
 
 
-def chunk_count(frames: int, chunk: int) -> int:
-    return -(-frames // chunk)
+def chunk_count(frames: int, config: EMOConfig) -> int:
+    """How many times the solver runs: once for each clip, or once for all windows."""
+    return 1 if config.windows else -(-frames // config.clip_frames)
 
 
 @torch.no_grad()
 def render_chunks(
-    model: Model, video: VideoConditions, performance: Performance, solve: Solve, noise: Iterable[Tensor]
+    model: Model,
+    video: VideoConditions,
+    performance: Performance,
+    solve: Solve,
+    noise: Iterable[Tensor],
+    keep: Callable[[Tensor], Tensor] = lambda motion: motion,
 ) -> Iterator[Tensor]:
     """Latents (F', C, H, W) of clip after clip; the last one may be shorter.
 
     `noise` gives each clip's starting noise and with it the clip's length. Clips are computed as they are
-    asked for, so nothing of the whole video is held here.
+    asked for, so nothing of the whole video is held here; weights without motion frames are the exception,
+    their latents are held, on the noise's device. `keep` is what happens to the last latents of a clip
+    before they become motion frames.
     """
-    m, motion, start = model.config.audio.context, None, 0
+    if model.config.windows is not None:
+        yield from _windowed(model, video, performance, solve, torch.cat(list(noise)))
+        return
+    motion, start = None, 0
     for piece in noise:
-        stop = start + len(piece)
-        windows = context_windows(performance.audio, m, start, stop)[None].to(piece)
-        speeds = None if performance.speeds is None else performance.speeds[None, start:stop].to(piece)
-        conditions = model.clip_conditions(video, len(piece), windows, motion, speeds)
-        latents = solve(piece, conditions)
-        motion = latents[None, -model.config.motion_frames :]
-        start = stop
+        frames = torch.arange(start, start + len(piece))
+        latents = solve(piece, _conditions(model, video, performance, frames, motion, piece))
+        motion = keep(latents[-model.config.motion_frames :])[None]
+        start += len(piece)
         yield latents
+
+
+def _windowed(
+    model: Model, video: VideoConditions, performance: Performance, solve: Solve, noise: Tensor
+) -> Iterator[Tensor]:
+    windows = Windows(
+        model.config.windows,
+        lambda frames: _conditions(model, video, performance, frames, None, video.portrait),
+        video.portrait.device,
+    )
+    yield from solve(noise, windows).split(model.config.clip_frames)
+
+
+def _conditions(
+    model: Model,
+    video: VideoConditions,
+    performance: Performance,
+    frames: Tensor,
+    motion: Tensor | None,
+    like: Tensor,
+) -> Conditions:
+    config, speeds, pictures = model.config, performance.speeds, performance.pictures
+    windows = context_windows(performance.audio, config.audio, frames, config.fps)[None].to(like)
+    return model.clip_conditions(
+        video,
+        len(frames),
+        windows,
+        motion,
+        None if speeds is None else speeds[None, frames].to(like),
+        None if pictures is None else pictures[frames].to(like),
+    )
 
 
 def noise_for(
     config: EMOConfig, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
 ) -> Iterator[Tensor]:
     """Starting noise of a whole video, chunk by chunk, the same for the same seed on every device."""
-    shape = (config.latent_channels, *size)
+    shape, limit = (config.latent_channels, *size), config.schedule.noise_limit
     for piece in video_noise(frames, config.clip_frames, shape, config.schedule.shared_noise, seed):
-        yield piece.to(device, dtype)
+        yield (piece if limit is None else piece.clamp(-limit, limit)).to(device, dtype)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..models.emo import EMO, Conditions
 from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
+from .windows import Windows
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Solver:
         if self.steps < 1:
             raise ValueError(f"denoising needs at least 1 step, got {self.steps}")
 
+    def predict(self, x: Tensor, t: Tensor, conditions: Conditions | Windows, step: int) -> Tensor:
+        if isinstance(conditions, Windows):
+            return conditions.average(x, step, lambda part, at: self.guided(part, t.expand(len(part)), at))
+        return self.guided(x, t.expand(len(x)), conditions)
+
     def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """The prediction, moved away from that without portrait and sound; one pass when cfg is 1."""
         prediction = self.model.predict(x, timesteps, conditions)
@@ -48,7 +54,7 @@ class Solver:
         return without + self.cfg * (prediction - without)
 
     @torch.no_grad()
-    def __call__(self, noise: Tensor, conditions: Conditions) -> Tensor:
+    def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
         schedule = self.model.config.schedule
         scheduler = build_scheduler(self.name, schedule)
         scheduler.set_timesteps(self.steps, device=noise.device)
@@ -57,7 +63,7 @@ class Solver:
         x = noise.float() * scheduler.init_noise_sigma  # half precision would add grain
         for i, t in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(x, t)
-            prediction = self.guided(model_input.to(noise.dtype), t.expand(len(x)), conditions).float()
+            prediction = self.predict(model_input.to(noise.dtype), t, conditions, i).float()
             x = scheduler.step(prediction, t, x, **draws, return_dict=False)[0]
             if self.on_step is not None:
                 alpha_bar = alphas[t.long()]

@@ -24,10 +24,9 @@ def encode_clip(
     """One clip's fields of `ClipSet`, without the leading K."""
     frames, m = len(clip.frames), config.audio.context
     features = encode_audio(encoder, torch.from_numpy(clip.waveform), int(clip.total), config.fps)
-    start = int(clip.start)
-    inner = context_windows(
-        features, m, start, start + frames
-    )  # (F, 2m+1, layers, D): its middle column and both ends
+    wanted = torch.arange(frames) + int(clip.start)
+    # (F, 2m+1, layers, D): its middle column and both ends
+    inner = context_windows(features, config.audio, wanted, config.fps)
     pictures = torch.cat([torch.from_numpy(clip.frames), torch.from_numpy(clip.portraits)])
     images = to_images(pictures).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16):

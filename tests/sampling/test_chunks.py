@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.media.audio_features import context_windows
 from emo_modules.media.face import Box
 from emo_modules.pipeline import Options, Pipeline, Progress
@@ -24,10 +24,10 @@ class Recorder:
     """Stands for the model: remembers what each clip was given."""
 
     def __init__(self):
-        self.config = SimpleNamespace(audio=SimpleNamespace(context=1), motion_frames=PAST)
+        self.config = EMOConfig(clip_frames=CHUNK, motion_frames=PAST, audio=AudioConfig(context=1))
         self.given: list[tuple] = []
 
-    def clip_conditions(self, video, frames, audio, motion, speeds) -> None:
+    def clip_conditions(self, video, frames, audio, motion, speeds, pictures) -> None:
         self.given.append((frames, audio, motion, speeds))
 
 
@@ -53,7 +53,7 @@ def test_sound_and_speed_of_a_clip_are_cut_from_the_whole():
     noise = video_noise(FRAMES, CHUNK, SHAPE, 0.0, 0)
     list(render_chunks(model, None, performance, lambda noise, conditions: noise, noise))
     windows = torch.cat([given[1] for given in model.given], dim=1)
-    assert torch.equal(windows[0], context_windows(features, 1))
+    assert torch.equal(windows[0], context_windows(features, model.config.audio, torch.arange(FRAMES), 25))
     assert torch.equal(torch.cat([given[3] for given in model.given], dim=1), performance.speeds[None])
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_computed_before_it_is_asked_for():
 @pytest.mark.parametrize(("frames", "count"), [(1, 1), (4, 1), (5, 2), (12, 3)])
 def test_count_is_that_of_the_noise(frames, count):
     pieces = list(video_noise(frames, CHUNK, SHAPE, 0.3, 0))
-    assert len(pieces) == chunk_count(frames, CHUNK) == count
+    assert len(pieces) == chunk_count(frames, EMOConfig(clip_frames=CHUNK)) == count
     assert sum(map(len, pieces)) == frames
 
 

@@ -1,0 +1,1 @@
+"""Running the code of EMO's public relatives as its authors wrote it, to compare with."""

@@ -1,0 +1,133 @@
+"""Our side of compare.py: one clip of a relative's weights, in a process of its own."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from benchmarks.originals.meter import peak_bytes, recent_peak_bytes, reset_peak
+from emo_modules.checkpoints.vae import build_vae
+from emo_modules.config import EMOConfig
+from emo_modules.models.emo import VideoConditions
+from emo_modules.models.regions import read_regions
+from emo_modules.pipeline import decode_frames
+from emo_modules.sampling.chunks import Performance, render_chunks
+from emo_modules.sampling.lean import LeanEMO
+from emo_modules.sampling.solver import Solver, Step
+
+ROWS = {"hallo": 5, "echomimic": 10, "v_express": 10}  # feature rows in one frame's window
+LEVELS = 4
+
+
+def as_given(config: EMOConfig, scene: dict) -> EMOConfig:
+    """The inputs hold finished audio windows, so each frame's own rows are all that it reads."""
+    audio = replace(config.audio, context=0, rows=ROWS[config.family], row_rate=None)
+    windows = config.windows
+    if windows is not None:
+        windows = replace(windows, frames=scene["context_frames"], overlap=scene["context_overlap"])
+    return replace(config, audio=audio, windows=windows)
+
+
+def rows_of(inputs: dict[str, Tensor], config: EMOConfig) -> Tensor:
+    """(F * rows, layers, D)"""
+    given = inputs["windows" if config.family == "hallo" else "audio"]
+    return given.reshape(-1, config.audio.layers, config.audio.feature_dim)
+
+
+def read_video(model: LeanEMO, inputs: dict[str, Tensor], portrait: Tensor) -> VideoConditions:
+    identity = inputs["identity"][None] if "identity" in inputs else None
+    regions = None
+    if model.config.family == "hallo":
+        names = ("full", "face", "lip")
+        regions = read_regions([tuple(inputs[f"{n}_{k}"] for n in names) for k in range(LEVELS)])
+    picture = None if per_frame(inputs) else inputs["region"][None]
+    return model.video_conditions(portrait, picture, identity, regions)
+
+
+def per_frame(inputs: dict[str, Tensor]) -> bool:
+    return inputs["region"].ndim == 4
+
+
+def denoise(
+    model: LeanEMO, inputs: dict[str, Tensor], portrait: Tensor, solve: Callable[..., Tensor]
+) -> Tensor:
+    """Latents (F, C, h, w). A portrait that was encoded here is also the past of the first clip."""
+    video = read_video(model, inputs, portrait)
+    noise, rows = inputs["noise"], rows_of(inputs, model.config)
+    if model.config.windows is not None:
+        pictures = inputs["region"] if per_frame(inputs) else None
+        return torch.cat(
+            list(render_chunks(model, video, Performance(rows, None, pictures), solve, iter([noise])))
+        )
+    windows = rows.unflatten(0, (len(noise), -1))[None]
+    motion = inputs["motion"][None] if portrait is inputs["portrait"] else None
+    return solve(noise, model.clip_conditions(video, len(noise), windows, motion, None))
+
+
+def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict]:
+    scene, inputs = json.loads(options.scene.read_text()), load_file(options.inputs)
+    began = time.perf_counter()
+    model = LeanEMO.load(options.weights)
+    model.config = model.denoiser.config = as_given(model.config, scene)
+    vae = load_vae(model.config, options.vae) if options.vae else None
+    ready = time.perf_counter()
+    marks: list[float] = []
+
+    def on_step(step: Step) -> None:
+        marks.append(time.perf_counter())
+
+    solver = Solver(model.denoiser, options.solver, scene["steps"], scene["cfg"], on_step)
+
+    def solve(noise: Tensor, conditions: object) -> Tensor:
+        marks.append(time.perf_counter())
+        return solver(noise, conditions)
+
+    reset_peak()
+    with torch.no_grad():
+        portrait = inputs["portrait"] if vae is None else vae.encode(inputs["image"][None])
+        latents = denoise(model, inputs, portrait, solve)
+        done = marks[-1]
+        result = {"latents": latents}
+        if vae is not None:
+            result = {"frames": decode_frames(vae, latents, 4).permute(0, 3, 1, 2).contiguous()}
+    report = {
+        "load_seconds": ready - began,
+        "step_seconds": [b - a for a, b in zip(marks, marks[1:], strict=False)],
+        "decode_seconds": time.perf_counter() - done,
+        "clip_seconds": time.perf_counter() - ready,
+        "peak_bytes": peak_bytes(),
+        "denoise_peak_bytes": recent_peak_bytes(),
+        "keys": model.keys,
+    }
+    return result, report
+
+
+def load_vae(config: EMOConfig, file: Path) -> nn.Module:
+    with torch.device("meta"):
+        vae = build_vae(config)
+    vae.load_state_dict(load_file(file), assign=True)
+    return vae.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("weights", "inputs", "scene", "out", "report"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--vae", type=Path)
+    parser.add_argument("--solver", default="ddim-diffusers")
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    result, report = run(options)
+    save_file(result, options.out)
+    options.report.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The relatives' released files -> one file of ours, checked against the model before it is written."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..models.emo import EMO
+from .encoders import load_audio_encoder, load_vae
+from .families import Family
+from .released import read_released
+from .store import Checkpoint, save_checkpoint
+
+
+def convert(
+    weights: Path,
+    output: Path,
+    vae: Path | None = None,
+    audio_encoder: Path | None = None,
+    dtype: torch.dtype | None = None,
+) -> Family:
+    """Write `output` with the family's configuration and licence; floating-point tensors become `dtype`, or
+    stay as released.
+
+    Raises ValueError naming the file when a key is missing, left over or of another shape.
+    """
+    family, tensors = read_released(weights)
+    with torch.device("meta"):
+        model = EMO(family.config)
+    parts: dict[str, nn.Module] = dict(model.named_children())
+    Checkpoint(weights, family.config, tensors, family.notes).load_into(parts, "cpu", None)
+    if vae:
+        parts["vae"] = load_vae(vae, family.config, "cpu", None)
+    if audio_encoder:
+        parts["audio_encoder"] = load_audio_encoder(audio_encoder, family.config, "cpu")
+    save_checkpoint(output, family.config, parts, family.notes, dtype)
+    return family

@@ -1,0 +1,60 @@
+"""VAE and speech encoder from files of their own, as they were published."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..config import EMOConfig
+from ..media.tracks import SpeechEncoder
+from .files import family
+from .released import read_file
+from .rename import load_strict, rename
+from .vae import build_vae
+from .wav2vec2 import build_wav2vec2
+from .whisper import build_whisper
+
+VAE_REMEDY = (
+    "Expected is the VAE of Stable Diffusion 1.5, such as vae-ft-mse-840000-ema-pruned.safetensors or "
+    "diffusion_pytorch_model.safetensors of stabilityai/sd-vae-ft-mse."
+)
+# diffusers' names before its attention blocks were one class
+OLD_VAE_NAMES = [
+    (r"\.attentions\.0\.query\.", ".attentions.0.to_q."),
+    (r"\.attentions\.0\.key\.", ".attentions.0.to_k."),
+    (r"\.attentions\.0\.value\.", ".attentions.0.to_v."),
+    (r"\.attentions\.0\.proj_attn\.", ".attentions.0.to_out.0."),
+]
+
+
+def load_vae(
+    file: Path, config: EMOConfig, device: torch.device | str, dtype: torch.dtype | None
+) -> nn.Module:
+    """The VAE that `config` names, in eval mode. Raises ValueError when the file holds another one."""
+    state = vae_state(read_file(file), config, str(file))
+    with torch.device("meta"):
+        vae = build_vae(config)
+    moved = {key: value.to(device, dtype) for key, value in state.items()}
+    load_strict(vae, moved, str(file), assign=True, remedy=VAE_REMEDY)
+    return vae.eval()
+
+
+def vae_state(state: dict[str, Tensor], config: EMOConfig, source: str) -> dict[str, Tensor]:
+    """diffusers' names, old or new, or Stable Diffusion's own -> diffusers' new ones."""
+    state = state.get("state_dict", state)
+    if not any(key.startswith(("decoder.", "first_stage_model.decoder.")) for key in state):
+        raise ValueError(f"{source}: {VAE_REMEDY} Found {family(list(state))}")
+    if any(".mid.attn_1." in key for key in state):
+        from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+
+        kept = {k: v for k, v in state.items() if not k.startswith(("loss.", "model_ema."))}
+        return convert_ldm_vae_checkpoint(kept, config.vae)
+    return rename(state, OLD_VAE_NAMES)
+
+
+def load_audio_encoder(file: Path, config: EMOConfig, device: torch.device | str) -> SpeechEncoder:
+    """The encoder that the weights were trained on. Raises ValueError when the file holds another one."""
+    state = read_file(file)
+    if config.audio.features == "whisper":
+        return build_whisper(state, str(file)).to(device)
+    return build_wav2vec2(state, config.audio.normalize, str(file)).to(device)

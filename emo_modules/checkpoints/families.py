@@ -1,0 +1,147 @@
+"""EMO's open relatives: what their weights are made of, how they are used, and their licences.
+
+Figures are those of the releases' own inference scripts. Hallo arXiv 2406.08801, Hallo2 2410.07718, JoyHallo
+2409.13268, EchoMimic 2407.08136, V-Express 2406.02511.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..config import AudioConfig, EMOConfig, IdentityConfig, ScheduleConfig, UNetConfig, WindowConfig
+from ..media.whisper import WHISPER_TINY
+
+WIDE_LOCATOR = (16, 32, 96, 256)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A published set of weights."""
+
+    title: str
+    licence: str  # of the weights
+    source: str  # where they come from
+    config: EMOConfig
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return {"title": self.title, "licence": self.licence, "source": self.source}
+
+
+def _schedule(beta_schedule: str, steps: int, cfg: float, **more: Any) -> ScheduleConfig:
+    return ScheduleConfig(
+        "v_prediction",
+        beta_schedule,
+        zero_terminal_snr=True,
+        solver="ddim-diffusers",
+        steps=steps,
+        cfg=cfg,
+        **more,
+    )
+
+
+def _hallo(name: str, branches: int = 3) -> EMOConfig:
+    joined: dict[str, Any] = {"reference_join": "concat", "context_dim": 768}
+    return replace(
+        EMOConfig.sd15(),
+        name=name,
+        family="hallo",
+        clip_frames=16,
+        motion_frames=2,
+        first_motion="portrait",
+        backbone=UNetConfig(
+            reference_attention=True, audio_module_dim=768, audio_branches=branches, temporal=True, **joined
+        ),
+        reference_net=UNetConfig(out_channels=None, reference_tap=True, **joined),
+        audio=AudioConfig(features="hallo"),
+        identity=IdentityConfig(tiled=True),
+        schedule=_schedule("linear", 40, 3.5),
+        face_locator_channels=(16, 32, 64, 128),
+        face_locator_inputs=3,
+        face_locator_convs=2,
+        face_guided=True,
+    )
+
+
+def _echomimic(name: str, pose: bool = False, accelerated: bool = False) -> EMOConfig:
+    steps, cfg = (6, 1.0) if accelerated else (30, 2.5)
+    return replace(
+        EMOConfig.sd15(),
+        name=name,
+        family="echomimic",
+        fps=24.0,
+        clip_frames=12,
+        motion_frames=0,
+        windows=WindowConfig(frames=12, overlap=3, ends="wrap", shift=3 if pose else 2),
+        backbone=UNetConfig(
+            reference_attention=True, reference_join="concat", audio_dim=384, audio_scale=3.0, temporal=True
+        ),
+        reference_net=UNetConfig(out_channels=None, reference_tap=True, reference_join="concat"),
+        audio=AudioConfig(
+            features="whisper",
+            encoder=WHISPER_TINY,
+            layers=5,
+            feature_dim=384,
+            rows=2,
+            row_rate=50.0,
+            projection="none",
+        ),
+        schedule=_schedule("linear", steps, cfg, noise_limit=None if pose else 1.5),
+        face_locator_channels=WIDE_LOCATOR,
+        face_locator_inputs=3 if pose else 1,
+        face_locator_convs=2,
+        face_locator_pictures=pose,
+        face_guided=True,
+    )
+
+
+def _v_express() -> EMOConfig:
+    return replace(
+        EMOConfig.sd15(),
+        name="v-express",
+        family="v_express",
+        fps=30.0,
+        clip_frames=24,
+        motion_frames=0,
+        windows=WindowConfig(frames=24, overlap=4, ends="inside", shift=0),
+        backbone=UNetConfig(
+            reference_attention=True, reference_scale=0.95, audio_dim=768, audio_scale=3.0, temporal=True
+        ),
+        reference_net=UNetConfig(out_channels=None, reference_tap=True, context_dim=768),
+        audio=AudioConfig(
+            features="v_express", layers=1, rows=2, ends="zeros", projection="perceiver", tokens=5
+        ),
+        schedule=_schedule("scaled_linear", 25, 3.5),
+        face_locator_channels=WIDE_LOCATOR,
+        face_locator_inputs=3,
+        face_locator_convs=2,
+        face_guided=True,
+    )
+
+
+HALLO = "https://huggingface.co/fudan-generative-ai/hallo"
+HALLO2 = "https://huggingface.co/fudan-generative-ai/hallo2"
+JOYHALLO = "https://huggingface.co/jdh-algo/JoyHallo-v1"
+ECHOMIMIC = "https://huggingface.co/BadToBest/EchoMimic"
+V_EXPRESS = "https://huggingface.co/tk93/V-Express"
+
+FAMILIES = {
+    "hallo": Family("Hallo", "MIT", HALLO, _hallo("hallo")),
+    "hallo2": Family("Hallo2", "MIT", HALLO2, _hallo("hallo2")),
+    "joyhallo": Family("JoyHallo", "MIT", JOYHALLO, _hallo("joyhallo", branches=1)),
+    "echomimic": Family("EchoMimic", "Apache-2.0", ECHOMIMIC, _echomimic("echomimic")),
+    "echomimic_acc": Family(
+        "EchoMimic, accelerated", "Apache-2.0", ECHOMIMIC, _echomimic("echomimic-acc", accelerated=True)
+    ),
+    "echomimic_pose": Family(
+        "EchoMimic with landmarks", "Apache-2.0", ECHOMIMIC, _echomimic("echomimic-pose", pose=True)
+    ),
+    "echomimic_pose_acc": Family(
+        "EchoMimic with landmarks, accelerated",
+        "Apache-2.0",
+        ECHOMIMIC,
+        _echomimic("echomimic-pose-acc", pose=True, accelerated=True),
+    ),
+    "v_express": Family(
+        "V-Express", "for non-commercial research only, as its README says", V_EXPRESS, _v_express()
+    ),
+}

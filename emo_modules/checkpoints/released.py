@@ -1,0 +1,164 @@
+"""The relatives' weights as they were released: several files, found by name, their parts renamed to ours."""
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .animatediff import animatediff_motion_modules
+from .families import FAMILIES, Family
+from .files import family as kind_of
+from .files import read_header, read_tensors, what_is
+from .rename import Rules, rename
+
+SUFFIXES = (".safetensors", ".pth", ".bin", ".pt", ".ckpt")
+MAIN = "denoising_unet"
+COMPANIONS = ("motion_module", "reference_unet", "reference_net", "face_locator", "audio_projection")
+COMPANIONS += ("v_kps_guider",)
+EXPECTED = (
+    "weights of EMO's relatives: net.pth of Hallo, Hallo2 or JoyHallo, or denoising_unet of EchoMimic or "
+    "V-Express with its other files beside it"
+)
+
+BLOCK = r"(attentions\.\d+\.transformer_blocks\.0\.)"
+AUDIO = [(BLOCK + r"attn2\.", r"\1attn_audio."), (BLOCK + r"norm2\.", r"\1norm_audio.")]
+REFERENCE = [(BLOCK + r"attn1_5\.", r"\1attn_ref."), (BLOCK + r"norm1_5\.", r"\1norm_ref.")]
+HALLO_PARTS: Rules = [
+    (r"^denoising_unet\.", "backbone."),
+    (r"^reference_unet\.", "reference_net."),
+    (r"^imageproj\.", "reference_net.identity_projection."),
+    (r"^audioproj\.", "audio_projection."),
+]
+# output layers of V-Express's ReferenceNet, which no one reads
+UNREAD = r"^reference_net\.conv_(norm_)?out\."
+
+
+def is_companion(name: str) -> bool:
+    """Whether a file's name is one of a set's other files, which its `denoising_unet` finds by itself."""
+    return Path(name).stem.startswith(COMPANIONS)
+
+
+def is_released(path: Path) -> bool:
+    """Whether a path is to be read here, and not as our own checkpoint."""
+    if path.is_dir():
+        return any(is_released(file) for file in path.iterdir() if file.is_file())
+    return path.suffix in SUFFIXES[1:] or path.stem == MAIN or path.stem.startswith(f"{MAIN}_")
+
+
+def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
+    """Tensors under our names, memory-mapped.
+
+    Raises ValueError naming the file, what was expected, what was found and the remedy, and
+    FileNotFoundError when a file of the set is not there.
+    """
+    main = _main_file(path)
+    state = read_file(main)
+    if any(key.startswith("denoising_unet.") for key in state):
+        name, tensors = _hallo(main, state)
+    elif any(".attn1_5." in key for key in state):
+        name, tensors = _v_express(main, state)
+    elif _width(state) == 384:
+        name, tensors = _echomimic(main, state)
+    else:
+        raise ValueError(f"{main}: expected {EXPECTED}; found {kind_of(list(state))}. {_remedy(main)}")
+    return FAMILIES[name], {key: value for key, value in tensors.items() if not re.search(UNREAD, key)}
+
+
+def read_file(file: Path) -> dict[str, Tensor]:
+    """A state dict from safetensors, or from a pickle of tensors only. Raises ValueError as above."""
+    if file.suffix == ".safetensors":
+        read_header(file, EXPECTED)
+        return read_tensors([file])
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file}: expected {EXPECTED}; found {what_is(file)}. Get the file again")
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{file}: expected a pickle of tensors; found one that is damaged or holds code ({reason}). "
+            "It was not run: get the file again, from where it was released"
+        ) from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{file}: expected a dictionary of tensors; found {type(state).__name__}")
+    return state
+
+
+def _main_file(path: Path) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: nothing there; expected {EXPECTED}")
+    if not path.is_dir():
+        if is_companion(path.name):
+            raise ValueError(f"{path} is one part of a set: name its {MAIN} file, which finds the others")
+        return path
+    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    mains = [f for f in files if f.stem.startswith(MAIN)] or [f for f in files if f.stem == "net"]
+    if len(mains) != 1:
+        found = ", ".join(f.name for f in mains or files) or "no weights"
+        raise ValueError(f"{path}: expected one set of {EXPECTED}; found {found}: name one file")
+    return mains[0]
+
+
+def _remedy(main: Path) -> str:
+    places = ", ".join(sorted({family.source for family in FAMILIES.values()}))
+    return f"They are at {places}"
+
+
+def _width(state: dict[str, Tensor]) -> int | None:
+    """Channels of what attn2 reads: 384 from whisper-tiny."""
+    found = next((v for k, v in state.items() if k.endswith("transformer_blocks.0.attn2.to_k.weight")), None)
+    return None if found is None else found.shape[1]
+
+
+def _hallo(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+    own = any(".attn2_1." in key for key in state)
+    second = "hallo2" in str(main).lower()  # the same keys and shapes as the first
+    name = ("hallo2" if second else "hallo") if own else "joyhallo"
+    tensors = animatediff_motion_modules(rename(state, HALLO_PARTS), str(main))
+    for key in [key for key in tensors if re.search(r"\.zero_conv_\w+\.weight$", key)]:
+        tensors[key] = tensors[key].flatten(1)  # a 1x1 convolution is a linear layer on tokens
+    return name, tensors
+
+
+def _echomimic(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+    variant = main.stem.removeprefix(MAIN)
+    pose = "_pose" if "_pose" in variant else ""
+    locator = _beside(main, "face_locator" + pose)
+    tensors = _named(
+        backbone=_backbone(state | _beside(main, "motion_module" + variant), AUDIO, main),
+        reference_net=_beside(main, "reference_unet" + pose),
+        face_locator=locator,
+    )
+    return f"echomimic{pose}{'_acc' if '_acc' in variant else ''}", tensors
+
+
+def _v_express(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+    audio = _beside(main, "audio_projection")
+    audio["latents.weight"] = audio.pop("latents").squeeze(0)
+    tensors = _named(
+        backbone=_backbone(state | _beside(main, "motion_module"), REFERENCE + AUDIO, main),
+        reference_net=_beside(main, "reference_net"),
+        face_locator=_beside(main, "v_kps_guider"),
+        audio_projection=audio,
+    )
+    return "v_express", tensors
+
+
+def _backbone(state: dict[str, Tensor], rules: Rules, main: Path) -> dict[str, Tensor]:
+    return animatediff_motion_modules(rename(state, rules), str(main))
+
+
+def _named(**parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{part}.{key}": value for part, state in parts.items() for key, value in state.items()}
+
+
+def _beside(main: Path, stem: str) -> dict[str, Tensor]:
+    found = next((main.with_name(stem + s) for s in SUFFIXES if main.with_name(stem + s).exists()), None)
+    if found is None:
+        raise FileNotFoundError(
+            f"{main.with_name(stem)}: {main.name} needs {stem}{main.suffix} beside it, of the same release"
+        )
+    return read_file(found)

@@ -1,0 +1,246 @@
+"""Facial points, and the pictures of them that V-Express and EchoMimic's pose model take.
+
+Both drew with OpenCV; the drawing functions here put its pixels without it. "Mesh" means MediaPipe's face
+mesh: 468 points in its order, or 478 with the irises. Left and right of the mesh are the person's, left and
+right of V-Express's three points are the picture's.
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .face import Box
+
+# The three points inside a box of find_face, as (x, y) of its sides: the median over V-Express's 25 sample
+# portraits, where single points lie up to 0.06 (one standard deviation) off.
+KPS_IN_FACE = ((0.30, 0.40), (0.70, 0.40), (0.50, 0.60))
+
+KPS_COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))  # left eye, right eye, nose
+KPS_RADIUS = 4
+STICK_HALF_WIDTH = 4
+STICK_BRIGHTNESS = 0.6
+
+MESH_POINTS = 468
+MESH_CANVAS = 512  # EchoMimic draws at this size and resizes
+LINE_HALF_WIDTH = 1
+DOT_HALF_WIDTH = 3
+
+# Chains of mesh points and their colours, drawn in this order. EchoMimic turns irises, mouth and the face's
+# outline off (infer_audio2vid_pose.py).
+LEFT_EYE = ((263, 249, 390, 373, 374, 380, 381, 382, 362), (263, 466, 388, 387, 386, 385, 384, 398, 362))
+RIGHT_EYE = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (33, 246, 161, 160, 159, 158, 157, 173, 133))
+LEFT_EYEBROW = ((276, 283, 282, 295, 285), (300, 293, 334, 296, 336))
+RIGHT_EYEBROW = ((46, 53, 52, 65, 55), (70, 63, 105, 66, 107))
+MESH_LINES = (
+    (LEFT_EYE, (180, 200, 10)),
+    (RIGHT_EYE, (10, 200, 180)),
+    (LEFT_EYEBROW, (180, 220, 10)),
+    (RIGHT_EYEBROW, (10, 220, 180)),
+)
+MESH_DOTS = ((468, (10, 200, 250)), (473, (250, 200, 10)), (4, (200, 200, 200)))  # pupils and nose tip
+
+# What Hallo's boxes go around (hallo/utils/util.py).
+OUTLINE = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375)
+EYE_CORNERS = ((33, 133), (362, 263))  # the right eye, which is left in the picture, then the left
+NOSE_TIP = 4
+
+
+def mediapipe_points(landmarks: Mapping[str, Any], frame: int = 0, index: int = 0) -> Tensor:
+    """The mesh (478, 2) of one face in ComfyUI's FACE_LANDMARKS, x and y in pixels of the analysed picture.
+
+    index counts the frame's faces, largest box first. Raises ValueError when there is no such frame or face.
+    """
+    frames = landmarks["frames"]
+    if not 0 <= frame < len(frames):
+        raise ValueError(f"landmarks of frame {frame} are needed, but there are {len(frames)} frames")
+    faces = sorted(frames[frame], key=_box_area, reverse=True)
+    if not 0 <= index < len(faces):
+        raise ValueError(f"frame {frame} of the landmarks has {len(faces)} faces, face {index} is needed")
+    return torch.as_tensor(faces[index]["landmarks_xy"], dtype=torch.float32)[:, :2]
+
+
+def _box_area(face: Mapping[str, Any]) -> float:
+    return Box(*(float(edge) for edge in face["bbox_xyxy"])).area
+
+
+def face_box(points: Tensor) -> Box:
+    """The box around the face's outline in the mesh points (N, 2), in their pixels: Hallo's face."""
+    return _around(points[list(OUTLINE)])
+
+
+def lips_box(points: Tensor) -> Box:
+    """The box around the outer lips in the mesh points (N, 2), in their pixels: Hallo's lips."""
+    return _around(points[list(OUTER_LIPS)])
+
+
+def _around(points: Tensor) -> Box:
+    return Box(*points.amin(dim=0).tolist(), *points.amax(dim=0).tolist())
+
+
+def mesh_kps(points: Tensor) -> Tensor:
+    """V-Express's three points (3, 2) from the mesh points (N, 2): the eyes' middles and the nose tip."""
+    left, right = (points[list(corners)].mean(dim=0) for corners in EYE_CORNERS)
+    return torch.stack([left, right, points[NOSE_TIP]])
+
+
+def estimated_kps(face: Box) -> Tensor:
+    """V-Express's three points (3, 2) of a frontal face, given find_face's box around it; see KPS_IN_FACE."""
+    return torch.tensor([[face.x0 + x * face.width, face.y0 + y * face.height] for x, y in KPS_IN_FACE])
+
+
+def retarget_kps(reference: Tensor, driving: Tensor, only_offset: bool = True) -> Tensor:
+    """The driving points (F, 3, 2) moved and scaled onto the face of the reference (3, 2): (F, 3, 2), pixels.
+
+    With only_offset the reference's own triangle follows half of the driving nose's way from the first frame
+    (offset retargeting); without, the scaled driving triangles are used, their first nose on the reference's
+    (naive retargeting). Source: V-Express, pipelines/utils.py.
+    """
+    reference, driving = reference.double(), driving.double()
+    chosen = _most_alike(_eye_nose_ratio(reference[None]).item(), _eye_nose_ratio(driving).tolist())
+    scaled = driving * (_face_size(reference) / _face_size(driving[chosen]))
+    if only_offset:
+        return (reference - (scaled[:, 2:] - scaled[:1, 2:]) / 2).float()
+    return (scaled - (scaled[0, 2] - reference[2])).float()
+
+
+def _eye_nose_ratio(kps: Tensor) -> Tensor:
+    """How far the nose is from the left eye over how far from the right, for (F, 3, 2): (F,)."""
+    left, right = (kps[:, :2] - kps[:, 2:]).norm(dim=-1).unbind(1)
+    return left / (right + 1e-6)
+
+
+def _most_alike(wanted: float, ratios: list[float]) -> int:
+    """V-Express's choice of the frame that looks the same way; it compares with the last choice's ratio."""
+    chosen, bound = 0, math.inf
+    for frame, ratio in enumerate(ratios):
+        if abs(ratio - wanted) < bound:
+            chosen, bound = frame, ratio
+    return chosen
+
+
+def _face_size(kps: Tensor) -> Tensor:
+    """(2,) of (3, 2): from eye to eye, and from the nose to the line between them."""
+    eyes = kps[1] - kps[0]
+    along = ((kps[2] - kps[0]) @ eyes / (eyes @ eyes)).clamp(0, 1)
+    return torch.stack([eyes.norm(), (kps[2] - kps[0] - along * eyes).norm()])
+
+
+def draw_kps(points: Tensor, height: int, width: int) -> Tensor:
+    """V-Express's picture (3, height, width) in 0..1 of the left eye, right eye and nose (3, 2) in pixels.
+
+    A stick from each eye to the nose, and a dot on each of the three. Source: V-Express, datasets/utils.py.
+    """
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    kps = points.cpu().double().numpy()
+    for eye, colour in zip(kps[:2], KPS_COLOURS, strict=False):
+        _fill(canvas, _stick(eye, kps[2]), [int(STICK_BRIGHTNESS * value) for value in colour])
+    for point, colour in zip(kps, KPS_COLOURS, strict=True):
+        _disc(canvas, np.trunc(point).astype(int), KPS_RADIUS, colour)
+    return _to_tensor(canvas)
+
+
+def _stick(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """The corners (K, 2), whole pixels, of a thin ellipse from start to stop, turned by whole degrees."""
+    dx, dy = start - stop
+    centre = np.trunc((start + stop) / 2)
+    half_length = int(math.hypot(dx, dy) / 2)
+    turn = math.radians(int(math.degrees(math.atan2(dy, dx))))
+    steps = np.radians(np.arange(361))
+    along, across = half_length * np.cos(steps), STICK_HALF_WIDTH * np.sin(steps)
+    x = along * math.cos(turn) - across * math.sin(turn)
+    y = along * math.sin(turn) + across * math.cos(turn)
+    return np.round(centre + np.stack([x, y], axis=-1))
+
+
+def draw_landmarks(points: Tensor, height: int, width: int) -> Tensor:
+    """EchoMimic's picture (3, height, width) in 0..1 of the mesh points (N, 2), in pixels of that picture.
+
+    Lines for the eyes (MESH_LINES: left (180, 200, 10), right (10, 200, 180)) and eyebrows (left (180, 220,
+    10), right (10, 220, 180)), squares for the pupils where N covers the irises (right (10, 200, 250), left
+    (250, 200, 10)) and for the nose tip (200, 200, 200); no mouth and no outline. What lies outside the
+    picture is left out. Raises ValueError for fewer than 468 points.
+    Source: EchoMimic, src/utils/draw_utils.py and infer_audio2vid_pose.py.
+    """
+    if len(points) < MESH_POINTS:
+        raise ValueError(f"a face mesh of {MESH_POINTS} or more points is needed, got {len(points)} points")
+    canvas = np.zeros((MESH_CANVAS, MESH_CANVAS, 3), dtype=np.uint8)
+    # In single precision, as MediaPipe holds them: it decides which pixel a point falls into.
+    placed = (points.cpu().double() / torch.tensor([width, height])).float().double().numpy()
+    for chains, colour in MESH_LINES:
+        for start, stop in (pair for chain in chains for pair in pairwise(chain)):
+            _line(canvas, placed[start], placed[stop], colour)
+    for index, colour in MESH_DOTS:
+        if index < len(placed):
+            _square(canvas, placed[index], colour)
+    picture = _to_tensor(canvas)
+    if (height, width) == (MESH_CANVAS, MESH_CANVAS):
+        return picture
+    resized = functional.interpolate(picture[None], size=(height, width), mode="bilinear")[0]
+    return (resized * 255).round() / 255
+
+
+def _line(canvas: np.ndarray, start: np.ndarray, stop: np.ndarray, colour: tuple[int, ...]) -> None:
+    """A line 2 px wide with round ends between two places in 0..1, when both are inside."""
+    both = np.stack([start, stop])
+    if both.min() < 0 or both.max() > 1:
+        return
+    first, last = ends = np.minimum(np.floor(both * MESH_CANVAS), MESH_CANVAS - 1)
+    length = math.hypot(*(last - first))
+    if length > 0:
+        side = (last - first)[::-1] * (1, -1) * LINE_HALF_WIDTH / length
+        _fill(canvas, np.stack([first + side, first - side, last - side, last + side]), colour)
+    for end in ends.astype(int):
+        _disc(canvas, end, LINE_HALF_WIDTH, colour)
+
+
+def _square(canvas: np.ndarray, place: np.ndarray, colour: tuple[int, ...]) -> None:
+    if place.min() < 0 or place.max() >= 1:
+        return
+    x, y = (place * MESH_CANVAS).astype(int)
+    rows = slice(max(y - DOT_HALF_WIDTH, 0), y + DOT_HALF_WIDTH)
+    canvas[rows, max(x - DOT_HALF_WIDTH, 0) : x + DOT_HALF_WIDTH] = colour
+
+
+def _disc(canvas: np.ndarray, centre: np.ndarray, radius: int, colour: tuple[int, ...]) -> None:
+    for dy in range(-radius, radius + 1):
+        half = math.isqrt(radius**2 - dy**2)
+        _span(canvas, centre[1] + dy, centre[0] - half, centre[0] + half, colour)
+
+
+def _fill(canvas: np.ndarray, corners: np.ndarray, colour: list[int] | tuple[int, ...]) -> None:
+    """A convex polygon with the corners (K, 2) in pixels, its outline's pixels included."""
+    edges = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    pixels = np.concatenate([_edge_pixels(start, stop) for start, stop in edges])
+    for row in np.unique(pixels[:, 1]):
+        columns = pixels[pixels[:, 1] == row, 0]
+        _span(canvas, row, columns.min(), columns.max(), colour)
+
+
+def _edge_pixels(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """(n, 2) whole pixels from start to stop: one for each step along the longer direction."""
+    way = stop - start
+    longer = int(abs(way[1]) >= abs(way[0]))
+    if way[longer] < 0:
+        start, stop, way = stop, start, -way
+    steps = np.arange(int(way[longer]) + 1)[:, None]
+    pixels = np.floor(start + 0.5 + steps * way / max(way[longer], 1e-9))
+    return np.concatenate([pixels, np.floor(stop + 0.5)[None]]).astype(int)
+
+
+def _span(canvas: np.ndarray, row: int, first: int, last: int, colour: list[int] | tuple[int, ...]) -> None:
+    if 0 <= row < canvas.shape[0] and last >= 0:
+        canvas[row, max(first, 0) : last + 1] = colour
+
+
+def _to_tensor(canvas: np.ndarray) -> Tensor:
+    return torch.from_numpy(canvas).movedim(-1, 0).float() / 255

@@ -1,0 +1,56 @@
+"""The sound as each family's weights were trained to hear it."""
+
+from torch import Tensor
+
+from ..config import EMOConfig
+from .audio_features import AudioEncoder, encode_audio
+from .family_audio import hallo_features, v_express_features
+from .whisper import WhisperEncoder, encode_whisper
+
+SpeechEncoder = AudioEncoder | WhisperEncoder
+NAMES = {
+    "emo": "the wav2vec2 that the model was trained on",
+    "hallo": "wav2vec2-base-960h (JoyHallo: chinese-wav2vec2-base)",
+    "v_express": "wav2vec2-base-960h",
+    "whisper": "whisper-tiny",
+}
+
+
+def build_speech_encoder(config: EMOConfig) -> SpeechEncoder:
+    """The encoder that the configuration names, with random weights."""
+    if config.audio.features == "whisper":
+        return WhisperEncoder(config.audio.encoder)
+    return AudioEncoder(config.audio.encoder, config.audio.normalize)
+
+
+def audio_track(encoder: SpeechEncoder, waveform: Tensor, frames: int, config: EMOConfig) -> Tensor:
+    """Waveform (T,) at 16 kHz -> feature rows (R, layers, D), of which each frame reads a window.
+
+    Raises ValueError when the encoder is not the one that the weights need, and as `encode_audio`.
+    """
+    features = config.audio.features
+    if isinstance(encoder, WhisperEncoder) != (features == "whisper"):
+        raise ValueError(
+            f"{config.name} was trained on {NAMES[features]}, this encoder is {type(encoder).__name__}: load "
+            "the right one"
+        )
+    if features == "whisper":
+        rows = encode_whisper(encoder, waveform)
+    elif features == "hallo":
+        rows = hallo_features(encoder, waveform, frames)
+    elif features == "v_express":
+        rows = v_express_features(encoder, waveform, frames)
+    else:
+        rows = encode_audio(encoder, waveform, frames, config.fps)
+    return checked_track(rows, config)
+
+
+def checked_track(rows: Tensor, config: EMOConfig) -> Tensor:
+    """Raises ValueError when the rows are not of the encoder that the weights were trained on."""
+    found, wanted = tuple(rows.shape[1:]), (config.audio.layers, config.audio.feature_dim)
+    if found != wanted:
+        raise ValueError(
+            f"{config.name} was trained on an audio encoder with {wanted[0]} blocks of {wanted[1]} channels, "
+            f"this one has {found[0]} of {found[1]}: choose {NAMES[config.audio.features]}"
+        )
+    return rows

@@ -1,0 +1,129 @@
+"""Hallo's audio transformer: the sound acts on background, face and lips separately (arXiv 2406.08801 sec.
+3.2)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import UNetConfig
+from .attention import Attend, Attention, FeedForward, KeysValues, attend
+
+REGIONS = ("full", "face", "lip")
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where one branch acts at one resolution: places (K,) with a mask above 0 and their masks (K, 1)."""
+
+    places: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The three regions of `REGIONS` at one resolution, and how much each weighs."""
+
+    parts: tuple[Region, Region, Region]
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+def read_regions(
+    levels: list[tuple[Tensor, Tensor, Tensor]], weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> dict[int, Regions]:
+    """Masks (L,) in 0..1 of every resolution -> what layers of L tokens read, by L."""
+    return {len(masks[0]): Regions(tuple(_region(m) for m in masks), weights) for masks in levels}
+
+
+def moved(
+    regions: dict[int, Regions] | None, device: torch.device, dtype: torch.dtype
+) -> dict[int, Regions] | None:
+    """To where the model is, in its type."""
+    if regions is None:
+        return None
+    return {
+        count: Regions(
+            tuple(Region(p.places.to(device), p.mask.to(device, dtype)) for p in at.parts), at.weights
+        )
+        for count, at in regions.items()
+    }
+
+
+def _region(mask: Tensor) -> Region:
+    places = mask.nonzero()[:, 0]
+    return Region(places, mask[places, None])
+
+
+class RegionalAudioBlock(nn.Module):
+    """self-attention -> audio cross-attention in each region -> feed-forward; tokens (N, L, D).
+
+    Parameter names are Hallo's; its 1x1 convolutions `zero_conv_*` are linear layers on tokens.
+    """
+
+    def __init__(self, dim: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
+        super().__init__()
+        ops = {"operations": operations, "attend": attend}
+        self.norm1 = operations.LayerNorm(dim)
+        self.attn1 = Attention(dim, config.heads, **ops)
+        self.norm2 = operations.LayerNorm(dim)
+        for branch in range(config.audio_branches):
+            self.add_module(f"attn2_{branch}", Attention(dim, config.heads, config.audio_module_dim, **ops))
+        for region in REGIONS:
+            self.add_module(f"zero_conv_{region}", zeroed(operations.Linear(dim, dim)))
+        self.norm3 = operations.LayerNorm(dim)
+        self.ff = FeedForward(dim, operations)
+        self.branches = config.audio_branches
+
+    def branch(self, region: int) -> Attention:
+        """JoyHallo's regions share one attention, Hallo's have one each."""
+        return getattr(self, f"attn2_{region % self.branches}")
+
+    def keys_values(self, tokens: Tensor) -> list[KeysValues]:
+        return [self.branch(k).keys_values(tokens) for k in range(self.branches)]
+
+    def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: Regions) -> Tensor:
+        x = x + self.attn1(self.norm1(x))
+        x = x + self.regional(x, audio, regions)
+        return x + self.ff(self.norm3(x))
+
+    def regional(self, x: Tensor, audio: list[KeysValues] | None, regions: Regions) -> Tensor:
+        """Each region's attention is computed only where its mask is above 0; elsewhere it leaves the bias
+        of its last layer."""
+        query = None if audio is None else self.norm2(x)
+        total = torch.zeros_like(x if audio is not None else x[:1])
+        for k, (name, region) in enumerate(zip(REGIONS, regions.parts, strict=True)):
+            attention, last = self.branch(k), getattr(self, f"zero_conv_{name}")
+            if audio is None:  # the same bias everywhere, times the mask
+                heard = attention.absent(x) * region.mask
+            else:
+                heard = attention(query[:, region.places], audio[k % self.branches]) * region.mask
+            weight = regions.weights[k]
+            bias = last(torch.zeros_like(x[:1, :1]))
+            total += weight * bias
+            total.index_add_(1, region.places, (last(heard) - bias).to(total.dtype), alpha=weight)
+        return total
+
+
+class RegionalAudioTransformer(nn.Module):
+    """(N, C, H, W) -> same, through one block of `dim` channels, which need not be C."""
+
+    def __init__(
+        self, channels: int, dim: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend
+    ):
+        super().__init__()
+        self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
+        self.proj_in = operations.Conv2d(channels, dim, 1)
+        self.transformer_blocks = nn.ModuleList([RegionalAudioBlock(dim, config, operations, attend)])
+        self.proj_out = operations.Conv2d(dim, channels, 1)
+
+    def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: dict[int, Regions]) -> Tensor:
+        tokens = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
+        tokens = self.transformer_blocks[0](tokens, audio, regions[tokens.shape[1]])
+        return x + self.proj_out(tokens.transpose(1, 2).unflatten(2, x.shape[-2:]))
+
+
+def zeroed(layer: nn.Module) -> nn.Module:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
