@@ -29,6 +29,8 @@ class UNetConfig:
     audio_module_dim: int | None = None  # Hallo: an audio transformer of its own after each spatial one
     audio_branches: int = 3  # cross-attentions in it: one for each region, or 1 that the regions share
     temporal: bool = False
+    # Hallo's inference passes over the temporal modules of levels without attention, trained or not
+    temporal_without_attention: bool = True
     speed_dim: int | None = None
 
 
@@ -58,8 +60,8 @@ class IdentityConfig:
 
     embedding_dim: int = 512
     tokens: int = 4
-    # Hallo repeats (no face, face) over the batch (portrait, motion frames) as a tile, so motion frames are
-    # read with one and the other in turn; its weights were trained with that
+    # Hallo repeats (no face, face) as a tile over a batch that is not ordered so: motion frames, and the
+    # portrait for the frames of a clip, are read with one and the other in turn. Equal numbers need it.
     tiled: bool = False
 
 

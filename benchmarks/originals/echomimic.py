@@ -107,23 +107,29 @@ def load(job: Job) -> Loaded:
     """The original's pipeline with the weights of the four files in job.weights."""
     _use(job.original)
     paths = _paths(job.original, job.variant, job.weights)
-    states = {name: read_state(path) for name, path in paths.items()}
-    reference = _reference().eval()
-    reference.load_state_dict(states["reference_unet"])
+    reference, locator = _reference().eval(), _locator(job.variant)
     with TemporaryDirectory() as base:
         # Left in training mode, as the scripts leave it: nothing in it depends on that.
         denoiser = _denoiser(job.original, job.variant, Path(base), paths["motion_module"])
-    denoiser.load_state_dict(states["denoising_unet"], strict=False)
-    locator = _locator(job.variant)
-    locator.load_state_dict(states["face_locator"])
+    keys = len(read_state(paths["motion_module"]))
+    keys += _fill(reference, paths["reference_unet"], strict=True)
+    keys += _fill(denoiser, paths["denoising_unet"], strict=False)
+    keys += _fill(locator, paths["face_locator"], strict=True)
     pipeline = _pipeline(job, reference, denoiser, locator)
     return Loaded(
         scheduler=pipeline.scheduler,
         denoiser=denoiser,
         vae=pipeline.vae,
         clip=lambda: _clip(job, pipeline),
-        keys=sum(len(state) for state in states.values()),
+        keys=keys,
     )
+
+
+def _fill(net: nn.Module, path: Path, strict: bool) -> int:
+    """Loads a file into a network; returns the number of tensors in the file."""
+    state = read_state(path)
+    net.load_state_dict(state, strict=strict)
+    return len(state)
 
 
 def _use(original: Path) -> None:

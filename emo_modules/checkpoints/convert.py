@@ -28,7 +28,7 @@ def convert(
     with torch.device("meta"):
         model = EMO(family.config)
     parts: dict[str, nn.Module] = dict(model.named_children())
-    Checkpoint(weights, family.config, tensors, family.notes).load_into(parts, "cpu", None)
+    Checkpoint(weights, family.config, tensors, family.notes, family.remedy).load_into(parts, "cpu", None)
     if vae:
         parts["vae"] = load_vae(vae, family.config, "cpu", None)
     if audio_encoder:

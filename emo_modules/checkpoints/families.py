@@ -23,6 +23,13 @@ class Family:
     config: EMOConfig
 
     @property
+    def remedy(self) -> str:
+        return (
+            f"Expected are the weights of {self.title} as released. The file is damaged, of another version, or "
+            f"of several releases: get all of its files again from {self.source}"
+        )
+
+    @property
     def notes(self) -> dict[str, str]:
         return {"title": self.title, "licence": self.licence, "source": self.source}
 
@@ -49,7 +56,12 @@ def _hallo(name: str, branches: int = 3) -> EMOConfig:
         motion_frames=2,
         first_motion="portrait",
         backbone=UNetConfig(
-            reference_attention=True, audio_module_dim=768, audio_branches=branches, temporal=True, **joined
+            reference_attention=True,
+            audio_module_dim=768,
+            audio_branches=branches,
+            temporal=True,
+            temporal_without_attention=False,
+            **joined,
         ),
         reference_net=UNetConfig(out_channels=None, reference_tap=True, **joined),
         audio=AudioConfig(features="hallo"),

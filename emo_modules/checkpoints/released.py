@@ -32,8 +32,12 @@ HALLO_PARTS: Rules = [
     (r"^imageproj\.", "reference_net.identity_projection."),
     (r"^audioproj\.", "audio_projection."),
 ]
-# output layers of V-Express's ReferenceNet, which no one reads
-UNREAD = r"^reference_net\.conv_(norm_)?out\."
+# What the originals' own inference never reads: output layers of V-Express's ReferenceNet, and Hallo's temporal
+# modules where there is no attention (AnimateDiff's, as they were)
+UNREAD = {
+    "v_express": r"^reference_net\.conv_(norm_)?out\.",
+    "hallo": r"^backbone\.(down_blocks\.3|up_blocks\.0)\.motion_modules\.",
+}
 
 
 def is_companion(name: str) -> bool:
@@ -64,7 +68,9 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
         name, tensors = _echomimic(main, state)
     else:
         raise ValueError(f"{main}: expected {EXPECTED}; found {kind_of(list(state))}. {_remedy(main)}")
-    return FAMILIES[name], {key: value for key, value in tensors.items() if not re.search(UNREAD, key)}
+    family = FAMILIES[name]
+    unread = UNREAD.get(family.config.family, "$^")
+    return family, {key: value for key, value in tensors.items() if not re.search(unread, key)}
 
 
 def read_file(file: Path) -> dict[str, Tensor]:

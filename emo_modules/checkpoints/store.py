@@ -40,6 +40,7 @@ class Checkpoint:
     config: EMOConfig
     tensors: dict[str, Tensor]
     notes: dict[str, str]
+    remedy: str
 
     def has(self, part: str) -> bool:
         return any(key.startswith(f"{part}.") for key in self.tensors)
@@ -56,8 +57,7 @@ class Checkpoint:
             key: value.to(device, dtype if value.is_floating_point() else None)
             for key, value in wanted.items()
         }
-        remedy = f"Expected is {EXPECTED}. {WHERE}"
-        load_strict(nn.ModuleDict(modules), state, str(self.path), assign=True, remedy=remedy)
+        load_strict(nn.ModuleDict(modules), state, str(self.path), assign=True, remedy=self.remedy)
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,13 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     if is_released(path):
         family, tensors = read_released(path)
-        return Checkpoint(path, family.config, tensors, family.notes)
+        return Checkpoint(path, family.config, tensors, family.notes, family.remedy)
     files = find_files(path)
     metadata, keys = _agreeing_headers(path, files)
     config = _config(path, metadata, keys)
     _check_parts(path, config, keys)
     notes = {key: value for key, value in metadata.items() if key not in OTHER_METADATA}
-    return Checkpoint(path, config, read_tensors(files), notes)
+    return Checkpoint(path, config, read_tensors(files), notes, f"Expected is {EXPECTED}. {WHERE}")
 
 
 def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], list[str]]:

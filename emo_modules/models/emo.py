@@ -243,7 +243,7 @@ class EMO(Denoiser):
         """Portrait latent (B, C, H, W), the locator's picture (B, C, 8H, 8W), and for the relatives that
         read them a face embedding (B, D) and regions; once per video."""
         tokens = self.reference_net.identity_tokens(identity, portrait)
-        written = self.reference_net.write(portrait, None if tokens is None else tokens.given)
+        written = self.reference_net.portrait(portrait, tokens)
         return self.read_portrait(portrait, written, mask, tokens, regions)
 
     def clip_conditions(

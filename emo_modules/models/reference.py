@@ -57,11 +57,21 @@ class ReferenceNet(UNet):
         blank = self.identity_projection(none)
         return IdentityTokens(blank if embedding is None else self.identity_projection(embedding), blank)
 
+    def portrait(self, latents: Tensor, tokens: IdentityTokens | None) -> list[Layer]:
+        """Portrait latents (B, C, H, W) -> what each layer wrote; of 2B readings where they are tiled."""
+        if tokens is None:
+            return self.write(latents)
+        if not self.identity.tiled:
+            return self.write(latents, tokens.given)
+        both = torch.stack([tokens.blank, tokens.given], dim=1).flatten(0, 1)
+        return self.write(latents.repeat_interleave(2, dim=0), both)
+
     def past(self, motion: Tensor, tokens: IdentityTokens | None) -> Past:
         """Motion latents (B, M, C, H, W) -> features. Raises ValueError for another M than the model's."""
-        if motion.shape[1] != self.motion_frames:
+        count = motion.shape[1]
+        if count != self.motion_frames:
             raise ValueError(
-                f"motion needs {self.motion_frames} frames, got {motion.shape[1]}; pass the last "
+                f"motion needs {self.motion_frames} frames, got {count}; pass the last "
                 f"{self.motion_frames} latents of the previous clip, or None before the first"
             )
         frames = motion.flatten(0, 1)
@@ -69,14 +79,14 @@ class ReferenceNet(UNet):
             written = self.write(frames)
             return Past(written, written)
         if not self.identity.tiled:
-            written = self.write(frames, tokens.given.repeat_interleave(motion.shape[1], dim=0))
+            written = self.write(frames, tokens.given.repeat_interleave(count, dim=0))
             return Past(written, written)
-        # the rows of (portrait, motion frames) without guidance's conditions, then with them
-        blank_half, given_half = (
-            torch.stack([tokens[(first + j) % 2 == 0] for j in range(motion.shape[1])], dim=1).flatten(0, 1)
-            for first in (1, 2 + motion.shape[1])
+        # the rows of (portrait, motion frames) for guidance's half without conditions, then with them
+        blank, given = (
+            torch.stack([tokens.given if row % 2 else tokens.blank for row in rows], dim=1).flatten(0, 1)
+            for rows in (range(1, 1 + count), range(2 + count, 2 + 2 * count))
         )
-        return Past(self.write(frames, given_half), self.write(frames, blank_half))
+        return Past(given=self.write(frames, given), dropped=self.write(frames, blank))
 
 
 def first_motion(portrait: Tensor, config: EMOConfig) -> Tensor | None:

@@ -115,7 +115,7 @@ class TransformerBlock(nn.Module):
         if layer.reference is None:
             return self.attn1(normed)
         own = self.attn1.keys_values(normed)
-        portrait = (t.repeat_interleave(frames, dim=0) for t in layer.reference)
+        portrait = (for_frames(t, len(x) // frames, frames) for t in layer.reference)
         return self.attn1(normed, tuple(torch.cat(pair, dim=1) for pair in zip(own, portrait, strict=True)))
 
     def cross_attention(
@@ -144,6 +144,14 @@ class TransformerBlock(nn.Module):
             grid_positions(*size, features.shape[-1], features) if self.config.reference_positions else None
         )
         return self.attn_ref.keys_values(features, positions)
+
+
+def for_frames(portrait: Tensor, clips: int, frames: int) -> Tensor:
+    """(clips * V, L, D) -> (clips * frames, L, D): the one portrait for all frames of a clip, or V readings
+    of it in turn, of which the one after the last frame's place comes first (`IdentityConfig.tiled`)."""
+    readings = portrait.unflatten(0, (clips, -1))
+    places = (torch.arange(frames, device=portrait.device) + frames) % readings.shape[1]
+    return readings[:, places].flatten(0, 1)
 
 
 class SpatialTransformer(nn.Module):

@@ -50,10 +50,10 @@ class Block(nn.Module):
         config: UNetConfig,
         operations: Any = nn,
         attend: Attend = attend,
-        audio_channels: int | None = None,
+        audio_channels: list[int] | None = None,  # inside each audio module, as Hallo has it
     ):
         super().__init__()
-        self.reads_joined = config.reference_join == "concat"
+        self.reads_joined, self.temporal = config.reference_join == "concat", config.temporal
         time_dim = config.block_out_channels[0] * 4
         self.resnets = nn.ModuleList(
             ResnetBlock(c, out_channels, time_dim, config.norm_groups, operations) for c in channels
@@ -63,9 +63,11 @@ class Block(nn.Module):
         if attention:
             self.attentions = nn.ModuleList(SpatialTransformer(*parts) for _ in range(layers))
         if attention and config.audio_module_dim:
-            inner = (out_channels, audio_channels, config, operations, attend)
-            self.audio_modules = nn.ModuleList(RegionalAudioTransformer(*inner) for _ in range(layers))
-        if config.temporal:
+            self.audio_modules = nn.ModuleList(
+                RegionalAudioTransformer(out_channels, inner, config, operations, attend)
+                for inner in audio_channels
+            )
+        if config.temporal and (attention or config.temporal_without_attention):
             self.motion_modules = nn.ModuleList(TemporalTransformer(*parts) for _ in range(layers))
 
     def layer(self, j: int, h: Tensor, emb: Tensor, layer: Layer, frames: int) -> Tensor:
@@ -74,9 +76,9 @@ class Block(nn.Module):
             h = self.attentions[j](h, layer, frames)
         if hasattr(self, "audio_modules"):
             h = self.audio_modules[j](h, layer.audio, layer.regions)
-        if not hasattr(self, "motion_modules"):
+        if not self.temporal:
             layer.motion = self.motion_tap(h, layer.reference)
-        elif not layer.still:
+        elif hasattr(self, "motion_modules") and not layer.still:
             h = self.motion_modules[j](h, frames, layer.motion, layer.speed)
         return h
 
@@ -95,7 +97,7 @@ class MidBlock(Block):
     """A layer, then one more residual block."""
 
     def __init__(self, channels: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
-        super().__init__([channels], channels, True, config, operations, attend, channels)
+        super().__init__([channels], channels, True, config, operations, attend, [channels])
         self.resnets.append(
             ResnetBlock(channels, channels, config.block_out_channels[0] * 4, config.norm_groups, operations)
         )
@@ -115,7 +117,7 @@ class UNet(nn.Module):
         skips = [widths[0]]
         for i, (width, attention) in enumerate(zip(widths, config.attention_levels, strict=True)):
             inputs = [skips[-1]] + [width] * (config.layers_per_block - 1)
-            block = Block(inputs, width, attention, *parts, widths[max(i - 1, 0)])
+            block = Block(inputs, width, attention, *parts, [widths[max(i - 1, 0)]] + inputs[1:])
             skips += [width] * config.layers_per_block
             if i < len(widths) - 1:
                 block.downsamplers = nn.ModuleList([Resample(width, 2, operations)])
@@ -128,7 +130,9 @@ class UNet(nn.Module):
             for _ in range(config.layers_per_block + 1):
                 inputs.append(below + skips.pop())
                 below = width
-            block = Block(inputs, width, attention, *parts, widths[max(len(widths) - 2 - i, 0)])
+            block = Block(
+                inputs, width, attention, *parts, [widths[max(len(widths) - 2 - i, 0)]] * len(inputs)
+            )
             if i < len(widths) - 1:
                 block.upsamplers = nn.ModuleList([Resample(width, 1, operations)])
             self.up_blocks.append(block)

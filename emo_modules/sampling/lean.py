@@ -55,7 +55,7 @@ class LeanEMO:
         """As `EMO.video_conditions`."""
         net = self.reference_net()
         tokens = net.identity_tokens(identity, portrait)
-        written = net.write(portrait, None if tokens is None else tokens.given)
+        written = net.portrait(portrait, tokens)
         del net
         return self.denoiser.read_portrait(portrait, written, mask, tokens, regions)
 
