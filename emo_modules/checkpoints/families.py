@@ -25,8 +25,8 @@ class Family:
     @property
     def remedy(self) -> str:
         return (
-            f"Expected are the weights of {self.title} as released. The file is damaged, of another version, or "
-            f"of several releases: get all of its files again from {self.source}"
+            f"Expected are the weights of {self.title} as released. The file is damaged, of another version, "
+            f"or of several releases: get all of its files again from {self.source}"
         )
 
     @property

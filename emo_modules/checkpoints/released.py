@@ -32,8 +32,8 @@ HALLO_PARTS: Rules = [
     (r"^imageproj\.", "reference_net.identity_projection."),
     (r"^audioproj\.", "audio_projection."),
 ]
-# What the originals' own inference never reads: output layers of V-Express's ReferenceNet, and Hallo's temporal
-# modules where there is no attention (AnimateDiff's, as they were)
+# What the originals' own inference never reads: output layers of V-Express's ReferenceNet, and Hallo's
+# temporal modules where there is no attention (AnimateDiff's, as they were)
 UNREAD = {
     "v_express": r"^reference_net\.conv_(norm_)?out\.",
     "hallo": r"^backbone\.(down_blocks\.3|up_blocks\.0)\.motion_modules\.",

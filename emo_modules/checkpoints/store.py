@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..config import EMOConfig
 from ..media.tracks import SpeechEncoder, build_speech_encoder
+from ..models.cpu import operations_for
 from ..models.emo import EMO
 from .files import family, find_files, read_header, read_tensors, write_files
 from .released import is_released, read_released
@@ -113,7 +114,7 @@ def load_checkpoint(
     config = found.config
     extras: dict[str, nn.Module] = {}
     with torch.device("meta"):
-        model = EMO(config).eval() if emo else None
+        model = EMO(config, operations_for(device)).eval() if emo else None
         if found.has("vae"):
             extras["vae"] = build_vae(config)
         if found.has("audio_encoder"):

@@ -1,4 +1,4 @@
-"""The command line: animate, avatar, convert, evaluate, prepare-demo-data, train-demo, train-reader, train."""
+"""The command line: animate, convert and evaluate models; draw, prepare and train the demo's."""
 
 import argparse
 import logging

@@ -63,9 +63,12 @@ class AudioEncoder(nn.Module):
         These are transformers' hidden_states; with `do_stable_layer_norm` the last one is taken after the
         final layer norm, as transformers 4 and ComfyUI's own encoder do (transformers 5 takes it before).
         """
+        return self.blocks(self.feature_extractor(waveform))
+
+    def blocks(self, features: Tensor) -> list[Tensor]:
+        """`hidden_states` from the convolutions' output (B, C, T')."""
         encoder = self.encoder
-        features = self.feature_extractor(waveform).transpose(1, 2)
-        hidden, _ = self.feature_projection(features)
+        hidden, _ = self.feature_projection(features.transpose(1, 2))
         hidden = hidden + encoder.pos_conv_embed(hidden)
         stable = self.config.do_stable_layer_norm
         hidden = encoder.dropout(hidden if stable else encoder.layer_norm(hidden))

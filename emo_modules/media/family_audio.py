@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from .audio import SAMPLE_RATE, check_audio
@@ -111,16 +111,9 @@ def _hidden_states(encoder: AudioEncoder, signal: Tensor, positions: Tensor) -> 
     if len(signal) > PIECE_SECONDS * SAMPLE_RATE:
         low, high = math.floor(positions[0].item()), math.ceil(positions[-1].item())
         piece = signal[low * encoder.stride : high * encoder.stride + encoder.receptive_field]
-
-    def resample(_module: nn.Module, _inputs: tuple, features: Tensor) -> Tensor:
-        return _interpolate(features, positions - low)
-
     parameter = next(encoder.parameters())
-    hook = encoder.feature_extractor.register_forward_hook(resample)
-    try:
-        return encoder.hidden_states(piece[None].to(parameter.device, parameter.dtype))
-    finally:
-        hook.remove()
+    features = encoder.feature_extractor(piece[None].to(parameter.device, parameter.dtype))
+    return encoder.blocks(_interpolate(features, positions - low))
 
 
 def _interpolate(features: Tensor, positions: Tensor) -> Tensor:

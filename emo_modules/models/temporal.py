@@ -91,7 +91,7 @@ class TemporalTransformer(nn.Module):
 
     def tokens(self, x: Tensor, frames: int) -> Tensor:
         """(B*F, C, H, W) -> (B*H*W, F, C), normalised frame by frame."""
-        if not x.requires_grad:
+        if torch.is_grad_enabled() and not x.requires_grad:
             # GroupNorm's backward pass in channels-last order crashes when its input needs no gradient
             # (torch 2.13, CPU): the speed stage's first temporal module and its motion maps
             x = x.contiguous()

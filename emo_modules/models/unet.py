@@ -155,6 +155,8 @@ class UNet(nn.Module):
         """timesteps (N,); `added` (N, C0, H, W) is the face locator's features, joined right after the
         first layer."""
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
+        if x.device.type == "cpu":  # oneDNN's convolutions are faster so, and tokens need no transposing
+            x = x.contiguous(memory_format=torch.channels_last)
         h = self.conv_in(x)
         if added is not None:
             h = h + added

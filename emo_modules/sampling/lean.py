@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..checkpoints.store import read_checkpoint
 from ..config import EMOConfig
+from ..models.cpu import operations_for
 from ..models.emo import Conditions, Denoiser, VideoConditions
 from ..models.reference import ReferenceNet, first_motion
 from ..models.regions import Regions
@@ -34,14 +35,14 @@ class LeanEMO:
         """Raises as `load_checkpoint`."""
         found = read_checkpoint(path)
         with torch.device("meta"):
-            denoiser = Denoiser(found.config)
+            denoiser = Denoiser(found.config, operations_for(device))
         found.load_into(dict(denoiser.named_children()), device, dtype)
         return cls(denoiser.eval(), Path(path), torch.device(device), dtype, found.config, len(found.tensors))
 
     def reference_net(self) -> ReferenceNet:
         found = read_checkpoint(self.path)
         with torch.device("meta"):
-            net = ReferenceNet(found.config)
+            net = ReferenceNet(found.config, operations_for(self.device))
         found.load_into({"reference_net": net}, self.device, self.dtype)
         return net.eval()
 
