@@ -128,6 +128,8 @@ class EMOConfig:
     clip_frames: int = 12
     motion_frames: int = 4  # 0: none, clips are joined by `windows`
     first_motion: Literal["zeros", "portrait"] = "zeros"  # motion frames before the first clip
+    # motion frames are decoded and encoded again, as the weights saw them in training: Hallo's inference
+    motion_pixels: bool = False
     windows: WindowConfig | None = None
     backbone: UNetConfig = UNetConfig(reference_attention=True, audio_dim=768, temporal=True, speed_dim=256)
     reference_net: UNetConfig = UNetConfig(out_channels=None, reference_tap=True)

@@ -35,6 +35,7 @@ class Options:
     seed: int = 0
     steps: int | None = None
     cfg: float | None = None
+    guided_steps: tuple[float, float] = (0.0, 1.0)  # guidance from this share of the steps to that one
     solver: str | None = None
     head_speed: float | None = 12.0  # degrees per second; None leaves the speed layers out
     box: Box | None = None  # of the face, in the portrait's pixels
@@ -188,7 +189,7 @@ class Pipeline:
 
         solver = self._solver(options, on_step if progress else None)
         noise = noise_for(config, frames, tuple(reference.shape[-2:]), options.seed, **like)
-        for latents in render_chunks(self.model, video, performance, solver, noise):
+        for latents in render_chunks(self.model, video, performance, solver, noise, self._keep):
             yield latents
             done += 1
 
@@ -198,6 +199,10 @@ class Pipeline:
         if self.config.backbone.speed_dim is None:
             _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
         return torch.full((frames,), float(head_speed))
+
+    def _keep(self, motion: Tensor) -> Tensor:
+        """The last latents (M, C, H, W) of a clip as the next one reads them."""
+        return self.vae.encode(self.vae.decode(motion).clamp(-1, 1)) if self.config.motion_pixels else motion
 
     def _pictures(self, frames: int, pictures: Tensor | None) -> Tensor | None:
         if self.config.face_locator_pictures and (pictures is None or len(pictures) < frames):
@@ -214,6 +219,7 @@ class Pipeline:
             options.solver or default.solver,
             default.steps if options.steps is None else options.steps,
             default.cfg if options.cfg is None else options.cfg,
+            options.guided_steps,
             on_step,
             torch.Generator().manual_seed(options.seed + 1),  # not the starting noise once more
         )

@@ -71,7 +71,8 @@ def test_a_loaded_checkpoint_renders_the_same(tiny_pipeline, tiny_checkpoint, po
         rendered(p.animate(portrait, sound, 16000, FACE))
         for p in (tiny_pipeline, Pipeline.load(tiny_checkpoint))
     )
-    assert torch.equal(saved, loaded)
+    # a loaded model's linear layers are those for its device, which round otherwise
+    assert torch.allclose(saved, loaded, atol=1e-4)
 
 
 def test_half_precision(tiny_checkpoint, tiny_pipeline, portrait, tones):

@@ -124,7 +124,7 @@ def test_guidance_moves_away_from_the_unconditional_prediction():
 
     model, x = SimpleNamespace(predict=predict), randn(0)
     for cfg, expected in ((0.0, 0.0), (1.0, 2.0), (3.5, 7.0)):
-        assert (Solver(model, cfg=cfg).guided(x, torch.zeros(3), Conditions(2.0)) == expected).all()
+        assert (Solver(model).guided(x, torch.zeros(3), Conditions(2.0), cfg) == expected).all()
 
 
 def test_half_precision_costs_no_more_than_the_result_rounded():

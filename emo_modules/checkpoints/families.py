@@ -55,6 +55,7 @@ def _hallo(name: str, branches: int = 3) -> EMOConfig:
         clip_frames=16,
         motion_frames=2,
         first_motion="portrait",
+        motion_pixels=True,
         backbone=UNetConfig(
             reference_attention=True,
             audio_module_dim=768,

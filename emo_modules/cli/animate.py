@@ -32,6 +32,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg", type=float, help="guidance; 1 is off and twice as fast; default: the checkpoint's"
     )
+    parser.add_argument(
+        "--guided-steps",
+        type=float,
+        nargs=2,
+        default=(0.0, 1.0),
+        metavar=("FROM", "TO"),
+        help="guide only from this share of the steps to that one; the others take half the time",
+    )
     parser.add_argument("--solver", choices=sorted(SOLVERS), help="default: the checkpoint's")
     parser.add_argument(
         "--head-speed", type=float, default=12.0, help="degrees per second: 4 calm, 12 normal, 25 active"
@@ -69,6 +77,7 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         steps=options.steps,
         cfg=options.cfg,
+        guided_steps=tuple(options.guided_steps),
         solver=options.solver,
         head_speed=options.head_speed,
         box=Box(*options.box) if options.box else None,

@@ -32,6 +32,9 @@ class Solver:
     name: str = "ddim"
     steps: int = 40
     cfg: float = 3.5
+    # guidance only from this share of the steps to that one (limited interval, arXiv 2404.07724); the other
+    # steps take half the time
+    guided_steps: tuple[float, float] = (0.0, 1.0)
     on_step: Callable[[Step], None] | None = None
     # only "lcm" draws noise between steps
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
@@ -39,19 +42,28 @@ class Solver:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"denoising needs at least 1 step, got {self.steps}")
+        first, last = self.guided_steps
+        if not 0 <= first <= last <= 1:
+            raise ValueError(f"guided steps are a share from 0 to 1 and a larger one, got {first} and {last}")
 
     def predict(self, x: Tensor, t: Tensor, conditions: Conditions | Windows, step: int) -> Tensor:
-        if isinstance(conditions, Windows):
-            return conditions.average(x, step, lambda part, at: self.guided(part, t.expand(len(part)), at))
-        return self.guided(x, t.expand(len(x)), conditions)
+        first, last = (round(share * self.steps) for share in self.guided_steps)
+        cfg = self.cfg if first <= step < last else 1.0
 
-    def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
+        def guided(part: Tensor, at: Conditions) -> Tensor:
+            return self.guided(part, t.expand(len(part)), at, cfg)
+
+        if isinstance(conditions, Windows):
+            return conditions.average(x, step, guided)
+        return guided(x, conditions)
+
+    def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions, cfg: float) -> Tensor:
         """The prediction, moved away from that without portrait and sound; one pass when cfg is 1."""
         prediction = self.model.predict(x, timesteps, conditions)
-        if self.cfg == 1:
+        if cfg == 1:
             return prediction
         without = self.model.predict(x, timesteps, conditions.unconditional())
-        return without + self.cfg * (prediction - without)
+        return without + cfg * (prediction - without)
 
     @torch.no_grad()
     def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
@@ -69,4 +81,5 @@ class Solver:
                 alpha_bar = alphas[t.long()]
                 estimate = clean_estimate(model_input, prediction, alpha_bar, schedule)
                 self.on_step(Step(i + 1, self.steps, estimate))
+            del model_input, prediction  # of a whole video they are large
         return x.to(noise.dtype)
