@@ -16,8 +16,8 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import VideoConditions
 from emo_modules.models.regions import read_regions
-from emo_modules.pipeline import decode_frames
 from emo_modules.sampling.chunks import Performance, render_chunks
+from emo_modules.sampling.decode import decode_frames
 from emo_modules.sampling.lean import LeanEMO
 from emo_modules.sampling.solver import Solver, Step
 
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict]:
     def on_step(step: Step) -> None:
         marks.append(time.perf_counter())
 
-    solver = Solver(model.denoiser, options.solver, scene["steps"], scene["cfg"], on_step)
+    solver = Solver(model.denoiser, options.solver, scene["steps"], scene["cfg"], on_step=on_step)
 
     def solve(noise: Tensor, conditions: object) -> Tensor:
         marks.append(time.perf_counter())

@@ -19,11 +19,11 @@ from .models.emo import EMO, Denoiser
 from .models.regions import moved
 from .sampling.chunks import Performance, chunk_count, noise_for, render_chunks
 from .sampling.cues import face_cues
+from .sampling.decode import decode_beside, decode_frames
 from .sampling.lean import LeanEMO
 from .sampling.solver import Solver, Step
 
 DEMO_CHECKPOINT = Path(__file__).parent / "demo"
-DECODE_BATCH = 12
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class Options:
     cfg: float | None = None
     guided_steps: tuple[float, float] = (0.0, 1.0)  # guidance from this share of the steps to that one
     solver: str | None = None
+    decode_beside: bool = False  # decode a clip while the next one is sampled; for GPUs with room
     head_speed: float | None = 12.0  # degrees per second; None leaves the speed layers out
     box: Box | None = None  # of the face, in the portrait's pixels
     mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
@@ -200,6 +201,11 @@ class Pipeline:
             _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
         return torch.full((frames,), float(head_speed))
 
+    def _frames(self, latents: Iterator[Tensor], options: Options) -> Iterator[Tensor]:
+        if options.decode_beside:
+            return decode_beside(self.vae, latents)
+        return (decode_frames(self.vae, chunk) for chunk in latents)
+
     def _keep(self, motion: Tensor) -> Tensor:
         """The last latents (M, C, H, W) of a clip as the next one reads them."""
         return self.vae.encode(self.vae.decode(motion).clamp(-1, 1)) if self.config.motion_pixels else motion
@@ -219,9 +225,9 @@ class Pipeline:
             options.solver or default.solver,
             default.steps if options.steps is None else options.steps,
             default.cfg if options.cfg is None else options.cfg,
-            options.guided_steps,
             on_step,
             torch.Generator().manual_seed(options.seed + 1),  # not the starting noise once more
+            options.guided_steps,
         )
 
     def animate(
@@ -244,32 +250,10 @@ class Pipeline:
         prepared = self.prepare(portrait, options)
         latents = self.latents(prepared, heard, frames, options, progress)
         return Animation(
-            frames=(decode_frames(self.vae, chunk) for chunk in latents),
+            frames=self._frames(latents, options),
             count=frames,
             fps=self.config.fps,
             audio=fit_to_frames(waveform, sample_rate, frames, self.config.fps),
             sample_rate=sample_rate,
             prepared=prepared,
         )
-
-
-@torch.no_grad()
-def decode_frames(vae: nn.Module, latents: Tensor, batch: int = DECODE_BATCH) -> Tensor:
-    """Latents (F, C, H, W) -> frames (F, H, W, 3) float32 in 0..1 on the CPU.
-
-    Decodes in smaller batches if memory is short. Raises MemoryError when not even one frame fits.
-    """
-    while True:
-        try:
-            pieces = [vae.decode(piece).float().cpu() for piece in latents.split(batch)]
-            return ((torch.cat(pieces) + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
-        except torch.OutOfMemoryError as error:
-            if batch == 1:
-                height, width = latents.shape[-2:]
-                raise MemoryError(
-                    f"not enough memory to decode one frame of {8 * width} x {8 * height} pixels; "
-                    "free memory, use half precision, or lower the size"
-                ) from error
-        # out here the error is gone, and with it the activations that its traceback held
-        _log.warning("not enough memory to decode %d frames at once, trying %d", batch, batch // 2)
-        batch //= 2

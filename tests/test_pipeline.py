@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.media.face import Box
-from emo_modules.pipeline import Animation, Options, Pipeline, decode_frames
+from emo_modules.pipeline import Animation, Options, Pipeline
+from emo_modules.sampling.decode import decode_frames
 from emo_modules.schedule import SOLVERS
 
 FACE = Options(box=Box(20, 16, 50, 52))
@@ -126,7 +127,7 @@ def test_a_checkpoint_without_all_parts_is_refused(tmp_path, tiny_pipeline, save
     path = save_pipeline(tiny_pipeline, tmp_path / "whole.safetensors")
     save_checkpoint(path, tiny_pipeline.config, dict(tiny_pipeline.model.named_children()))
     with pytest.raises(
-        ValueError, match="whole.safetensors has no vae and no audio_encoder; the command line"
+        ValueError, match="whole.safetensors has no vae and no audio_encoder; name files of them with --vae"
     ):
         Pipeline.load(path)
 
@@ -175,3 +176,26 @@ def test_denoising_that_does_not_fit_says_what_to_lower(tiny_pipeline, portrait,
     animation = tiny_pipeline.animate(portrait, tones(0.1, 16000), 16000, FACE)
     with pytest.raises(MemoryError, match="memory for 4 frames of 64 x 64 pixels; free memory, or use half"):
         next(animation.frames)
+
+
+def test_decoding_beside_the_next_clip_gives_the_same_frames(tiny_pipeline, portrait, tones):
+    sound = tones(0.4, 16000)
+    beside = replace(FACE, decode_beside=True)
+    frames, expected = (rendered(tiny_pipeline.animate(portrait, sound, 16000, o)) for o in (beside, FACE))
+    assert len(frames) == 10
+    assert torch.equal(frames, expected)
+
+
+def test_guidance_in_an_interval_lies_between_none_and_all(tiny_pipeline, portrait, tones):
+    def latents(**changes) -> torch.Tensor:
+        options = replace(FACE, steps=4, cfg=3.0, **changes)
+        prepared = tiny_pipeline.prepare(portrait, options)
+        return torch.cat(list(tiny_pipeline.latents(prepared, tones(0.1, 16000)[0], 2, options)))
+
+    everywhere, nowhere = latents(), latents(guided_steps=(0.0, 0.0))
+    early, late = latents(guided_steps=(0.0, 0.5)), latents(guided_steps=(0.5, 1.0))
+    distances = [(part - everywhere).abs().max() for part in (nowhere, early, late)]
+    assert min(distances) > 1e-4
+    assert not torch.equal(early, late)
+    with pytest.raises(ValueError, match="guided steps"):
+        latents(guided_steps=(0.8, 0.2))

@@ -53,6 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
     parser.add_argument("--identity", type=Path, help="face embedding, a .npy of 512 numbers (Hallo)")
     parser.add_argument(
+        "--decode-beside", action="store_true", help="decode a clip while the next one is sampled, on a GPU"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the Backbone: slow start, faster steps"
+    )
+    parser.add_argument(
         "--low-memory", action="store_true", help="hold ReferenceNet only while it reads; same pictures"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -73,10 +79,13 @@ def run(options: argparse.Namespace) -> None:
         options.audio_encoder,
         options.low_memory,
     )
+    if options.compile:
+        pipeline.denoiser.backbone.compile()
     settings = Options(
         seed=options.seed,
         steps=options.steps,
         cfg=options.cfg,
+        decode_beside=options.decode_beside,
         guided_steps=tuple(options.guided_steps),
         solver=options.solver,
         head_speed=options.head_speed,

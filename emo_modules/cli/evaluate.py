@@ -15,7 +15,8 @@ from ..evaluation.clips import Subject
 from ..evaluation.metrics import psnr
 from ..evaluation.reader import load_reader
 from ..media.face import Box
-from ..pipeline import DEMO_CHECKPOINT, Options, Pipeline, decode_frames
+from ..pipeline import DEMO_CHECKPOINT, Options, Pipeline
+from ..sampling.decode import decode_frames
 from ..schedule import SOLVERS
 
 

@@ -32,12 +32,12 @@ class Solver:
     name: str = "ddim"
     steps: int = 40
     cfg: float = 3.5
-    # guidance only from this share of the steps to that one (limited interval, arXiv 2404.07724); the other
-    # steps take half the time
-    guided_steps: tuple[float, float] = (0.0, 1.0)
     on_step: Callable[[Step], None] | None = None
     # only "lcm" draws noise between steps
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    # guidance only from this share of the steps to that one (limited interval, arXiv 2404.07724); the other
+    # steps take half the time
+    guided_steps: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -1,0 +1,105 @@
+"""What a guided step must cost at least: its operations and bytes, and the machine's rate for them.
+
+    python -m benchmarks.floor --family hallo --size 256
+
+prints one JSON line. Operations are counted on tensors without data; the rate is that of one large matrix
+product through oneDNN, or cuBLAS on a GPU.
+"""
+
+import argparse
+import json
+import time
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from emo_modules.checkpoints.families import FAMILIES
+from emo_modules.config import EMOConfig
+from emo_modules.media.face import Box
+from emo_modules.models.cpu import Linear
+from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.regions import moved
+from emo_modules.sampling.cues import face_cues
+
+FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
+MATRIX = 4096
+
+
+def conditions(model: EMO, size: int, device: str) -> Conditions:
+    """Of one clip, without data."""
+    config, frames, latent = model.config, model.config.clip_frames, size // 8
+    like = {"device": device}
+    face = Box(*(share * size for share in FACE))
+    regions = moved(face_cues(config, face, size, size).regions, device, torch.float32)
+    video = model.video_conditions(
+        torch.empty(1, 4, latent, latent, **like),
+        torch.empty(1, config.face_locator_inputs, size, size, **like),
+        None,
+        regions,
+    )
+    rows = (2 * config.audio.context + 1) * config.audio.rows
+    audio = torch.empty(1, frames, rows, config.audio.layers, config.audio.feature_dim, **like)
+    return model.clip_conditions(video, frames, audio, None, None)
+
+
+def operations(config: EMOConfig, size: int) -> tuple[int, int]:
+    """(floating-point operations of a guided step, bytes of the weights that it reads)."""
+    with torch.device("meta"), torch.no_grad():
+        model = EMO(config).eval()
+        given = conditions(model, size, "meta")
+        x = torch.empty(config.clip_frames, 4, size // 8, size // 8)
+        timesteps = torch.zeros(config.clip_frames)
+        with FlopCounterMode(display=False) as counter:
+            model.predict(x, timesteps, given)
+            if config.schedule.cfg != 1:
+                model.predict(x, timesteps, given.unconditional())
+    return counter.get_total_flops(), sum(p.numel() * 4 for p in model.backbone.parameters())
+
+
+def matrix_rate(device: str, dtype: torch.dtype) -> float:
+    """Operations a second of a product of two square matrices, the best of five."""
+    layer = Linear(MATRIX, MATRIX, bias=False, device=device, dtype=dtype)
+    x = torch.randn(MATRIX, MATRIX, device=device, dtype=dtype)
+    best = min(timed(layer, x) for _ in range(5))
+    return 2 * MATRIX**3 / best
+
+
+@torch.no_grad()
+def timed(layer: torch.nn.Module, x: Tensor) -> float:
+    start = time.perf_counter()
+    layer(x)
+    if x.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--family", choices=sorted(FAMILIES), required=True)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config = FAMILIES[options.family].config
+    flops, weights = operations(config, options.size)
+    rate = matrix_rate(options.device, getattr(torch, options.dtype))
+    print(
+        json.dumps(
+            {
+                "family": options.family,
+                "size": options.size,
+                "frames": config.clip_frames,
+                "teraflop_per_step": round(flops / 1e12, 3),
+                "weights_gigabyte": round(weights / 1e9, 2),
+                "matrix_gigaflop_per_second": round(rate / 1e9),
+                "floor_seconds_per_step": round(flops / rate, 3),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
