@@ -10,6 +10,8 @@ from ..models.emo import EMO, Conditions
 from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
 from .windows import Windows
 
+STATELESS = ("ddim-diffusers",)  # each step follows from the one before alone
+
 
 @dataclass(frozen=True)
 class Step:
@@ -17,7 +19,8 @@ class Step:
 
     index: int  # 1 .. total
     total: int
-    estimate: Tensor  # (F, C, H, W): the clean latents as they look now
+    # (F, C, H, W): the clean latents as they look now; of a whole video perhaps the first clip's
+    estimate: Tensor
 
 
 class Cancelled(RuntimeError):
@@ -26,7 +29,8 @@ class Cancelled(RuntimeError):
 
 @dataclass(frozen=True)
 class Solver:
-    """`solve(noise, conditions)`: from noise (F, C, H, W) to clean latents of one clip."""
+    """`solve(noise, conditions)`: from noise (F, C, H, W) to clean latents of one clip, or of a whole video
+    in windows, whose noise may be overwritten."""
 
     model: EMO
     name: str = "ddim"
@@ -72,14 +76,27 @@ class Solver:
         scheduler.set_timesteps(self.steps, device=noise.device)
         alphas = alphas_cumprod(schedule).to(noise.device, torch.float32)
         draws = {"generator": self.generator} if self.name == "lcm" else {}
-        x = noise.float() * scheduler.init_noise_sigma  # half precision would add grain
+        pieces = self.pieces(len(noise))
+        x = noise.float()  # half precision would add grain
+        if scheduler.init_noise_sigma != 1:
+            x = x * scheduler.init_noise_sigma
         for i, t in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(x, t)
             prediction = self.predict(model_input.to(noise.dtype), t, conditions, i).float()
-            x = scheduler.step(prediction, t, x, **draws, return_dict=False)[0]
             if self.on_step is not None:
-                alpha_bar = alphas[t.long()]
-                estimate = clean_estimate(model_input, prediction, alpha_bar, schedule)
-                self.on_step(Step(i + 1, self.steps, estimate))
+                shown = pieces[0]
+                estimate = clean_estimate(model_input[shown], prediction[shown], alphas[t.long()], schedule)
+            if len(pieces) == 1:
+                x = scheduler.step(prediction, t, x, **draws, return_dict=False)[0]
+            else:
+                for piece in pieces:
+                    x[piece] = scheduler.step(prediction[piece], t, x[piece], return_dict=False)[0]
             del model_input, prediction  # of a whole video they are large
+            if self.on_step is not None:
+                self.on_step(Step(i + 1, self.steps, estimate))
         return x.to(noise.dtype)
+
+    def pieces(self, frames: int) -> list[slice]:
+        """What a step is taken for at once: a method without memory needs no room for a whole video's."""
+        size = self.model.config.clip_frames if self.name in STATELESS else frames
+        return [slice(start, start + size) for start in range(0, frames, size)]

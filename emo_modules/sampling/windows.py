@@ -44,4 +44,4 @@ class Windows:
             predicted = predict(x[places].to(self.device), self.at(frames))
             total.index_add_(0, places, predicted.to(total))
             count[places] += 1
-        return total / count
+        return total.div_(count)
