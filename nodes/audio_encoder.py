@@ -14,27 +14,28 @@ class LoadAudioEncoder(io.ComfyNode):
             node_id="LoadAudioEncoder",
             display_name="EMO Load Audio Encoder",
             category=CATEGORY,
-            description="Loads the speech encoder that an EMO model was trained on. It also works in core's "
-            "Audio Encoder Encode.",
+            description="Loads the speech encoder that a model was trained on. A wav2vec2 also works in "
+            "core's Audio Encoder Encode.",
             inputs=[
                 io.Combo.Input(
                     "audio_encoder_name",
                     options=audio_encoder_names(),
                     default=DEMO,
-                    tooltip="emo/... is the encoder inside a checkpoint of models/emo; the others are "
-                    "wav2vec2 files in models/audio_encoders.",
+                    tooltip="emo/... is the encoder inside a checkpoint of models/emo; the others are files "
+                    "in models/audio_encoders: wav2vec2-base-960h for Hallo and V-Express, "
+                    "chinese-wav2vec2-base for JoyHallo, whisper-tiny for EchoMimic.",
                 ),
                 io.Boolean.Input(
                     "normalize",
                     default=True,
-                    tooltip="For files of models/audio_encoders: bring the sound to zero mean and unit "
-                    "variance. On for wav2vec2-base-960h, off for chinese-wav2vec2-base. A checkpoint's own "
-                    "encoder knows by itself.",
+                    tooltip="For wav2vec2 files of models/audio_encoders: bring the sound to zero mean and "
+                    "unit variance. On for wav2vec2-base-960h, off for chinese-wav2vec2-base. A "
+                    "checkpoint's own encoder knows by itself, whisper does not use it.",
                     **known(io.Boolean.Input, advanced=True),
                 ),
             ],
             outputs=[io.AudioEncoder.Output("AUDIO_ENCODER", display_name="audio_encoder")],
-            **known(io.Schema, search_aliases=["emo", "wav2vec2"]),
+            **known(io.Schema, search_aliases=["emo", "wav2vec2", "whisper"]),
         )
 
     @classmethod

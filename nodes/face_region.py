@@ -6,12 +6,12 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..emo_modules.media.face import Box, crop_to_face, find_face, region_mask
-from ..emo_modules.pipeline import FACE_MARGIN
+from ..emo_modules.sampling.cues import FACE_MARGIN
 from .managed.boxes import boxes_of
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.sampling import emo_config
-from .schema import CATEGORY, CropType, known, wired
+from .schema import CATEGORY, CropType, LandmarksType, known, wired
 
 WITHOUT_MODEL = 512  # pixels: the paper's size
 MAX_SIDE = 16384
@@ -153,7 +153,7 @@ def _inputs() -> list[io.Input]:
             # newer pages would put a widget here that always sends a box
             extra_dict={"forceInput": True},
         ),
-        io.Custom("FACE_LANDMARKS").Input(
+        LandmarksType.Input(
             "face_landmarks", optional=True, tooltip="From core's MediaPipe Face Landmarker."
         ),
     ]

@@ -1,13 +1,18 @@
 """LoadEMOModel."""
 
+import logging
+
 from comfy_api.latest import io
 
-from ..emo_modules.checkpoints.store import read_checkpoint
+from ..emo_modules.checkpoints.store import Checkpoint, read_checkpoint
 from .managed.files import DEMO, checkpoint_names, checkpoint_path
 from .managed.model import DTYPES, choose_dtypes, load_denoiser
+from .managed.notices import shown_on
 from .managed.reference import load_reference_net
 from .managed.vae import load_vae
 from .schema import CATEGORY, ReferenceNetType, allowed, known
+
+SEARCHED = ["emo", "talking portrait", "lip sync", "echomimic", "hallo", "joyhallo", "v-express"]
 
 
 class LoadEMOModel(io.ComfyNode):
@@ -17,15 +22,18 @@ class LoadEMOModel(io.ComfyNode):
             node_id="LoadEMOModel",
             display_name="EMO Load Model",
             category=CATEGORY,
-            description="Loads an EMO checkpoint: the model that makes the video, ReferenceNet that reads "
-            "the portrait, and the VAE when the file has one.",
+            description="Loads EMO, or the published weights of its relatives EchoMimic, Hallo, Hallo2, "
+            "JoyHallo and V-Express: the model that makes the video, ReferenceNet that reads the portrait, "
+            "and the VAE when the file has one.",
             inputs=[
                 io.Combo.Input(
                     "checkpoint",
                     options=checkpoint_names(),
                     default=DEMO,
                     tooltip="The demo model comes with the pack: stylised faces, 128 x 128, runs on a CPU. "
-                    "Other checkpoints belong in models/emo.",
+                    "Others belong in models/emo, as they were released: net.pth of Hallo, Hallo2 or "
+                    "JoyHallo; of EchoMimic or V-Express denoising_unet, which finds the set's other files "
+                    "beside it.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -39,9 +47,15 @@ class LoadEMOModel(io.ComfyNode):
             outputs=[
                 io.Model.Output("MODEL", display_name="model"),
                 ReferenceNetType.Output("REFERENCE_NET", display_name="reference_net"),
-                io.Vae.Output("VAE", display_name="vae", tooltip="Empty when the checkpoint has no VAE."),
+                io.Vae.Output(
+                    "VAE",
+                    display_name="vae",
+                    tooltip="Empty when the checkpoint has no VAE, as the relatives' have none: use Load "
+                    "VAE with vae-ft-mse-840000.",
+                ),
             ],
-            **known(io.Schema, search_aliases=["emo", "talking portrait", "lip sync"]),
+            hidden=[io.Hidden.unique_id],
+            **known(io.Schema, search_aliases=SEARCHED),
         )
 
     @classmethod
@@ -54,8 +68,23 @@ class LoadEMOModel(io.ComfyNode):
         sample = next(iter(found.tensors.values()))
         parameters = sum(tensor.numel() for tensor in found.tensors.values())
         weights, arithmetic = choose_dtypes(dtype, parameters, sample.dtype)
-        return io.NodeOutput(
-            load_denoiser(found, weights, arithmetic),
-            load_reference_net(found, weights, arithmetic),
-            load_vae(found),
+        with shown_on(cls.hidden.unique_id) as log:
+            _introduce(found, log)
+            return io.NodeOutput(
+                load_denoiser(found, weights, arithmetic),
+                load_reference_net(found, weights, arithmetic),
+                load_vae(found),
+            )
+
+
+def _introduce(checkpoint: Checkpoint, log: logging.Logger) -> None:
+    """Whose weights these are, under which licence, and what has to be loaded besides."""
+    notes = checkpoint.notes
+    if "licence" in notes:
+        log.info(
+            "%s. Licence of the weights: %s.", notes.get("title", checkpoint.path.name), notes["licence"]
         )
+    if "source" in notes:
+        log.info("From %s.", notes["source"])
+    if not checkpoint.has("vae"):
+        log.info("No VAE inside: use Load VAE, with vae-ft-mse-840000 for Stable Diffusion 1.5's size.")

@@ -3,13 +3,15 @@
 import logging
 from typing import Any
 
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..emo_modules.config import EMOConfig
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
-from .schema import CATEGORY, ReferenceNetType, ReferenceType, known, wired
+from .schema import CATEGORY, FaceEmbeddingType, ReferenceNetType, ReferenceType, known, wired
 
 SNAP = 8  # the VAE's pixels per latent
 
@@ -30,6 +32,14 @@ class ReferenceNetEncode(io.ComfyNode):
                     tooltip="The portrait, cropped to the model's size by EMO Face Region. The video gets "
                     "this picture's size; sides that are no multiple of 8 lose up to 7 pixels at the edges.",
                 ),
+                io.MultiType.Input(
+                    "identity",
+                    types=[FaceEmbeddingType, io.Float],
+                    optional=True,
+                    tooltip="For Hallo, Hallo2 and JoyHallo: insightface's embedding of the face, 512 "
+                    "numbers as a tensor or a list, not normalised. Without it they take the face from the "
+                    "picture alone.",
+                ),
             ],
             outputs=[ReferenceType.Output("REFERENCE", display_name="reference")],
             hidden=[io.Hidden.unique_id],
@@ -37,11 +47,13 @@ class ReferenceNetEncode(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, reference_net: Any, vae: Any, image: Any) -> bool | str:
-        return wired(reference_net=reference_net, vae=vae, image=image)
+    def validate_inputs(cls, reference_net: Any, vae: Any, image: Any, identity: Any = None) -> bool | str:
+        return wired(reference_net=reference_net, vae=vae, image=image, identity=identity)
 
     @classmethod
-    def execute(cls, reference_net: ReferenceNet, vae: Any, image: Tensor) -> io.NodeOutput:
+    def execute(
+        cls, reference_net: ReferenceNet, vae: Any, image: Tensor, identity: Any = None
+    ) -> io.NodeOutput:
         if vae is None:
             raise ValueError(
                 f"{reference_net.config.name} came without a VAE: connect Load VAE with the one it was "
@@ -49,7 +61,27 @@ class ReferenceNetEncode(io.ComfyNode):
             )
         with shown_on(cls.hidden.unique_id) as log:
             picture = snapped(one_picture(image, log), log)
-            return io.NodeOutput(encode_reference(reference_net, vae, picture[None]))
+            face = embedding(identity, reference_net.config, log)
+            return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face))
+
+
+def embedding(identity: Any, config: EMOConfig, log: logging.Logger) -> Tensor | None:
+    """A face embedding (1, D) for weights that read one. Raises ValueError for another number of values."""
+    if config.identity is None:
+        if identity is not None:
+            log.warning("%s reads no face embedding: identity is ignored", config.name)
+        return None
+    if identity is None:
+        log.info("No identity is connected: %s takes the face from the picture alone.", config.name)
+        return None
+    values = torch.as_tensor(identity, dtype=torch.float32).flatten()
+    wanted = config.identity.embedding_dim
+    if len(values) != wanted or not values.isfinite().all():
+        raise ValueError(
+            f"identity is a face embedding of {wanted} finite numbers, got {len(values)}: connect "
+            "insightface's embedding of one face"
+        )
+    return values[None]
 
 
 def snapped(picture: Tensor, log: logging.Logger) -> Tensor:

@@ -1,5 +1,6 @@
 """EMOSampler."""
 
+import logging
 from typing import Any
 
 import comfy.model_management
@@ -8,13 +9,15 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..emo_modules.config import EMOConfig
 from ..emo_modules.media.audio import fit_to_frames, frame_count, to_mono_16k
-from ..emo_modules.sampling.chunks import Performance, chunk_count
+from ..emo_modules.sampling.chunks import Performance
 from .managed.audio import one_sound, speech_features
+from .managed.cues import cues_of, pictures_of
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, matching_config, render
-from .schema import CATEGORY, ReferenceType, allowed, known, wired
+from .schema import CATEGORY, LandmarksType, ReferenceType, allowed, known, wired
 
 
 class EMOSampler(io.ComfyNode):
@@ -25,7 +28,8 @@ class EMOSampler(io.ComfyNode):
             display_name="EMO Sampler",
             category=CATEGORY,
             description="Renders the whole audio, clip by clip: each clip goes on from the last frames of "
-            "the one before. The video is exactly as long as the audio.",
+            "the one before, or, with EchoMimic and V-Express, overlaps it. The video is exactly as long as "
+            "the audio.",
             inputs=_inputs(),
             outputs=[
                 io.Latent.Output("LATENT", display_name="latent", tooltip="All frames, one after another."),
@@ -46,13 +50,23 @@ class EMOSampler(io.ComfyNode):
         audio: Any,
         audio_encoder: Any,
         mask: Any = None,
+        landmark_pictures: Any = None,
+        face_landmarks: Any = None,
     ) -> bool | str:
         listed = allowed(
             sampler_name=(sampler_name, comfy.samplers.KSampler.SAMPLERS), scheduler=(scheduler, SCHEDULERS)
         )
         if listed is not True:
             return listed
-        return wired(model=model, reference=reference, audio=audio, audio_encoder=audio_encoder, mask=mask)
+        return wired(
+            model=model,
+            reference=reference,
+            audio=audio,
+            audio_encoder=audio_encoder,
+            mask=mask,
+            landmark_pictures=landmark_pictures,
+            face_landmarks=face_landmarks,
+        )
 
     @classmethod
     def execute(
@@ -64,6 +78,8 @@ class EMOSampler(io.ComfyNode):
         speed: float | list[float],
         preview: bool = True,
         mask: Tensor | None = None,
+        landmark_pictures: Tensor | None = None,
+        face_landmarks: Any = None,
         **sampling: Any,
     ) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
@@ -71,18 +87,17 @@ class EMOSampler(io.ComfyNode):
             waveform, rate = one_sound(audio, log)
             frames = frame_count(waveform.shape[-1], rate, config.fps)
             mono = to_mono_16k(waveform, rate)
-            if config.backbone.speed_dim is None:
-                log.warning("%s has no speed layers: the speed is ignored", config.name)
+            size = tuple(8 * side for side in reference.portrait.shape[-2:])
             performance = Performance(
-                speech_features(audio_encoder, mono, frames, config), _per_frame(speed, frames)
+                speech_features(audio_encoder, mono, frames, config),
+                _per_frame(speed, frames, config, log),
+                pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
             )
-            show = Show(
-                Preview(model, reference) if preview else None,
-                cls.hidden.unique_id,
-                chunk_count(frames, config),
-            )
+            cues = cues_of(config, mask, face_landmarks, size, log)
+            show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
+            video = render(model, reference, performance, frames, cues, Sampling(**sampling), show.step)
             clips, done = [], 0
-            for latents in render(model, reference, performance, mask, Sampling(**sampling), show.step):
+            for latents in video:
                 show.clip(len(clips), model.model.process_latent_in(latents), done, mono, config.fps)
                 clips.append(latents.to(comfy.model_management.intermediate_device()))
                 done += len(latents)
@@ -93,7 +108,10 @@ class EMOSampler(io.ComfyNode):
 
 
 def _inputs() -> list[io.Input]:
-    advanced = {"advanced": True}
+    return [*_sources(), *_sampling(), *_performance()]
+
+
+def _sources() -> list[io.Input]:
     return [
         io.Model.Input("model", tooltip="From EMO Load Model; LoRAs and Torch Compile may stand between."),
         ReferenceType.Input("reference", tooltip="Who speaks. From EMO Reference Net Encode."),
@@ -101,9 +119,14 @@ def _inputs() -> list[io.Input]:
         io.MultiType.Input(
             "audio_encoder",
             types=[io.AudioEncoder, io.AudioEncoderOutput],
-            tooltip="From EMO Load Audio Encoder. Core's Load Audio Encoder and Audio Encoder Encode fit "
-            "too, but take the audio in one piece.",
+            tooltip="From EMO Load Audio Encoder: whisper-tiny for EchoMimic, wav2vec2-base-960h for Hallo "
+            "and V-Express. For EMO's own models core's audio encoder nodes fit too.",
         ),
+    ]
+
+
+def _sampling() -> list[io.Input]:
+    return [
         io.Int.Input(
             "seed",
             default=0,
@@ -118,7 +141,8 @@ def _inputs() -> list[io.Input]:
             min=0,
             max=1000,
             tooltip="Denoising steps of each clip; time grows in proportion. 0 takes the model's own: "
-            "2 for the demo, 40 for the paper's.",
+            "2 for the demo, 40 for the paper's and Hallo, 30 for EchoMimic, 6 for its accelerated weights, "
+            "25 for V-Express.",
         ),
         io.Float.Input(
             "cfg",
@@ -127,7 +151,8 @@ def _inputs() -> list[io.Input]:
             max=30.0,
             step=0.1,
             tooltip="How much portrait and sound weigh. Other than 1 takes twice the time. 0 takes the "
-            "model's own: 1 for the demo, 3.5 for the paper's.",
+            "model's own: 1 for the demo and accelerated EchoMimic, 2.5 for EchoMimic, 3.5 for the paper's, "
+            "Hallo and V-Express.",
         ),
         io.Combo.Input(
             "sampler_name",
@@ -141,6 +166,11 @@ def _inputs() -> list[io.Input]:
             default=AS_TRAINED,
             tooltip="Which noise levels the steps visit. as trained takes those the model was made for.",
         ),
+    ]
+
+
+def _performance() -> list[io.Input]:
+    return [
         io.Float.Input(
             "speed",
             default=12.0,
@@ -148,7 +178,8 @@ def _inputs() -> list[io.Input]:
             max=60.0,
             step=0.5,
             tooltip="How fast the head turns, in degrees per second: 4 calm, 12 normal, 25 active. EMO Head "
-            "Speed gives one value a frame.",
+            "Speed gives one value a frame. EchoMimic, Hallo and V-Express have no layers for it and ignore "
+            "it.",
         ),
         io.Float.Input(
             "audio_scale",
@@ -163,19 +194,36 @@ def _inputs() -> list[io.Input]:
             optional=True,
             tooltip="Where the face may be. From EMO Face Region; several are united.",
         ),
+        io.Image.Input(
+            "landmark_pictures",
+            optional=True,
+            tooltip="For EchoMimic's pose weights: drawn landmarks, one picture for each frame. The last "
+            "one is held. Instead of them, face_landmarks of a driving video will do.",
+        ),
+        LandmarksType.Input(
+            "face_landmarks",
+            optional=True,
+            tooltip="From core's MediaPipe Face Landmarker on EMO Face Region's image: says where eyes and "
+            "lips are, which are estimated without. For EchoMimic's pose weights, of a driving video.",
+        ),
         io.Boolean.Input(
             "preview",
             default=True,
             optional=True,
             tooltip="Show every step's picture, and each finished clip with its sound. Costs a few "
             "hundredths of the time.",
-            **known(io.Boolean.Input, **advanced),
+            **known(io.Boolean.Input, advanced=True),
         ),
     ]
 
 
-def _per_frame(speed: float | list[float], frames: int) -> Tensor:
+def _per_frame(
+    speed: float | list[float], frames: int, config: EMOConfig, log: logging.Logger
+) -> Tensor | None:
     """One value for each frame; the last one is held, what is beyond the audio is dropped."""
+    if config.backbone.speed_dim is None:
+        log.warning("%s has no speed layers: the speed is ignored", config.name)
+        return None
     values = [float(v) for v in speed] if isinstance(speed, list | tuple) else [float(speed)]
     if not values:
         raise ValueError("the speed is an empty list: it needs at least one value, in degrees per second")

@@ -11,6 +11,8 @@ CATEGORY = "EMO"
 ReferenceNetType = io.Custom("EMO_REFERENCE_NET")
 ReferenceType = io.Custom("EMO_REFERENCE")
 CropType = io.Custom("EMO_CROP")
+FaceEmbeddingType = io.Custom("FACE_EMBEDDING")
+LandmarksType = io.Custom("FACE_LANDMARKS")  # core's, in newer versions
 
 
 def allowed(**choices: tuple[str | None, list[str]]) -> bool | str:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from emo_modules.checkpoints.families import FAMILIES
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COMFY = PROJECT["tool"]["comfy"]
@@ -24,13 +26,19 @@ NODES = {
     "LoadAudioEncoder": "audio_encoder_name normalize",
     "FaceRegionMask": "image box_x box_y box_width box_height face_index crop_width crop_height "
     "model mask bounding_box face_landmarks",
-    "ReferenceNetEncode": "reference_net vae image",
+    "ReferenceNetEncode": "reference_net vae image identity",
     "EMOHeadSpeed": "mode speed curve fps audio",
     "EMOSampler": "model reference audio audio_encoder seed steps cfg sampler_name scheduler speed "
-    "audio_scale mask preview",
+    "audio_scale mask landmark_pictures face_landmarks preview",
     "FramesToVideo": "fps filename_prefix save_output crf images samples vae audio",
     "EMOPasteBack": "images original crop feather",
     "EMOExample": "",
+}
+# The files of a released set, where it has several.
+SETS = {
+    "echomimic": {"denoising_unet", "motion_module", "reference_unet", "face_locator"},
+    "echomimic_acc": {"denoising_unet_acc", "motion_module_acc", "reference_unet", "face_locator"},
+    "v_express": {"denoising_unet", "motion_module", "reference_net", "audio_projection", "v_kps_guider"},
 }
 # In ComfyUI's own requirements.txt since 0.3.64.
 WITH_COMFYUI = {"av", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
@@ -122,15 +130,52 @@ def test_the_entry_for_the_managers_list_is_complete() -> None:
     assert entry["install_type"] == "git-clone"
 
 
+def listed_models() -> list[dict[str, str]]:
+    return json.loads((ROOT / "docs/manager/model-list.json").read_text(encoding="utf-8"))["models"]
+
+
 def test_the_entries_for_the_managers_model_list_are_complete() -> None:
-    models = json.loads((ROOT / "docs/manager/model-list.json").read_text(encoding="utf-8"))["models"]
+    models = listed_models()
     fields = ["name", "type", "base", "save_path", "description", "reference", "filename", "url", "size"]
     assert models
     for model in models:
         assert list(model) == fields
         assert all(isinstance(value, str) and value for value in model.values())
         assert model["url"].startswith(model["reference"] + "/resolve/main/")
-        assert model["filename"].endswith(".safetensors")
+        assert model["filename"].endswith((".safetensors", ".pth", ".pt", ".bin"))
+        assert re.fullmatch(r"[\d.]+[MG]B", model["size"])
+    places = [(model["save_path"], model["filename"]) for model in models]
+    assert len(set(places)) == len(places)
+
+
+def test_the_managers_list_has_every_released_set_whole_and_says_its_licence() -> None:
+    models = listed_models()
+    for name in ("echomimic", "echomimic_acc", "hallo", "hallo2", "joyhallo", "v_express"):
+        family = FAMILIES[name]
+        entries = [
+            model for model in models if model["reference"] == family.source and model["type"] == "emo"
+        ]
+        licence = family.licence.split(",")[0].removeprefix("for ")
+        assert all(licence in model["description"] for model in entries), name
+        files = {Path(model["filename"]).stem for model in entries}
+        assert files >= SETS.get(name, {"net"})
+
+
+def test_the_workflows_link_the_models_that_the_managers_list_has() -> None:
+    """From these properties the page says which models are missing, and where to get them."""
+    known = {(model["filename"], model["url"], model["save_path"]) for model in listed_models()}
+    found = 0
+    for path in (ROOT / "workflows").glob("*.json"):
+        graph = json.loads(path.read_text(encoding="utf-8"))
+        for node in graph["nodes"]:
+            linked = node["properties"].get("models", [])
+            if node["type"] in ("LoadEMOModel", "LoadAudioEncoder", "VAELoader") and linked:
+                found += 1
+                assert node["widgets_values"][0] == linked[0]["name"]
+                assert {(model["name"], model["url"], model["directory"]) for model in linked} <= known
+                # older pages look here for what the chosen file needs beside it
+                assert all(model in graph["models"] for model in linked)
+    assert found == 6
 
 
 # ComfyUI

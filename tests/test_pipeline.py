@@ -152,7 +152,7 @@ class Hungry(nn.Module):
 def test_decoding_takes_smaller_batches_when_memory_is_short(caplog):
     latents = torch.randn(14, 4, 2, 3)
     vae = Hungry(3)
-    frames = decode_frames(vae, latents)
+    frames = decode_frames(vae, latents, 12)
     assert torch.equal(frames, decode_frames(Hungry(99), latents))
     assert vae.sizes == [12, 6, 3, 3, 3, 3, 2]
     assert [r.getMessage() for r in caplog.records] == [

@@ -8,8 +8,9 @@ from torch import nn
 from ..models.emo import EMO
 from .encoders import load_audio_encoder, load_vae
 from .families import Family
-from .released import read_released
-from .store import Checkpoint, save_checkpoint
+from .files import read_header
+from .released import EXPECTED, read_released
+from .store import CONFIG, Checkpoint, save_checkpoint
 
 
 def convert(
@@ -24,6 +25,10 @@ def convert(
 
     Raises ValueError naming the file when a key is missing, left over or of another shape.
     """
+    if output.suffix != ".safetensors":
+        raise ValueError(f"{output}: a converted file is a .safetensors file; name it so")
+    if weights.suffix == ".safetensors" and CONFIG in read_header(weights, EXPECTED)[0]:
+        raise ValueError(f"{weights}: is a converted file already; use it as it is")
     family, tensors = read_released(weights)
     with torch.device("meta"):
         model = EMO(family.config)
@@ -33,5 +38,6 @@ def convert(
         parts["vae"] = load_vae(vae, family.config, "cpu", None)
     if audio_encoder:
         parts["audio_encoder"] = load_audio_encoder(audio_encoder, family.config, "cpu")
+    output.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(output, family.config, parts, family.notes, dtype)
     return family

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
-from ..media.tracks import SpeechEncoder
+from ..media.tracks import NAMES, SpeechEncoder
 from .files import family
 from .released import read_file
 from .rename import load_strict, rename
@@ -14,10 +14,11 @@ from .vae import build_vae
 from .wav2vec2 import build_wav2vec2
 from .whisper import build_whisper
 
-VAE_REMEDY = (
-    "Expected is the VAE of Stable Diffusion 1.5, such as vae-ft-mse-840000-ema-pruned.safetensors or "
-    "diffusion_pytorch_model.safetensors of stabilityai/sd-vae-ft-mse."
+VAE_EXPECTED = (
+    "the VAE of Stable Diffusion 1.5, such as vae-ft-mse-840000-ema-pruned.safetensors or "
+    "diffusion_pytorch_model.safetensors of stabilityai/sd-vae-ft-mse"
 )
+VAE_REMEDY = f"Expected is {VAE_EXPECTED}."
 # diffusers' names before its attention blocks were one class
 OLD_VAE_NAMES = [
     (r"\.attentions\.0\.query\.", ".attentions.0.to_q."),
@@ -31,7 +32,7 @@ def load_vae(
     file: Path, config: EMOConfig, device: torch.device | str, dtype: torch.dtype | None
 ) -> nn.Module:
     """The VAE that `config` names, in eval mode. Raises ValueError when the file holds another one."""
-    state = vae_state(read_file(file), config, str(file))
+    state = vae_state(read_file(file, VAE_EXPECTED), config, str(file))
     with torch.device("meta"):
         vae = build_vae(config)
     moved = {key: value.to(device, dtype) for key, value in state.items()}
@@ -54,7 +55,7 @@ def vae_state(state: dict[str, Tensor], config: EMOConfig, source: str) -> dict[
 
 def load_audio_encoder(file: Path, config: EMOConfig, device: torch.device | str) -> SpeechEncoder:
     """The encoder that the weights were trained on. Raises ValueError when the file holds another one."""
-    state = read_file(file)
+    state = read_file(file, NAMES[config.audio.features])
     if config.audio.features == "whisper":
         return build_whisper(state, str(file)).to(device)
     return build_wav2vec2(state, config.audio.normalize, str(file)).to(device)

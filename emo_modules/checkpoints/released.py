@@ -4,6 +4,7 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
     FileNotFoundError when a file of the set is not there.
     """
     main = _main_file(path)
-    state = read_file(main)
+    state = _state(main)
     if any(key.startswith("denoising_unet.") for key in state):
         name, tensors = _hallo(main, state)
     elif any(".attn1_5." in key for key in state):
@@ -73,23 +74,37 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
     return family, {key: value for key, value in tensors.items() if not re.search(unread, key)}
 
 
-def read_file(file: Path) -> dict[str, Tensor]:
-    """A state dict from safetensors, or from a pickle of tensors only. Raises ValueError as above."""
+def read_file(file: Path, expected: str = EXPECTED) -> dict[str, Any]:
+    """What a safetensors file holds, or a pickle of tensors only. Raises ValueError as above."""
     if file.suffix == ".safetensors":
-        read_header(file, EXPECTED)
+        read_header(file, expected)
         return read_tensors([file])
     if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file}: expected {EXPECTED}; found {what_is(file)}. Get the file again")
+        raise ValueError(f"{file}: expected {expected}; found {_what_is_no_zip(file)}. Get the file again")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{file}: expected a pickle of tensors; found one that is damaged or holds code ({reason}). "
-            "It was not run: get the file again, from where it was released"
+            f"{file}: expected {expected}; found a pickle that is damaged or holds code, which was not run. "
+            "Get the file again, from where it was released"
         ) from error
     if not isinstance(state, dict):
-        raise ValueError(f"{file}: expected a dictionary of tensors; found {type(state).__name__}")
+        raise ValueError(f"{file}: expected {expected}; found {type(state).__name__}. Get the file again")
+    return state
+
+
+def _what_is_no_zip(file: Path) -> str:
+    """torch.save writes zip archives, whose table stands at their end."""
+    with file.open("rb") as stream:
+        cut = stream.read(2) == b"PK"
+    return f"a truncated download of {file.stat().st_size} bytes" if cut else what_is(file)
+
+
+def _state(file: Path) -> dict[str, Tensor]:
+    """`read_file` of tensors under names, and nothing else."""
+    state = read_file(file)
+    if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
+        raise ValueError(f"{file}: expected {EXPECTED}; found other things than tensors. Get the file again")
     return state
 
 
@@ -121,7 +136,7 @@ def _width(state: dict[str, Tensor]) -> int | None:
 
 def _hallo(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
     own = any(".attn2_1." in key for key in state)
-    second = "hallo2" in str(main).lower()  # the same keys and shapes as the first
+    second = "hallo2" in "/".join(main.parts[-2:]).lower()  # the same keys and shapes as the first
     name = ("hallo2" if second else "hallo") if own else "joyhallo"
     tensors = animatediff_motion_modules(rename(state, HALLO_PARTS), str(main))
     for key in [key for key in tensors if re.search(r"\.zero_conv_\w+\.weight$", key)]:
@@ -165,6 +180,7 @@ def _beside(main: Path, stem: str) -> dict[str, Tensor]:
     found = next((main.with_name(stem + s) for s in SUFFIXES if main.with_name(stem + s).exists()), None)
     if found is None:
         raise FileNotFoundError(
-            f"{main.with_name(stem)}: {main.name} needs {stem}{main.suffix} beside it, of the same release"
+            f"{main.with_name(stem + main.suffix)}: nothing there; {main.name} needs {stem}{main.suffix} "
+            "beside it, of the same release"
         )
-    return read_file(found)
+    return _state(found)

@@ -134,6 +134,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     if is_released(path):
         family, tensors = read_released(path)
+        _check_parts(path, family.config, list(tensors))
         return Checkpoint(path, family.config, tensors, family.notes, family.remedy)
     files = find_files(path)
     metadata, keys = _agreeing_headers(path, files)

@@ -121,7 +121,11 @@ class TransformerBlock(nn.Module):
     def cross_attention(
         self, attention: Attention, norm: nn.Module, x: Tensor, context: KeysValues | None
     ) -> Tensor:
-        return attention.absent(x) if context is None else attention(norm(x), context)
+        """Tokens of each frame (N, L', D), or of a clip, whose frames then join the query axis."""
+        if context is None:
+            return attention.absent(x)
+        clips = norm(x).unflatten(0, (len(context[0]), -1)).flatten(1, 2)
+        return attention(clips, context).reshape(x.shape)
 
     def reference_attention(
         self, x: Tensor, reference: KeysValues | None, frames: int, size: tuple[int, int]

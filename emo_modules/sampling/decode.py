@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor, nn
 
-DECODE_BATCH = 12
+DECODE_BATCH = 4
 
 _log = logging.getLogger(__name__)
 

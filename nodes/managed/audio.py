@@ -10,15 +10,26 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
+from ...emo_modules.checkpoints.whisper import build_whisper
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, check_audio, to_mono_16k
-from ...emo_modules.media.audio_features import AudioEncoder, encode_audio, on_frame_clock, standardized
+from ...emo_modules.media.audio_features import on_frame_clock, standardized
+from ...emo_modules.media.tracks import (
+    NAMES,
+    SpeechEncoder,
+    audio_track,
+    build_speech_encoder,
+    checked_track,
+)
+from ...emo_modules.media.whisper import WhisperEncoder
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 
 LAYERS = "encoded_audio_all_layers"
 FIELD = "receptive_field"  # samples that one feature sees, in our own AUDIO_ENCODER_OUTPUT
 CORES_FIELD = 400
 STRIDE = 320  # samples between features, of every encoder that core knows
+WHISPER = ("encoder.positional_embedding", "encoder.embed_positions.weight")  # OpenAI's and transformers'
+ENCODERS = NAMES | {"emo": "for the paper's model wav2vec2-base-960h"}
 
 
 class ManagedAudioEncoder:
@@ -26,7 +37,7 @@ class ManagedAudioEncoder:
 
     model_sample_rate = SAMPLE_RATE
 
-    def __init__(self, encoder: AudioEncoder):
+    def __init__(self, encoder: SpeechEncoder):
         self.model = encoder
         # transformers' layers cannot stay offloaded while they compute, which the dynamic patcher expects
         self.patcher = comfy.model_patcher.ModelPatcher(
@@ -40,7 +51,12 @@ class ManagedAudioEncoder:
 
     @torch.no_grad()
     def encode_audio(self, audio: Tensor, sample_rate: int) -> dict[str, Any]:
-        """Waveform (B, channels, T) -> what core's encoders give: every block's output (B, T', D)."""
+        """Waveform (B, channels, T) -> what core's encoders give: every block's output (B, T', D).
+
+        Raises ValueError for whisper, whose features stand for other times than those core's nodes expect.
+        """
+        if isinstance(self.model, WhisperEncoder):
+            raise ValueError(f"this is {NAMES['whisper']}: connect EMO Load Audio Encoder to EMO Sampler")
         self.load()
         mono = torch.stack([to_mono_16k(clip, sample_rate) for clip in audio])
         states = self.model.hidden_states(self.model.normalize(mono).to(self.patcher.load_device))
@@ -51,10 +67,10 @@ class ManagedAudioEncoder:
             FIELD: self.model.receptive_field,
         }
 
-    def features(self, mono: Tensor, frames: int, fps: float) -> Tensor:
-        """Waveform (T,) at 16 kHz -> (frames, layers, D) on the CPU, in pieces: memory stays flat."""
+    def track(self, mono: Tensor, frames: int, config: EMOConfig) -> Tensor:
+        """Waveform (T,) at 16 kHz -> (R, layers, D) on the CPU, in pieces: memory stays flat."""
         self.load()
-        return encode_audio(self.model, mono, frames, fps)
+        return audio_track(self.model, mono, frames, config)
 
 
 def load_audio_encoder(name: str, normalize: bool) -> ManagedAudioEncoder:
@@ -65,6 +81,8 @@ def load_audio_encoder(name: str, normalize: bool) -> ManagedAudioEncoder:
         return _from_checkpoint(name.removeprefix(f"{FOLDER}/"))
     path = audio_encoder_path(name)
     state = comfy.utils.load_torch_file(str(path), safe_load=True)
+    if any(key.endswith(WHISPER) for key in state.get("model_state_dict", state)):
+        return ManagedAudioEncoder(build_whisper(state, str(path)))
     return ManagedAudioEncoder(build_wav2vec2(state, normalize, str(path)))
 
 
@@ -72,11 +90,11 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
     checkpoint = read_checkpoint(checkpoint_path(name))
     if not checkpoint.has("audio_encoder"):
         raise ValueError(
-            f"{checkpoint.path} has no audio encoder: put the one it was trained with (for the paper's model "
-            "wav2vec2-base-960h) into models/audio_encoders and choose it here"
+            f"{checkpoint.path} has no audio encoder: put the one it was trained with, "
+            f"{ENCODERS[checkpoint.config.audio.features]}, into models/audio_encoders and choose it here"
         )
     with torch.device("meta"):
-        encoder = AudioEncoder(checkpoint.config.audio.encoder, checkpoint.config.audio.normalize)
+        encoder = build_speech_encoder(checkpoint.config)
     device = comfy.model_management.text_encoder_offload_device()
     checkpoint.load_into({"audio_encoder": encoder}, device, torch.float32)
     return ManagedAudioEncoder(encoder.eval())
@@ -84,14 +102,19 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
 
 @torch.no_grad()
 def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -> Tensor:
-    """Features (frames, layers, D) of a waveform (T,) at 16 kHz.
+    """Features (R, layers, D) of a waveform (T,) at 16 kHz, of which each frame reads a window.
 
     `source` is our AUDIO_ENCODER, core's, or an AUDIO_ENCODER_OUTPUT of the same audio. Core's encoders take
     the clip in one piece, so their memory grows with it. Raises ValueError when the features are not those
     the model was trained on, or end before the audio.
     """
     if isinstance(source, ManagedAudioEncoder):
-        return _checked(source.features(mono, frames, config.fps), config)
+        return source.track(mono, frames, config)
+    if config.audio.features != "emo":
+        raise ValueError(
+            f"{config.name} reads {ENCODERS[config.audio.features]} in a way of its own, which core's audio "
+            "encoder nodes do not give: connect EMO Load Audio Encoder"
+        )
     if not isinstance(source, dict):
         # core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more
         heard = standardized(mono) if config.audio.normalize else mono
@@ -104,17 +127,7 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
             f"the encoded audio ends after {encoded:.2f} s, the audio after {seconds:.2f} s: encode the same "
             "audio that is connected to the sampler"
         )
-    return _checked(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
-
-
-def _checked(features: Tensor, config: EMOConfig) -> Tensor:
-    found, wanted = tuple(features.shape[1:]), (config.audio.layers, config.audio.feature_dim)
-    if found != wanted:
-        raise ValueError(
-            f"{config.name} was trained on an audio encoder with {wanted[0]} blocks of {wanted[1]} channels, "
-            f"this one has {found[0]} of {found[1]}: choose its own in EMO Load Audio Encoder"
-        )
-    return features
+    return checked_track(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
 
 
 def one_sound(audio: dict[str, Any] | None, log: Any) -> tuple[Tensor, int]:

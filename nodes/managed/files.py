@@ -4,12 +4,23 @@ from pathlib import Path
 
 import folder_paths
 
+from ...emo_modules.checkpoints.released import is_companion, is_released
 from ...emo_modules.pipeline import DEMO_CHECKPOINT
 
 FOLDER = "emo"
 AUDIO_FOLDER = "audio_encoders"
 DEMO = "demo (built in)"
 EXAMPLES = Path(__file__).parents[2] / "samples"
+# what a downloaded release also holds: speech encoders, VAE, AnimateDiff, super-resolution
+OTHER_NETWORKS = (
+    "whisper",
+    "wav2vec",
+    "diffusion_pytorch_model",
+    "pytorch_model",
+    "vae-ft-mse",
+    "mm_sd",
+    "net_g",
+)
 
 
 def register_folder() -> None:
@@ -20,7 +31,16 @@ def register_folder() -> None:
 
 
 def checkpoint_names() -> list[str]:
-    return [DEMO, *folder_paths.get_filename_list(FOLDER)]
+    return [DEMO, *_checkpoints()]
+
+
+def _checkpoints() -> list[str]:
+    """One name for each checkpoint of models/emo, without the other files of a released set."""
+    return [
+        name
+        for name in folder_paths.get_filename_list(FOLDER)
+        if not is_companion(name) and not Path(name).stem.startswith(OTHER_NETWORKS)
+    ]
 
 
 def checkpoint_path(name: str) -> Path:
@@ -29,7 +49,8 @@ def checkpoint_path(name: str) -> Path:
 
 
 def audio_encoder_names() -> list[str]:
-    inside = [f"{FOLDER}/{name}" for name in folder_paths.get_filename_list(FOLDER)]
+    """Released sets come without an encoder inside."""
+    inside = [f"{FOLDER}/{name}" for name in _checkpoints() if not is_released(Path(name))]
     return [DEMO, *inside, *folder_paths.get_filename_list(AUDIO_FOLDER)]
 
 

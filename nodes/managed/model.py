@@ -34,12 +34,15 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
 def present(operations: Any) -> Any:
     """ComfyUI's layers, with their weights from the start.
 
-    On Windows with dynamic VRAM a Linear has none before some are loaded, so that a checkpoint could not be
-    compared with the model. Here they stand on the meta device and take no memory either.
+    On Windows with dynamic VRAM some layers have none before they are loaded, so that a checkpoint could not
+    be compared with the model. Here they stand on the meta device and take no memory either.
     """
 
     class Operations(operations):
         class Linear(operations.Linear):
+            _load_from_state_dict = torch.nn.Module._load_from_state_dict
+
+        class Embedding(operations.Embedding):
             _load_from_state_dict = torch.nn.Module._load_from_state_dict
 
     return Operations

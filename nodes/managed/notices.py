@@ -1,4 +1,4 @@
-"""The library's warnings, shown on the node that caused them as well as in the log."""
+"""What the library and the nodes have to say, shown on the node as well as in the log."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from ... import emo_modules
 
 class _ToNode(logging.Handler):
     def __init__(self, node_id: str):
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self.node_id, self.lines = node_id, []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -21,7 +21,7 @@ class _ToNode(logging.Handler):
 
 @contextmanager
 def shown_on(node_id: str | None) -> Iterator[logging.Logger]:
-    """While the block runs, warnings of the library and of the yielded logger appear on node `node_id`.
+    """While the block runs, messages of the library and of the yielded logger appear on node `node_id`.
 
     ComfyUI runs one prompt at a time, so that they belong to this node.
     """

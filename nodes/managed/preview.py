@@ -13,8 +13,10 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
+from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, samples_in_frames
 from ...emo_modules.models.patch_vae import PatchVAE
+from ...emo_modules.sampling.chunks import chunk_count
 from .reference import Reference
 
 EVENT = "emo.chunk"
@@ -27,7 +29,7 @@ class Preview:
     it on, a linear estimate otherwise."""
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, reference: Reference):
-        self.latent_format = model.model.latent_format
+        self.latent_format, self.device = model.model.latent_format, model.load_device
         self.vae = reference.vae if isinstance(reference.vae.first_stage_model, PatchVAE) else None
         self.previewer = latent_preview.get_previewer(model.load_device, self.latent_format) or (
             latent_preview.Latent2RGBPreviewer(self.latent_format.latent_rgb_factors)
@@ -43,22 +45,23 @@ class Preview:
             return [Image.fromarray(frame) for frame in pixels]
         if self.previewer is None:
             return []
-        return [self.previewer.decode_latent_to_preview(frame[None]) for frame in latents]
+        return [self.previewer.decode_latent_to_preview(frame[None].to(self.device)) for frame in latents]
 
 
 class Show:
-    """One progress bar over all clips and steps, with pictures; after each clip an event for the page."""
+    """One progress bar over the whole video, with pictures; after each clip an event for the page."""
 
-    def __init__(self, preview: Preview | None, node_id: str | None, chunks: int):
-        self.preview, self.node_id, self.chunks = preview, node_id, chunks
+    def __init__(self, preview: Preview | None, node_id: str | None, frames: int, config: EMOConfig):
+        self.preview, self.node_id = preview, node_id
+        self.runs, self.chunks = chunk_count(frames, config), -(-frames // config.clip_frames)
         self.bar: comfy.utils.ProgressBar | None = None
 
-    def step(self, chunk: int, step: int, steps: int, estimate: Tensor) -> None:
+    def step(self, run: int, done: int, total: int, estimate: Tensor) -> None:
         if self.bar is None:
-            self.bar = comfy.utils.ProgressBar(self.chunks * steps, node_id=self.node_id)
+            self.bar = comfy.utils.ProgressBar(self.runs * total, node_id=self.node_id)
         pictures = self.preview.pictures(estimate[:1]) if self.preview else []
         self.bar.update_absolute(
-            chunk * steps + min(step, steps),
+            run * total + min(done, total),
             preview=("JPEG", pictures[0], latent_preview.MAX_PREVIEW_RESOLUTION) if pictures else None,
         )
 

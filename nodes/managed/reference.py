@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.models.reference import IdentityTokens, Past
+from ...emo_modules.models.reference import ReferenceNet as Network
 from ...emo_modules.models.spatial import Layer
-from ...emo_modules.models.unet import UNet
 from .model import activation_bytes, attend, latent_format, patcher_class, present
 
 
@@ -26,14 +27,33 @@ class ReferenceNet:
     dtype: torch.dtype  # of the arithmetic
     latent_format: comfy.latent_formats.LatentFormat
 
-    def write(self, latents: Tensor) -> list[Layer]:
-        """Clean latents (N, C, h, w) on the model's scale, on any device -> what each layer wrote."""
-        frames, _, height, width = latents.shape
-        comfy.model_management.load_models_gpu(
-            [self.patcher],
-            memory_required=activation_bytes(self.config, frames, height, width, self.dtype),
-        )
-        return self.patcher.model.write(latents.to(self.patcher.load_device, self.dtype))
+    @property
+    def to(self) -> dict[str, Any]:
+        """Where it computes, and in which type."""
+        return {"device": self.patcher.load_device, "dtype": self.dtype}
+
+    def load(self, frames: int, height: int, width: int) -> Network:
+        """With room to read that many latents of that size."""
+        room = activation_bytes(self.config, frames, height, width, self.dtype)
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=room)
+        return self.patcher.model
+
+    def read(self, portrait: Tensor, identity: Tensor | None) -> tuple[list[Layer], IdentityTokens | None]:
+        """Latent (1, C, h, w) on the model's scale and face embedding (1, D), on any device -> what each
+        layer wrote, and the embedding's tokens where the weights have a projection for it."""
+        # tiled: read twice, as guidance has two halves
+        net = self.load(2 if self.config.identity else 1, *portrait.shape[-2:])
+        portrait = portrait.to(**self.to)
+        tokens = net.identity_tokens(None if identity is None else identity.to(**self.to), portrait)
+        return net.portrait(portrait, tokens), tokens
+
+    def past(self, motion: Tensor, tokens: IdentityTokens | None) -> Past:
+        """Motion latents (1, M, C, h, w) on the model's scale, on any device -> what each layer wrote.
+
+        Raises ValueError for another number of frames than the model's.
+        """
+        net = self.load(motion.shape[1], *motion.shape[-2:])
+        return net.past(motion.to(**self.to), tokens)
 
 
 class Reference(NamedTuple):
@@ -43,17 +63,21 @@ class Reference(NamedTuple):
     vae: Any
     portrait: Tensor  # (1, C, h, w) on the model's scale
     features: tuple[Tensor | None, ...]  # (1, L, D) of every layer that writes any
-    shapes: tuple[torch.Size, ...]  # (1, C, h, w) of every layer's map
+    shapes: tuple[torch.Size | None, ...]  # (1, C, h, w) of the map of every layer that writes one
+    tokens: IdentityTokens | None  # of the face embedding
 
     def written(self, device: torch.device, dtype: torch.dtype) -> list[Layer]:
         """As ReferenceNet left it, but without the maps: of the portrait only their shapes are read."""
         return [
             Layer(
                 reference=None if feature is None else feature.to(device, dtype),
-                motion=torch.empty(shape, device="meta"),
+                motion=None if shape is None else torch.empty(shape, device="meta"),
             )
             for feature, shape in zip(self.features, self.shapes, strict=True)
         ]
+
+    def tokens_on(self, device: torch.device, dtype: torch.dtype) -> IdentityTokens | None:
+        return self.tokens and IdentityTokens(*(tensor.to(device, dtype) for tensor in self.tokens))
 
 
 def load_reference_net(
@@ -63,7 +87,7 @@ def load_reference_net(
     offload_device = comfy.model_management.unet_offload_device()
     operations = comfy.ops.pick_operations(weights, arithmetic)
     with torch.device("meta"):
-        net = UNet(checkpoint.config.reference_net, present(operations), attend).to(weights)
+        net = Network(checkpoint.config, present(operations), attend).to(weights)
     # not in ComfyUI 0.3.64; for the Backbone, BaseModel does it
     getattr(comfy.model_management, "archive_model_dtypes", lambda module: None)(net)
     checkpoint.load_into({"reference_net": net}, offload_device, weights)
@@ -74,8 +98,8 @@ def load_reference_net(
 
 
 @torch.no_grad()
-def encode_reference(net: ReferenceNet, vae: Any, image: Tensor) -> Reference:
-    """One portrait (1, H, W, 3) in 0..1, its sides multiples of 8.
+def encode_reference(net: ReferenceNet, vae: Any, image: Tensor, identity: Tensor | None = None) -> Reference:
+    """One portrait (1, H, W, 3) in 0..1, its sides multiples of 8, and its face embedding (1, D) if known.
 
     Raises ValueError when the VAE's latents are not those the model reads.
     """
@@ -87,11 +111,12 @@ def encode_reference(net: ReferenceNet, vae: Any, image: Tensor) -> Reference:
         )
     portrait = net.latent_format.process_in(latent)
     device = comfy.model_management.intermediate_device()
-    written = net.write(portrait)
+    written, tokens = net.read(portrait, identity)
     return Reference(
         net,
         vae,
         portrait.to(device),
         tuple(None if layer.reference is None else layer.reference.to(device) for layer in written),
-        tuple(layer.motion.shape for layer in written),
+        tuple(None if layer.motion is None else layer.motion.shape for layer in written),
+        tokens and IdentityTokens(*(tensor.to(device) for tensor in tokens)),
     )

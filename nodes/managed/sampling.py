@@ -2,26 +2,32 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.samplers
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ...emo_modules.config import EMOConfig
-from ...emo_modules.models.emo import Conditions, VideoConditions, checked_motion
+from ...emo_modules.models.emo import Conditions, VideoConditions
+from ...emo_modules.models.reference import first_motion
+from ...emo_modules.models.regions import moved
 from ...emo_modules.sampling.chunks import Performance, noise_for, render_chunks
+from ...emo_modules.sampling.cues import Cues
+from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .model import CONDITIONS, EMOModel, activation_bytes
 from .reference import Reference
+from .windows import WindowGuider
 
 AS_TRAINED = "as trained"
 SCHEDULERS = [AS_TRAINED, *comfy.samplers.KSampler.SCHEDULERS]
 SEEDS = 2**64
 
-OnStep = Callable[[int, int, int, Tensor], None]  # chunk, step (1 ..), steps, estimate (F, C, h, w)
+# run of the sampler, done (1 ..) of all its steps or windows, estimate (F, C, h, w) of the clean latents
+OnStep = Callable[[int, int, int, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -79,26 +85,29 @@ class ManagedEMO:
     ):
         self.config = matching_config(model, reference)
         self.model, self.reference, self.audio_scale = model.clone(), reference, audio_scale
-        # both stay loaded over all clips, if there is room
-        self.model.set_additional_models("emo_reference_net", [reference.net.patcher])
+        self.patchers = [self.model]
+        if self.config.motion_frames:  # both stay loaded over all clips, if there is room
+            self.patchers.append(reference.net.patcher)
+            self.model.set_additional_models("emo_reference_net", [reference.net.patcher])
         self.to = {"device": model.load_device, "dtype": model.model.get_dtype_inference()}
 
     def load(self) -> None:
         _, _, height, width = self.reference.portrait.shape
         comfy.model_management.load_models_gpu(
-            [self.model, self.reference.net.patcher],
+            self.patchers,
             memory_required=activation_bytes(
                 self.config, self.config.clip_frames, height, width, self.to["dtype"]
             ),
         )
 
-    def video_conditions(self, mask: Tensor | None) -> VideoConditions:
-        """mask (1, 1, 8h, 8w) in 0..1, or None."""
+    def video_conditions(self, cues: Cues) -> VideoConditions:
         self.load()
         return self.model.model.diffusion_model.read_portrait(
             self.reference.portrait.to(**self.to),
             self.reference.written(**self.to),
-            None if mask is None else mask.to(**self.to),
+            _to(cues.picture, self.to),
+            self.reference.tokens_on(**self.to),
+            moved(cues.regions, **self.to),
         )
 
     def clip_conditions(
@@ -108,18 +117,29 @@ class ManagedEMO:
         audio: Tensor | None,
         motion: Tensor | None,
         speeds: Tensor | None,
+        pictures: Tensor | None = None,
     ) -> Conditions:
         """As `EMO.clip_conditions`; motion as the guider left it, on the VAE's scale."""
         comfy.model_management.throw_exception_if_processing_interrupted()
-        written = None
+        if motion is None:
+            motion = first_motion(video.portrait, self.config)
+        else:
+            motion = self.model.model.process_latent_in(motion)
+        past = None
         if motion is not None:
-            latents = checked_motion(motion, self.config)
-            written = self.reference.net.write(self.model.model.process_latent_in(latents))
-        self.load()  # after ReferenceNet, whose loading may have moved the Backbone out where memory is short
+            past = self.reference.net.past(motion, video.tokens)
+            self.load()  # after ReferenceNet, whose loading may have moved the Backbone out of short memory
         conditions = self.model.model.diffusion_model.read_clip(
-            video, frames, _to(audio, self.to), written, _to(speeds, self.to)
+            video, frames, _to(audio, self.to), past, _to(speeds, self.to), _to(pictures, self.to)
         )
         return conditions.scaled_audio(self.audio_scale)
+
+    def kept(self, motion: Tensor) -> Tensor:
+        """The last latents (M, C, h, w) of a clip, on the VAE's scale, as the next one reads them."""
+        if not self.config.motion_pixels:
+            return motion
+        vae = self.reference.vae
+        return vae.encode(vae.decode(motion))
 
 
 def _to(tensor: Tensor | None, where: dict) -> Tensor | None:
@@ -127,67 +147,66 @@ def _to(tensor: Tensor | None, where: dict) -> Tensor | None:
 
 
 class GuiderSolver:
-    """`solve(noise, conditions)` for the loop: one clip through ComfyUI's guider."""
+    """`solve(noise, conditions)` for the loop: one clip, or all windows of a video, through ComfyUI's
+    guider."""
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, sampling: Sampling, on_step: OnStep):
-        self.guider = comfy.samplers.CFGGuider(model)
-        self.guider.set_cfg(sampling.cfg or emo_config(model).schedule.cfg)
+        self.model, self.cfg = model, sampling.cfg or emo_config(model).schedule.cfg
         self.sampler = comfy.samplers.sampler_object(sampling.sampler_name)
         self.sigmas = sigmas_for(model, sampling)
-        self.seed, self.on_step, self.chunk = sampling.seed, on_step, 0
+        self.seed, self.on_step, self.run = sampling.seed, on_step, 0
 
-    def __call__(self, noise: Tensor, conditions: Conditions) -> Tensor:
+    def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
         """noise (F, C, h, w) of unit variance -> latents, same shape, on the VAE's scale."""
+        # samplers that draw noise as they go get another one for each clip, and not the first once more
+        seed = (self.seed + 1 + self.run) % SEEDS
+        solve = self.windows if isinstance(conditions, Windows) else self.clip
+        latents = solve(noise, conditions, seed)
+        self.run += 1
+        return latents
 
+    def clip(self, noise: Tensor, conditions: Conditions, seed: int) -> Tensor:
         def on_step(step: int, estimate: Tensor, _: Tensor, total: int) -> None:
-            self.on_step(self.chunk, step + 1, total, estimate)
+            self.on_step(self.run, step + 1, total, estimate)
 
-        self.guider.set_conds(
+        guider = comfy.samplers.CFGGuider(self.model)
+        guider.set_cfg(self.cfg)
+        guider.set_conds(
             [[None, {CONDITIONS: conditions}]], [[None, {CONDITIONS: conditions.unconditional()}]]
         )
-        latents = self.guider.sample(
-            noise,
-            torch.zeros_like(noise),
-            self.sampler,
-            self.sigmas,
-            callback=on_step,
-            disable_pbar=True,
-            # samplers that draw noise as they go get another one for each clip, and not the first once more
-            seed=(self.seed + 1 + self.chunk) % SEEDS,
+        start = torch.zeros_like(noise)
+        return guider.sample(
+            noise, start, self.sampler, self.sigmas, callback=on_step, disable_pbar=True, seed=seed
         )
-        self.chunk += 1
-        return latents
+
+    def windows(self, noise: Tensor, windows: Windows, seed: int) -> Tensor:
+        guider = WindowGuider(self.model, windows, noise, partial(self.on_step, self.run))
+        guider.set_cfg(self.cfg)
+        return guider.run(self.sampler, self.sigmas, seed)
 
 
 def render(
     model: comfy.model_patcher.ModelPatcher,
     reference: Reference,
     performance: Performance,
-    mask: Tensor | None,
+    frames: int,
+    cues: Cues,
     sampling: Sampling,
     on_step: OnStep,
 ) -> Iterator[Tensor]:
     """Latents (F', C, h, w) on the VAE's scale, clip after clip, computed as they are asked for.
 
-    mask (B, H, W) in 0..1 of any size; several are united (EMO sec. 3.2). Raises OutOfMemoryError that says
-    what to lower when not even one clip fits.
+    Raises OutOfMemoryError that says what to lower when not even one clip fits.
     """
     emo = ManagedEMO(model, reference, sampling.audio_scale)
     size = tuple(reference.portrait.shape[-2:])
-    video = emo.video_conditions(None if mask is None else region(mask, size))
-    noise = noise_for(
-        emo.config, len(performance.audio), size, sampling.seed, torch.device("cpu"), torch.float32
-    )
+    video = emo.video_conditions(cues)
+    noise = noise_for(emo.config, frames, size, sampling.seed, torch.device("cpu"), torch.float32)
     try:
-        yield from render_chunks(emo, video, performance, GuiderSolver(emo.model, sampling, on_step), noise)
+        solve = GuiderSolver(emo.model, sampling, on_step)
+        yield from render_chunks(emo, video, performance, solve, noise, emo.kept)
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(
             f"not enough memory for {emo.config.clip_frames} frames of {8 * size[1]} x {8 * size[0]} pixels: "
             "use a smaller crop in EMO Face Region, fp16 or bf16 in EMO Load Model, or ComfyUI's --lowvram"
         ) from error
-
-
-def region(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks (B, H, W) -> their union (1, 1, 8h, 8w) for latents of size (h, w)."""
-    union = mask.float().amax(dim=0)[None, None]
-    return functional.interpolate(union, size=(8 * size[0], 8 * size[1]), mode="bilinear").clamp(0, 1)

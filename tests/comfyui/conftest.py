@@ -16,6 +16,7 @@ from torch import Tensor
 from .files import Inputs, write_upscaler
 from .harness import FOLDERS, PACK, Server
 from .in_process import Pack, Scene, demo_scene
+from .releases import install_small_families, write_release, write_vae, write_wav2vec2, write_whisper
 
 NEEDED = ("aiohttp", "yaml", "torchsde", "einops", "spandrel", "torchvision", "websocket", "psutil")
 
@@ -84,7 +85,9 @@ def scene(pack: Pack) -> Scene:
 @pytest.fixture(scope="session")
 def server(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running ComfyUI with the pack; all tests send their prompts to this one."""
-    with Server(comfyui_path, tmp_path_factory.mktemp("comfyui")) as running:
+    base = tmp_path_factory.mktemp("comfyui")
+    install_small_families(base)
+    with Server(comfyui_path, base) as running:
         yield running
 
 
@@ -101,3 +104,16 @@ def stand_ins(server: Server, inputs: Inputs, tiny_checkpoint: Path, tones: Call
     shutil.copy(tiny_checkpoint, server.base / "models/emo/emo-sd15.safetensors")
     write_upscaler(server.base / "models/upscale_models/RealESRGAN_x4plus.safetensors")
     return inputs
+
+
+@pytest.fixture(scope="session")
+def releases(server: Server, stand_ins: Inputs) -> Inputs:
+    """What the relatives' workflows ask for besides, named as released and small."""
+    models = server.base / "models"
+    write_release("echomimic_acc", models / "emo")
+    write_release("hallo", models / "emo")
+    write_whisper(models / "audio_encoders/whisper_tiny.pt")
+    write_wav2vec2(models / "audio_encoders/wav2vec2-base-960h.safetensors")
+    (models / "vae").mkdir(exist_ok=True)
+    write_vae(models / "vae/vae-ft-mse-840000-ema-pruned.safetensors")
+    return stand_ins

@@ -31,7 +31,12 @@ NAMES = {
         {"mask": "MASK", "image": "IMAGE", "crop": "EMO_CROP"},
     ),
     "ReferenceNetEncode": (
-        {"reference_net": "EMO_REFERENCE_NET", "vae": "VAE", "image": "IMAGE"},
+        {
+            "reference_net": "EMO_REFERENCE_NET",
+            "vae": "VAE",
+            "image": "IMAGE",
+            "identity": "FACE_EMBEDDING,FLOAT?",
+        },
         {"reference": "EMO_REFERENCE"},
     ),
     "EMOHeadSpeed": (
@@ -52,6 +57,8 @@ NAMES = {
             "speed": "FLOAT",
             "audio_scale": "FLOAT",
             "mask": "MASK?",
+            "landmark_pictures": "IMAGE?",
+            "face_landmarks": "FACE_LANDMARKS?",
             "preview": "BOOLEAN?",
         },
         {"latent": "LATENT", "audio": "AUDIO", "fps": "FLOAT"},

@@ -261,7 +261,7 @@ def test_cores_wav2vec2_gives_the_features_of_ours(pack, comfy):
 
 def test_an_encoder_of_another_size_is_refused(scene, comfy):
     wrong = {"encoded_audio_all_layers": tuple(torch.rand(1, 200, 768) for _ in range(13))}
-    with pytest.raises(ValueError, match="3 blocks of 96 channels, this one has 12 of 768: choose its own"):
+    with pytest.raises(ValueError, match="3 blocks of 96 channels, this one has 12 of 768: choose the "):
         scene.sample(audio_encoder=wrong)
 
 

@@ -78,6 +78,7 @@ def still(pack):
 def test_chunks_equal_one_piece_without_motion(scene, still, sampler_name):
     sampling = scene.pack.module("nodes.managed.sampling")
     chunks = scene.pack.module("emo_modules.sampling.chunks")
+    cues = scene.pack.module("emo_modules.sampling.cues")
     settings = sampling.Sampling(0, 3, 1.5, sampler_name, "as trained", 1.0)
     emo = sampling.ManagedEMO(still, scene.reference)
     performance = chunks.Performance(torch.randn(30, 3, 96), torch.full((30,), 9.0))
@@ -85,7 +86,7 @@ def test_chunks_equal_one_piece_without_motion(scene, still, sampler_name):
 
     def rendered(length: int) -> torch.Tensor:
         with torch.no_grad():
-            video = emo.video_conditions(torch.ones(1, 1, 128, 128))
+            video = emo.video_conditions(cues.Cues(torch.ones(1, 1, 128, 128), None))
         solve = sampling.GuiderSolver(emo.model, settings, lambda *_: None)
         return torch.cat(list(chunks.render_chunks(emo, video, performance, solve, noise.split(length))))
 
@@ -170,11 +171,11 @@ def test_audio_is_exactly_as_long_as_the_frames(scene):
     assert sound["waveform"].shape == (1, 1, round(13 / 25 * sound["sample_rate"]))
 
 
-def test_masks_are_united_and_fitted_to_the_latents(scene):
-    region = scene.pack.module("nodes.managed.sampling").region
+def test_masks_are_united_and_fitted_to_the_portrait(scene):
+    united = scene.pack.module("nodes.managed.cues").united
     left, right = torch.zeros(1, 64, 64), torch.zeros(1, 64, 64)
     left[..., :32], right[..., 32:] = 1, 1
-    assert region(torch.cat([left, right]), (16, 16)).shape == (1, 1, 128, 128)
-    assert region(torch.cat([left, right]), (16, 16)).min() == 1
-    assert region(left, (16, 24))[0, 0, 0, 80] == 1  # 192 wide: the left half ends at 96
-    assert region(left, (16, 24))[0, 0, 0, 110] == 0
+    assert united(torch.cat([left, right]), (128, 128)).shape == (128, 128)
+    assert united(torch.cat([left, right]), (128, 128)).min() == 1
+    assert united(left, (128, 192))[0, 80] == 1  # 192 wide: the left half ends at 96
+    assert united(left, (128, 192))[0, 110] == 0

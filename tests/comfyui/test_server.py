@@ -51,7 +51,7 @@ def test_every_widget_explains_itself(server: Server) -> None:
 
 
 def test_templates_are_listed_and_served_with_their_pictures(server: Server) -> None:
-    assert len(WORKFLOWS) == 4
+    assert len(WORKFLOWS) == 6
     assert sorted(server.get("/workflow_templates")[PACK_FOLDER]) == WORKFLOWS
     for name in WORKFLOWS:
         for suffix, start in ((".json", b"{"), (".jpg", b"\xff\xd8\xff")):

@@ -24,12 +24,12 @@ def rendered(server: Server, name: str) -> Clip:
     return server.clip(run.video)
 
 
-def check(clip: Clip, frames: int, size: tuple[int, int], rate: int, channels: int) -> None:
+def check(clip: Clip, frames: int, size: tuple[int, int], rate: int, channels: int, fps: int = 25) -> None:
     """`size` is (width, height); the sound lasts as long as the frames, to AAC's padding."""
     assert clip.frames.shape == (frames, size[1], size[0], 3)
-    assert clip.fps == 25
+    assert clip.fps == fps
     assert (clip.sample_rate, len(clip.sound)) == (rate, channels)
-    assert 0 <= clip.sound.shape[1] - round(frames * rate / 25) <= AAC_PADDING
+    assert 0 <= clip.sound.shape[1] - round(frames * rate / fps) <= AAC_PADDING
 
 
 def test_the_demo(server: Server) -> None:
@@ -63,9 +63,23 @@ def test_long_audio(server: Server, stand_ins: Inputs) -> None:
     check(clip, 25, (128, 128), 44100, 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "fps", "licence"),
+    [("EchoMimic talking photo", 24, "Apache-2.0"), ("Hallo talking photo", 25, "MIT")],
+)
+def test_a_relatives_release(server: Server, releases: Inputs, name: str, fps: int, licence: str) -> None:
+    run = server.run(api_prompt(name))
+    assert (run.status, run.error) == ("success", ""), f"{run.error}\n{server.log[-3000:]}"
+    clip = server.clip(run.video)
+    check(clip, fps, (64, 64), 44100, 2, fps)
+    assert np.diff(clip.frames.astype(int), axis=0).any()
+    assert any(f"Licence of the weights: {licence}." in text for text in run.texts)
+    assert any("has no speed layers: the speed is ignored" in text for text in run.texts)
+
+
 def test_every_workflow_has_its_api_form_and_the_other_way_round() -> None:
     assert sorted(path.stem for path in API.glob("*.json")) == NAMES
-    assert len(NAMES) == 4
+    assert len(NAMES) == 6
 
 
 @pytest.mark.parametrize("name", NAMES)

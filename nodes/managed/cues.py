@@ -1,0 +1,116 @@
+"""Where the face is, from the sampler's mask and landmarks, as each family reads it."""
+
+import logging
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...emo_modules.config import EMOConfig
+from ...emo_modules.media.image import to_rgb
+from ...emo_modules.media.landmarks import draw_landmarks, mediapipe_points
+from ...emo_modules.sampling.cues import Cues, mask_cues
+
+SAME_SHAPE = 0.02  # how much the sides' ratios of two pictures may differ, and be called the same
+
+Size = tuple[int, int]  # height and width in pixels
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The locator's picture of every frame, made when a clip asks for it; the last one is held.
+
+    Stands for a tensor (F, C, H, W) that is indexed with frame numbers (F',).
+    """
+
+    count: int
+    picture: Callable[[int], Tensor]  # frame -> (C, H, W) in 0..1
+
+    def __getitem__(self, frames: Tensor) -> Tensor:
+        return torch.stack([self.picture(min(k, self.count - 1)) for k in frames.tolist()])
+
+
+def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, log: logging.Logger) -> Cues:
+    """Masks (B, H, W) in 0..1 of any size, several are united (EMO sec. 3.2), and FACE_LANDMARKS, of which
+    the first frame counts."""
+    mesh = None if landmarks is None else mesh_at(landmarks, 0, size)
+    if mask is not None:
+        return mask_cues(config, united(mask, size), mesh)
+    if config.family == "emo":
+        return Cues(None, None)
+    if mesh is None and not config.face_locator_pictures:
+        log.warning("no mask given: the whole picture is taken for the face; connect EMO Face Region's")
+    return mask_cues(config, torch.ones(size), mesh)
+
+
+def united(mask: Tensor, size: Size) -> Tensor:
+    """Masks (B, H, W) -> their union (h, w)."""
+    union = mask.float().amax(dim=0)[None, None]
+    return functional.interpolate(union, size=size, mode="bilinear").clamp(0, 1)[0, 0]
+
+
+def mesh_at(landmarks: Any, frame: int, size: Size) -> Tensor:
+    """One frame's largest face (478, 2) in pixels of the portrait, which is shown at `size`.
+
+    Raises ValueError when the landmarks are of a picture of another shape, or the frame has no face.
+    """
+    height, width = landmarks["image_size"]
+    if abs(width * size[0] / (height * size[1]) - 1) > SAME_SHAPE:
+        raise ValueError(
+            f"face_landmarks are of a picture of {width}x{height}, the portrait is {size[1]}x{size[0]}: find "
+            "them in EMO Face Region's image, or crop the driving video to the same shape"
+        )
+    return mediapipe_points(landmarks, frame) * torch.tensor([size[1] / width, size[0] / height])
+
+
+def pictures_of(
+    config: EMOConfig, given: Tensor | None, landmarks: Any, frames: int, size: Size, log: logging.Logger
+) -> Pictures | None:
+    """One picture a frame for the locators that take them: drawn ones (B, H, W, C), or made of landmarks.
+
+    Raises ValueError when such weights get neither.
+    """
+    if not config.face_locator_pictures:
+        if given is not None:
+            log.warning("%s reads no picture for each frame: landmark_pictures are ignored", config.name)
+        return None
+    if given is None and landmarks is None:
+        raise ValueError(
+            f"{config.name} moves the face as pictures of its landmarks show, one for each frame: connect "
+            "landmark_pictures, or face_landmarks of a driving video from MediaPipe Face Landmarker"
+        )
+    if given is not None:
+        found = Pictures(len(given), partial(_fitted, given, size))
+    else:
+        found = Pictures(len(landmarks["frames"]), _drawn(landmarks, size))
+    if found.count < frames:
+        log.warning("%d landmark pictures for %d frames: the last one is held", found.count, frames)
+    return found
+
+
+def _fitted(pictures: Tensor, size: Size, frame: int) -> Tensor:
+    picture = to_rgb(pictures[frame].float()).movedim(-1, 0)
+    if tuple(picture.shape[1:]) == size:
+        return picture
+    return functional.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0]
+
+
+def _drawn(landmarks: Any, size: Size) -> Callable[[int], Tensor]:
+    """Every step of the sampler asks for each frame's picture: drawing takes longer than unpacking, and
+    packed it takes kilobytes."""
+
+    @cache
+    def packed(frame: int) -> bytes:
+        picture = draw_landmarks(mesh_at(landmarks, frame, size), *size)
+        return zlib.compress((picture * 255).round().byte().numpy().tobytes(), level=1)
+
+    def picture(frame: int) -> Tensor:
+        pixels = torch.frombuffer(bytearray(zlib.decompress(packed(frame))), dtype=torch.uint8)
+        return pixels.view(3, *size).float() / 255
+
+    return picture

@@ -1,0 +1,128 @@
+"""`convert`: one file of ours out of a release, with configuration and licence, that predicts the same."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from emo_modules.checkpoints.convert import convert
+from emo_modules.checkpoints.families import FAMILIES
+from emo_modules.checkpoints.store import load_checkpoint
+from emo_modules.config import EMOConfig
+from emo_modules.media.whisper import WhisperEncoder
+
+from ..relatives import (
+    NAMES,
+    Scene,
+    copied,
+    random_emo,
+    release,
+    shrink,
+    small,
+    write,
+    write_encoder,
+    write_release,
+    write_vae,
+)
+
+
+@pytest.fixture(autouse=True)
+def small_families(monkeypatch):
+    shrink(monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["hallo2", "joyhallo", "echomimic_pose", "v_express"])
+def test_a_converted_file_is_the_release(tmp_path, name):
+    model = random_emo(small(name))
+    output = tmp_path / "converted.safetensors"
+    family = convert(write(release(name, model.state_dict()), tmp_path / name), output)
+    assert family is FAMILIES[name]
+    found = load_checkpoint(output)
+    assert found.config == small(name)
+    assert found.notes == {"title": family.title, "licence": family.licence, "source": family.source}
+    state = found.model.state_dict()
+    assert state.keys() == model.state_dict().keys()
+    assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
+    scene = Scene.random(small(name))
+    assert torch.equal(scene.predict(copied(found.model)), scene.predict(model))
+
+
+def test_what_the_metadata_says(tmp_path):
+    output = tmp_path / "v-express.safetensors"
+    convert(write_release("v_express", tmp_path / "set"), output)
+    with safe_open(output, framework="pt") as file:
+        metadata = file.metadata()
+    assert metadata["licence"] == "for non-commercial research only, as its README says"
+    assert metadata["source"] == "https://huggingface.co/tk93/V-Express"
+    assert EMOConfig.from_json(metadata["emo_config"]) == small("v_express")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_of_a_released_configuration_survives_the_metadata(name):
+    config = FAMILIES[name].config
+    assert EMOConfig.from_json(config.to_json()) == config
+    assert EMOConfig.from_json(replace(config, name="other").to_json()) != config
+
+
+def test_vae_and_encoder_may_go_into_the_file(tmp_path):
+    config = small("echomimic")
+    vae, encoder = tmp_path / "vae.safetensors", tmp_path / "whisper.safetensors"
+    output = tmp_path / "whole.safetensors"
+    main = write_release("echomimic", tmp_path / "set")
+    convert(main, output, write_vae(config, vae), write_encoder(config, encoder))
+    found = load_checkpoint(output)
+    assert isinstance(found.audio_encoder, WhisperEncoder)
+    for part, file in ((found.vae, vae), (found.audio_encoder, encoder)):
+        state = part.state_dict()
+        with safe_open(file, framework="pt") as reader:
+            assert set(reader.keys()) == state.keys()
+            assert all(torch.equal(reader.get_tensor(key), state[key]) for key in state)
+        assert not part.training
+
+
+def test_precision_of_the_file(tmp_path):
+    main, output = write_release("hallo", tmp_path / "set"), tmp_path / "half.safetensors"
+    convert(main, output, dtype=torch.float16)
+    halved, whole = (load_checkpoint(file, dtype=None).model.state_dict() for file in (output, main))
+    assert all(torch.equal(halved[key], value.half()) for key, value in whole.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [("hallo", "echomimic", "expected wav2vec2-base"), ("echomimic", "hallo", "expected whisper-tiny")],
+)
+def test_the_encoder_of_another_family_is_refused(tmp_path, name, other, expected):
+    encoder = write_encoder(small(other), tmp_path / "encoder.safetensors")
+    output = tmp_path / "out.safetensors"
+    with pytest.raises(ValueError, match=f"{encoder}: {expected}"):
+        convert(write_release(name, tmp_path / "set"), output, audio_encoder=encoder)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("part", ["vae", "audio_encoder"])
+def test_a_damaged_vae_or_encoder_is_called_one(tmp_path, part):
+    (tmp_path / "file.pt").write_bytes(b"<html>")
+    with pytest.raises(ValueError, match=r"file\.pt.*found a web page") as caught:
+        convert(
+            write_release("hallo", tmp_path / "set"),
+            tmp_path / "out.safetensors",
+            **{part: tmp_path / "file.pt"},
+        )
+    assert "denoising_unet" not in str(caught.value)
+
+
+def test_nothing_is_written_when_a_key_does_not_fit(tmp_path):
+    files = release("hallo", random_emo(small("hallo")).state_dict())
+    del files["net.pth"]["denoising_unet.conv_in.weight"]
+    output = tmp_path / "out.safetensors"
+    with pytest.raises(ValueError, match=r"net\.pth does not fit(.|\n)*backbone\.conv_in\.weight"):
+        convert(write(files, tmp_path / "set"), output)
+    assert not output.exists()
+
+
+def test_a_file_of_ours_needs_no_conversion(tmp_path):
+    output = tmp_path / "out.safetensors"
+    convert(write_release("hallo", tmp_path / "set"), output)
+    with pytest.raises(ValueError, match="already"):
+        convert(output, tmp_path / "again.safetensors")

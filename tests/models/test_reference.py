@@ -1,0 +1,221 @@
+"""The relatives' ways to the portrait: joined to self-attention, read twice, scaled; and identity tokens."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from emo_modules.config import EMOConfig, UNetConfig
+from emo_modules.models.attention import Attention
+from emo_modules.models.reference import IdentityTokens, ReferenceNet, first_motion
+from emo_modules.models.spatial import Layer, TransformerBlock, for_frames
+
+from ..relatives import small
+
+DIM, PLACES, FRAMES = 16, 6, 5
+SHAPE = {"heads": 2, "norm_groups": 4}
+JOINED = UNetConfig(reference_attention=True, reference_join="concat", **SHAPE)
+SIZE = (2, 3)
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    for parameter in module.parameters():
+        parameter.copy_(0.3 * torch.randn(parameter.shape))
+    return module
+
+
+def attended(attention: Attention, x: Tensor, tokens: Tensor) -> Tensor:
+    parts = (attention.to_q(x), attention.to_k(tokens), attention.to_v(tokens))
+    query, key, value = (t.unflatten(-1, (2, -1)).transpose(1, 2) for t in parts)
+    weights = (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5).softmax(-1)
+    return attention.to_out[0]((weights @ value).transpose(1, 2).flatten(2))
+
+
+def close(one: Tensor, two: Tensor) -> bool:
+    return bool((one - two).abs().max() < 1e-5 * two.abs().max())
+
+
+@pytest.mark.parametrize("readings", [1, 2])
+@pytest.mark.parametrize("frames", [5, 4])
+def test_joined_reference_is_more_tokens_for_keys_and_values(readings, frames):
+    """Two clips. Frame f reads the portrait's reading (frames + f) % 2, where there are two."""
+    module, clips = randomised(TransformerBlock(DIM, JOINED)), 2
+    x, portrait = torch.randn(clips * frames, PLACES, DIM), torch.randn(clips, readings, PLACES, DIM)
+    layer = Layer(reference=module.project_reference(portrait.flatten(0, 1), SIZE))
+    found = module.self_attention(x, layer, frames)
+    for clip in range(clips):
+        for f in range(frames):
+            own = module.norm1(x[clip * frames + f])[None]
+            both = torch.cat([own, portrait[clip, (frames + f) % readings][None]], dim=1)
+            assert close(found[clip * frames + f], attended(module.attn1, own, both)[0])
+
+
+def test_which_reading_a_frame_has():
+    readings = torch.tensor([[[0.0]], [[1.0]], [[2.0]], [[3.0]]])  # two clips of two
+    assert for_frames(readings, 2, 3).flatten().tolist() == [1, 0, 1, 3, 2, 3]
+    assert for_frames(readings, 2, 4).flatten().tolist() == [0, 1, 0, 1, 2, 3, 2, 3]
+    assert for_frames(readings[:2], 2, 3).flatten().tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_without_a_portrait_a_frame_looks_at_itself():
+    module = randomised(TransformerBlock(DIM, JOINED))
+    x = torch.randn(FRAMES, PLACES, DIM)
+    normed = module.norm1(x)
+    assert close(module.self_attention(x, Layer(), FRAMES), attended(module.attn1, normed, normed))
+
+
+def test_joined_reference_is_tapped_before_self_attention():
+    tap = replace(JOINED, reference_attention=False, reference_tap=True)
+    module, layer = randomised(TransformerBlock(DIM, tap)), Layer()
+    x = torch.randn(1, PLACES, DIM)
+    module(x, layer, 1, SIZE)
+    assert torch.equal(layer.reference, module.norm1(x))
+    assert not hasattr(module, "norm2")  # EchoMimic's ReferenceNet has none
+
+
+@pytest.mark.parametrize(("reference_scale", "audio_scale"), [(0.95, 3.0), (1.0, 1.0), (0.0, 0.0)])
+def test_a_block_adds_scaled_reference_and_sound(reference_scale, audio_scale):
+    """V-Express's order and factors, in full."""
+    config = UNetConfig(
+        reference_attention=True,
+        reference_scale=reference_scale,
+        audio_dim=12,
+        audio_scale=audio_scale,
+        **SHAPE,
+    )
+    module = randomised(TransformerBlock(DIM, config))
+    x, portrait, sound = (
+        torch.randn(FRAMES, PLACES, DIM),
+        torch.randn(1, PLACES, DIM),
+        torch.randn(FRAMES, 5, 12),
+    )
+    layer = Layer(module.project_reference(portrait, SIZE), audio=module.attn_audio.keys_values(sound))
+    h = x + attended(module.attn1, module.norm1(x), module.norm1(x))
+    seen = attended(module.attn_ref, module.norm_ref(h), portrait.expand(FRAMES, -1, -1))
+    h = h + reference_scale * seen
+    h = h + audio_scale * attended(module.attn_audio, module.norm_audio(h), sound)
+    assert close(module(x, layer, FRAMES, SIZE), h + module.ff(module.norm3(h)))
+
+
+def test_absent_reference_and_sound_are_keys_and_values_of_zeros():
+    """V-Express's and EchoMimic's other half of guidance: the factors act on the bias too."""
+    config = UNetConfig(
+        reference_attention=True, reference_scale=0.95, audio_dim=12, audio_scale=3.0, **SHAPE
+    )
+    module = randomised(TransformerBlock(DIM, config))
+    x = torch.randn(FRAMES, PLACES, DIM)
+    zeros = Layer(
+        module.attn_ref.keys_values(torch.zeros(1, PLACES, DIM)),
+        audio=module.attn_audio.keys_values(torch.zeros(FRAMES, 5, 12)),
+    )
+    expected = module(x, zeros, FRAMES, SIZE)
+    assert close(module(x, Layer(), FRAMES, SIZE), expected)
+    unscaled = TransformerBlock(DIM, replace(config, audio_scale=1.0))
+    unscaled.load_state_dict(module.state_dict())
+    assert not close(unscaled(x, Layer(), FRAMES, SIZE), expected)
+
+
+# ReferenceNet with identity tokens
+
+
+@pytest.fixture
+def net() -> ReferenceNet:
+    return randomised(ReferenceNet(small("hallo")))
+
+
+def test_no_face_known_is_an_embedding_of_zeros(net):
+    portrait = torch.randn(2, 4, 8, 8)
+    blank = net.identity_projection(torch.zeros(2, 512))
+    unknown = net.identity_tokens(None, portrait)
+    assert torch.equal(unknown.given, blank)
+    assert torch.equal(unknown.blank, blank)
+    known = net.identity_tokens(torch.randn(2, 512), portrait)
+    assert torch.equal(known.blank, blank)
+    assert not torch.equal(known.given, blank)
+    assert known.given.shape == (2, 4, net.config.context_dim)
+
+
+def written(net: ReferenceNet, latent: Tensor, tokens: Tensor) -> list[Tensor | None]:
+    return [layer.reference for layer in net.write(latent, tokens)]
+
+
+def same(found: list[Tensor | None], expected: list[Tensor | None]) -> bool:
+    return all(a is b is None or close(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_the_portrait_is_read_with_no_face_and_with_the_face(net):
+    portraits = torch.randn(2, 4, 8, 8)
+    tokens = net.identity_tokens(torch.randn(2, 512), portraits)
+    found = [layer.reference for layer in net.portrait(portraits, tokens)]
+    for clip in range(2):
+        for reading, identity in enumerate((tokens.blank, tokens.given)):
+            alone = written(net, portraits[clip : clip + 1], identity[clip : clip + 1])
+            rows = [None if layer is None else layer[2 * clip + reading][None] for layer in found]
+            assert same(rows, alone)
+
+
+def test_motion_frames_alternate_between_no_face_and_the_face(net):
+    """Rows (portrait, 1, 2) of both halves of guidance get no face, face, no face ... in turn."""
+    motion = torch.randn(1, 2, 4, 8, 8)
+    tokens = net.identity_tokens(torch.randn(1, 512), motion[:, 0])
+    past = net.past(motion, tokens)
+    for half, identities in (
+        (past.dropped, (tokens.given, tokens.blank)),
+        (past.given, (tokens.blank, tokens.given)),
+    ):
+        for k, identity in enumerate(identities):
+            rows = [None if layer.reference is None else layer.reference[k][None] for layer in half]
+            assert same(rows, written(net, motion[:, k], identity))
+
+
+def test_motion_features_are_the_references_and_missing_without_attention(net):
+    layers = net.write(torch.randn(3, 4, 8, 8), torch.randn(3, 4, net.config.context_dim))
+    assert [layer.reference is None for layer in layers] == [block is None for block in net.transformers()]
+    for layer in layers:
+        if layer.reference is None:
+            assert layer.motion is None
+        else:
+            assert torch.equal(layer.motion.flatten(2).transpose(1, 2), layer.reference)
+    assert {layer.motion is None for layer in layers} == {True, False}
+
+
+def test_identity_that_is_not_tiled_is_the_same_for_all():
+    config = small("hallo")
+    plain = replace(config, identity=replace(config.identity, tiled=False))
+    net = randomised(ReferenceNet(plain))
+    motion = torch.randn(1, 2, 4, 8, 8)
+    tokens = net.identity_tokens(torch.randn(1, 512), motion[:, 0])
+    assert same(
+        [layer.reference for layer in net.portrait(motion[:, 0], tokens)],
+        written(net, motion[:, 0], tokens.given),
+    )
+    past = net.past(motion, tokens)
+    assert past.given is past.dropped
+    assert same(
+        [layer.reference for layer in past.given], written(net, motion[0], tokens.given.expand(2, -1, -1))
+    )
+
+
+def test_weights_without_identity_have_no_tokens():
+    net = ReferenceNet(small("echomimic"))
+    assert net.identity_tokens(torch.randn(1, 512), torch.randn(1, 4, 8, 8)) is None
+    assert not hasattr(net, "identity_projection")
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_another_number_of_motion_frames_is_refused(net, identity):
+    blank = torch.zeros(1, 4, net.config.context_dim)
+    tokens = IdentityTokens(blank, blank) if identity else None
+    with pytest.raises(ValueError, match="motion needs 2 frames, got 4"):
+        net.past(torch.randn(1, 4, 4, 8, 8), tokens)
+
+
+def test_the_past_before_the_first_clip():
+    portrait = torch.randn(2, 4, 8, 8)
+    assert first_motion(portrait, EMOConfig()) is None
+    assert first_motion(portrait, small("echomimic")) is None
+    motion = first_motion(portrait, small("hallo"))
+    assert motion.shape == (2, 2, 4, 8, 8)
+    assert torch.equal(motion[1, 0], portrait[1])
+    assert torch.equal(motion[1, 1], portrait[1])

@@ -1,0 +1,170 @@
+"""Hallo's regional audio block: skipped places, absent sound and shared branches equal the plain formula."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from emo_modules.config import UNetConfig
+from emo_modules.models.attention import Attention
+from emo_modules.models.regions import (
+    REGIONS,
+    RegionalAudioBlock,
+    RegionalAudioTransformer,
+    Regions,
+    moved,
+    read_regions,
+)
+
+DIM, SOUND, PLACES, FRAMES = 16, 12, 10, 3
+HALLO = UNetConfig(heads=2, norm_groups=4, audio_module_dim=SOUND)
+MASKS = (
+    torch.tensor([1.0, 1, 1, 0.5, 0.2, 0, 0, 0, 1, 1]),
+    torch.tensor([0.0, 0, 0, 0.5, 0.8, 1, 1, 0, 0, 0]),
+    torch.tensor([0.0, 0, 0, 0, 0, 0, 0.4, 1, 0, 0]),
+)
+WEIGHTS = (0.7, 1.0, 1.6)
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    for parameter in module.parameters():
+        parameter.copy_(0.3 * torch.randn(parameter.shape))
+    return module
+
+
+def block(branches: int = 3) -> RegionalAudioBlock:
+    return randomised(RegionalAudioBlock(DIM, replace(HALLO, audio_branches=branches)))
+
+
+def attended(attention: Attention, x: Tensor, tokens: Tensor) -> Tensor:
+    heads = [
+        t.unflatten(-1, (2, -1)).transpose(1, 2) for t in (attention.to_q(x), *attention.keys_values(tokens))
+    ]
+    query, key, value = heads
+    weights = (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5).softmax(-1)
+    return attention.to_out[0]((weights @ value).transpose(1, 2).flatten(2))
+
+
+def plain(module: RegionalAudioBlock, x: Tensor, tokens: Tensor, shared: bool = False) -> Tensor:
+    """Everywhere, then times the mask, then the last layer: as Hallo computes it."""
+    x = x + module.attn1(module.norm1(x))
+    total = x
+    for k, (name, mask) in enumerate(zip(REGIONS, MASKS, strict=True)):
+        attention = module.attn2_0 if shared else getattr(module, f"attn2_{k}")
+        heard = attended(attention, module.norm2(x), tokens) * mask[:, None]
+        total = total + WEIGHTS[k] * getattr(module, f"zero_conv_{name}")(heard)
+    return total + module.ff(module.norm3(total))
+
+
+@pytest.fixture
+def regions() -> Regions:
+    return read_regions([MASKS], WEIGHTS)[PLACES]
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(FRAMES, PLACES, DIM)
+
+
+@pytest.fixture
+def tokens() -> Tensor:
+    return torch.randn(FRAMES, 5, SOUND)
+
+
+@pytest.mark.parametrize("branches", [3, 1])
+def test_skipping_places_with_mask_zero_changes_nothing(x, tokens, regions, branches):
+    module = block(branches)
+    found = module(x, module.keys_values(tokens), regions)
+    assert (found - plain(module, x, tokens, shared=branches == 1)).abs().max() < 1e-5 * found.abs().max()
+
+
+def test_places_without_a_mask_are_not_computed(x, tokens, regions):
+    lengths = []
+
+    def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+        lengths.append(query.shape[1])
+        return query
+
+    module = randomised(RegionalAudioBlock(DIM, HALLO, attend=attend))
+    module(x, module.keys_values(tokens), regions)
+    assert lengths == [PLACES, *(int((mask > 0).sum()) for mask in MASKS)]
+
+
+@pytest.mark.parametrize("branches", [3, 1])
+def test_absent_sound_is_all_zero_tokens(x, tokens, regions, branches):
+    module = block(branches)
+    silent = module(x, module.keys_values(torch.zeros_like(tokens)), regions)
+    assert (module(x, None, regions) - silent).abs().max() < 1e-5 * silent.abs().max()
+    assert (plain(module, x, torch.zeros_like(tokens), branches == 1) - silent).abs().max() < 1e-4
+    assert (module(x, module.keys_values(tokens), regions) - silent).abs().max() > 0.01
+
+
+def test_joyhallos_regions_share_one_attention(tokens):
+    names = {name for name, _ in block(1).named_children()}
+    assert {f"zero_conv_{name}" for name in REGIONS} | {"attn2_0"} <= names
+    assert not {"attn2_1", "attn2_2"} & names
+    assert len(block(1).keys_values(tokens)) == 1
+    assert len(block(3).keys_values(tokens)) == 3
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("k", range(3))
+def test_a_region_that_weighs_nothing_leaves_no_trace(x, tokens, silent, k):
+    weights = tuple(float(j != k) for j in range(3))
+    without, module = read_regions([MASKS], weights)[PLACES], block()
+    audio = None if silent else module.keys_values(tokens)
+    before = module(x, audio, without)
+    for layer in (module.branch(k), getattr(module, f"zero_conv_{REGIONS[k]}")):
+        randomised(layer)
+    audio = None if silent else module.keys_values(tokens)
+    assert torch.equal(module(x, audio, without), before)
+    assert not torch.equal(module(x, audio, read_regions([MASKS])[PLACES]), before)
+
+
+def test_an_empty_region_leaves_only_the_last_layers_bias(x, tokens):
+    module = block()
+    empty = read_regions([(torch.ones(PLACES), torch.zeros(PLACES), torch.zeros(PLACES))])[PLACES]
+    found = module.regional(x, module.keys_values(tokens), empty)
+    heard = module.zero_conv_full(attended(module.attn2_0, module.norm2(x), tokens))
+    expected = heard + module.zero_conv_face.bias + module.zero_conv_lip.bias
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_new_modules_start_as_if_there_were_no_sound(x, tokens, regions):
+    module = RegionalAudioBlock(DIM, HALLO)
+    assert torch.equal(module(x, module.keys_values(tokens), regions), module(x, None, regions))
+
+
+def test_regions_are_found_by_the_number_of_tokens(tokens):
+    """At sizes that are not square, and of another width inside."""
+    module = randomised(RegionalAudioTransformer(8, DIM, HALLO))
+    coarse = tuple(torch.rand(6) for _ in REGIONS)
+    regions = read_regions([MASKS, coarse], WEIGHTS)
+    assert set(regions) == {10, 6}
+    audio = module.transformer_blocks[0].keys_values(tokens)
+    for height, width in ((2, 5), (5, 2), (2, 3)):
+        x = torch.randn(FRAMES, 8, height, width)
+        inside = module.proj_in(module.norm(x)).flatten(2).transpose(1, 2)
+        inside = module.transformer_blocks[0](inside, audio, regions[height * width])
+        expected = x + module.proj_out(inside.transpose(1, 2).reshape(FRAMES, DIM, height, width))
+        assert torch.equal(module(x, audio, regions), expected)
+
+
+def test_regions_move_to_the_models_type():
+    there = moved(read_regions([MASKS], WEIGHTS), torch.device("meta"), torch.bfloat16)[PLACES]
+    assert {part.mask.dtype for part in there.parts} == {torch.bfloat16}
+    assert {part.places.dtype for part in there.parts} == {torch.int64}
+    assert {part.places.device.type for part in there.parts} == {"meta"}
+    assert there.weights == WEIGHTS
+    assert moved(None, torch.device("cpu"), torch.float32) is None
+
+
+def test_half_precision(x, tokens, regions):
+    module = block()
+    expected = module(x, module.keys_values(tokens), regions)
+    half = moved({PLACES: regions}, torch.device("cpu"), torch.bfloat16)[PLACES]
+    module.bfloat16()
+    found = module(x.bfloat16(), module.keys_values(tokens.bfloat16()), half)
+    assert found.dtype == torch.bfloat16
+    assert (found - expected).abs().max() < 0.1 * expected.abs().max()

@@ -1,0 +1,212 @@
+"""EMO's relatives as whole models: every condition counts, and what guidance's other half goes without."""
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.regions import Region, Regions
+
+from ..relatives import NAMES, RELEASED, Scene, random_emo, small
+
+FAMILIES = ["echomimic", "echomimic_pose", "hallo", "joyhallo", "v_express"]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request) -> EMO:
+    return random_emo(small(request.param))
+
+
+@pytest.fixture(scope="module")
+def hallo() -> EMO:
+    return random_emo(small("hallo"))
+
+
+def differ(one: Tensor, two: Tensor) -> bool:
+    return bool((one - two).abs().max() > 1e-4 * one.abs().max())
+
+
+def fed(config: object) -> list[str]:
+    """The inputs that a scene of this family has."""
+    scene = Scene.random(config)
+    names = [field.name for field in fields(Scene) if getattr(scene, field.name) is not None]
+    return [name for name in names if name != "noise"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("echomimic", ["portrait", "picture", "audio"]),
+        ("echomimic_pose", ["portrait", "audio", "pictures"]),
+        ("hallo", ["portrait", "picture", "identity", "regions", "audio", "motion"]),
+        ("v_express", ["portrait", "picture", "audio"]),
+    ],
+)
+def test_what_a_family_is_fed_with(name, expected):
+    assert fed(small(name)) == expected
+
+
+def test_every_input_changes_the_prediction(model):
+    scene = Scene.random(model.config)
+    before = scene.predict(model)
+    assert before.isfinite().all()
+    for name in fed(model.config):
+        value = getattr(scene, name)
+        if name == "regions":
+            changed = {count: Regions(at.parts[::-1]) for count, at in value.items()}
+        else:
+            changed = 1 - value if name == "picture" else value.roll(1, dims=-1)
+        assert differ(replace(scene, **{name: changed}).predict(model), before), name
+
+
+def test_speed_has_no_effect(model):
+    scene = Scene.random(model.config)
+    video = model.video_conditions(scene.portrait, scene.picture, scene.identity, scene.regions)
+    given = (video, 3, scene.audio, scene.motion)
+    found = model.clip_conditions(*given, torch.tensor([[0.0, 40, 5]]), scene.pictures)
+    assert torch.equal(scene.predict(model, found), scene.predict(model))
+    assert not hasattr(model, "speed_encoder")
+
+
+def silent(model: EMO, conditions: Conditions) -> list:
+    """Keys and values of audio tokens that are all zero."""
+    config = model.config
+    tokens = config.audio.tokens if config.audio.projection != "none" else 50
+    width = config.backbone.audio_dim or config.backbone.audio_module_dim
+    return model.backbone.project_audio(torch.zeros(conditions.frames, tokens, width))
+
+
+def test_the_other_half_of_guidance(model):
+    """No portrait, tokens of zeros for the sound, and nothing from the face locator."""
+    scene = Scene.random(model.config)
+    conditions = scene.conditions(model)
+    without = conditions.unconditional()
+    assert (without.reference, without.audio, without.face, without.portrait) == (None, None, None, None)
+    reference = None
+    if model.config.backbone.reference_join == "cross":  # V-Express: keys and values of zeros
+        reference = [kv and tuple(torch.zeros_like(t) for t in kv) for kv in conditions.reference]
+    zeros = replace(
+        without,
+        reference=reference,
+        audio=silent(model, conditions),
+        face=conditions.face * 0,
+    )
+    expected = scene.predict(model, zeros)
+    assert (scene.predict(model, without) - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert differ(scene.predict(model, conditions), expected)
+
+
+def test_hallos_other_half_knows_no_face_but_the_past_and_the_regions(hallo):
+    scene = Scene.random(hallo.config)
+    conditions = scene.conditions(hallo)
+    without = conditions.unconditional()
+    net = hallo.reference_net
+    blank = net.identity_projection(torch.zeros(1, 512))
+    for found, expected in zip(without.context, hallo.backbone.project_context(blank), strict=True):
+        assert found is expected is None or all(map(torch.equal, found, expected))
+    assert without.regions is conditions.regions
+    given = net.identity_projection(scene.identity)
+    rows = net.write(scene.motion[0], torch.cat([given, blank]))  # the first motion frame with the face
+    expected = hallo.backbone.project_motion([layer.motion for layer in rows], 2)
+    for found, tokens in zip(without.motion, expected, strict=True):
+        assert found is tokens is None or all(map(torch.equal, found, tokens))
+    pairs = [pair for pair in zip(without.motion, conditions.motion, strict=True) if pair != (None, None)]
+    assert [torch.equal(a.key, b.key) for a, b in pairs][:2] == [True, False]  # read before the first attn2
+
+
+def test_hallo_reads_the_portrait_twice(hallo):
+    scene = Scene.random(hallo.config)
+    video = hallo.video_conditions(scene.portrait, scene.picture, scene.identity, scene.regions)
+    assert {len(keys) for keys, _ in filter(None, video.reference)} == {2}
+    unknown = hallo.video_conditions(scene.portrait, scene.picture, None, scene.regions)
+    for keys, _ in filter(None, unknown.reference):
+        assert (keys[0] - keys[1]).abs().max() < 1e-5
+
+
+def test_hallo_begins_with_the_portrait_as_its_past(hallo):
+    scene = Scene.random(hallo.config)
+    repeated = replace(scene, motion=scene.portrait[:, None].repeat(1, 2, 1, 1, 1))
+    assert torch.equal(replace(scene, motion=None).predict(hallo), repeated.predict(hallo))
+
+
+def test_a_region_without_weight_hears_nothing(hallo):
+    scene = Scene.random(hallo.config)
+    deaf = {n: Regions(at.parts, (0.0, 0.0, 0.0)) for n, at in scene.regions.items()}
+    other = replace(scene, regions=deaf)
+    silence = replace(other, audio=scene.audio.roll(1, dims=2))
+    assert torch.equal(other.predict(hallo), silence.predict(hallo))
+    assert differ(other.predict(hallo), scene.predict(hallo))
+
+
+def test_places_outside_all_regions_are_skipped_exactly(hallo):
+    """Masks of zeros with every place listed give the same as none listed."""
+    scene = Scene.random(hallo.config)
+    everywhere = {}
+    for count, at in scene.regions.items():
+        parts = []
+        for part in at.parts:
+            mask = torch.zeros(count, 1).index_copy(0, part.places, part.mask)
+            parts.append(Region(torch.arange(count), mask))
+        everywhere[count] = Regions(tuple(parts))
+    found, expected = scene.predict(hallo), replace(scene, regions=everywhere).predict(hallo)
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 2.0])
+def test_the_sounds_influence_can_be_scaled(model, scale):
+    scene = Scene.random(model.config)
+    conditions = scene.conditions(model)
+    found = scene.predict(model, conditions.scaled_audio(scale))
+    if scale == 0:
+        deaf = scene.predict(model, replace(conditions, audio=None))
+        assert (found - deaf).abs().max() < 1e-5 * deaf.abs().max()
+    else:
+        assert differ(found, scene.predict(model, conditions)) == (scale != 1)
+
+
+def test_sizes_that_are_not_square_and_halve_unevenly(model):
+    scene = Scene.random(model.config, size=(9, 13))
+    found = scene.predict(model)
+    assert found.shape == (3, 4, 9, 13)
+    assert found.isfinite().all()
+
+
+def test_clips_of_a_batch_do_not_touch_each_other(hallo):
+    one = Scene.random(hallo.config)
+    two = replace(
+        one,
+        portrait=one.portrait.flip(2),
+        identity=-one.identity,
+        audio=one.audio.flip(1),
+        motion=one.motion.flip(3),
+    )
+    names = ("portrait", "identity", "audio", "motion")
+    both = {name: torch.cat([getattr(one, name), getattr(two, name)]) for name in names}
+    noise = torch.cat([one.noise, two.noise])
+    video = hallo.video_conditions(
+        both["portrait"], one.picture.repeat(2, 1, 1, 1), both["identity"], one.regions
+    )
+    conditions = hallo.clip_conditions(video, 3, both["audio"], both["motion"], None)
+    for halves in (conditions, conditions.unconditional()):
+        found = hallo.predict(noise, torch.full((6,), 400), halves)
+        for part, scene in zip(found.split(3), (one, two), strict=True):
+            alone = scene.conditions(hallo)
+            alone = alone if halves is conditions else alone.unconditional()
+            expected = scene.predict(hallo, alone)
+            assert (part - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_full_sizes_build(name):
+    with torch.device("meta"):
+        model = EMO(RELEASED[name].config)
+    places = [(block, j) for block, j in model.backbone.places()]
+    assert len(places) == 21
+    temporal = [hasattr(block, "motion_modules") for block, _ in places]
+    # Hallo never runs those of the lowest level
+    assert temporal.count(True) == (16 if model.config.family == "hallo" else 21)
+    assert sum(hasattr(block, "audio_modules") for block, _ in places) == 16 * (
+        model.config.family == "hallo"
+    )
