@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict]:
         done = marks[-1]
         result = {"latents": latents}
         if vae is not None:
-            result = {"frames": decode_frames(vae, latents, 4).permute(0, 3, 1, 2).contiguous()}
+            result = {"frames": decode_frames(vae, latents, 1).permute(0, 3, 1, 2).contiguous()}
     report = {
         "load_seconds": ready - began,
         "step_seconds": [b - a for a, b in zip(marks, marks[1:], strict=False)],

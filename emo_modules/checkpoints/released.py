@@ -68,7 +68,7 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
     elif _width(state) == 384:
         name, tensors = _echomimic(main, state)
     else:
-        raise ValueError(f"{main}: expected {EXPECTED}; found {kind_of(list(state))}. {_remedy(main)}")
+        raise ValueError(f"{main}: expected {EXPECTED}; found {kind_of(list(state))}. {_where()}")
     family = FAMILIES[name]
     unread = UNREAD.get(family.config.family, "$^")
     return family, {key: value for key, value in tensors.items() if not re.search(unread, key)}
@@ -123,7 +123,7 @@ def _main_file(path: Path) -> Path:
     return mains[0]
 
 
-def _remedy(main: Path) -> str:
+def _where() -> str:
     places = ", ".join(sorted({family.source for family in FAMILIES.values()}))
     return f"They are at {places}"
 
