@@ -249,7 +249,7 @@ def test_a_checkpoint_without_its_vae(animate, tmp_path, tiny_pipeline, picture_
     save_checkpoint(path, tiny_pipeline.config, parts)
     status, _, errors = animate(picture_file, sound_file(), checkpoint=path)
     assert status == 1
-    assert f"error: {path} has no vae; the command line needs a checkpoint that carries all parts" in errors
+    assert f"error: {path} has no vae; name files of them with --vae" in errors
 
 
 def test_weights_without_speed_layers_ignore_the_speed_and_say_so(

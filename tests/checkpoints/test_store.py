@@ -83,7 +83,8 @@ def test_loaded_parts_compute_what_the_saved_ones_did(saved, parts):
     reference_net, latents = parts["reference_net"], torch.randn(1, 4, 8, 8)
     written = reference_net.empty_layers()
     reference_net(latents, torch.zeros(1), written)
-    assert torch.equal(found.model.features(latents)[0].reference, written[0].reference)
+    # a loaded model's linear layers are those for its device, which round otherwise
+    assert torch.allclose(found.model.features(latents)[0].reference, written[0].reference, atol=1e-5)
 
 
 def test_vae_and_audio_encoder_may_be_left_out(tmp_path, small_config):
