@@ -31,7 +31,9 @@ def conditions(model: EMO, size: int, device: str) -> Conditions:
     config, frames, latent = model.config, model.config.clip_frames, size // 8
     like = {"device": device}
     face = Box(*(share * size for share in FACE))
-    regions = moved(face_cues(config, face, size, size).regions, device, torch.float32)
+    with torch.device("cpu"):  # which places a mask leaves out is data
+        regions = face_cues(config, face, size, size).regions
+    regions = moved(regions, device, torch.float32)
     video = model.video_conditions(
         torch.empty(1, 4, latent, latent, **like),
         torch.empty(1, config.face_locator_inputs, size, size, **like),

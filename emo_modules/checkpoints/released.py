@@ -177,7 +177,8 @@ def _named(**parts: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _beside(main: Path, stem: str) -> dict[str, Tensor]:
-    found = next((main.with_name(stem + s) for s in SUFFIXES if main.with_name(stem + s).exists()), None)
+    places = (main.with_name(stem + suffix) for suffix in (main.suffix, *SUFFIXES))
+    found = next((place for place in places if place.exists()), None)
     if found is None:
         raise FileNotFoundError(
             f"{main.with_name(stem + main.suffix)}: nothing there; {main.name} needs {stem}{main.suffix} "
