@@ -220,23 +220,24 @@ class EMOConfig:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Inverse of `to_json`. Raises ValueError naming keys that no field has."""
-        return _build(cls, json.loads(text))
+        return from_dict(cls, json.loads(text), _NEWER)
 
 
-def _build(kind: type, values: dict[str, Any]) -> Any:
-    unknown = sorted(set(values) - {f.name for f in fields(kind)})
-    if unknown:
-        raise ValueError(
-            f"{kind.__name__} has no field {', '.join(unknown)}; "
-            "the checkpoint was written by a newer version of this pack: update it"
-        )
+_NEWER = "the checkpoint was written by a newer version of this pack: update it"
+
+
+def from_dict(kind: type, values: dict[str, Any], remedy: str) -> Any:
+    """The dataclass `kind` from nested dictionaries. Raises ValueError naming keys that no field has."""
+    known = {f.name for f in fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; {remedy}")
     hints = get_type_hints(kind)
-    return kind(**{name: _convert(hints[name], value) for name, value in values.items()})
+    return kind(**{name: _convert(hints[name], value, remedy) for name, value in values.items()})
 
 
-def _convert(hint: Any, value: Any) -> Any:
+def _convert(hint: Any, value: Any, remedy: str) -> Any:
     if kind := _dataclass_in(hint, value):
-        return _build(kind, value)
+        return from_dict(kind, value, remedy)
     if get_origin(hint) is tuple:
         return tuple(value)
     if get_origin(hint) is Literal and value not in get_args(hint):

@@ -77,13 +77,43 @@ class Sampling:
     portrait_share: float = 0.15  # references that are other pictures; the rest are frames of the clip
     whole_region: float = 0.1  # the mask covers the picture, as at inference when no face is found
 
+    @property
+    def needed(self) -> int:
+        """Frames that a clip must have."""
+        return self.frames + self.motion_frames
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which conditions each of B clips keeps: 1 or 0, (B,) each."""
+
+    portrait: Tensor  # the reference is another picture of the person, not a frame of the clip
+    motion: Tensor
+    reference: Tensor
+    audio: Tensor
+    region: Tensor
+
+
+def draw_kept(sampling: Sampling, generator: torch.Generator) -> Kept:
+    def kept(drop: float) -> Tensor:
+        return (torch.rand(sampling.batch, generator=generator) >= drop).float()
+
+    both = kept(sampling.drop_both)
+    return Kept(
+        portrait=1 - kept(sampling.portrait_share),
+        motion=kept(sampling.first_clip),
+        reference=kept(sampling.drop_reference) * both,
+        audio=kept(sampling.drop_audio) * both,
+        region=kept(sampling.whole_region),
+    )
+
 
 def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generator: torch.Generator) -> Batch:
     """B random clips: M motion frames, the F frames after them, and a reference picture of the same person.
 
     Without motion frames (image stage) the F pictures come from anywhere in the clip.
     """
-    needed = sampling.frames + sampling.motion_frames
+    needed = sampling.needed
     if clips.latents.shape[1] < needed:
         raise ValueError(
             f"clips have {clips.latents.shape[1]} frames, training needs {needed} "
@@ -94,9 +124,6 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
     def randint(high: int) -> Tensor:
         return torch.randint(high, (batch,), generator=generator)
 
-    def kept(drop: float) -> Tensor:
-        return (torch.rand(batch, generator=generator) >= drop).float()
-
     picks, starts = randint(len(clips)), randint(clips.latents.shape[1] - needed + 1)
     if sampling.motion_frames:
         window = starts[:, None] + torch.arange(needed)
@@ -104,31 +131,36 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
         window = torch.randint(clips.latents.shape[1], (batch, needed), generator=generator)
     clip = window[:, sampling.motion_frames :]
     context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
-    boxes = clips.boxes[picks[:, None], clip]
-    union = torch.cat([boxes[..., :2].amin(1), boxes[..., 2:].amax(1)], dim=-1)
+    union = box_union(clips.boxes[picks[:, None], clip])
     latents = clips.latents[picks[:, None], window].float()
     # EMO sec. 3.3: the reference is a random frame of the same clip
     reference = clips.latents[picks, randint(clips.latents.shape[1])]
     elsewhere = clips.portraits[picks, randint(clips.portraits.shape[1])]
-    both = kept(sampling.drop_both)
-    from_clip = kept(sampling.portrait_share)[:, None, None, None] > 0
-    reference = torch.where(from_clip, reference, elsewhere)
+    kept = draw_kept(sampling, generator)
+    reference = torch.where(kept.portrait[:, None, None, None] > 0, elsewhere, reference)
     return Batch(
         latents=latents[:, sampling.motion_frames :],
         motion=latents[:, : sampling.motion_frames],
-        motion_kept=kept(sampling.first_clip),
+        motion_kept=kept.motion,
         reference=reference.float(),
-        reference_kept=kept(sampling.drop_reference) * both,
+        reference_kept=kept.reference,
         audio=clips.audio[picks[:, None, None], context].float(),
-        audio_kept=kept(sampling.drop_audio) * both,
-        mask=torch.maximum(
-            box_masks(union, config.height, config.width),
-            1 - kept(sampling.whole_region)[:, None, None, None],
-        ),
+        audio_kept=kept.audio,
+        mask=region_masks(union, kept.region, config),
         mouth=clips.mouth[picks[:, None], clip],
         mouth_boxes=mouth_regions(union),
         speeds=clips.speeds[picks[:, None], clip].float(),
     )
+
+
+def box_union(boxes: Tensor) -> Tensor:
+    """The box (B, 4) around each clip's boxes (B, F, 4) (EMO sec. 3.2)."""
+    return torch.cat([boxes[..., :2].amin(1), boxes[..., 2:].amax(1)], dim=-1)
+
+
+def region_masks(union: Tensor, kept: Tensor, config: EMOConfig) -> Tensor:
+    """The locator's pictures (B, 1, H, W): boxes (B, 4) in fractions, or everything where not kept."""
+    return torch.maximum(box_masks(union, config.height, config.width), 1 - kept[:, None, None, None])
 
 
 def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:

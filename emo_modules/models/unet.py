@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
 from .attention import Attend, KeysValues, attend, sinusoid
@@ -42,6 +43,8 @@ class Resample(nn.Module):
 class Block(nn.Module):
     """One resolution: layers of a residual block, a spatial transformer and a temporal module."""
 
+    recomputed = False  # gradient checkpointing: the backward pass computes each layer again
+
     def __init__(
         self,
         channels: list[int],
@@ -71,6 +74,11 @@ class Block(nn.Module):
             self.motion_modules = nn.ModuleList(TemporalTransformer(*parts) for _ in range(layers))
 
     def layer(self, j: int, h: Tensor, emb: Tensor, layer: Layer, frames: int) -> Tensor:
+        if self.recomputed and torch.is_grad_enabled():
+            return checkpoint(self.compute_layer, j, h, emb, layer, frames, use_reentrant=False)
+        return self.compute_layer(j, h, emb, layer, frames)
+
+    def compute_layer(self, j: int, h: Tensor, emb: Tensor, layer: Layer, frames: int) -> Tensor:
         h = self.resnets[j](h, emb)
         if hasattr(self, "attentions"):
             h = self.attentions[j](h, layer, frames)
@@ -145,6 +153,11 @@ class UNet(nn.Module):
         for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
             for j in range(1 if block is self.mid_block else len(block.resnets)):
                 yield block, j
+
+    def recompute_layers(self) -> None:
+        """Trade time for memory in training (gradient checkpointing): only the layers' inputs are kept."""
+        for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
+            block.recomputed = True
 
     def empty_layers(self) -> list[Layer]:
         return [Layer() for _ in self.places()]

@@ -12,7 +12,7 @@ from ..checkpoints.store import save_checkpoint
 from ..checkpoints.vae import build_vae
 from ..config import EMOConfig
 from ..data.avatar_clips import HELD_OUT, AvatarClip, make_clip, prepare, read_clips
-from ..data.clip_set import ClipSet, Sampling
+from ..data.clip_set import ClipSet, Sampling, sample_batch
 from ..media.audio_features import AudioEncoder
 from ..models.emo import EMO
 from .audio_encoder import train_audio_encoder
@@ -20,11 +20,13 @@ from .encode import encode_clips
 from .loop import TrainConfig, Trainer, load_parameters, validation_loss
 from .losses import LossConfig
 from .mouth_reader import train_mouth_reader
-from .samples import sheet_drawer
+from .samples import everything, sheet_drawer
+from .sources import ClipSource
 from .stages import start_as_lookup
 from .vae import to_vae_frames, train_vae
 
 MAX_BYTES = 16 * 2**20 - 1
+SHOWN = 4  # held-out clips on a sample sheet
 NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
 _CLIPS = Sampling(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
 _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0)
@@ -147,9 +149,10 @@ def train_stages(
     log(f"mouth reader on latents: R2 {r2:.3f}")
     model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
     for stage in recipe.stages:
-        sheet = sheet_drawer(vae, held_out, stage.table.speed) if stage.table.clips else None
-        trainer = Trainer(model, clips, stage, folder / stage.stage, reader, log, sheet)
-        trainer.run()
+        shown = sample_batch(held_out, config, everything(config, SHOWN), torch.Generator().manual_seed(7))
+        sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None
+        source = ClipSource(clips, config, stage.sampling, stage.seed)
+        Trainer(model, source, stage, folder / stage.stage, reader, log, sheet).run()
         load_parameters(model, folder / stage.stage / "ema.safetensors")
         log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")
     return model

@@ -3,20 +3,25 @@
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..data.clip_set import ClipSet, Sampling, sample_batch
+from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from ..models.emo import EMO
 from ..schedule import TRAIN_STEPS, alphas_cumprod
+from .board import Board, keep_until, peak_memory
 from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
+from .sources import Drawn, Source, microbatch_generator
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
+
+Sheet = Callable[[EMO, Path], Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,11 @@ class TrainConfig:
     warmup: int = 500
     sampling: Sampling = Sampling()
     loss: LossConfig = LossConfig()
+    accumulate: int = 1  # microbatches of each process between two updates
+    recompute: bool = False  # gradient checkpointing
     ema: float = 0.999
     seed: int = 0
-    precision: str = "bf16"
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
     minutes: float | None = None  # stop, resumable, when this much wall clock is spent
     save_every: int = 250
     log_every: int = 25
@@ -64,27 +71,23 @@ class Progress:
             self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
 
 
-def step_generator(seed: int, step: int, process: int) -> torch.Generator:
-    """All randomness of a step follows from its number, so an interrupted run goes on exactly as it would
-    have."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) * 1009 + process)
-
-
 class Trainer:
     """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`.
 
-    `sheet(model, path)` draws samples of the averaged model at every save.
+    `sheet(model, path)` draws samples of the averaged model at every save and returns them as a video (F, H,
+    W, 3) uint8; `board` shows figures and samples in TensorBoard.
     """
 
     def __init__(
         self,
         model: EMO,
-        clips: ClipSet,
+        source: Source,
         config: TrainConfig,
         folder: Path,
         reader: nn.Module | None = None,
         log: Callable[[str], None] = print,
-        sheet: Callable[[EMO, Path], None] | None = None,
+        sheet: Sheet | None = None,
+        board: Board | None = None,
     ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
@@ -96,8 +99,12 @@ class Trainer:
             cpu=not torch.cuda.is_available(),
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
-        self.config, self.clips, self.folder, self.log, self.sheet = config, clips, folder, log, sheet
+        self.config, self.source, self.folder, self.log = config, source, folder, log
+        self.sheet, self.board = sheet, board
         self.stage, self.emo = config.table, model
+        if config.recompute:
+            model.backbone.recompute_layers()
+            model.reference_net.recompute_layers()
         self.reader = None if reader is None else reader.to(self.accelerator.device)
         self.named = select_parameters(model, self.stage)
         parameters = [p for _, p in self.named]
@@ -125,10 +132,13 @@ class Trainer:
         if saved:
             self.accelerator.load_state(str(saved[0]))
             self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
+        if self.accelerator.is_main_process:
+            keep_until(self.folder / "log.jsonl", self.progress.step)
         start, first = time.monotonic(), self.progress.step
         self.model.train()
+        batches = self.source.stream(self.microbatches())
         while self.progress.step < self.config.steps:
-            self.progress.update(self.step(self.progress.step))
+            self.progress.update(self.step(batches))
             self.progress.step += 1
             spent = time.monotonic() - start
             if self.progress.step % self.config.log_every == 0:
@@ -140,22 +150,32 @@ class Trainer:
         self.save()
         return self.progress
 
-    def step(self, step: int) -> dict[str, float]:
-        noised = self.noised(step)
-        losses = self.losses(noised)
-        loss = sum(losses.values())
-        self.accelerator.backward(loss)
+    def microbatches(self) -> list[int]:
+        """The numbers of those that this process trains on, from here to the last step."""
+        processes, own = self.accelerator.num_processes, self.accelerator.process_index
+        first, last = (step * self.config.accumulate for step in (self.progress.step, self.config.steps))
+        return [turn * processes + own for turn in range(first, last)]
+
+    def step(self, batches: Iterator[Drawn]) -> dict[str, float]:
+        """One update; returns the losses' means over all microbatches of all processes."""
+        names, sums = [], 0
+        for turn in range(self.config.accumulate):
+            apart = turn < self.config.accumulate - 1
+            with self.accelerator.no_sync(self.model) if apart else nullcontext():
+                losses = self.losses(self.noised(*next(batches)))
+                self.accelerator.backward(sum(losses.values()) / self.config.accumulate)
+            names, sums = list(losses), sums + torch.stack(list(losses.values())).detach()
         self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
         self.optimizer.step()
         self.lr_schedule.step()
         self.optimizer.zero_grad()
         self.ema.step([p for _, p in self.named])
-        return {name: float(value.detach()) for name, value in losses.items()}
+        means = self.accelerator.reduce(sums / self.config.accumulate, "mean")
+        return dict(zip(names, means.tolist(), strict=True))
 
-    def noised(self, step: int) -> Noised:
-        generator = step_generator(self.config.seed, step, self.accelerator.process_index)
-        batch = sample_batch(self.clips, self.emo.config, self.config.sampling, generator)
-        noised = add_training_noise(batch, self.emo.config.schedule, self.alphas, self.config.loss, generator)
+    def noised(self, batch: Batch, generator: torch.Generator) -> Noised:
+        schedule = self.emo.config.schedule
+        noised = add_training_noise(batch, schedule, self.alphas, self.config.loss, generator)
         return noised.to(self.accelerator.device)
 
     def losses(self, noised: Noised) -> dict[str, Tensor]:
@@ -173,6 +193,7 @@ class Trainer:
         line = {
             "step": self.progress.step,
             "seconds": round(seconds, 3),
+            "memory_gb": round(peak_memory(self.accelerator.device) / 1e9, 2),
             "lr": self.lr_schedule.get_last_lr()[0],
             **{name: round(value, 4) for name, value in self.progress.running.items()},
         }
@@ -180,6 +201,8 @@ class Trainer:
             self.log(f"{self.config.stage} {json.dumps(line)}")
             with (self.folder / "log.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
+            if self.board is not None:
+                self.board.figures(line)
 
     def save(self) -> None:
         """State, samples and averaged weights; a kill while saving leaves the previous ones usable."""
@@ -202,12 +225,15 @@ class Trainer:
                 self.folder / "ema.partial",
             )
             (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
+        self.accelerator.wait_for_everyone()
 
-    def draw(self, sheet: Callable[[EMO, Path], None]) -> None:
+    def draw(self, sheet: Sheet) -> None:
         parameters = [p for _, p in self.named]
         self.ema.store(parameters)
         self.ema.copy_to(parameters)
-        sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
+        video = sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
+        if self.board is not None:
+            self.board.video(self.progress.step, video, self.emo.config.fps)
         self.ema.restore(parameters)
         self.model.train()
 
@@ -220,7 +246,7 @@ def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: in
     for timestep in (TRAIN_STEPS - 1, 700, 400, 150):
         level, total = alphas[timestep].expand(TRAIN_STEPS), 0.0
         for k in range(batches):
-            generator = step_generator(99, k, 0)
+            generator = microbatch_generator(99, k)
             batch = sample_batch(clips, model.config, config.sampling, generator)
             noised = add_training_noise(batch, model.config.schedule, level, config.loss, generator).to(
                 device

@@ -22,6 +22,8 @@ class LossConfig:
     mouth_weight: float = 0.0  # additional weight on the lower middle of the face
     reader_weight: float = 0.0  # mouth reader on the predicted clean latents
     motion_noise: float = 0.0  # motion frames are disturbed by up to this much
+    motion_patch_drop: float = 0.0  # this share of their places is blanked (Hallo2 sec. 3.2)
+    min_snr: float | None = None  # gamma of min-SNR weighting (arXiv 2303.09556), 5 in that paper
 
 
 def draw_timesteps(shape: tuple[int, int], config: LossConfig, generator: torch.Generator) -> Tensor:
@@ -35,9 +37,17 @@ def draw_timesteps(shape: tuple[int, int], config: LossConfig, generator: torch.
 
 def disturb_motion(batch: Batch, amount: float, generator: torch.Generator) -> None:
     """Motion frames at inference are the model's own, so it must not trust them to the last digit."""
-    shape = batch.motion.shape
+    shape, device = batch.motion.shape, batch.motion.device
     level = amount * torch.rand(shape[0], 1, 1, 1, 1, generator=generator)
-    batch.motion.add_(level * torch.randn(shape, generator=generator))
+    batch.motion.add_((level * torch.randn(shape, generator=generator)).to(device))
+
+
+def drop_motion_patches(batch: Batch, share: float, generator: torch.Generator) -> None:
+    """Blank the same places in all of a clip's motion frames: looks must come from the portrait, or errors
+    add up over the clips of a long video."""
+    size, _, _, height, width = batch.motion.shape
+    kept = torch.rand(size, 1, 1, height, width, generator=generator) >= share
+    batch.motion.mul_(kept.to(batch.motion.device))
 
 
 @dataclass(frozen=True)
@@ -59,16 +69,19 @@ def add_training_noise(
     batch: Batch, schedule: ScheduleConfig, alphas: Tensor, config: LossConfig, generator: torch.Generator
 ) -> Noised:
     disturb_motion(batch, config.motion_noise, generator)
+    if config.motion_patch_drop:
+        drop_motion_patches(batch, config.motion_patch_drop, generator)
     size, frames = batch.latents.shape[:2]
     levels = 1 if batch.motion.shape[1] else frames
     timesteps = draw_timesteps((size, levels), config, generator).expand(size, frames)
-    alpha_bar = alphas[timesteps].float()[..., None, None, None]
-    noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator)
+    device = batch.latents.device
+    alpha_bar = alphas[timesteps].float()[..., None, None, None].to(device)
+    noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator).to(device)
     return Noised(
         batch,
         add_noise(batch.latents, noise, alpha_bar),
         training_target(batch.latents, noise, alpha_bar, schedule),
-        timesteps,
+        timesteps.to(device),
         alpha_bar,
     )
 
@@ -82,13 +95,32 @@ def prediction_error(
     return prediction - noised.target
 
 
+def snr_weights(alpha_bar: Tensor, gamma: float, schedule: ScheduleConfig, clean_error: bool) -> Tensor:
+    """Min-SNR weights (arXiv 2303.09556, eq. 8) of the kind of error that is counted, in alpha_bar's shape.
+
+    With SNR a/(1-a), the error of the clean latents has weight min(SNR, gamma), that of the noise
+    min(SNR, gamma)/SNR, that of the velocity min(SNR, gamma)/(SNR + 1).
+    """
+    clipped = (alpha_bar / (1 - alpha_bar)).clamp(max=gamma)
+    if clean_error:
+        return clipped
+    if schedule.prediction == "epsilon":
+        return clipped * (1 - alpha_bar) / alpha_bar
+    return clipped * (1 - alpha_bar)
+
+
 def denoising_loss(
     prediction: Tensor, noised: Noised, schedule: ScheduleConfig, config: LossConfig
 ) -> Tensor:
     mouths = box_masks(noised.batch.mouth_boxes, *prediction.shape[-2:])[:, None]
     weights = 1 + config.mouth_weight * mouths
     error = prediction_error(prediction, noised, schedule, config)
-    return (error.square() * (weights / weights.mean())).mean()
+    errors = (error.square() * (weights / weights.mean())).mean(dim=(2, 3, 4))
+    if config.min_snr is not None:
+        # each sample by its own noise level: weights after the mean would all be the same number
+        levels = noised.alpha_bar.flatten(1)
+        errors = errors * snr_weights(levels, config.min_snr, schedule, config.clean_error)
+    return errors.mean()
 
 
 def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, reader: nn.Module) -> Tensor:

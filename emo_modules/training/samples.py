@@ -3,26 +3,20 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data.clip_set import ClipSet, Sampling, sample_batch
+from ..config import EMOConfig
+from ..data.clip_set import Batch, Sampling
 from ..models.emo import EMO
 from ..sampling.noise import clip_noise
 from ..sampling.solver import Solver
 
 
-@torch.no_grad()
-def generate_batch(
-    model: EMO, clips: ClipSet, rows: int, steps: int, with_speed: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Portraits (B, C, H, W), true and generated latents (B, F, C, H, W) of the same random held-out
-    clips."""
-    generator = torch.Generator().manual_seed(7)
-    config = model.config
-    everything = Sampling(
+def everything(config: EMOConfig, rows: int) -> Sampling:
+    """Whole clips with every condition, as at inference."""
+    return Sampling(
         rows,
         config.clip_frames,
         config.motion_frames,
@@ -33,43 +27,57 @@ def generate_batch(
         whole_region=0,
         portrait_share=0,
     )
-    device = next(model.parameters()).device
-    batch = sample_batch(clips, config, everything, generator).to(device)
+
+
+@torch.no_grad()
+def generate_batch(model: EMO, batch: Batch, steps: int, with_speed: bool) -> Tensor:
+    """Latents (B, F, C, H, W) that the model makes of a batch's portraits, sound and perhaps head speeds."""
+    generator = torch.Generator().manual_seed(7)
+    config, device = model.config, next(model.parameters()).device
     video = model.video_conditions(batch.reference, batch.mask)
     speeds = batch.speeds if with_speed else None
     conditions = model.clip_conditions(video, config.clip_frames, batch.audio, None, speeds)
     noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
     made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
-    return batch.reference, batch.latents, made.unflatten(0, batch.latents.shape[:2])
+    return made.unflatten(0, batch.latents.shape[:2])
 
 
 @torch.no_grad()
 def write_sample_sheet(
-    path: Path,
-    model: EMO,
-    vae: nn.Module,
-    clips: ClipSet,
-    rows: int = 4,
-    steps: int = 8,
-    with_speed: bool = False,
-) -> None:
-    """Two lines a clip: portrait and true frames, portrait and generated frames."""
+    path: Path, model: EMO, vae: nn.Module, batch: Batch, steps: int, with_speed: bool
+) -> Tensor:
+    """Two lines a clip: portrait and true frames, portrait and generated frames; every second one is drawn.
+
+    Returns the video (F, H, W, 3) uint8: the clips side by side, true ones above, generated ones below.
+    """
     model.eval()
-    portraits, truth, made = generate_batch(model, clips, rows, steps, with_speed)
-    lines = []
-    for row in range(rows):
-        for frames in (truth[row], made[row]):
-            lines.append(torch.cat([portraits[row : row + 1], frames[::2]]))
+    batch = batch.to(next(model.parameters()).device)
+    made = generate_batch(model, batch, steps, with_speed)
+    lines = torch.stack([batch.latents, made], dim=1).flatten(0, 1)
+    portraits = batch.reference.repeat_interleave(2, dim=0)[:, None]
     home = next(vae.parameters()).device
-    pictures = torch.stack([vae.decode(line.to(home)) for line in lines]).clamp(-1, 1).cpu()
-    grid = pictures.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    Image.fromarray(((grid + 1) * 127.5).round().byte().numpy().astype(np.uint8)).save(path)
+    decoded = [vae.decode(line.to(home)) for line in torch.cat([portraits, lines], dim=1)]
+    pictures = to_bytes(torch.stack(decoded))
+    grid = torch.cat([pictures[:, :1], pictures[:, 1::2]], dim=1)
+    Image.fromarray(grid.transpose(1, 2).flatten(2, 3).flatten(0, 1).numpy()).save(path)
+    return side_by_side(pictures[:, 1:])
 
 
-def sheet_drawer(vae: nn.Module, clips: ClipSet, with_speed: bool) -> Callable[[EMO, Path], None]:
+def to_bytes(pictures: Tensor) -> Tensor:
+    """(..., 3, H, W) in -1..1 -> (..., H, W, 3) uint8 on the CPU."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1).cpu()
+
+
+def side_by_side(clips: Tensor) -> Tensor:
+    """Clips (2B, F, H, W, 3) in pairs -> (F, 2H, B*W, 3)."""
+    pairs = clips.unflatten(0, (-1, 2))  # (B, 2, F, H, W, 3)
+    return pairs.permute(2, 1, 3, 0, 4, 5).flatten(3, 4).flatten(1, 2).contiguous()
+
+
+def sheet_drawer(vae: nn.Module, batch: Batch, with_speed: bool) -> Callable[[EMO, Path], Tensor]:
     """What `Trainer` calls at every save."""
 
-    def draw(model: EMO, path: Path) -> None:
-        write_sample_sheet(path, model, vae, clips, steps=model.config.schedule.steps, with_speed=with_speed)
+    def draw(model: EMO, path: Path) -> Tensor:
+        return write_sample_sheet(path, model, vae, batch, model.config.schedule.steps, with_speed)
 
     return draw

@@ -22,6 +22,7 @@ from emo_modules.training.losses import (
     disturb_motion,
     reader_loss,
 )
+from emo_modules.training.sources import ClipSource
 
 CLIP = Sampling(batch=2, frames=3, motion_frames=2)
 PICTURES = Sampling(batch=2, frames=3, motion_frames=0)
@@ -33,7 +34,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def trainer(model: EMO, clips: ClipSet, config: TrainConfig, folder: Path, **options) -> Trainer:
-    return Trainer(model, clips, replace(config, precision="no"), folder, log=lambda line: None, **options)
+    config = replace(config, precision="no")
+    source = ClipSource(clips, model.config, config.sampling, config.seed)
+    return Trainer(model, source, config, folder, log=lambda line: None, **options)
 
 
 RUN = TrainConfig(
@@ -61,7 +64,7 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, ti
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[name], p) for name, p in whole.named_parameters())
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
-    without_time = [[{**json.loads(line), "seconds": 0} for line in log] for log in logs]
+    without_time = [[{**json.loads(line), "seconds": 0, "memory_gb": 0} for line in log] for log in logs]
     assert without_time[0] == without_time[1]
     assert [line["step"] for line in without_time[0]] == [2, 4]
 
@@ -77,8 +80,9 @@ def test_a_finished_run_is_not_trained_again(make_pipeline, tiny_config, clips, 
 def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tiny_config, clips, tmp_path):
     model, shown = make_pipeline(tiny_config).model, []
 
-    def sheet(model: EMO, path: Path) -> None:
+    def sheet(model: EMO, path: Path) -> Tensor:
         shown.append((path.name, {name: p.detach().clone() for name, p in model.named_parameters()}))
+        return torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
 
     trainer(model, clips, replace(RUN, save_every=2), tmp_path, sheet=sheet).run()
     assert [name for name, _ in shown] == [f"samples-{step:06d}.png" for step in (2, 4, 4)]
@@ -273,7 +277,8 @@ def test_reader_judges_the_clean_estimate_where_there_is_sound(tiny_config, clip
 def test_reader_loss_is_an_option(make_pipeline, tiny_config, clips, tmp_path, weight, names):
     config = replace(RUN, loss=LossConfig(reader_weight=weight))
     model = make_pipeline(tiny_config).model
-    assert set(trainer(model, clips, config, tmp_path, reader=Means()).step(0)) == names
+    run = trainer(model, clips, config, tmp_path, reader=Means())
+    assert set(run.step(run.source.stream(run.microbatches()))) == names
 
 
 def test_the_image_stage_leaves_sound_and_time_out(make_pipeline, tiny_config, clips):

@@ -13,6 +13,7 @@ from emo_modules.data.clip_set import ClipSet, Sampling
 from emo_modules.models.emo import EMO
 from emo_modules.training.loop import TrainConfig, Trainer, load_parameters
 from emo_modules.training.losses import LossConfig
+from emo_modules.training.sources import ClipSource
 from emo_modules.training.stages import (
     DEMO_STAGES,
     PAPER_STAGES,
@@ -84,7 +85,8 @@ def train_config(stage: str, demo: bool = False) -> TrainConfig:
 def trained(model: EMO, clips: ClipSet, config: TrainConfig, folder: Path) -> set[str]:
     """The names of the parameters that training changed."""
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    Trainer(model, clips, config, folder, log=lambda line: None).run()
+    source = ClipSource(clips, model.config, config.sampling, config.seed)
+    Trainer(model, source, config, folder, log=lambda line: None).run()
     return {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
 
 

@@ -1,0 +1,1 @@
+"""Raw footage -> clips with everything training needs, in WebDataset shards."""
