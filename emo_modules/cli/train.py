@@ -1,87 +1,147 @@
-"""`train`: one stage on encoded clips, from a checkpoint or from public initialisations."""
+"""`train`: one stage on shards or encoded clips, alone or under `accelerate launch`, `torchrun` or `srun`."""
 
 import argparse
+import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ..checkpoints.animatediff import initialise_from_animatediff
 from ..checkpoints.rename import load_strict
-from ..checkpoints.sd15 import initialise_from_sd15
-from ..checkpoints.store import Loaded, load_checkpoint, save_checkpoint
+from ..checkpoints.store import Loaded, save_checkpoint
 from ..checkpoints.vae import build_vae
 from ..config import EMOConfig
-from ..data.clip_set import ClipSet, Sampling
+from ..data.clip_set import ClipSet, sample_batch
+from ..footage.shards import ShardIndex, best_split
 from ..media.audio_features import AudioEncoder
-from ..models.emo import EMO
-from ..training.loop import TrainConfig, Trainer, load_parameters
-from ..training.samples import sheet_drawer
+from ..training.board import Board
+from ..training.config_file import build_config, read_values
+from ..training.loop import Sheet, TrainConfig, Trainer, load_parameters
+from ..training.samples import everything, sheet_drawer
+from ..training.shard_source import ShardSource
+from ..training.sources import ClipSource, Source
 from ..training.stages import PAPER_STAGES
+from ..training.start import Start, starting_model
+
+SHOWN = 4  # clips on a sample sheet
+OVERRIDES = (
+    "stage", "steps", "accumulate", "lr", "minutes", "precision", "recompute", "save_every", "seed",
+)  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stage", choices=sorted(PAPER_STAGES), required=True)
+    parser.add_argument("--config", type=Path, help="YAML of TrainConfig's fields; configs/ has the paper's")
+    parser.add_argument("--stage", choices=sorted(PAPER_STAGES))
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--shards", type=Path, help="the folder that `prepare` wrote")
+    data.add_argument("--clips", type=Path, help="encoded clips, as `ClipSet.save` writes them")
+    parser.add_argument("--out", type=Path, required=True, help="state, logs, samples and the checkpoint")
+    add_start_options(parser)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch", type=int, help="clips per process; default: the paper's")
+    parser.add_argument("--accumulate", type=int, help="batches of each process per update")
+    parser.add_argument("--lr", type=float, help="default: 1e-5, the paper's")
+    parser.add_argument("--minutes", type=float, help="stop, resumable, after this much wall clock")
+    parser.add_argument("--precision", choices=["no", "bf16", "fp16"], help="default: bf16")
+    parser.add_argument("--recompute", action="store_true", default=None, help="gradient checkpointing")
+    parser.add_argument("--save-every", type=int, help="steps; default: 250")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--workers", type=int, default=2, help="processes that read shards")
     parser.add_argument(
-        "--clips", type=Path, required=True, help="encoded clips, as `ClipSet.save` writes them"
+        "--keep-speed-buckets", action="store_true", help="do not fit them to the shards (speed stage)"
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="state, checkpoint, samples if there is a VAE"
-    )
-    parser.add_argument("--steps", type=int, required=True)
+
+
+def add_start_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, help="start from here; else from the paper's preset")
     parser.add_argument(
         "--sd15", type=Path, help="Stable Diffusion 1.5's unet, diffusers naming, safetensors"
     )
     parser.add_argument("--animatediff", type=Path, help="AnimateDiff v2's motion module, safetensors")
+    parser.add_argument("--relative", type=Path, help="released weights of Hallo, EchoMimic or V-Express")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="another picture size")
     parser.add_argument(
         "--vae", type=Path, help="diffusers AutoencoderKL, safetensors: goes into the checkpoint"
     )
     parser.add_argument(
         "--audio-encoder", type=Path, help="Wav2Vec2Model, safetensors: goes into the checkpoint"
     )
-    parser.add_argument("--batch", type=int, help="clips per process; default: the paper's")
-    parser.add_argument("--lr", type=float, default=1e-5)
-    parser.add_argument("--minutes", type=float, help="stop, resumable, after this much wall clock")
-    parser.add_argument("--precision", choices=["no", "bf16", "fp16"], default="bf16")
-    parser.add_argument("--seed", type=int, default=0)
 
 
 def run(options: argparse.Namespace) -> None:
-    start = load_checkpoint(options.checkpoint) if options.checkpoint else None
-    model = start.model if start else EMO(EMOConfig.sd15())
-    if options.sd15:
-        initialise_from_sd15(model, load_file(options.sd15), str(options.sd15))
-    if options.animatediff:
-        initialise_from_animatediff(model, load_file(options.animatediff), str(options.animatediff))
-    config = TrainConfig(
-        options.stage,
-        options.steps,
-        lr=options.lr,
-        seed=options.seed,
-        precision=options.precision,
-        minutes=options.minutes,
-        sampling=stage_sampling(options.stage, model.config, options.batch),
-    )
-    clips, frozen = ClipSet.load(options.clips), frozen_parts(model.config, start, options)
-    sheet = None
-    if "vae" in frozen and config.table.clips:
-        sheet = sheet_drawer(frozen["vae"], clips.part(0, 4), config.table.speed)
+    from accelerate import PartialState
+
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it saves
+    state = PartialState(cpu=not torch.cuda.is_available())
+    values = given_values(options)
+    index = ShardIndex.load(options.shards) if options.shards else None
+    fitted = index is not None and values.get("stage") == "speed" and not options.keep_speed_buckets
+    start = Start(options.checkpoint, options.sd15, options.animatediff, options.relative, options.size)
+    model, loaded = starting_model(start, values.get("seed", 0), index.speeds if fitted else None)
+    config = build_config(values, model.config)
+    frozen = frozen_parts(model.config, loaded, options)
+    for part in frozen.values():
+        part.to(state.device).requires_grad_(False).eval()
+    source = open_source(config, model.config, frozen, index, options)
+    show = state.is_main_process and config.table.clips and "vae" in frozen
+    sheet = sheet_of(config, model.config, frozen, options) if show else None
+    board = Board(options.out) if state.is_main_process else None
     model = model.to(memory_format=torch.channels_last)
-    progress = Trainer(model, clips, config, options.out, sheet=sheet).run()
-    load_parameters(model, options.out / "ema.safetensors")
-    parts = dict(model.named_children()) | frozen
-    written = options.out / "checkpoint.safetensors"
-    save_checkpoint(written, model.config, parts, start.notes if start else None)
-    print(f"{written}: stage {options.stage}, step {progress.step} of {options.steps}")
+    progress = Trainer(model, source, config, options.out, sheet=sheet, board=board).run()
+    if state.is_main_process:
+        load_parameters(model, options.out / "ema.safetensors")
+        written = options.out / "checkpoint.safetensors"
+        save_checkpoint(
+            written, model.config, dict(model.named_children()) | frozen, loaded.notes if loaded else None
+        )
+        print(f"{written}: stage {config.stage}, step {progress.step} of {config.steps}")
+    state.destroy_process_group()
 
 
-def stage_sampling(stage: str, config: EMOConfig, batch: int | None) -> Sampling:
-    """EMO sec. 4.1: 48 pictures, then 4 clips of the model's own length and number of motion frames."""
-    if stage == "image":
-        return Sampling(batch=batch or 48, frames=1, motion_frames=0)
-    return Sampling(batch=batch or 4, frames=config.clip_frames, motion_frames=config.motion_frames)
+def given_values(options: argparse.Namespace) -> dict[str, Any]:
+    """The file's values, then the command line's."""
+    values = read_values(options.config) if options.config else {}
+    given = {name: getattr(options, name) for name in OVERRIDES}
+    values |= {name: value for name, value in given.items() if value is not None}
+    if options.batch is not None:
+        values["sampling"] = values.get("sampling", {}) | {"batch": options.batch}
+    return values
+
+
+def open_source(
+    config: TrainConfig,
+    model: EMOConfig,
+    frozen: dict[str, nn.Module],
+    index: ShardIndex | None,
+    options: argparse.Namespace,
+) -> Source:
+    if index is None:
+        return ClipSource(ClipSet.load(options.clips), model, config.sampling, config.seed)
+    needed = {"vae": "--vae"} | ({"audio_encoder": "--audio-encoder"} if config.table.clips else {})
+    if missing := [flag for part, flag in needed.items() if part not in frozen]:
+        raise ValueError(
+            f"shards hold pictures and sound, so {' and '.join(missing)} must be given: the start has none"
+        )
+    encoder = frozen["audio_encoder"] if config.table.clips else None
+    precision = torch.bfloat16 if config.precision == "bf16" else None
+    parts = (frozen["vae"], encoder, options.workers, precision)
+    return ShardSource(index, model, config.sampling, config.seed, *parts)
+
+
+def sheet_of(
+    config: TrainConfig, model: EMOConfig, frozen: dict[str, nn.Module], options: argparse.Namespace
+) -> Sheet:
+    """Draws clips of the test split, where there is one."""
+    whole = everything(model, SHOWN)
+    if options.clips:
+        shown = sample_batch(ClipSet.load(options.clips), model, whole, torch.Generator().manual_seed(7))
+    else:
+        held_out = ShardIndex.load(options.shards, best_split(options.shards))
+        parts = (frozen["vae"], frozen["audio_encoder"], 0)
+        shown, _ = next(ShardSource(held_out, model, whole, 7, *parts).stream([0]))
+    return sheet_drawer(frozen["vae"], shown, config.table.speed)
 
 
 def frozen_parts(

@@ -221,6 +221,12 @@ class ShardIndex:
         return read_sample(self.folder, entry)
 
 
+def best_split(folder: Path) -> str:
+    """What samples are shown of: the split that is not trained on, unless there is none."""
+    names = [shard["name"] for shard in json.loads((folder / INDEX).read_text())["shards"]]
+    return "test" if any(name.startswith("test") for name in names) else "train"
+
+
 def _entry(clip: dict[str, Any]) -> ClipEntry:
     places = {suffix: (place[0], place[1]) for suffix, place in clip["places"].items()}
     return ClipEntry(**(clip | {"places": places}))

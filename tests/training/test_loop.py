@@ -1,27 +1,25 @@
 """One loop for all stages: it learns, stops in time, goes on exactly, and feeds on what the paper says."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from emo_modules.config import ScheduleConfig
 from emo_modules.data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from emo_modules.models.emo import EMO
-from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod, clean_estimate
+from emo_modules.schedule import TRAIN_STEPS
+from emo_modules.training.board import Board, keep_until
 from emo_modules.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_modules.training.losses import (
     LossConfig,
-    Noised,
-    add_training_noise,
-    denoising_loss,
-    disturb_motion,
-    reader_loss,
 )
+from emo_modules.training.samples import everything, sheet_drawer
 from emo_modules.training.sources import ClipSource
 
 CLIP = Sampling(batch=2, frames=3, motion_frames=2)
@@ -67,6 +65,73 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, ti
     without_time = [[{**json.loads(line), "seconds": 0, "memory_gb": 0} for line in log] for log in logs]
     assert without_time[0] == without_time[1]
     assert [line["step"] for line in without_time[0]] == [2, 4]
+
+
+def losses_of(run: Trainer, steps: int) -> list[dict[str, float]]:
+    run.folder.mkdir(parents=True)
+    batches = run.source.stream(run.microbatches())
+    return [run.step(batches) for _ in range(steps)]
+
+
+def test_accumulated_gradients_are_those_of_all_microbatches(make_pipeline, tiny_config, clips, tmp_path):
+    """One update from two microbatches moves the weights by the mean of what each alone would ask for."""
+    config = replace(RUN, accumulate=2, steps=1)
+    run = trainer(make_pipeline(tiny_config).model, clips, config, tmp_path / "a")
+    grads: list[list[Tensor]] = []
+    for number in (0, 1):
+        batch, noise = next(run.source.stream([number]))
+        sum(run.losses(run.noised(batch, noise)).values()).backward()
+        grads.append([p.grad.clone() if p.grad is not None else torch.zeros_like(p) for _, p in run.named])
+        run.optimizer.zero_grad()
+    seen = []
+    run.optimizer.optimizer.register_step_pre_hook(
+        lambda *_: seen.extend(torch.zeros_like(p) if p.grad is None else p.grad + 0 for _, p in run.named)
+    )
+    run.step(run.source.stream(run.microbatches()))
+    means = [(a + b) / 2 for a, b in zip(*grads, strict=True)]
+    norm = torch.stack([g.norm() for g in means]).norm()
+    assert len(seen) == len(means)
+    for got, mean in zip(seen, means, strict=True):
+        assert torch.allclose(got, mean / max(norm, 1), atol=1e-6)
+
+
+def test_recomputing_layers_changes_no_gradient(make_pipeline, tiny_config, clips, tmp_path):
+    runs = []
+    for recompute in (False, True):
+        config = replace(RUN, recompute=recompute, steps=2)
+        model = make_pipeline(tiny_config).model
+        calls = []
+        model.backbone.mid_block.resnets[0].register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        runs.append(losses_of(trainer(model, clips, config, tmp_path / str(recompute)), 2))
+        assert len(calls) == (4 if recompute else 2)
+    for plain, recomputed in zip(*runs, strict=True):
+        assert plain == pytest.approx(recomputed, rel=1e-5)
+
+
+def test_a_log_is_cut_back_to_where_the_run_goes_on(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 25}\n{"step": 50}\n{"step": 75}\n{"ste')
+    keep_until(log, 50)
+    assert log.read_text() == '{"step": 25}\n{"step": 50}\n'
+    keep_until(tmp_path / "none.jsonl", 50)
+
+
+def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, clips, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    model, board = make_pipeline(tiny_config).model, Board(tmp_path)
+    batch = sample_batch(clips, tiny_config, everything(tiny_config, 2), generator())
+    sheet = sheet_drawer(make_pipeline(tiny_config).vae, batch, with_speed=False)
+    trainer(model, clips, replace(RUN, save_every=2), tmp_path, sheet=sheet, board=board).run()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [e.step for e in events.Scalars("denoise")] == [2, 4]
+    logged = [json.loads(line)["denoise"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [e.value for e in events.Scalars("denoise")] == pytest.approx(logged)
+    shown = events.Images("samples")
+    assert [(e.step, e.width, e.height) for e in shown] == [(step, 128, 128) for step in (2, 4, 4)]
+    with Image.open(io.BytesIO(shown[0].encoded_image_string)) as gif:
+        assert (gif.format, gif.n_frames) == ("GIF", tiny_config.clip_frames)
 
 
 def test_a_finished_run_is_not_trained_again(make_pipeline, tiny_config, clips, tmp_path):
@@ -190,87 +255,11 @@ def test_face_and_mouth_regions(tiny_config, clips):
     assert union.mask[0].sum() == 32 * 40  # the union over the clip's frames
 
 
-def noised(config: LossConfig, sampling: Sampling, tiny_config, clips: ClipSet) -> Noised:
-    batch = sample_batch(clips, tiny_config, sampling, generator())
-    schedule = tiny_config.schedule
-    return add_training_noise(batch, schedule, alphas_cumprod(schedule), config, generator(1))
-
-
-def test_a_clip_has_one_noise_level_and_pictures_have_their_own(tiny_config, clips):
-    many = replace(CLIP, batch=16)
-    clip = noised(LossConfig(), many, tiny_config, clips)
-    assert (clip.timesteps == clip.timesteps[:, :1]).all()
-    assert len(clip.timesteps[:, 0].unique()) > 10
-    pictures = noised(LossConfig(), replace(PICTURES, batch=16), tiny_config, clips)
-    assert len(pictures.timesteps.unique()) > 40
-    visited = noised(LossConfig(inference_share=1.0), many, tiny_config, clips)
-    assert set(visited.timesteps.unique().tolist()) == {999, 749, 499, 249}
-    start = noised(LossConfig(inference_share=1.0, inference_steps=1), many, tiny_config, clips)
-    assert (start.timesteps == TRAIN_STEPS - 1).all()
-    assert not start.alpha_bar.any()
-    assert torch.equal(start.target, -start.batch.latents)
-
-
-def test_motion_frames_are_disturbed_in_the_batch_only(tiny_config, clips):
-    kept = clips.latents.clone()
-    batch = sample_batch(clips, tiny_config, replace(CLIP, batch=64), generator())
-    before, latents = batch.motion.clone(), batch.latents.clone()
-    disturb_motion(batch, 0.2, generator())
-    levels = (batch.motion - before).flatten(1).std(1)
-    assert 0.15 < levels.max() < 0.25
-    assert levels.min() < 0.02
-    assert torch.equal(batch.latents, latents)
-    assert torch.equal(clips.latents, kept)
-
-
-def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, clips):
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
-    boxes = torch.tensor([[0.25, 0.5, 0.75, 1.0]]).expand(2, 4)
-    found = replace(found, batch=replace(found.batch, mouth_boxes=boxes))
-    at_mouth, elsewhere = found.target.clone(), found.target.clone()
-    at_mouth[..., 4:, 2:6] += 1
-    elsewhere[..., :4, 2:6] += 1
-    schedule, plain, weighted = tiny_config.schedule, LossConfig(), LossConfig(mouth_weight=3.0)
-    assert denoising_loss(at_mouth, found, schedule, plain) == pytest.approx(0.25, rel=1e-5)
-    assert denoising_loss(elsewhere, found, schedule, plain) == pytest.approx(0.25, rel=1e-5)
-    # weights of 4 at a quarter of the pixels and 1 elsewhere, 1.75 on average
-    assert denoising_loss(at_mouth, found, schedule, weighted) == pytest.approx(4 / 7, rel=1e-5)
-    assert denoising_loss(elsewhere, found, schedule, weighted) == pytest.approx(1 / 7, rel=1e-5)
-
-
-def test_errors_can_be_counted_in_the_clean_latents(tiny_config, clips):
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
-    prediction = torch.randn(found.target.shape, generator=generator(2))
-    estimate = clean_estimate(found.noisy, prediction, found.alpha_bar, tiny_config.schedule)
-    loss = denoising_loss(prediction, found, tiny_config.schedule, LossConfig(clean_error=True))
-    assert loss.item() == pytest.approx((estimate - found.batch.latents).square().mean().item(), rel=1e-4)
-
-
 class Means(nn.Module):
     """Reads the means of the first two channels as opening and width."""
 
     def forward(self, latents: Tensor) -> Tensor:
         return latents[:, :2].mean((2, 3))
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_reader_judges_the_clean_estimate_where_there_is_sound(tiny_config, clips, prediction):
-    config = replace(tiny_config, schedule=ScheduleConfig(prediction))
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS), config, clips)
-    mouth = found.batch.latents[:, :, :2].mean((3, 4)) + torch.tensor([0.3, 0.1])
-    batch = replace(found.batch, mouth=mouth)
-    loss = reader_loss(found.target, replace(found, batch=batch), config.schedule, Means())
-    assert loss.item() == pytest.approx((0.3**2 + 0.1**2) / 2, rel=1e-2)
-    unknown = replace(batch, mouth=torch.where(torch.arange(2)[:, None, None] > 0, mouth, torch.nan))
-    prediction = found.target.clone().requires_grad_()
-    known = reader_loss(prediction, replace(found, batch=unknown), config.schedule, Means())
-    assert known.item() == pytest.approx(loss.item() / 2, rel=1e-2)
-    known.backward()
-    assert prediction.grad.isfinite().all()
-    assert prediction.grad.any()
-    silent = replace(batch, audio_kept=torch.tensor([0.0, 1.0]))
-    half = reader_loss(found.target, replace(found, batch=silent), config.schedule, Means())
-    assert half.item() == pytest.approx(loss.item() / 2, rel=1e-2)
 
 
 @pytest.mark.parametrize(("weight", "names"), [(0.0, {"denoise"}), (2.0, {"denoise", "mouth"})])

@@ -1,0 +1,56 @@
+"""What a training starts from: the paper's preset, public initialisations, or a checkpoint."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from ..checkpoints.animatediff import initialise_from_animatediff
+from ..checkpoints.released import read_released
+from ..checkpoints.sd15 import initialise_from_sd15
+from ..checkpoints.store import Loaded, load_checkpoint
+from ..checkpoints.transplant import initialise_from_relative, starting_config
+from ..config import EMOConfig
+from ..models.emo import EMO
+from .speed_buckets import fit_speed_buckets
+
+
+@dataclass(frozen=True)
+class Start:
+    """Each later one overwrites what it has of the earlier ones."""
+
+    checkpoint: Path | None = None  # of this project; without it the paper's preset
+    sd15: Path | None = None
+    animatediff: Path | None = None
+    relative: Path | None = None  # released weights of Hallo, EchoMimic or V-Express
+    size: tuple[int, int] | None = None  # width and height of the pictures to train on
+
+
+def starting_model(start: Start, seed: int, speeds: np.ndarray | None) -> tuple[EMO, Loaded | None]:
+    """The model, and the checkpoint it comes from, if any. The same seed gives the same fresh layers.
+
+    speeds: the footage's histogram, to which the speed buckets are fitted; None keeps them.
+    """
+    loaded = load_checkpoint(start.checkpoint) if start.checkpoint else None
+    config = loaded.config if loaded else EMOConfig.sd15()
+    family, tensors = read_released(start.relative) if start.relative else (None, {})
+    if family:
+        config = starting_config(config, family)
+    if start.size:
+        config = replace(config, width=start.size[0], height=start.size[1])
+    if speeds is not None:
+        config = replace(config, speed=fit_speed_buckets(speeds, config.speed))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = EMO(config)
+    if loaded:
+        model.load_state_dict(loaded.model.state_dict())
+    if start.sd15:
+        initialise_from_sd15(model, load_file(start.sd15), str(start.sd15))
+    if start.animatediff:
+        initialise_from_animatediff(model, load_file(start.animatediff), str(start.animatediff))
+    if family:
+        initialise_from_relative(model, family, tensors, str(start.relative))
+    return model, loaded

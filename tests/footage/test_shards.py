@@ -1,0 +1,127 @@
+"""Shards are plain tars, the same bytes for the same clips, and any clip is read without the others."""
+
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emo_modules.footage.decode import decode_flac, decode_pictures
+from emo_modules.footage.shards import (
+    INDEX,
+    SPEED_BIN,
+    ShardIndex,
+    ShardWriter,
+    index_path,
+    read_sample,
+    read_samples,
+    scan_shard,
+    write_index,
+)
+
+from ..shards import FRAMES, level, make_sample, write_shards
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("shards"), clips=4)
+
+
+def test_samples_come_back_as_they_were_written(shards):
+    samples = list(read_samples(shards / "train-000000.tar"))
+    assert [sample.key for sample in samples] == ["clip000", "clip001"]
+    for clip, sample in enumerate(samples):
+        made = make_sample(clip)
+        assert (sample.video, sample.audio, sample.facts) == (made.video, made.audio, made.facts)
+        assert all(np.array_equal(sample.arrays[name], made.arrays[name]) for name in made.arrays)
+
+
+def test_the_same_clips_make_the_same_bytes(shards, tmp_path):
+    again = write_shards(tmp_path, clips=4)
+    for path in sorted(shards.iterdir()):
+        assert (again / path.name).read_bytes() == path.read_bytes()
+
+
+def test_one_clip_is_read_by_its_place(shards):
+    entry = ShardIndex.load(shards).entries[3]
+    read = read_sample(shards, entry)
+    assert (entry.key, entry.shard, entry.identity, entry.frames) == (
+        "clip003", "train-000001.tar", "person1", FRAMES,
+    )  # fmt: skip
+    assert read.video == make_sample(3).video
+
+
+def test_the_index_counts_speeds(shards):
+    counts = ShardIndex.load(shards).speeds
+    expected = np.concatenate([np.arange(FRAMES) * clip for clip in range(4)])
+    assert counts.sum() == 4 * FRAMES
+    assert counts[0] == (expected < SPEED_BIN).sum()
+    assert counts[int(58 / SPEED_BIN)] == (expected == 58).sum()
+    unknown = make_sample(9)
+    unknown.arrays["speeds"][:] = np.nan
+    with ShardWriter(shards / "train-000009.tar") as writer:
+        writer.write(unknown)
+    write_index(shards, {})
+    assert ShardIndex.load(shards).speeds.sum() == 4 * FRAMES
+    for path in (shards / "train-000009.tar", index_path(shards / "train-000009.tar")):
+        path.unlink()
+    write_index(shards, {})
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), ShardWriter(tmp_path / "train-000000.tar") as writer:
+        writer.write(make_sample(0))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clips_without_sound_are_known_as_such(tmp_path):
+    write_shards(tmp_path, clips=1, sound=False)
+    (entry,) = ShardIndex.load(tmp_path).entries
+    assert not entry.sound
+    assert read_sample(tmp_path, entry).audio is None
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6])
+def test_shards_cut_short_are_refused(shards, tmp_path, keep):
+    whole = (shards / "train-000000.tar").read_bytes()
+    cut = tmp_path / "train-000000.tar"
+    cut.write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(ValueError, match=r"train-000000\.tar.*(prepare|copy)"):
+        list(read_samples(cut))
+    entry = replace(scan_shard(shards / "train-000000.tar")[1])
+    with pytest.raises(ValueError, match=r"ends before clip001\.\w+: expected \d+ bytes, found \d+"):
+        read_sample(tmp_path, entry)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "train-000000.tar"
+    path.write_text("<html>")
+    with pytest.raises(ValueError, match="no whole WebDataset shard"):
+        scan_shard(path)
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("clip.mp4")
+        tar.addfile(info)
+    with pytest.raises(ValueError, match="clip clip lacks mp4, npz or json"):
+        scan_shard(path)
+
+
+def test_a_folder_without_an_index_is_refused(tmp_path, shards):
+    with pytest.raises(ValueError, match=f"has no {INDEX}"):
+        ShardIndex.load(tmp_path)
+    with pytest.raises(ValueError, match="no clip of the split 'validation' in its 3 shards"):
+        ShardIndex.load(shards, "validation")
+
+
+def test_frames_are_found_by_number():
+    video = make_sample(0).video
+    wanted = [5, 6, 29, 3, 0, 17, 17]
+    grey = decode_pictures(video, wanted).mean((1, 2, 3))
+    assert np.abs(grey - [level(0, k) for k in wanted]).max() < 1.5
+    with pytest.raises(ValueError, match="has no frame 30"):
+        decode_pictures(video, [1, FRAMES])
+
+
+def test_sound_is_as_long_as_the_picture():
+    assert decode_flac(make_sample(0).audio).shape == (FRAMES * 640,)

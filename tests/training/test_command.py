@@ -1,0 +1,69 @@
+"""`train` on shards, stage after stage, and what it says when something is missing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
+from emo_modules.cli import main
+from emo_modules.footage.shards import ShardIndex
+from emo_modules.training.speed_buckets import fit_speed_buckets
+
+from ..shards import write_shards
+
+
+@pytest.fixture
+def train(tmp_path, shards, tiny_checkpoint, capsys):
+    """Runs two steps (the first has a learning rate of 0) in `tmp_path / stage`: exit status, and what was written to standard error."""
+
+    def run(stage: str, *more: str | Path, checkpoint: Path = tiny_checkpoint, data: Path = shards):
+        given = ["--stage", stage, "--steps", "2", "--batch", "1", "--workers", "0", "--precision", "no"]
+        folders = ["--shards", data, "--out", tmp_path / stage, "--checkpoint", checkpoint]
+        status = main(["train", *map(str, [*given, *folders, *more])])
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def test_the_three_stages_follow_each_other(train, tmp_path, shards, tiny_checkpoint):
+    before = load_checkpoint(tiny_checkpoint)
+    for stage, start in (("image", tiny_checkpoint), ("video", "image"), ("speed", "video")):
+        start = tmp_path / start / "checkpoint.safetensors" if isinstance(start, str) else start
+        assert train(stage, checkpoint=start)[0] == 0
+    after = load_checkpoint(tmp_path / "speed" / "checkpoint.safetensors")
+    assert after.config.speed == fit_speed_buckets(ShardIndex.load(shards).speeds, before.config.speed)
+    assert after.vae is not None and after.audio_encoder is not None
+    assert (tmp_path / "video" / "samples-000002.png").stat().st_size > 500
+    assert list((tmp_path / "speed" / "tensorboard").glob("events*"))
+    changed = {key.split(".")[0] for key, value in after.model.state_dict().items()
+               if not torch.equal(value, before.model.state_dict()[key])}  # fmt: skip
+    assert changed == {"backbone", "reference_net", "face_locator", "audio_projection", "speed_encoder"}
+
+
+def test_speed_buckets_can_be_kept(train, tmp_path, tiny_checkpoint):
+    assert train("speed", "--keep-speed-buckets")[0] == 0
+    kept = load_checkpoint(tmp_path / "speed" / "checkpoint.safetensors").config.speed
+    assert kept == load_checkpoint(tiny_checkpoint).config.speed
+
+
+def test_pictures_without_sound_are_for_the_image_stage(train, tmp_path):
+    silent = write_shards(tmp_path / "silent", clips=2, sound=False)
+    assert train("image", data=silent)[0] == 0
+    status, error = train("video", data=silent)
+    assert status == 1
+    assert "none of 2 clips has 6 frames and sound, which this stage needs" in error
+
+
+def test_shards_need_a_vae_and_an_audio_encoder(train, tmp_path, tiny_pipeline):
+    bare = tmp_path / "bare.safetensors"
+    save_checkpoint(bare, tiny_pipeline.config, dict(tiny_pipeline.model.named_children()))
+    status, error = train("video", checkpoint=bare)
+    assert status == 1
+    assert "so --vae and --audio-encoder must be given" in error
+
+
+def test_a_folder_that_is_no_shards_is_refused(train, tmp_path):
+    status, error = train("image", data=tmp_path)
+    assert status == 1
+    assert "has no index.json" in error

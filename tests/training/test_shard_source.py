@@ -1,0 +1,145 @@
+"""Clips come out of shards in one order for every number of processes, and all of a clip is of one time."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from emo_modules.data.clip_set import Batch, Sampling
+from emo_modules.footage.shards import ShardIndex
+from emo_modules.pipeline import Pipeline
+from emo_modules.training.shard_source import ClipOrder, ShardClips, ShardSource
+
+from ..shards import FRAMES, level
+
+CLIP = Sampling(
+    batch=3, frames=4, motion_frames=2, first_clip=0, drop_reference=0, drop_audio=0, drop_both=0,
+    whole_region=0, portrait_share=0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def index(shards: Path) -> ShardIndex:
+    return ShardIndex.load(shards)
+
+
+@pytest.fixture
+def source(index: ShardIndex, tiny_pipeline: Pipeline) -> ShardSource:
+    parts = (tiny_pipeline.vae, tiny_pipeline.audio_encoder)
+    return ShardSource(index, tiny_pipeline.config, CLIP, 0, *parts, workers=0)
+
+
+def test_every_epoch_has_every_clip_once_and_an_order_of_its_own(index):
+    order = ClipOrder(index.entries, seed=3)
+    epochs = [[order[n].key for n in range(e * 6, e * 6 + 6)] for e in range(3)]
+    assert all(Counter(epoch) == Counter(entry.key for entry in index.entries) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    assert [order[n].key for n in range(6)] == epochs[0]  # also when asked for again
+    assert [ClipOrder(index.entries, seed=4)[n].key for n in range(6)] != epochs[0]
+
+
+def test_only_clips_of_the_split_are_trained_on(index, shards):
+    held_out = ShardIndex.load(shards, "test")
+    assert {e.key for e in index.entries} & {e.key for e in held_out.entries} == set()
+    assert (len(index.entries), len(held_out.entries)) == (6, 2)
+
+
+def frames_of(raw, row: int) -> list[int]:
+    """Which frames a row's pictures are, by their grey level, and the clip's parity by what is left."""
+    grey = raw.pictures[row].float().mean((1, 2, 3))
+    return [round((float(g) - 20) / 5) for g in grey]
+
+
+def test_pictures_boxes_and_speeds_are_of_the_same_frames(index, tiny_config):
+    clips = ShardClips(index, tiny_config, CLIP, 0, sound=True)
+    seen = set()
+    for number in range(6):
+        raw = clips[number]
+        for row in range(3):
+            key = clips.order[number * 3 + row].key
+            clip = int(key[-3:])
+            found = frames_of(raw, row)
+            offset = 6 * (clip % 2)  # grey levels of odd clips are six frames brighter
+            shown = [k - offset for k in found]
+            assert shown[2:6] == raw.frames[row].tolist()
+            assert np.diff(shown[:6]).tolist() == [1] * 5
+            assert 0 <= shown[6] < FRAMES
+            assert raw.speeds[row].tolist() == [clip * k for k in shown[2:6]]
+            first, last = shown[2], shown[5]
+            expected = torch.tensor([16 + first / 4, 16, 40 + last / 4, 48]) / 64
+            assert torch.allclose(raw.union[row], expected)
+            assert len(raw.waveforms[row]) == FRAMES * 640
+            seen.add((clip, first))
+    assert len(seen) > 12
+
+
+def test_references_may_be_of_another_clip_of_the_person(index, tiny_config):
+    clips = ShardClips(index, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
+    own = 0
+    for number in range(8):
+        raw = clips[number]
+        for row in range(3):
+            *_, last, reference = raw.pictures[row].float().mean((1, 2, 3))
+            clip = int(clips.order[number * 3 + row].key[-3:])
+            mates = (clip - clip % 2, clip - clip % 2 + 1)
+            levels = {level(mate, k) for mate in mates for k in range(FRAMES)}
+            assert min(abs(float(reference) - grey) for grey in levels) < 1.5
+            own += bool(abs(reference - last) < 1)
+    assert own < 6
+
+
+def test_the_image_stage_takes_pictures_from_anywhere_and_needs_no_sound(index, tiny_pipeline):
+    pictures = replace(CLIP, frames=2, motion_frames=0)
+    source = ShardSource(index, tiny_pipeline.config, pictures, 0, tiny_pipeline.vae, None, workers=0)
+    raw = source.clips[0]
+    assert raw.pictures.shape == (3, 3, 3, 64, 64)
+    assert not raw.waveforms[0].numel()
+    batch = source.encode(raw)
+    assert batch.motion.shape[1] == 0
+    assert batch.latents.shape == (3, 2, 4, 8, 8)
+
+
+def test_microbatches_are_the_same_alone_and_by_workers(source):
+    direct = list(source.stream([4, 2]))
+    source.workers = 1
+    worked = list(source.stream([4, 2]))
+    for (ours, first), (theirs, second) in zip(direct, worked, strict=True):
+        assert all(torch.equal(*pair) for pair in tensors(ours, theirs))
+        assert torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=second))
+    assert not torch.equal(direct[0][0].latents, direct[1][0].latents)
+
+
+def tensors(a: Batch, b: Batch) -> list[tuple[Tensor, Tensor]]:
+    names = ("latents", "motion", "reference", "audio", "mask", "speeds", "motion_kept", "mouth_boxes")
+    return [(getattr(a, name), getattr(b, name)) for name in names]
+
+
+def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
+    from emo_modules.footage.decode import decode_flac
+    from emo_modules.media.audio_features import context_windows, encode_audio
+
+    raw = source.clips[1]
+    batch = source.encode(raw)
+    entry = source.clips.order[3]
+    waveform = decode_flac(index.read(entry).audio)
+    rows = encode_audio(tiny_pipeline.audio_encoder, waveform, FRAMES, 25)
+    windows = context_windows(rows, tiny_pipeline.config.audio, raw.frames[0], 25)
+    assert torch.allclose(batch.audio[0], windows, atol=1e-6)
+    latents = tiny_pipeline.vae.encode(raw.pictures[0, 2:6] / 127.5 - 1)
+    assert torch.allclose(batch.latents[0], latents, atol=1e-5)
+    assert batch.mouth.isnan().all()
+
+
+def test_pictures_are_resized_to_the_model(index, tiny_config):
+    small = replace(tiny_config, width=32, height=48)
+    assert ShardClips(index, small, CLIP, 0, sound=True)[0].pictures.shape[-2:] == (48, 32)
+
+
+def test_clips_that_are_too_short_or_silent_are_left_out(index, tiny_config):
+    longer = replace(CLIP, frames=FRAMES)
+    with pytest.raises(ValueError, match="none of 6 clips has 32 frames and sound"):
+        ShardClips(index, tiny_config, longer, 0, sound=True)
