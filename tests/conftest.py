@@ -1,6 +1,6 @@
 """A tiny EMO with every part, what it is made into and fed with, and the command that runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,14 @@ WAV2VEC2 = {
 }
 AUDIO = AudioConfig(encoder=WAV2VEC2, layers=2, feature_dim=16, context=1, hidden_dim=16, tokens=3)
 CLIP_FRAMES = 8
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_threads() -> Iterator[None]:
+    """The threads that a module's tests leave to torch are not what the next module runs with."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

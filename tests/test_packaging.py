@@ -44,7 +44,7 @@ SETS = {
 WITH_COMFYUI = {"av", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
 IMPORT = re.compile(r"""^(?:import\b[^"';]*|export\b[^"';=]*\bfrom\s*|.*\bimport\()["']([^"']+)["']""", re.M)
 TEMPLATE_FOLDERS = ("example_workflows", "example", "examples", "workflow", "workflows")
-FOR_DEVELOPERS = (".", "assets/", "benchmarks/", "docs/", "output/", "runs/", "tests/")
+FOR_DEVELOPERS = (".", "assets/", "benchmarks/", "configs/", "docs/", "output/", "runs/", "slurm/", "tests/")
 
 
 def git_files(*options: str) -> list[str]:

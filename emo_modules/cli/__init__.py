@@ -12,9 +12,13 @@ COMMANDS = {
     "avatar": ("avatar", "draw a person nobody trained on, with speech and the true video"),
     "convert": ("convert", "the released weights of EMO's relatives -> one safetensors file"),
     "evaluate": ("evaluate", "measure a model on people and sentences it never saw"),
+    "inspect": ("inspect", "a shard of prepared clips -> a contact sheet to look at"),
+    "prepare": ("prepare_footage", "a folder of videos -> clips in shards, ready to train on"),
     "prepare-demo-data": ("prepare", "draw and speak the demo model's training clips"),
     "train-demo": ("train_demo", "make the demo model from nothing: data, VAE, audio encoder, three stages"),
     "train-reader": ("train_reader", "make the network that measures the evaluation's clips"),
+    "train-syncnet": ("train_syncnet", "make the network that finds drawn lips out of sync with their sound"),
+    "train-tracker": ("train_tracker", "make the networks that follow drawn faces in footage"),
     "train": ("train", "one stage of EMO's training on encoded clips"),
 }
 

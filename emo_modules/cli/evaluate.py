@@ -1,8 +1,10 @@
-"""`evaluate avatars --seed N --clips K --json FILE`."""
+"""`evaluate avatars --json FILE`, `evaluate videos GENERATED TRUE --out REPORT` and `evaluate shards SHARDS
+--out REPORT`."""
 
 import argparse
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,25 @@ from ..schedule import SOLVERS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["avatars"])
+    kinds = parser.add_subparsers(dest="what", required=True)
+    _avatar_options(kinds.add_parser("avatars", help="the demo model on drawn people it never saw"))
+    videos = kinds.add_parser("videos", help="folders of generated and true videos, paired by name")
+    videos.add_argument("generated", type=Path)
+    videos.add_argument("true", type=Path)
+    _weight_options(videos)
+    shards = kinds.add_parser("shards", help="a model on the held-out clips of prepared shards")
+    shards.add_argument("shards", type=Path)
+    shards.add_argument("--checkpoint", type=Path, default=DEMO_CHECKPOINT)
+    shards.add_argument("--clips", type=int, help="only the first so many clips")
+    shards.add_argument("--seed", type=int, default=0)
+    shards.add_argument("--steps", type=int, help="default: as the checkpoint says")
+    shards.add_argument("--cfg", type=float, help="default: as the checkpoint says")
+    shards.add_argument("--vae", type=Path, help="for checkpoints without one")
+    shards.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
+    _weight_options(shards)
+
+
+def _avatar_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another seed: other people and other sentences")
     parser.add_argument("--clips", type=int, default=50)
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
@@ -31,7 +51,65 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solver", choices=sorted(SOLVERS), default="ddim")
 
 
+def _weight_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="folder of the report")
+    parser.add_argument(
+        "--analyzer", default="cascade", help="cascade, avatars, or mediapipe:FILE for poses and expressions"
+    )
+    parser.add_argument("--inception", type=Path, help="inception-2015-12-05.pt, for FID")
+    parser.add_argument("--i3d", type=Path, help="i3d_torchscript.pt, for FVD")
+    parser.add_argument("--syncnet", help="syncnet_v2.model, or avatars, for LSE-C and LSE-D")
+    parser.add_argument("--identity", help="SFace's onnx file, or avatars, for identity similarity")
+    parser.add_argument("--face-detector", type=Path, help="YuNet's onnx file, for SFace without MediaPipe")
+    parser.add_argument("--device", default="cpu")
+
+
 def run(options: argparse.Namespace) -> None:
+    {"avatars": _avatars, "videos": _videos, "shards": _shards}[options.what](options)
+
+
+def _videos(options: argparse.Namespace) -> None:
+    _report(options, options.generated, options.true)
+
+
+def _shards(options: argparse.Namespace) -> None:
+    from ..evaluation.generate import Sampling, generate_clips
+
+    sampling = Sampling(options.steps, options.cfg, options.seed)
+    pipeline = Pipeline.load(
+        options.checkpoint, options.device, vae=options.vae, audio_encoder=options.audio_encoder
+    )
+    folders = generate_clips(
+        options.shards, options.out, pipeline, str(options.checkpoint), sampling, options.clips, print
+    )
+    _report(options, *folders, checkpoint=str(options.checkpoint), **asdict(sampling))
+
+
+def _report(options: argparse.Namespace, generated: Path, true: Path, **settings: Any) -> None:
+    # Only here: the analysers' libraries are not installed with the package.
+    from ..evaluation.instruments import Weights, load_instruments
+    from ..evaluation.pairs import find_pairs
+    from ..evaluation.report import evaluate_videos
+
+    pairs = find_pairs(generated, true)
+    weights = Weights(
+        options.analyzer,
+        options.inception,
+        options.i3d,
+        options.syncnet,
+        options.identity,
+        options.face_detector,
+        options.device,
+    )
+    settings = {"generated": str(generated), "true": str(true), "analyzer": options.analyzer} | settings
+    report = evaluate_videos(pairs, load_instruments(weights), settings, options.out, print)
+    for figure in report.figures:
+        value = figure.note if figure.value is None else f"{figure.value:.4g} {figure.unit}"
+        print(f"{figure.metric}: {value}")
+    print(f"{options.out / 'report.html'}")
+
+
+def _avatars(options: argparse.Namespace) -> None:
     start = time.monotonic()
     pipeline = Pipeline.load(options.checkpoint)
     settings = {"steps": options.steps, "cfg": options.cfg, "solver": options.solver}

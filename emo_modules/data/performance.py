@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..media.pose import head_speed
 from .speech import SAMPLE_RATE, VOWELS, Speech
 
 # Mouth opening and width of each sound, 0..1.
@@ -79,20 +80,6 @@ def _head_curves(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, fps: floa
         "y": 0.008 * pitch / PITCH_LIMIT,
         "speed": head_speed(yaw, pitch, roll, fps),
     }
-
-
-def head_speed(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, fps: float) -> np.ndarray:
-    """Rotation angle between successive frames (F,) in degrees per second (EMO sec. 3.2).
-
-    Poses (F,) are in degrees, rotation = yaw * pitch * roll; the first frame repeats the second's speed.
-    """
-    rotations = _rotations(yaw, pitch, roll)
-    if len(rotations) < 2:
-        return np.zeros(len(rotations))
-    # The chord between two rotations is exact for small angles, where the trace formula loses all digits.
-    chord = np.sqrt(((rotations[1:] - rotations[:-1]) ** 2).sum(axis=(1, 2)))
-    speed = np.degrees(2 * np.arcsin(np.minimum(chord / math.sqrt(8), 1))) * fps
-    return np.concatenate([speed[:1], speed])
 
 
 def loudness(speech: Speech, frames: int, fps: float) -> np.ndarray:
@@ -201,17 +188,6 @@ def _blink_shape(age: np.ndarray) -> np.ndarray:
     """Closes in 0.09 s, opens in 0.14 s."""
     phase = np.where(age < 0.09, age / 0.18, 0.5 + (age - 0.09) / 0.28)
     return np.where((phase > 0) & (phase < 1), np.sin(np.pi * np.clip(phase, 0, 1)) ** 1.5, 0.0)
-
-
-def _rotations(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """Rotation matrices (F, 3, 3), first roll (z), then pitch (x), then yaw (y)."""
-    (cy, cp, cr), (sy, sp, sr) = (f(np.radians(np.stack([yaw, pitch, roll]))) for f in (np.cos, np.sin))
-    rows = [
-        [cy * cr + sy * sp * sr, sy * sp * cr - cy * sr, sy * cp],
-        [cp * sr, cp * cr, -sp],
-        [cy * sp * sr - sy * cr, sy * sr + cy * sp * cr, cy * cp],
-    ]
-    return np.moveaxis(np.array(rows), -1, 0)
 
 
 def _smooth(curves: np.ndarray, fps: float, seconds: float) -> np.ndarray:

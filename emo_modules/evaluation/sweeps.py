@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.avatar_clips import FPS
 from ..data.avatar_files import Case
-from ..data.performance import head_speed
+from ..media.pose import head_speed
 from .clips import Generate, generate_case
 from .metrics import nearest, smoothed, spearman
 from .reader import FaceReader, Log, Reading, read_frames

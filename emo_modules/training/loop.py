@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +38,8 @@ class TrainConfig:
     loss: LossConfig = LossConfig()
     accumulate: int = 1  # microbatches of each process between two updates
     recompute: bool = False  # gradient checkpointing
-    ema: float = 0.999
+    optimizer: Literal["adamw", "adafactor"] = "adamw"  # Adafactor keeps no moments: a third of the memory
+    ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
     seed: int = 0
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     minutes: float | None = None  # stop, resumable, when this much wall clock is spent
@@ -108,14 +109,21 @@ class Trainer:
         self.reader = None if reader is None else reader.to(self.accelerator.device)
         self.named = select_parameters(model, self.stage)
         parameters = [p for _, p in self.named]
-        optimizer = torch.optim.AdamW(self.groups(), betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        optimizer = self.build_optimizer()
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.lr_schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup, config.steps)
-        self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
-        self.ema.to(self.accelerator.device)
-        self.progress = Progress()
-        self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule, self.ema)
+        self.progress, self.ema = Progress(), None
+        self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
+        if config.ema is not None:
+            self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
+            self.ema.to(self.accelerator.device)
+            self.accelerator.register_for_checkpointing(self.ema)
         self.alphas = alphas_cumprod(model.config.schedule)
+
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        if self.config.optimizer == "adafactor":
+            return torch.optim.Adafactor(self.groups(), weight_decay=0.01)
+        return torch.optim.AdamW(self.groups(), betas=(0.9, 0.99), weight_decay=0.01, fused=True)
 
     def groups(self) -> list[dict[str, Any]]:
         """The trained parameters in optimizer groups: audio and speed layers have their own learning rate."""
@@ -131,7 +139,8 @@ class Trainer:
         saved = [path for end in ("", ".previous") if (path := self.folder / f"state{end}").exists()]
         if saved:
             self.accelerator.load_state(str(saved[0]))
-            self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
+            if self.ema is not None:
+                self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
         if self.accelerator.is_main_process:
             keep_until(self.folder / "log.jsonl", self.progress.step)
         start, first = time.monotonic(), self.progress.step
@@ -169,7 +178,8 @@ class Trainer:
         self.optimizer.step()
         self.lr_schedule.step()
         self.optimizer.zero_grad()
-        self.ema.step([p for _, p in self.named])
+        if self.ema is not None:
+            self.ema.step([p for _, p in self.named])
         means = self.accelerator.reduce(sums / self.config.accumulate, "mean")
         return dict(zip(names, means.tolist(), strict=True))
 
@@ -217,25 +227,36 @@ class Trainer:
             shutil.rmtree(previous, ignore_errors=True)
             if self.sheet is not None:
                 self.draw(self.sheet)
-            averaged = {name: p.detach().clone() for name, p in self.emo.named_parameters()}
-            for (name, _), value in zip(self.named, self.ema.shadow_params, strict=True):
-                averaged[name] = value
-            save_file(
-                {name: value.contiguous().cpu() for name, value in averaged.items()},
-                self.folder / "ema.partial",
-            )
-            (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
+            self.save_weights()
         self.accelerator.wait_for_everyone()
 
+    def save_weights(self) -> None:
+        """The averaged weights, or the last ones where no average is kept."""
+        weights = {name: p.detach() for name, p in self.emo.named_parameters()}
+        if self.ema is not None:
+            averaged = zip(self.named, self.ema.shadow_params, strict=True)
+            weights |= {name: value for (name, _), value in averaged}
+        weights = {name: value.contiguous().cpu() for name, value in weights.items()}
+        save_file(weights, self.folder / "ema.partial")
+        (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
+
     def draw(self, sheet: Sheet) -> None:
-        parameters = [p for _, p in self.named]
-        self.ema.store(parameters)
-        self.ema.copy_to(parameters)
-        video = sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
+        with self.averaged():
+            video = sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
         if self.board is not None:
             self.board.video(self.progress.step, video, self.emo.config.fps)
-        self.ema.restore(parameters)
         self.model.train()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model with the averaged weights, if an average is kept."""
+        parameters = [p for _, p in self.named]
+        if self.ema is not None:
+            self.ema.store(parameters)
+            self.ema.copy_to(parameters)
+        yield
+        if self.ema is not None:
+            self.ema.restore(parameters)
 
 
 @torch.no_grad()

@@ -28,6 +28,20 @@ class Start:
     size: tuple[int, int] | None = None  # width and height of the pictures to train on
 
 
+def fresh_model(config: EMOConfig, seed: int) -> EMO:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return EMO(config)
+
+
+def rebuilt(model: EMO, config: EMOConfig) -> EMO:
+    """The same weights, not a copy, under another configuration."""
+    with torch.device("meta"):
+        other = EMO(config)
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other
+
+
 def starting_model(start: Start, seed: int, speeds: np.ndarray | None) -> tuple[EMO, Loaded | None]:
     """The model, and the checkpoint it comes from, if any. The same seed gives the same fresh layers.
 
@@ -42,11 +56,7 @@ def starting_model(start: Start, seed: int, speeds: np.ndarray | None) -> tuple[
         config = replace(config, width=start.size[0], height=start.size[1])
     if speeds is not None:
         config = replace(config, speed=fit_speed_buckets(speeds, config.speed))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = EMO(config)
-    if loaded:
-        model.load_state_dict(loaded.model.state_dict())
+    model = fresh_model(config, seed) if loaded is None else rebuilt(loaded.model, config)
     if start.sd15:
         initialise_from_sd15(model, load_file(start.sd15), str(start.sd15))
     if start.animatediff:

@@ -15,7 +15,8 @@ from ..shards import write_shards
 
 @pytest.fixture
 def train(tmp_path, shards, tiny_checkpoint, capsys):
-    """Runs two steps (the first has a learning rate of 0) in `tmp_path / stage`: exit status, and what was written to standard error."""
+    """Runs two steps in `tmp_path / stage` (the first has a learning rate of 0): exit status, and what was
+    written to standard error."""
 
     def run(stage: str, *more: str | Path, checkpoint: Path = tiny_checkpoint, data: Path = shards):
         given = ["--stage", stage, "--steps", "2", "--batch", "1", "--workers", "0", "--precision", "no"]

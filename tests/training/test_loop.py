@@ -108,6 +108,23 @@ def test_recomputing_layers_changes_no_gradient(make_pipeline, tiny_config, clip
         assert plain == pytest.approx(recomputed, rel=1e-5)
 
 
+def test_adafactor_without_an_average_learns_and_resumes(make_pipeline, tiny_config, clips, tmp_path):
+    config = replace(RUN, optimizer="adafactor", ema=None, lr=1e-2)
+    ends = []
+    for folder, stops in (("whole", (None,)), ("parts", (0.0, None))):
+        for minutes in stops:
+            model = make_pipeline(tiny_config).model
+            run = trainer(model, clips, replace(config, minutes=minutes), tmp_path / folder)
+            progress = run.run()
+        ends.append((progress.running, load_file(tmp_path / folder / "ema.safetensors")))
+    (losses, one), (others, two) = ends
+    assert losses == others
+    assert all(torch.equal(one[name], p) for name, p in model.named_parameters())
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    first = make_pipeline(tiny_config).model.backbone.conv_in.weight
+    assert not torch.equal(one["backbone.conv_in.weight"], first)
+
+
 def test_a_log_is_cut_back_to_where_the_run_goes_on(tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_text('{"step": 25}\n{"step": 50}\n{"step": 75}\n{"ste')

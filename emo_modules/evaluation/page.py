@@ -1,0 +1,168 @@
+"""The report as one HTML page that needs nothing but the videos beside it."""
+
+from collections.abc import Sequence
+from html import escape
+from statistics import fmean
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from .figures import HIGHER, LOWER, Figure
+from .videos import Clip, Side
+
+ARROWS = {LOWER: "↓", HIGHER: "↑"}
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --quiet: #667085; --line: #e3e7ee; --paper: #f6f7f9;
+  --card: #fff; --blue: #2f6fd6; --orange: #c56f14; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ef; --quiet: #98a2b3; --line: #2b3342;
+  --paper: #12161d; --card: #1a2029; --blue: #7aaaf5; --orange: #eda557; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 80px; }
+h1 { font-size: 26px; margin: 0 0 4px; letter-spacing: -.01em; }
+h2 { font-size: 17px; margin: 44px 0 12px; }
+p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: 9px 14px; border-top: 1px solid var(--line); vertical-align: top; }
+thead th { border-top: 0; font-weight: 600; font-size: 12.5px; color: var(--quiet); white-space: nowrap; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+td.value { font-weight: 600; color: var(--blue); } td.true { color: var(--orange); }
+td.better { white-space: nowrap; } td span.note { font-weight: 400; }
+td small, .note { color: var(--quiet); font-size: 12.5px; }
+td small { display: block; } td small.true { color: var(--orange); }
+td.metric { min-width: 230px; } td.over { min-width: 130px; }
+tr.skipped td { color: var(--quiet); }
+.grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); }
+.videos { grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
+figure { margin: 0; padding: 14px 16px; } figure svg { width: 100%; height: auto; display: block; }
+figcaption { font-weight: 600; font-size: 13.5px; margin-bottom: 8px; }
+.videos figure { padding: 0; } .videos figcaption { margin: 0; padding: 10px 14px 12px; }
+video { width: 100%; display: block; background: #000; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0; padding: 14px 16px; }
+dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
+"""
+
+
+def page(
+    settings: dict[str, Any],
+    figures: Sequence[Figure],
+    clips: Sequence[Clip],
+    plots: dict[str, str],
+    videos: Sequence[str],
+) -> str:
+    """HTML of a report; plots by title as SVG, names of the pairs in videos/."""
+    frames = sum(clip.generated.frames for clip in clips)
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>EMO evaluation</title>
+<style>{STYLE}</style>
+<main>
+<h1>Generated against true videos</h1>
+<p class="quiet">{len(clips)} clips, {frames} generated frames ({frames / 25:.0f} s). Values of the true
+videos in orange: what a perfect model would reach on this footage with these networks.</p>
+<h2>Metrics</h2>
+<div class="card scroll">{_metrics(figures)}</div>
+<h2>Plots</h2>
+<div class="grid">{"".join(_plot(title, svg) for title, svg in plots.items())}</div>
+<h2>Side by side</h2>
+<p class="quiet">Left the true video, right the generated one.</p>
+<div class="grid videos">{"".join(map(_video, videos))}</div>
+<h2>Clips</h2>
+<div class="card scroll">{_clips(clips)}</div>
+<h2>Settings</h2>
+<div class="card"><dl>{_settings(settings)}</dl></div>
+</main>
+</html>
+"""
+
+
+def _metrics(figures: Sequence[Figure]) -> str:
+    head = ("Metric", "Generated", "True", "Wrong sound", "Better", "Measured over", "Weights")
+    numbers = {"Generated", "True", "Wrong sound"}
+    cells = "".join(f"<th{_class('number' * (name in numbers))}>{name}</th>" for name in head)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{''.join(map(_metric, figures))}</tbody></table>"
+
+
+def _metric(figure: Figure) -> str:
+    note = f"<small>{escape(figure.note)}</small>" if figure.note else ""
+    unit = f' <span class="note">{escape(figure.unit)}</span>' if figure.unit else ""
+    better = f"{ARROWS.get(figure.better, '')} {figure.better}".strip()
+    file, _, checksum = figure.weights.partition(" (")
+    weights = escape(file) + (f"<small>{escape(checksum.rstrip(')'))}</small>" if checksum else "")
+    return (
+        f"<tr{_class('skipped' * (figure.value is None))}>"
+        f'<td class="metric">{escape(figure.metric)}{note}</td>'
+        f'<td class="number value">{number(figure.value)}{unit if figure.value is not None else ""}</td>'
+        f'<td class="number true">{number(figure.true, "")}</td>'
+        f'<td class="number">{number(figure.control, "")}</td>'
+        f'<td class="better">{better}</td><td class="over">{escape(figure.over)}</td><td>{weights}</td></tr>'
+    )
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
+
+
+def number(value: float | None, missing: str = "–") -> str:
+    """Three figures after the point for small values, one for large ones, none for whole zeros."""
+    if value is None:
+        return missing
+    if value == 0:
+        return "0"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _plot(title: str, svg: str) -> str:
+    return f'<figure class="card"><figcaption>{escape(title)}</figcaption>{svg}</figure>'
+
+
+def _video(name: str) -> str:
+    source = escape(f"videos/{quote(name)}")
+    return (
+        f'<figure class="card"><video controls preload="metadata" poster="{source}.jpg" src="{source}.mp4">'
+        f"</video><figcaption>{escape(name)}</figcaption></figure>"
+    )
+
+
+def _clips(clips: Sequence[Clip]) -> str:
+    head = ("Clip", "Frames", "LSE-C", "LSE-D", "Offset", "Identity", "Head speed, °/s", "Notes")
+    cells = "".join(f"<th{_class('number' * (name not in ('Clip', 'Notes')))}>{name}</th>" for name in head)
+    rows = "".join(map(_clip, clips))
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _clip(clip: Clip) -> str:
+    values = zip(_values(clip.generated), _values(clip.true), strict=True)
+    cells = "".join(
+        f'<td class="number">{made}<small class="true">{true}</small></td>' for made, true in values
+    )
+    notes = "<br>".join(map(escape, clip.problems))
+    name = f'{escape(clip.name)}<small class="true">true</small>'
+    return f'<tr><td>{name}</td>{cells}<td class="note">{notes}</td></tr>'
+
+
+def _values(side: Side) -> list[str]:
+    sync = side.sync
+    return [
+        str(side.frames),
+        number(sync.confidence if sync else None),
+        number(sync.distance if sync else None),
+        str(sync.offset) if sync else "–",
+        number(None if side.identity is None else fmean(side.identity)),
+        number(None if side.speed is None else float(np.nanmean(side.speed))),
+    ]
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    rows = []
+    for name, value in settings.items():
+        shown = value.items() if isinstance(value, dict) else [("", value)]
+        text = "<br>".join(escape(f"{key}: {item}" if key else str(item)) for key, item in shown)
+        rows.append(f"<dt>{escape(name)}</dt><dd>{text}</dd>")
+    return "".join(rows)

@@ -1,0 +1,133 @@
+"""Plots of a report as SVG, in the colours of the page they stand on."""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .figures import mean_speeds
+from .frechet import EXTRA
+from .lipsync import SPAN
+from .pairs import FPS
+from .videos import Clip, Side
+
+GENERATED, TRUE, CONTROL = "#3f7fe0", "#e0872a", "#8b93a1"
+INK = "#010203"  # becomes the page's own text colour
+CURVES = 4  # clips whose head speed is drawn over time
+
+
+def all_plots(clips: Sequence[Clip]) -> dict[str, str]:
+    """SVG by title, of what was measured. Raises ValueError when matplotlib is not installed."""
+    plots = {
+        "Lip sync: mean distance by shift of the sound": (_sync_curves, _any(clips, "sync")),
+        "Head speed: each clip's mean": (_speed_scatter, _any(clips, "speed")),
+        "Head speed over time": (_speed_curves, _any(clips, "speed")),
+        "Values of single clips": (_distributions, _any(clips, "sync") or _any(clips, "identity")),
+    }
+    return {title: _svg(draw, clips) for title, (draw, wanted) in plots.items() if wanted}
+
+
+def _any(clips: Sequence[Clip], name: str) -> bool:
+    return any(getattr(clip.generated, name) is not None for clip in clips)
+
+
+def _svg(draw: Callable[[Any, Sequence[Clip]], None], clips: Sequence[Clip]) -> str:
+    """Drawn without pyplot, which would keep every figure and ask for a screen."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ValueError(f"the plots of the report need matplotlib: {EXTRA}") from error
+    style = dict.fromkeys(
+        ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK
+    )
+    fixed = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": draw.__name__,
+        "font.size": 9,
+        "font.family": "sans-serif",
+    }
+    with rc_context(style | fixed | {"axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
+        draw(figure, clips)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def _sync_curves(figure: Any, clips: Sequence[Clip]) -> None:
+    axes = figure.subplots()
+    shifts = np.arange(-SPAN, SPAN + 1)
+    for clip in clips:
+        if clip.generated.sync:
+            axes.plot(shifts, clip.generated.sync.distances, color=GENERATED, alpha=0.2, linewidth=0.8)
+    curves = {
+        "generated": (GENERATED, [clip.generated.sync for clip in clips]),
+        "true": (TRUE, [clip.true.sync for clip in clips]),
+        "another clip's sound": (CONTROL, [clip.generated.foreign_sync for clip in clips]),
+    }
+    for label, (colour, found) in curves.items():
+        if known := [sync.distances for sync in found if sync]:
+            axes.plot(shifts, np.mean(known, 0), color=colour, linewidth=2, label=label)
+    axes.set_xlabel("shift in frames; right of 0 the sound comes late")
+    axes.set_ylabel("mean distance")
+    axes.legend(frameon=False)
+    _grid(axes)
+
+
+def _speed_scatter(figure: Any, clips: Sequence[Clip]) -> None:
+    axes = figure.subplots()
+    speeds = np.array([pair for clip in clips if (pair := mean_speeds(clip))]).reshape(-1, 2)
+    limit = 1.1 * max(speeds.max(initial=0), 1)
+    axes.plot([0, limit], [0, limit], color=CONTROL, linewidth=1, linestyle="--", label="equal")
+    axes.scatter(speeds[:, 1], speeds[:, 0], color=GENERATED, s=26)
+    axes.set(xlim=(0, limit), ylim=(0, limit), xlabel="true, °/s", ylabel="generated, °/s")
+    axes.set_aspect("equal")
+    axes.legend(frameon=False)
+    _grid(axes)
+
+
+def _speed_curves(figure: Any, clips: Sequence[Clip]) -> None:
+    shown = [clip for clip in clips if mean_speeds(clip)][:CURVES]
+    for axes, clip in zip(
+        np.ravel(figure.subplots(len(shown), 1, squeeze=False, sharex=True)), shown, strict=True
+    ):
+        for side, colour in ((clip.true, TRUE), (clip.generated, GENERATED)):
+            axes.plot(np.arange(len(side.speed)) / FPS, side.speed, color=colour, linewidth=1.3)
+        axes.set_ylim(0)
+        axes.set_title(clip.name, fontsize=8, loc="left")
+        _grid(axes)
+    axes.set_xlabel("seconds; true orange, generated blue; °/s")
+
+
+def _distributions(figure: Any, clips: Sequence[Clip]) -> None:
+    values: dict[str, Callable[[Side], float | None]] = {
+        "LSE-C": lambda side: side.sync.confidence if side.sync else None,
+        "LSE-D": lambda side: side.sync.distance if side.sync else None,
+        "identity": lambda side: None if side.identity is None else float(side.identity.mean()),
+        "head speed, °/s": lambda side: None if side.speed is None else float(np.nanmean(side.speed)),
+    }
+    rows = {}
+    for name, read in values.items():
+        sides = [[clip.generated for clip in clips], [clip.true for clip in clips]]
+        known = [[value for value in map(read, side) if value is not None] for side in sides]
+        if known[0]:
+            rows[name] = known
+    for axes, (name, known) in zip(
+        np.ravel(figure.subplots(1, len(rows), squeeze=False)), rows.items(), strict=True
+    ):
+        for place, (side, colour) in enumerate(zip(known, (GENERATED, TRUE), strict=True)):
+            spread = np.linspace(-0.18, 0.18, len(side)) if len(side) > 1 else np.zeros(len(side))
+            axes.scatter(place + spread, side, s=14, color=colour, alpha=0.75, linewidths=0)
+            if side:
+                axes.hlines(np.median(side), place - 0.28, place + 0.28, color=colour, linewidth=2)
+        axes.set_xticks([0, 1], ["generated", "true"], fontsize=7)
+        axes.set_xlim(-0.5, 1.5)
+        axes.set_title(name, fontsize=9)
+        _grid(axes)
+
+
+def _grid(axes: Any) -> None:
+    axes.grid(alpha=0.18, color=CONTROL, linewidth=0.7)

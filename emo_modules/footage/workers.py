@@ -1,0 +1,123 @@
+"""Tasks spread over processes that may crash one by one, and that end with the process that started them."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+# What decoders die of when a file is at fault; Windows knows some of them.
+FAULTS = {s for s in signal.Signals if s.name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT")}
+TRIES = 2
+
+
+@dataclass
+class _Worker:
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    task: Any = None  # None: idle
+
+
+def run_tasks(
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int,
+    crashed: Callable[[Task, str], Result],
+) -> Iterator[Result]:
+    """Yields work(task) of every task as they finish, each in one of `workers` new processes.
+
+    A task that brings its process down twice by a memory fault gives crashed(task, what happened) instead.
+    Raises what `work` raises of OSError, ValueError and MemoryError, MemoryError when a process was killed,
+    RuntimeError when it ended otherwise. Processes end with the iterator.
+    """
+    waiting, crashes = deque(tasks), Counter()
+    staff = [_hired(work) for _ in range(min(workers, len(tasks)))]
+    try:
+        while waiting or any(worker.task is not None for worker in staff):
+            for worker in staff:
+                if worker.task is None and waiting:
+                    worker.task = waiting.popleft()
+                    worker.connection.send(worker.task)
+            for place in _ready(staff):
+                worker = staff[place]
+                answer = _answer(worker)
+                if isinstance(answer, signal.Signals):
+                    staff[place] = _hired(work)
+                    crashes[worker.task] += 1
+                    if crashes[worker.task] < TRIES:
+                        waiting.appendleft(worker.task)
+                    else:
+                        yield crashed(worker.task, f"the decoder crashed: {answer.name}")
+                else:
+                    worker.task = None
+                    yield answer
+    finally:
+        for worker in staff:
+            worker.process.kill()  # safe at any moment, as everything here is
+            worker.process.join()
+
+
+def _hired(work: Callable[[Any], Any]) -> _Worker:
+    context = multiprocessing.get_context("spawn")  # forks of a process with threads may hang
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+    process.start()
+    theirs.close()  # so that its death shows as an end of the connection
+    return _Worker(process, ours)
+
+
+def _ready(staff: list[_Worker]) -> list[int]:
+    busy = {worker.connection: place for place, worker in enumerate(staff) if worker.task is not None}
+    return [busy[connection] for connection in wait(list(busy))]
+
+
+def _answer(worker: _Worker) -> Any:
+    """The result, or the signal of a memory fault. Raises as `run_tasks`."""
+    try:
+        good, value = worker.connection.recv()
+    except (EOFError, ConnectionResetError):
+        good, value = None, None
+    if good is None:
+        worker.process.join()
+        return _death(worker.process.exitcode)
+    if not good:
+        raise value
+    return value
+
+
+def _death(status: int) -> signal.Signals:
+    if -status in FAULTS:
+        return signal.Signals(-status)
+    if status == -signal.SIGKILL:
+        raise MemoryError(
+            "a worker was killed, most likely because memory ran out: run again with fewer --workers"
+        )
+    raise RuntimeError(f"a worker ended with status {status}; its own messages above say why")
+
+
+def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = True, work(task)
+        except (OSError, ValueError, MemoryError) as error:
+            answer = False, error
+        connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A killed parent's task must not go on writing beside the next run's."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

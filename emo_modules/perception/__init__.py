@@ -1,0 +1,1 @@
+"""Networks and analysers that look at or listen to footage: faces, lips in sync with sound, identity."""

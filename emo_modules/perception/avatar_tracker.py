@@ -1,0 +1,230 @@
+"""Our own tracker for drawn avatars: finds faces in whole frames and reads how the head turns, also slowly.
+
+Two small networks. The finder looks at each frame at 192 px for faces and their boxes; the pose network looks
+at a crop around the box, which is smoothed over time so that the crop does not shake. They are trained on
+drawn people of their own (training/avatar_tracker.py) and know no other faces.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..media.face import Box
+from .track import FaceTrack, largest
+
+WEIGHTS = Path(__file__).with_name("avatar_tracker.safetensors")
+FINDER_SIDE = 192  # px of the frame's long side
+STRIDE = 8  # px of the finder's picture to a cell of its maps
+DEEPEST = 32  # its pictures have sides that are multiples of this
+TYPICAL_REACH = 24.0  # px from a face's centre to its sides
+CROP = 128  # px
+CROP_MARGIN = 1.25  # crop's side over the face box's longer one
+POSE_UNIT = 10.0  # degrees per unit of the network's output
+SURE = 0.5  # from this score on a peak is a face
+SAME_FACE = 0.3  # overlap (IoU) above which two peaks are one face
+REACH = 12  # frames to each side over which boxes are averaged
+SMOOTHING = 6.0  # frames, the Gaussian's standard deviation
+BATCH = 16
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU()
+    )
+
+
+class FaceFinder(nn.Module):
+    """Pictures (N, 3, H, W) in 0..1, sides multiples of 32 -> maps at 1/8: the logit of a face's centre
+    (N, H/8, W/8), and how far the box's left, top, right and bottom are from the cell's centre in px
+    (N, 4, H/8, W/8)."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64, 96)) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(_block(a, b, 2) for a, b in pairwise((3, *widths)))
+        kept = widths[2:]
+        self.across = nn.ModuleList(nn.Conv2d(width, kept[0], 1) for width in kept)
+        self.up = nn.ModuleList(_block(kept[0], kept[0]) for _ in kept)
+        self.out = nn.Conv2d(kept[0], 5, 1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        levels, x = [], pictures - 0.5
+        for k, down in enumerate(self.down):
+            x = down(x)
+            if k >= 2:
+                levels.append(x)
+        merged = torch.zeros_like(self.across[-1](levels[-1]))
+        for level, across, up in zip(
+            *(reversed(part) for part in (levels, self.across, self.up)), strict=True
+        ):
+            merged = up(across(level) + F.interpolate(merged, size=level.shape[-2:], mode="nearest"))
+        out = self.out(merged).float()
+        return out[:, 0], TYPICAL_REACH * out[:, 1:].clamp(-4, 4).exp()
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = _block(width, width)
+        self.outer = nn.Conv2d(width, width, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.outer(self.inner(x))
+
+
+class PoseReader(nn.Module):
+    """Crops (N, 3, 128, 128) in 0..1 -> yaw, pitch, roll (N, 3) in degrees."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), hidden: int = 160) -> None:
+        super().__init__()
+        a, b, c, d = widths
+        self.features = nn.Sequential(
+            _block(3, a, 2), _block(a, b, 2), _Residual(b), _block(b, c, 2), _Residual(c), _block(c, d, 2)
+        )
+        side = CROP // 16
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Linear(d * side * side, hidden), nn.SiLU(), nn.Linear(hidden, 3)
+        )
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return POSE_UNIT * self.head(self.features(crops - 0.5)).float()
+
+
+@dataclass(frozen=True)
+class AvatarTracker:
+    """The two networks as a `FaceAnalyzer`; holds few frames at a time."""
+
+    finder: FaceFinder
+    reader: PoseReader
+    name: str = "avatars"
+
+    @torch.no_grad()
+    def analyze(self, frames: Iterable[np.ndarray]) -> FaceTrack:
+        source = iter(frames)
+        held: deque[np.ndarray] = deque()
+        faces: list[np.ndarray] = []
+        rotations: list[np.ndarray] = []
+        while batch := list(islice(source, BATCH)):
+            held.extend(batch)
+            faces += self.find(np.stack(batch))
+            self._read(held, faces, rotations, len(held) - REACH)
+        self._read(held, faces, rotations, len(held))
+        counts = np.array([len(boxes) for boxes in faces], np.int64)
+        boxes = np.array([largest(boxes) for boxes in faces], np.float32).reshape(-1, 4)
+        return FaceTrack(counts, boxes, np.array(rotations, np.float32).reshape(-1, 3))
+
+    def find(self, frames: np.ndarray) -> list[np.ndarray]:
+        """The boxes (K, 4) in px, surest first, of the faces in each of frames (N, H, W, 3) uint8."""
+        pictures = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        height, width = pictures.shape[-2:]
+        scale = FINDER_SIDE / max(height, width)
+        size = [max(1, round(side * scale)) for side in (height, width)]
+        small = F.interpolate(pictures, size=size, mode="bilinear", antialias=True).float() / 255
+        rest = [-side % DEEPEST for side in size]
+        heat, reach = self.finder(F.pad(small, (0, rest[1], 0, rest[0]), value=0.5))
+        back = np.array([width / size[1], height / size[0]] * 2, np.float32)
+        return [back * _peaks(*maps) for maps in zip(heat.sigmoid(), reach, strict=True)]
+
+    def _read(
+        self, held: deque[np.ndarray], faces: list[np.ndarray], rotations: list[np.ndarray], ready: int
+    ) -> None:
+        """Reads the pose in the first `ready` of the frames held, which are the last ones of `faces`, and
+        lets go of them."""
+        if ready < 1:
+            return
+        first = len(rotations)
+        main = np.array([largest(boxes) for boxes in faces[max(first - REACH, 0) :]])
+        steady = _steadied(main)[min(first, REACH) :][:ready]
+        frames = np.stack([held.popleft() for _ in range(ready)])
+        seen = [len(boxes) > 0 for boxes in faces[first : first + ready]]
+        poses = np.full((ready, 3), np.nan, np.float32)
+        if any(seen):
+            pictures = torch.from_numpy(frames[seen]).permute(0, 3, 1, 2)
+            poses[seen] = self.read_poses(cut_faces(pictures, torch.from_numpy(steady[seen]))).numpy()
+        rotations.extend(poses)
+
+    def read_poses(self, crops: Tensor) -> Tensor:
+        """Yaw, pitch, roll (N, 3) in degrees from crops (N, 3, 128, 128): the mean with their mirror images,
+        in which the errors are others."""
+        there, back = self.reader(torch.cat([crops, crops.flip(-1)])).chunk(2)
+        return (there + back * torch.tensor([-1.0, 1.0, -1.0])) / 2
+
+
+def _peaks(heat: Tensor, reach: Tensor) -> np.ndarray:
+    """Boxes (K, 4) in the finder's px from scores (h, w) and distances (4, h, w); surest first."""
+    top = (heat == F.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat >= SURE)
+    rows, columns = top.nonzero(as_tuple=True)
+    order = heat[rows, columns].argsort(descending=True)
+    rows, columns = rows[order], columns[order]
+    x, y = ((place.float() + 0.5) * STRIDE for place in (columns, rows))
+    left, above, right, below = reach[:, rows, columns]
+    boxes = torch.stack([x - left, y - above, x + right, y + below], 1)
+    kept: list[int] = []
+    for k in range(len(boxes)):
+        if all(_overlap(boxes[k], boxes[other]) < SAME_FACE for other in kept):
+            kept.append(k)
+    return boxes[kept].numpy().astype(np.float32)
+
+
+def _overlap(a: Tensor, b: Tensor) -> float:
+    return Box(*a.tolist()).iou(Box(*b.tolist()))
+
+
+def _steadied(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (T, 4) averaged over time with a Gaussian, NaN skipped."""
+    from scipy.ndimage import gaussian_filter1d
+
+    known = np.isfinite(boxes)
+    smooth = partial(gaussian_filter1d, sigma=SMOOTHING, axis=0, mode="constant", radius=REACH)
+    share = smooth(known.astype(np.float32))
+    return smooth(np.where(known, boxes, 0)) / np.maximum(share, 1e-6)
+
+
+def cut_faces(pictures: Tensor, boxes: Tensor) -> Tensor:
+    """Crops (N, 3, 128, 128) in 0..1: squares around boxes (N, 4) in px of pictures (N, 3, H, W) uint8.
+
+    Outside the picture its edge is repeated.
+    """
+    sides = CROP_MARGIN * (boxes[:, 2:] - boxes[:, :2]).amax(1)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    # Only what the crops show becomes floats.
+    low = (centres - sides[:, None] / 2 - 2).amin(0).floor().clamp(min=0).int().tolist()
+    high = (centres + sides[:, None] / 2 + 2).amax(0).ceil().int().tolist()
+    pictures = pictures[:, :, low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
+    height, width = pictures.shape[-2:]
+    # Several samples to a pixel where the crop is larger, since single ones would flicker.
+    finer = max(1, round(float(sides.median()) / CROP))
+    unit = torch.tensor([2.0 / width, 2.0 / height])
+    middle = (centres - torch.tensor(low)) * unit - 1
+    theta = torch.cat([torch.diag_embed(sides[:, None] / 2 * unit), middle[:, :, None]], 2)
+    grid = F.affine_grid(theta, [len(boxes), 3, CROP * finer, CROP * finer], align_corners=False)
+    fine = F.grid_sample(pictures.float() / 255, grid, padding_mode="border", align_corners=False)
+    return F.avg_pool2d(fine, finer)
+
+
+def save_tracker(tracker: AvatarTracker, path: Path = WEIGHTS) -> None:
+    """Writes the weights of both networks as half precision safetensors."""
+    tensors = {f"finder.{name}": value for name, value in tracker.finder.state_dict().items()}
+    tensors |= {f"reader.{name}": value for name, value in tracker.reader.state_dict().items()}
+    save_file({name: value.half().contiguous() for name, value in tensors.items()}, path)
+
+
+def load_tracker(path: Path = WEIGHTS) -> AvatarTracker:
+    """The tracker that comes with the package, or another; frozen, in evaluation mode."""
+    tensors = {name: value.float() for name, value in load_file(path).items()}
+    tracker = AvatarTracker(FaceFinder(), PoseReader())
+    for name in ("finder", "reader"):
+        net: nn.Module = getattr(tracker, name)
+        net.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)})
+        net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return tracker
