@@ -45,8 +45,13 @@ def run_killed(command: list[str], folder: Path, log: Path, after: float) -> boo
 
 def differences(one: Path, two: Path, patterns: list[str]) -> list[str]:
     """Files of these names that are not the same, or only in one of the folders."""
-    names = {p.relative_to(root) for root in (one, two) for pattern in patterns for p in root.glob(pattern)}
-    return [str(n) for n in sorted(names) if not same(one / n, two / n)]
+    names = set(found(one, patterns)) | set(found(two, patterns))
+    return [str(name) for name in sorted(names) if not same(one / name, two / name)]
+
+
+def found(folder: Path, patterns: list[str]) -> list[Path]:
+    paths = (path for pattern in patterns for path in folder.glob(pattern))
+    return [path.relative_to(folder) for path in paths if path.is_file()]
 
 
 def same(one: Path, two: Path) -> bool:
@@ -73,10 +78,9 @@ def main() -> None:
             ended += 1
     run_whole(options.command, killed, log)
     different = differences(whole, killed, options.compare)
-    compared = sum(len(list(whole.glob(pattern))) for pattern in options.compare)
     print(json.dumps({
         "seconds": round(seconds, 1), "killed_after": moments, "ended_before": ended,
-        "files_compared": compared, "different": different,
+        "files_compared": len(found(whole, options.compare)), "different": different,
     }))  # fmt: skip
 
 
