@@ -4,13 +4,14 @@
         python -m emo_modules prepare FOOTAGE {} --analyzer avatars
 
 `{}` stands for the folder that the command writes. It runs once undisturbed, then again and again in another
-folder, killed with SIGKILL after a random share of the first run's time, and at last to its end.
+folder, killed with SIGKILL after a random share of the first run's time, until it ends; ends are compared.
 """
 
 import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -69,17 +70,22 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     whole, killed, log = (options.work / name for name in ("whole", "killed", "log.txt"))
     seconds = run_whole(options.command, whole, log)
-    chance, moments, ended = random.Random(options.seed), [], 0
+    chance = random.Random(options.seed)
+    moments: list[float] = []
+    different: list[str] = []
+    ended = 0
     while len(moments) < options.kills:
         after = chance.uniform(0, 0.6 * seconds)
         if run_killed(options.command, killed, log, after):
             moments.append(round(after, 2))
-        else:
+        else:  # it got to its end: compare, and kill another from its beginning
             ended += 1
+            different += differences(whole, killed, options.compare)
+            shutil.rmtree(killed)
     run_whole(options.command, killed, log)
-    different = differences(whole, killed, options.compare)
+    different += differences(whole, killed, options.compare)
     print(json.dumps({
-        "seconds": round(seconds, 1), "killed_after": moments, "ended_before": ended,
+        "seconds": round(seconds, 1), "killed_after": moments, "ended": ended + 1,
         "files_compared": len(found(whole, options.compare)), "different": different,
     }))  # fmt: skip
 
