@@ -123,7 +123,7 @@ def test_a_page_instead_of_a_bundle_is_refused(tmp_path):
 
 def test_a_missing_package_is_named(bundle, monkeypatch):
     monkeypatch.setattr("emo_modules.perception.mediapipe.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'emo-portrait\[footage\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'emo-portrait\[mediapipe\]'"):
         load_analyzer(f"mediapipe:{bundle}")
 
 
