@@ -27,6 +27,7 @@ test: $(INSTALLED) ## run the tests
 
 lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
 
 install-comfyui: $(INSTALLED) ## install what the ComfyUI in COMFYUI_PATH needs
 	$(PIP_INSTALL) -r "$(COMFYUI_PATH)/requirements.txt" requests

@@ -138,9 +138,7 @@ def _checked_sound(audio: Tensor | np.ndarray, sample_rate: int | None) -> np.nd
     return audio.numpy()
 
 
-def soundtrack(
-    audio: Tensor, sample_rate: int, frames: int, fps: float | Fraction
-) -> tuple[Tensor, int]:
+def soundtrack(audio: Tensor, sample_rate: int, frames: int, fps: float | Fraction) -> tuple[Tensor, int]:
     """audio (T,) or (channels, T) as a file can hold it beside `frames` frames, and its rate.
 
     It is cut or padded to the frames' time; surround is mixed, rates that AAC does not know become 48 kHz.

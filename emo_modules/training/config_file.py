@@ -40,6 +40,4 @@ def stage_sampling(stage: str, model: EMOConfig) -> Sampling:
     portrait is a frame of the same clip."""
     if stage == "image":
         return Sampling(batch=48, frames=1, motion_frames=0, portrait_share=0.0)
-    return Sampling(
-        batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0
-    )
+    return Sampling(batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0)

@@ -5,22 +5,44 @@ import torch
 
 from emo_modules.config import AudioConfig, EMOConfig, SpeedConfig, UNetConfig
 
-SHAPE = {"block_out_channels": (16, 32), "attention_levels": (True, False), "layers_per_block": 1, "heads": 2,
-         "norm_groups": 8}
-WAV2VEC2 = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
-            "conv_dim": [8, 8], "conv_kernel": [10, 8], "conv_stride": [5, 4], "num_conv_pos_embeddings": 4,
-            "num_conv_pos_embedding_groups": 2, "feat_extract_norm": "layer", "num_feat_extract_layers": 2}
+SHAPE = {
+    "block_out_channels": (16, 32),
+    "attention_levels": (True, False),
+    "layers_per_block": 1,
+    "heads": 2,
+    "norm_groups": 8,
+}
+WAV2VEC2 = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": [8, 8],
+    "conv_kernel": [10, 8],
+    "conv_stride": [5, 4],
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "feat_extract_norm": "layer",
+    "num_feat_extract_layers": 2,
+}
 
 
 @pytest.fixture
 def small_config() -> EMOConfig:
     return EMOConfig(
-        name="small", width=64, height=64, latent_scale=1.0, clip_frames=3, motion_frames=2,
+        name="small",
+        width=64,
+        height=64,
+        latent_scale=1.0,
+        clip_frames=3,
+        motion_frames=2,
         vae={"_class_name": "PatchVAE", "latent_channels": 4, "widths": [8, 8, 8]},
         backbone=UNetConfig(reference_attention=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
         reference_net=UNetConfig(out_channels=None, reference_tap=True, **SHAPE),
         audio=AudioConfig(encoder=WAV2VEC2, layers=2, feature_dim=16, context=1, hidden_dim=16, tokens=3),
-        speed=SpeedConfig(hidden_dim=8), face_locator_channels=(4, 8, 8, 8))
+        speed=SpeedConfig(hidden_dim=8),
+        face_locator_channels=(4, 8, 8, 8),
+    )
 
 
 @pytest.fixture(autouse=True)

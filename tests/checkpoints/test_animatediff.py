@@ -23,8 +23,12 @@ TO_ANIMATEDIFF = [
 
 @pytest.fixture
 def adapter() -> MotionAdapter:
-    return MotionAdapter(block_out_channels=(16, 32), motion_layers_per_block=1, motion_num_attention_heads=2,
-                         motion_norm_num_groups=8)
+    return MotionAdapter(
+        block_out_channels=(16, 32),
+        motion_layers_per_block=1,
+        motion_num_attention_heads=2,
+        motion_norm_num_groups=8,
+    )
 
 
 @pytest.fixture
@@ -36,13 +40,21 @@ def state(adapter) -> dict[str, Tensor]:
 
 
 def test_names_are_those_of_the_public_file(state):
-    for name in ("attention_blocks.0.to_q.weight", "attention_blocks.1.to_out.0.bias", "norms.0.weight",
-                 "ff.net.0.proj.weight", "ff.net.2.bias", "ff_norm.weight",
-                 "attention_blocks.1.pos_encoder.pe"):
+    for name in (
+        "attention_blocks.0.to_q.weight",
+        "attention_blocks.1.to_out.0.bias",
+        "norms.0.weight",
+        "ff.net.0.proj.weight",
+        "ff.net.2.bias",
+        "ff_norm.weight",
+        "attention_blocks.1.pos_encoder.pe",
+    ):
         assert f"down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.{name}" in state
     assert "mid_block.motion_modules.0.temporal_transformer.proj_in.weight" in state
-    assert state["up_blocks.1.motion_modules.1.temporal_transformer.transformer_blocks.0."
-                 "attention_blocks.0.pos_encoder.pe"].shape == (1, 32, 16)
+    assert state[
+        "up_blocks.1.motion_modules.1.temporal_transformer.transformer_blocks.0."
+        "attention_blocks.0.pos_encoder.pe"
+    ].shape == (1, 32, 16)
 
 
 @pytest.mark.parametrize("own_naming", [True, False])
@@ -81,6 +93,7 @@ def test_full_size_module_has_the_keys_of_the_paper_preset():
         own = EMO(EMOConfig.sd15()).backbone.state_dict()
         state = MotionAdapter().state_dict()
     weights = {key: value.shape for key, value in state.items() if "pos_embed" not in key}
-    assert weights == {key: value.shape for key, value in own.items()
-                       if "motion_modules" in key and "_speed." not in key}
+    assert weights == {
+        key: value.shape for key, value in own.items() if "motion_modules" in key and "_speed." not in key
+    }
     assert len(weights) == 21 * 26

@@ -15,9 +15,14 @@ from emo_modules.models.emo import EMO
 @pytest.fixture
 def state() -> dict[str, Tensor]:
     unet = diffusers.UNet2DConditionModel(
-        block_out_channels=(16, 32), layers_per_block=1, cross_attention_dim=12, attention_head_dim=2,
-        norm_num_groups=8, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"))
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        cross_attention_dim=12,
+        attention_head_dim=2,
+        norm_num_groups=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    )
     for parameter in unet.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
     return unet.state_dict()
@@ -50,10 +55,15 @@ def test_text_attention_becomes_reference_attention(small_config, state):
     initialise_from_sd15(model, state, "x")
     path = "up_blocks.1.attentions.1.transformer_blocks.0."
     backbone, reference = model.backbone.state_dict(), model.reference_net.state_dict()
-    for ours, theirs in (("attn_ref.to_q", "attn2.to_q"), ("attn_ref.to_out.0", "attn2.to_out.0"),
-                         ("norm_ref", "norm2"), ("attn_ref.to_k", "attn1.to_k"),
-                         ("attn_ref.to_v", "attn1.to_v"),
-                         ("attn1.to_k", "attn1.to_k"), ("norm3", "norm3")):
+    for ours, theirs in (
+        ("attn_ref.to_q", "attn2.to_q"),
+        ("attn_ref.to_out.0", "attn2.to_out.0"),
+        ("norm_ref", "norm2"),
+        ("attn_ref.to_k", "attn1.to_k"),
+        ("attn_ref.to_v", "attn1.to_v"),
+        ("attn1.to_k", "attn1.to_k"),
+        ("norm3", "norm3"),
+    ):
         assert torch.equal(backbone[f"{path}{ours}.weight"], state[f"{path}{theirs}.weight"])
     assert torch.equal(reference[f"{path}norm2.weight"], state[f"{path}norm2.weight"])
     assert torch.equal(backbone["conv_out.bias"], state["conv_out.bias"])
@@ -74,9 +84,14 @@ def test_without_its_reference_the_backbone_is_stable_diffusion_without_text(sma
     model = EMO(small_config)
     initialise_from_sd15(model, state, "x")
     theirs = diffusers.UNet2DConditionModel(
-        block_out_channels=(16, 32), layers_per_block=1, cross_attention_dim=12, attention_head_dim=2,
-        norm_num_groups=8, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D")).eval()
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        cross_attention_dim=12,
+        attention_head_dim=2,
+        norm_num_groups=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    ).eval()
     theirs.load_state_dict(state)
     x, steps = torch.randn(2, 4, 8, 8), torch.tensor([300, 300])
     expected = theirs(x, steps, torch.zeros(2, 1, 12)).sample

@@ -107,8 +107,9 @@ def test_half_precision_file_loads_in_the_wanted_precision(tmp_path, small_confi
 def test_a_checkpoint_split_to_a_size_loads_by_folder_name_or_piece(tmp_path, small_config, parts):
     path, limit = tmp_path / "split.safetensors", 200_000
     pieces = save_checkpoint(path, small_config, parts, NOTES, max_bytes=limit)
-    assert [piece.name for piece in pieces[:2]] == \
-        [f"split-{k:05}-of-{len(pieces):05}.safetensors" for k in (1, 2)]
+    assert [piece.name for piece in pieces[:2]] == [
+        f"split-{k:05}-of-{len(pieces):05}.safetensors" for k in (1, 2)
+    ]
     assert sorted(tmp_path.iterdir()) == pieces
     assert all(piece.stat().st_size <= limit for piece in pieces)
     for name in (tmp_path, path, pieces[1]):
@@ -160,10 +161,13 @@ def test_a_failed_save_keeps_the_old_file_and_no_other(saved, small_config, part
     assert list(saved.parent.iterdir()) == [saved]
 
 
-@pytest.mark.parametrize(("parts", "notes", "expected"), [
-    ({"text_encoder": nn.Linear(1, 1)}, {}, "got text_encoder"),
-    ({}, {"emo_config": "x"}, "a note may not be called emo_config"),
-])
+@pytest.mark.parametrize(
+    ("parts", "notes", "expected"),
+    [
+        ({"text_encoder": nn.Linear(1, 1)}, {}, "got text_encoder"),
+        ({}, {"emo_config": "x"}, "a note may not be called emo_config"),
+    ],
+)
 def test_names_that_a_checkpoint_does_not_have_are_refused(tmp_path, small_config, parts, notes, expected):
     with pytest.raises(ValueError, match=expected):
         save_checkpoint(tmp_path / "a.safetensors", small_config, parts, notes)
@@ -184,14 +188,17 @@ def test_report_of_missing_unexpected_and_misshaped_keys_is_complete(saved):
     assert "Expected is an EMO checkpoint" in text
 
 
-@pytest.mark.parametrize(("content", "found"), [
-    (b"", "an empty file"),
-    (b"PK\x03\x04 weights of another time", "a zip archive, as torch.save writes them"),
-    (pickle.dumps({"state_dict": 1}), "a Python pickle"),
-    (b"<!DOCTYPE html><html>please log in</html>", "a web page"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
-    (b"no weights in here at all", "25 bytes that are no safetensors file"),
-])
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "an empty file"),
+        (b"PK\x03\x04 weights of another time", "a zip archive, as torch.save writes them"),
+        (pickle.dumps({"state_dict": 1}), "a Python pickle"),
+        (b"<!DOCTYPE html><html>please log in</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+        (b"no weights in here at all", "25 bytes that are no safetensors file"),
+    ],
+)
 def test_files_that_are_no_safetensors_are_described(tmp_path, content, found):
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
@@ -208,14 +215,17 @@ def test_truncated_files_are_described(saved):
     assert re.search(r"a truncated safetensors file: 200 bytes, its header alone takes \d+", message(saved))
 
 
-@pytest.mark.parametrize(("key", "found"), [
-    ("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight", "a diffusers UNet"),
-    ("model.diffusion_model.input_blocks.0.0.weight", "a single-file Stable Diffusion checkpoint"),
-    ("down_blocks.0.motion_modules.0.temporal_transformer.norm.weight", "an AnimateDiff motion module"),
-    ("wav2vec2.feature_extractor.conv_layers.0.conv.weight", "a wav2vec2 speech encoder"),
-    ("decoder.conv_in.weight", "an image autoencoder"),
-    ("lora_a", "tensors such as lora_a"),
-])
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight", "a diffusers UNet"),
+        ("model.diffusion_model.input_blocks.0.0.weight", "a single-file Stable Diffusion checkpoint"),
+        ("down_blocks.0.motion_modules.0.temporal_transformer.norm.weight", "an AnimateDiff motion module"),
+        ("wav2vec2.feature_extractor.conv_layers.0.conv.weight", "a wav2vec2 speech encoder"),
+        ("decoder.conv_in.weight", "an image autoencoder"),
+        ("lora_a", "tensors such as lora_a"),
+    ],
+)
 def test_weights_of_another_model_are_named(tmp_path, key, found):
     path = tmp_path / "x.safetensors"
     save_file({key: torch.zeros(1)}, path)
@@ -238,11 +248,23 @@ def test_nothing_there(tmp_path):
             load_checkpoint(path)
 
 
-KL = {"_class_name": "AutoencoderKL", "block_out_channels": [8, 8], "layers_per_block": 1,
-      "latent_channels": 4, "norm_num_groups": 4, "down_block_types": ["DownEncoderBlock2D"] * 2,
-      "up_block_types": ["UpDecoderBlock2D"] * 2}
-TINY = {"_class_name": "AutoencoderTiny", "latent_channels": 4, "encoder_block_out_channels": [8, 8],
-        "decoder_block_out_channels": [8, 8], "num_encoder_blocks": [1, 1], "num_decoder_blocks": [1, 1]}
+KL = {
+    "_class_name": "AutoencoderKL",
+    "block_out_channels": [8, 8],
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "norm_num_groups": 4,
+    "down_block_types": ["DownEncoderBlock2D"] * 2,
+    "up_block_types": ["UpDecoderBlock2D"] * 2,
+}
+TINY = {
+    "_class_name": "AutoencoderTiny",
+    "latent_channels": 4,
+    "encoder_block_out_channels": [8, 8],
+    "decoder_block_out_channels": [8, 8],
+    "num_encoder_blocks": [1, 1],
+    "num_decoder_blocks": [1, 1],
+}
 
 
 @pytest.mark.parametrize("settings", [KL, TINY])

@@ -96,8 +96,11 @@ def test_unconditional_equals_zero_reference_and_audio_tokens(small_config, posi
     written = model.features(torch.zeros(1, 4, *SIZE))
     for layer in written:
         layer.reference = None if layer.reference is None else torch.zeros_like(layer.reference)
-    zeros = replace(found, reference=model.backbone.project_reference(written),
-                    audio=model.backbone.project_audio(torch.zeros(FRAMES, 3, config.backbone.audio_dim)))
+    zeros = replace(
+        found,
+        reference=model.backbone.project_reference(written),
+        audio=model.backbone.project_audio(torch.zeros(FRAMES, 3, config.backbone.audio_dim)),
+    )
     expected = predict(model, zeros)
     difference = (predict(model, found.unconditional()) - expected).abs().max()
     assert difference < 1e-6 * expected.abs().max()
@@ -111,8 +114,12 @@ def test_clips_of_a_batch_do_not_touch_each_other(small_config):
     x = torch.randn(2 * FRAMES, 4, *SIZE)
     steps = torch.full((2 * FRAMES,), 400)
     batch = model.predict(x, steps, both)
-    alone = torch.cat([model.predict(part, steps[:FRAMES], conditions(model, given))
-                       for part, given in zip(x.split(FRAMES), (one, two), strict=True)])
+    alone = torch.cat(
+        [
+            model.predict(part, steps[:FRAMES], conditions(model, given))
+            for part, given in zip(x.split(FRAMES), (one, two), strict=True)
+        ]
+    )
     assert (batch - alone).abs().max() < 1e-5 * alone.abs().max()
 
 

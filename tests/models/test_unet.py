@@ -14,8 +14,9 @@ from emo_modules.models.spatial import Layer, SpatialTransformer
 from emo_modules.models.temporal import TemporalBlock, TemporalTransformer, time_positions
 from emo_modules.models.unet import UNet
 
-TINY = UNetConfig(block_out_channels=(16, 32), attention_levels=(True, False), layers_per_block=1, heads=2,
-                  norm_groups=8)
+TINY = UNetConfig(
+    block_out_channels=(16, 32), attention_levels=(True, False), layers_per_block=1, heads=2, norm_groups=8
+)
 
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -23,8 +24,12 @@ def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
 
 
 def with_context(net: UNet, states: Tensor) -> list[Layer]:
-    return [Layer(context=block.attentions[j].transformer_blocks[0].attn2.keys_values(states))
-            if hasattr(block, "attentions") else Layer() for block, j in net.places()]
+    return [
+        Layer(context=block.attentions[j].transformer_blocks[0].attn2.keys_values(states))
+        if hasattr(block, "attentions")
+        else Layer()
+        for block, j in net.places()
+    ]
 
 
 def randomise(module: nn.Module, scale: float = 0.3) -> None:
@@ -35,10 +40,17 @@ def randomise(module: nn.Module, scale: float = 0.3) -> None:
 def test_keys_and_shapes_are_those_of_stable_diffusion_15():
     with torch.device("meta"):
         theirs = diffusers.UNet2DConditionModel(
-            sample_size=64, in_channels=4, out_channels=4, block_out_channels=(320, 640, 1280, 1280),
-            layers_per_block=2, cross_attention_dim=768, attention_head_dim=8, norm_num_groups=32,
+            sample_size=64,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=(320, 640, 1280, 1280),
+            layers_per_block=2,
+            cross_attention_dim=768,
+            attention_head_dim=8,
+            norm_num_groups=32,
             down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3)
+            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        )
         ours = UNet(UNetConfig(context_dim=768))
     assert shapes(ours) == shapes(theirs)
     assert len(shapes(ours)) == 686
@@ -47,11 +59,23 @@ def test_keys_and_shapes_are_those_of_stable_diffusion_15():
 @pytest.mark.parametrize("size", [(8, 8), (8, 11)])
 def test_output_is_that_of_diffusers(size):
     theirs = diffusers.UNet2DConditionModel(
-        block_out_channels=(16, 32, 32), layers_per_block=2, cross_attention_dim=12, attention_head_dim=2,
-        norm_num_groups=8, down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D")).eval()
-    ours = UNet(UNetConfig(block_out_channels=(16, 32, 32), attention_levels=(True, True, False), heads=2,
-                           norm_groups=8, context_dim=12)).eval()
+        block_out_channels=(16, 32, 32),
+        layers_per_block=2,
+        cross_attention_dim=12,
+        attention_head_dim=2,
+        norm_num_groups=8,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+    ).eval()
+    ours = UNet(
+        UNetConfig(
+            block_out_channels=(16, 32, 32),
+            attention_levels=(True, True, False),
+            heads=2,
+            norm_groups=8,
+            context_dim=12,
+        )
+    ).eval()
     ours.load_state_dict(theirs.state_dict())
     x, steps, states = torch.randn(2, 4, *size), torch.tensor([7, 801]), torch.randn(2, 5, 12)
     expected = theirs(x, steps, states).sample
@@ -80,8 +104,13 @@ class PerFrame(nn.Module):
 
 def test_temporal_module_without_motion_frames_is_that_of_animatediff():
     theirs = AnimateDiffTransformer3D(
-        num_attention_heads=2, attention_head_dim=8, in_channels=16, norm_num_groups=8,
-        positional_embeddings="sinusoidal", num_positional_embeddings=32).eval()
+        num_attention_heads=2,
+        attention_head_dim=8,
+        in_channels=16,
+        norm_num_groups=8,
+        positional_embeddings="sinusoidal",
+        num_positional_embeddings=32,
+    ).eval()
     randomise(theirs)
     ours = TemporalTransformer(16, TINY)
     state = {key: value for key, value in theirs.state_dict().items() if "pos_embed" not in key}
@@ -107,7 +136,7 @@ def whole_block(block: TemporalBlock, motion: Tensor, x: Tensor) -> Tensor:
     both = both + block.attn1(block.norm1(both) + time_positions(both))
     both = both + block.attn2(block.norm2(both) + time_positions(both))
     both = both + block.ff(block.norm3(both))
-    return both[:, motion.shape[1]:]
+    return both[:, motion.shape[1] :]
 
 
 def test_motion_shortcut_equals_the_whole_computation():
@@ -152,7 +181,7 @@ def test_frames_without_temporal_modules_are_independent():
             kv = transformer.project_reference(features[wide], (4, 6) if wide else (8, 11))
         layers.append(Layer(reference=kv))
     x, steps = torch.randn(3, 4, 8, 11), torch.tensor([5, 5, 5])
-    one_by_one = torch.cat([net(x[k: k + 1], steps[k: k + 1], layers) for k in range(3)])
+    one_by_one = torch.cat([net(x[k : k + 1], steps[k : k + 1], layers) for k in range(3)])
     clip = net(x, steps, layers, frames=3)
     assert clip.shape == (3, 4, 8, 11)
     assert (clip - one_by_one).abs().max() < 1e-5
