@@ -70,7 +70,7 @@ def test_the_papers_preset_goes_through_the_same_command(
 
 @pytest.mark.parametrize(
     ("rate", "channels", "written"),
-    [(8000, 1, (8000, 1)), (192_000, 2, (48_000, 2)), (22_255, 1, (48_000, 1)), (48_000, 6, (48_000, 1))],
+    [(8000, 1, (8000, 1)), (192_000, 2, (48_000, 2)), (22_255, 1, (48_000, 1)), (48_000, 6, (48_000, 2))],
 )
 def test_sound_is_written_as_a_video_can_hold_it(animate, picture_file, sound_file, rate, channels, written):
     status, output, errors = animate(picture_file, sound_file(0.2, rate, channels), *BOX, "--steps", "1")

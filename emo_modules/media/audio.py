@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .downmix import to_mono
+
 SAMPLE_RATE = 16000
 
 
@@ -19,7 +21,7 @@ def load_audio(path: str | Path) -> tuple[Tensor, int]:
     Raises FileNotFoundError, or ValueError that says what the file holds instead of audio.
     """
     waveform, sample_rate = decode_audio(path)
-    return waveform.mean(dim=0), sample_rate
+    return to_mono(waveform), sample_rate
 
 
 def decode_audio(path: str | Path) -> tuple[Tensor, int]:
@@ -64,7 +66,7 @@ def check_audio(waveform: Tensor) -> None:
 
 
 def to_mono_16k(waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
-    """Mean over channels of waveform (channels, T) or (T,) at 16 kHz: (T',) float32.
+    """One channel of waveform (channels, T) or (T,), mixed as in `to_mono`, at 16 kHz: (T',) float32.
 
     T' is exactly ceil(T * 16000 / sample_rate). Raises ValueError for empty audio, NaN or infinite samples,
     or a rate below 1.
@@ -75,7 +77,7 @@ def to_mono_16k(waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
     check_audio(waveform)
     if sample_rate < 1:
         raise ValueError(f"sample rate must be at least 1 Hz, got {sample_rate}")
-    mono = waveform.mean(dim=0) if waveform.ndim == 2 else waveform
+    mono = to_mono(waveform)
     resampled = librosa.resample(mono.numpy(), orig_sr=sample_rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")
     # librosa derives the length from a float ratio: 441 samples at 44.1 kHz may give 161 instead of 160,
     # and the extra sample would count as an extra frame.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, samples_in_frames
+from .downmix import to_stereo
 from .image import as_float_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -143,8 +144,8 @@ def soundtrack(audio: Tensor, sample_rate: int, frames: int, fps: float | Fracti
 
     It is cut or padded to the frames' time; surround is mixed, rates that AAC does not know become 48 kHz.
     """
-    if audio.ndim == 2 and len(audio) > 2:
-        audio = audio.mean(dim=0)
+    if audio.ndim == 2:
+        audio = to_stereo(audio)
     if sample_rate not in AAC_RATES:
         import librosa
 
