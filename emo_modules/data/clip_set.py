@@ -78,9 +78,14 @@ class Sampling:
     whole_region: float = 0.1  # the mask covers the picture, as at inference when no face is found
 
     @property
-    def needed(self) -> int:
-        """Frames that a clip must have."""
+    def window(self) -> int:
+        """Frames that follow one another: motion frames and those that are trained on."""
         return self.frames + self.motion_frames
+
+    @property
+    def needed(self) -> int:
+        """Frames that a clip must have: those that are trained on, and another one for the reference."""
+        return (self.window if self.motion_frames else 1) + 1
 
 
 @dataclass(frozen=True)
@@ -113,28 +118,23 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
 
     Without motion frames (image stage) the F pictures come from anywhere in the clip.
     """
-    needed = sampling.needed
-    if clips.latents.shape[1] < needed:
+    if clips.latents.shape[1] < sampling.needed:
         raise ValueError(
-            f"clips have {clips.latents.shape[1]} frames, training needs {needed} "
-            f"({sampling.motion_frames} motion frames and {sampling.frames})"
+            f"clips have {clips.latents.shape[1]} frames, training needs {sampling.needed} "
+            f"({sampling.motion_frames} motion frames, {sampling.frames} to train on, and another one for "
+            "the reference)"
         )
-    batch = sampling.batch
 
     def randint(high: int) -> Tensor:
-        return torch.randint(high, (batch,), generator=generator)
+        return torch.randint(high, (sampling.batch,), generator=generator)
 
-    picks, starts = randint(len(clips)), randint(clips.latents.shape[1] - needed + 1)
-    if sampling.motion_frames:
-        window = starts[:, None] + torch.arange(needed)
-    else:
-        window = torch.randint(clips.latents.shape[1], (batch, needed), generator=generator)
+    picks = randint(len(clips))
+    window, reference_places = draw_places(clips.latents.shape[1], sampling, sampling.batch, generator)
     clip = window[:, sampling.motion_frames :]
     context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
     union = box_union(clips.boxes[picks[:, None], clip])
     latents = clips.latents[picks[:, None], window].float()
-    # EMO sec. 3.3: the reference is a random frame of the same clip
-    reference = clips.latents[picks, randint(clips.latents.shape[1])]
+    reference = clips.latents[picks, reference_places]
     elsewhere = clips.portraits[picks, randint(clips.portraits.shape[1])]
     kept = draw_kept(sampling, generator)
     reference = torch.where(kept.portrait[:, None, None, None] > 0, elsewhere, reference)
@@ -151,6 +151,29 @@ def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generato
         mouth_boxes=mouth_regions(union),
         speeds=clips.speeds[picks[:, None], clip].float(),
     )
+
+
+def draw_places(
+    frames: int, sampling: Sampling, batch: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Which frames to read of clips that have `frames` of them, at least `sampling.needed`.
+
+    Returns (B, M+F), motion frames and the frames after them, or without motion frames frames from anywhere;
+    and the reference's (B,): any other frame of the clip, each as likely (EMO sec. 3.3: "a distinct, randomly
+    chosen frame").
+    """
+
+    def randint(high: int, *shape: int) -> Tensor:
+        return torch.randint(high, (batch, *shape), generator=generator)
+
+    if not sampling.motion_frames:
+        reference = randint(frames)
+        places = randint(frames - 1, sampling.frames)
+        return places + (places >= reference[:, None]), reference
+    start = randint(frames - sampling.window + 1)
+    outside = randint(frames - sampling.window)
+    reference = outside + sampling.window * (outside >= start)
+    return start[:, None] + torch.arange(sampling.window), reference
 
 
 def box_union(boxes: Tensor) -> Tensor:

@@ -15,7 +15,16 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from ..config import EMOConfig
-from ..data.clip_set import Batch, Kept, Sampling, box_union, draw_kept, mouth_regions, region_masks
+from ..data.clip_set import (
+    Batch,
+    Kept,
+    Sampling,
+    box_union,
+    draw_kept,
+    draw_places,
+    mouth_regions,
+    region_masks,
+)
 from ..footage.decode import decode_flac, decode_pictures
 from ..footage.shards import ClipEntry, ShardIndex
 from ..media.audio_features import context_windows
@@ -74,7 +83,8 @@ class ShardClips(Dataset):
         if not usable:
             raise ValueError(
                 f"{index.folder}: none of {len(index.entries)} clips has {sampling.needed} frames"
-                f"{' and sound' if sound else ''}, which this stage needs; prepare other footage"
+                f"{' and sound' if sound else ''}, which this stage needs with one for the reference; "
+                "prepare longer clips"
             )
         self.index, self.config, self.sampling, self.seed = index, config, sampling, seed
         self.order, self.sound = ClipOrder(usable, seed), sound
@@ -93,11 +103,11 @@ class ShardClips(Dataset):
         return RawBatch(torch.stack(pictures), list(waveforms), list(totals), *stacked, kept)
 
     def read(self, entry: ClipEntry, elsewhere: bool, generator: torch.Generator) -> tuple[object, ...]:
-        window, reference = self.places(entry, generator)
+        (window,), (reference,) = draw_places(entry.frames, self.sampling, 1, generator)
         sample = self.index.read(entry)
-        pictures = decode_pictures(sample.video, [*window.tolist(), reference])
-        if elsewhere:
-            pictures[-1] = self.other_picture(entry, generator)
+        pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
+        if elsewhere and (mates := self.other_clips(entry)):
+            pictures[-1] = self.picture_of(mates, generator)
         clip = window[self.sampling.motion_frames :]
         boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
@@ -107,21 +117,12 @@ class ShardClips(Dataset):
             waveform, entry.frames, clip, box_union(boxes[None])[0], speeds,
         )  # fmt: skip
 
-    def places(self, entry: ClipEntry, generator: torch.Generator) -> tuple[Tensor, int]:
-        """Motion frames and the frames after them, or frames from anywhere (image stage); and the reference,
-        a random frame of the same clip (EMO sec. 3.3)."""
-        needed = self.sampling.needed
-        start, reference = (
-            int(torch.randint(high, (), generator=generator))
-            for high in (entry.frames - needed + 1, entry.frames)
-        )
-        if self.sampling.motion_frames:
-            return start + torch.arange(needed), reference
-        return torch.randint(entry.frames, (needed,), generator=generator), reference
+    def other_clips(self, entry: ClipEntry) -> list[ClipEntry]:
+        """Of the same person."""
+        return [mate for mate in self.index.by_identity[entry.identity] if mate.key != entry.key]
 
-    def other_picture(self, entry: ClipEntry, generator: torch.Generator) -> np.ndarray:
-        """A frame of any clip of the same person."""
-        mates = self.index.by_identity[entry.identity]
+    def picture_of(self, mates: list[ClipEntry], generator: torch.Generator) -> np.ndarray:
+        """Any frame of any of these clips."""
         mate = mates[int(torch.randint(len(mates), (), generator=generator))]
         frame = int(torch.randint(mate.frames, (), generator=generator))
         return decode_pictures(self.index.read(mate).video, [frame])[0]

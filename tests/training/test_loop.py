@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from emo_modules.data.clip_set import Batch, ClipSet, Sampling, sample_batch
+from emo_modules.data.clip_set import Batch, ClipSet, Sampling, draw_places, sample_batch
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import TRAIN_STEPS
 from emo_modules.training.board import Board, keep_until
@@ -254,8 +254,28 @@ def test_pictures_come_from_anywhere_in_a_clip(tiny_config, clips):
 
 
 def test_clips_that_are_too_short_are_refused(tiny_config, clips):
-    with pytest.raises(ValueError, match=r"clips have 8 frames, training needs 9 \(2 motion frames and 7\)"):
-        sample_batch(clips, tiny_config, replace(CLIP, frames=7), generator())
+    needs = r"clips have 8 frames, training needs 9 \(2 motion frames, 6 to train on, and another one"
+    with pytest.raises(ValueError, match=needs):
+        sample_batch(clips, tiny_config, replace(CLIP, frames=6), generator())
+    assert sample_batch(clips, tiny_config, replace(CLIP, frames=5), generator()).latents.shape[1] == 5
+
+
+@pytest.mark.parametrize("sampling", [CLIP, PICTURES, replace(CLIP, frames=5), replace(PICTURES, frames=9)])
+def test_the_reference_is_any_frame_but_those_that_are_trained_on(sampling):
+    """EMO sec. 3.3. Also where a clip has one frame more than it needs, and pictures more than the clip."""
+    window, reference = draw_places(8, sampling, 4000, generator())
+    assert window.shape == (4000, sampling.window)
+    assert ((window >= 0) & (window < 8)).all()
+    assert not (window == reference[:, None]).any()
+    missing = [set(range(8)) - set(row) for row in window.unique(dim=0).tolist()]
+    assert set(reference.tolist()) == set.union(*missing)
+
+
+def test_every_frame_outside_the_window_is_as_likely_a_reference():
+    window, reference = draw_places(8, CLIP, 20000, generator())
+    outside = reference[window[:, 0] == 1]  # the window is frames 1 to 5
+    share = outside.bincount(minlength=8) / len(outside)
+    assert share == pytest.approx(torch.tensor([1, 0, 0, 0, 0, 0, 1, 1]) / 3, abs=0.03)
 
 
 def test_face_and_mouth_regions(tiny_config, clips):
