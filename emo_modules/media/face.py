@@ -9,112 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .box import Box
+from .detect import detect_faces
 from .image import as_float_image, to_rgb
 
-DETECTION_SIDE = 480
-SMALLEST_FACE = 24  # the cascade's own window, px
-NEIGHBOURS = 6  # hits that must agree; with the default 4 badges and cats pass for faces
 FACE_HEIGHT_LIMIT = 0.9  # of the crop's height; a wide crop would cut chins otherwise
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in pixels: x0 <= x < x1 to the right, y0 <= y < y1 downwards."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    @property
-    def width(self) -> float:
-        return self.x1 - self.x0
-
-    @property
-    def height(self) -> float:
-        return self.y1 - self.y0
-
-    @property
-    def area(self) -> float:
-        return max(0.0, self.width) * max(0.0, self.height)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """(x, y)."""
-        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
-
-    def scaled(self, factor: float) -> "Box":
-        """The box about the same centre with both sides times factor."""
-        x, y = self.centre
-        w, h = self.width * factor / 2, self.height * factor / 2
-        return Box(x - w, y - h, x + w, y + h)
-
-    def clipped(self, width: float, height: float) -> "Box":
-        """The part inside a picture of that size; its area is 0 when there is none."""
-        x0, x1 = (min(max(x, 0.0), width) for x in (self.x0, self.x1))
-        y0, y1 = (min(max(y, 0.0), height) for y in (self.y0, self.y1))
-        return Box(x0, y0, x1, y1)
-
-    def mapped(self, dx: float, dy: float, sx: float, sy: float) -> "Box":
-        """The box moved by (dx, dy), then multiplied by (sx, sy)."""
-        return Box((self.x0 + dx) * sx, (self.y0 + dy) * sy, (self.x1 + dx) * sx, (self.y1 + dy) * sy)
-
-    def iou(self, other: "Box") -> float:
-        """Intersection over union, 0..1."""
-        overlap = Box(
-            max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1)
-        ).area
-        return overlap / (self.area + other.area - overlap) if overlap else 0.0
-
-
-def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
-    """Frontal faces in image (H, W, 3), uint8 or 0..1, largest first, by scikit-image's cascade.
-
-    The picture is searched at 480 px on its long side at most, for faces of at least 1/16 of that side.
-    """
-    from skimage import data
-    from skimage.feature import Cascade
-
-    pixels, scale = _detection_picture(image)
-    height, width = pixels.shape[:2]
-    short = min(height, width)
-    if short < SMALLEST_FACE:
-        return []
-    smallest = max(SMALLEST_FACE, max(height, width) // 16)
-    found = Cascade(data.lbp_frontal_face_cascade_filename()).detect_multi_scale(
-        img=pixels,
-        scale_factor=1.2,
-        step_ratio=1,
-        min_size=(smallest, smallest),
-        max_size=(short, short),
-        min_neighbor_number=NEIGHBOURS,
-    )
-    boxes = [Box(f["c"], f["r"], f["c"] + f["width"], f["r"] + f["height"]) for f in found]
-    return [box.mapped(0, 0, *scale) for box in _without_repeats(boxes)]
-
-
-def _detection_picture(image: Tensor | np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """uint8 RGB of bounded size, and the (x, y) factors from its pixels back to image's."""
-    planes = to_rgb(as_float_image(image)).movedim(-1, 0)[None]
-    height, width = planes.shape[-2:]
-    shrink = DETECTION_SIDE / max(height, width)
-    if shrink < 1:
-        size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-        planes = functional.interpolate(planes, size=size, mode="bilinear", antialias=True)
-    pixels = (planes[0].movedim(0, -1) * 255).round().byte().cpu().numpy()
-    return np.ascontiguousarray(pixels), (width / pixels.shape[1], height / pixels.shape[0])
-
-
-def _without_repeats(boxes: list[Box]) -> list[Box]:
-    """Largest first; a box whose centre lies in a larger one is the same face again."""
-    kept: list[Box] = []
-    for box in sorted(boxes, key=lambda box: box.area, reverse=True):
-        x, y = box.centre
-        if not any(other.x0 <= x < other.x1 and other.y0 <= y < other.y1 for other in kept):
-            kept.append(box)
-    return kept
 
 
 def box_from_mask(mask: Tensor) -> Box:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,62 +20,22 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..media.face import Box
+from ..media.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
 from .track import FaceTrack, largest
 
 WEIGHTS = Path(__file__).with_name("avatar_tracker.safetensors")
-FINDER_SIDE = 192  # px of the frame's long side
-STRIDE = 8  # px of the finder's picture to a cell of its maps
-DEEPEST = 32  # its pictures have sides that are multiples of this
-TYPICAL_REACH = 24.0  # px from a face's centre to its sides
 CROP = 128  # px
 CROP_MARGIN = 1.25  # crop's side over the face box's longer one
 POSE_UNIT = 10.0  # degrees per unit of the network's output
-SURE = 0.5  # from this score on a peak is a face
-SAME_FACE = 0.3  # overlap (IoU) above which two peaks are one face
 REACH = 12  # frames to each side over which boxes are averaged
 SMOOTHING = 6.0  # frames, the Gaussian's standard deviation
 BATCH = 16
 
 
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU()
-    )
-
-
-class FaceFinder(nn.Module):
-    """Pictures (N, 3, H, W) in 0..1, sides multiples of 32 -> maps at 1/8: the logit of a face's centre
-    (N, H/8, W/8), and how far the box's left, top, right and bottom are from the cell's centre in px
-    (N, 4, H/8, W/8)."""
-
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64, 96)) -> None:
-        super().__init__()
-        self.down = nn.ModuleList(_block(a, b, 2) for a, b in pairwise((3, *widths)))
-        kept = widths[2:]
-        self.across = nn.ModuleList(nn.Conv2d(width, kept[0], 1) for width in kept)
-        self.up = nn.ModuleList(_block(kept[0], kept[0]) for _ in kept)
-        self.out = nn.Conv2d(kept[0], 5, 1)
-
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        levels, x = [], pictures - 0.5
-        for k, down in enumerate(self.down):
-            x = down(x)
-            if k >= 2:
-                levels.append(x)
-        merged = torch.zeros_like(self.across[-1](levels[-1]))
-        for level, across, up in zip(
-            *(reversed(part) for part in (levels, self.across, self.up)), strict=True
-        ):
-            merged = up(across(level) + F.interpolate(merged, size=level.shape[-2:], mode="nearest"))
-        out = self.out(merged).float()
-        return out[:, 0], TYPICAL_REACH * out[:, 1:].clamp(-4, 4).exp()
-
-
 class _Residual(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.inner = _block(width, width)
+        self.inner = conv_block(width, width)
         self.outer = nn.Conv2d(width, width, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +49,12 @@ class PoseReader(nn.Module):
         super().__init__()
         a, b, c, d = widths
         self.features = nn.Sequential(
-            _block(3, a, 2), _block(a, b, 2), _Residual(b), _block(b, c, 2), _Residual(c), _block(c, d, 2)
+            conv_block(3, a, 2),
+            conv_block(a, b, 2),
+            _Residual(b),
+            conv_block(b, c, 2),
+            _Residual(c),
+            conv_block(c, d, 2),
         )
         side = CROP // 16
         self.head = nn.Sequential(
@@ -133,7 +98,7 @@ class AvatarTracker:
         rest = [-side % DEEPEST for side in size]
         heat, reach = self.finder(F.pad(small, (0, rest[1], 0, rest[0]), value=0.5))
         back = np.array([width / size[1], height / size[0]] * 2, np.float32)
-        return [back * _peaks(*maps) for maps in zip(heat.sigmoid(), reach, strict=True)]
+        return [back * read_peaks(*maps) for maps in zip(heat.sigmoid(), reach, strict=True)]
 
     def _read(
         self, held: deque[np.ndarray], faces: list[np.ndarray], rotations: list[np.ndarray], ready: int
@@ -158,26 +123,6 @@ class AvatarTracker:
         in which the errors are others."""
         there, back = self.reader(torch.cat([crops, crops.flip(-1)])).chunk(2)
         return (there + back * torch.tensor([-1.0, 1.0, -1.0])) / 2
-
-
-def _peaks(heat: Tensor, reach: Tensor) -> np.ndarray:
-    """Boxes (K, 4) in the finder's px from scores (h, w) and distances (4, h, w); surest first."""
-    top = (heat == F.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat >= SURE)
-    rows, columns = top.nonzero(as_tuple=True)
-    order = heat[rows, columns].argsort(descending=True)
-    rows, columns = rows[order], columns[order]
-    x, y = ((place.float() + 0.5) * STRIDE for place in (columns, rows))
-    left, above, right, below = reach[:, rows, columns]
-    boxes = torch.stack([x - left, y - above, x + right, y + below], 1)
-    kept: list[int] = []
-    for k in range(len(boxes)):
-        if all(_overlap(boxes[k], boxes[other]) < SAME_FACE for other in kept):
-            kept.append(k)
-    return boxes[kept].numpy().astype(np.float32)
-
-
-def _overlap(a: Tensor, b: Tensor) -> float:
-    return Box(*a.tolist()).iou(Box(*b.tolist()))
 
 
 def _steadied(boxes: np.ndarray) -> np.ndarray:

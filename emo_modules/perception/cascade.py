@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..media.face import detect_faces
+from ..media.detect import detect_faces
 from .track import FaceTrack, largest
 
 

@@ -16,10 +16,11 @@ from ..data.avatar_clips import FPS, HELD_OUT, frame_at, pose_at
 from ..data.avatar_files import Case, make_case
 from ..data.avatars import face_box
 from ..data.identity import random_identity
-from ..media.face import Box
+from ..media.box import Box
+from ..media.finder import STRIDE, FaceFinder
 from ..media.pose import measured_speed
 from ..media.video import VideoWriter, read_video
-from ..perception.avatar_tracker import POSE_UNIT, STRIDE, AvatarTracker, FaceFinder, PoseReader
+from ..perception.avatar_tracker import POSE_UNIT, AvatarTracker, PoseReader
 from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
 
 CHECK = HELD_OUT + 62_000  # people and sentences from here on check the tracker

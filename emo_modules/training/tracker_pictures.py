@@ -17,7 +17,8 @@ from ..data.avatar_clips import READER
 from ..data.avatars import Expression, Pose, face_box, render
 from ..data.identity import Identity, random_identity
 from ..data.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
-from ..perception.avatar_tracker import FINDER_SIDE, cut_faces
+from ..media.finder import FINDER_SIDE
+from ..perception.avatar_tracker import cut_faces
 
 TRACKER = READER + 700_000  # identities from here on train the tracker; the reader's check ends far below
 SIDE = 192  # px of the drawn pictures

@@ -5,11 +5,11 @@ import pytest
 import torch
 from skimage import data
 
+from emo_modules.media.detect import detect_faces, without_repeats
 from emo_modules.media.face import (
     Box,
     box_from_mask,
     crop_to_face,
-    detect_faces,
     find_face,
     paste_back,
     region_mask,
@@ -70,6 +70,13 @@ def test_of_two_faces_the_largest_is_first_and_the_other_can_be_chosen(astronaut
     for index in (2, -1):
         with pytest.raises(ValueError, match=rf"face index {index}, but found 2: give 0 \(largest\) to 1"):
             find_face(board, index=index)
+
+
+def test_a_box_inside_a_larger_one_is_the_same_face_again():
+    large, inside, apart = Box(0, 0, 100, 100), Box(40, 40, 90, 90), Box(90, 0, 150, 60)
+    assert without_repeats([inside, apart, large]) == [large, apart]
+    assert without_repeats([Box(-40, 0, 30, 60), large]) == [large, Box(-40, 0, 30, 60)]
+    assert without_repeats([large, large]) == [large]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 600), (23, 40), (24, 24), (37, 501), (333, 25)])
@@ -186,6 +193,15 @@ def test_feathering_fades_inside_the_crop_but_not_at_the_pictures_edge():
     assert pasted[0, top - 1].max() == 0 and pasted[0, top, 5, 0] == pytest.approx(0.05)
     hard = paste_back(torch.ones(1, 32, 32, 3), original, crop, feather=0)
     assert hard.sum() == pytest.approx(50 * 50 * 3)
+
+
+def test_the_paste_is_whole_up_to_the_pictures_right_and_lower_edges():
+    original = torch.zeros(100, 120, 3)
+    _, crop, _ = crop_to_face(original, Box(91, 71, 120, 100), 64, 64)
+    assert crop.box == Box(70, 50, 120, 100)
+    pasted = paste_back(torch.ones(1, 32, 32, 3), original, crop, feather=10)[0, ..., 0]
+    assert pasted[75, 80:].min() > 0.9999 and pasted[60:, 100].min() > 0.9999
+    assert pasted[75, 70] == pytest.approx(0.05) and pasted[50, 100] == pytest.approx(0.05)
 
 
 def test_padded_crops_and_upscaled_frames_are_pasted_in_place():
