@@ -4,6 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 from torch import Tensor
+from torch.nn import functional
 
 from ..emo_modules.media.face import Box, crop_to_face, find_face, region_mask
 from ..emo_modules.sampling.cues import FACE_MARGIN
@@ -15,6 +16,7 @@ from .schema import CATEGORY, CropType, LandmarksType, known, wired
 
 WITHOUT_MODEL = 512  # pixels: the paper's size
 MAX_SIDE = 16384
+SHOWN_SIDE = 1024  # pixels, of the portrait drawn on the node
 
 
 class FaceRegionMask(io.ComfyNode):
@@ -83,9 +85,9 @@ class FaceRegionMask(io.ComfyNode):
 
 
 def _shown(picture: Tensor, face: Box) -> dict[str, Any]:
-    """For the page: the portrait in a temporary file, and the face in its pixels."""
+    """For the page: the portrait, made smaller, in a temporary file; its size, and the face in its pixels."""
     height, width = picture.shape[:2]
-    (saved,) = ui.PreviewImage(picture[None]).values
+    (saved,) = ui.PreviewImage(_small(picture)[None]).values
     return {
         "image": dict(saved),
         "width": width,
@@ -93,6 +95,16 @@ def _shown(picture: Tensor, face: Box) -> dict[str, Any]:
         "box": [round(value) for value in (face.x0, face.y0, face.width, face.height)],
         "found": face != Box(0.0, 0.0, float(width), float(height)),
     }
+
+
+def _small(picture: Tensor) -> Tensor:
+    """(H, W, 3) with the long side at most SHOWN_SIDE: what the node draws, and saves on every run."""
+    scale = SHOWN_SIDE / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = [max(1, round(side * scale)) for side in picture.shape[:2]]
+    planes = picture.movedim(-1, 0)[None]
+    return functional.interpolate(planes, size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
 
 
 def _inputs() -> list[io.Input]:

@@ -1,17 +1,26 @@
 """What the page asks for: the examples, and a first proposal of the face."""
 
 import asyncio
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
+import av
 import folder_paths
 from aiohttp import web
 from PIL import Image
 from server import PromptServer
+from torch import Tensor
 
-from ...emo_modules.media.face import detect_faces
-from ...emo_modules.media.image import load_image
+import nodes
+
+from ...emo_modules.media.box import Box
+from ...emo_modules.media.detect import detect_faces
+from ...emo_modules.media.image import load_image, to_rgb
 from .files import EXAMPLES
 
+MOST_PIXELS = 50_000_000  # a phone's largest picture; each takes 12 bytes while a face is looked for
+KINDS = ("input", "output", "temp")  # of the folders that core's Load Image reads from
 EXAMPLE_FILES = ("portrait.png", "speech.wav")
 
 
@@ -32,33 +41,63 @@ async def example(request: web.Request) -> web.StreamResponse:
 async def face(request: web.Request) -> web.Response:
     """A face, 0 the largest, of a picture that ComfyUI itself would show: its size, [x, y, w, h] or null."""
     path = _picture(request.query)
-    if path is None or not path.is_file():
+    if path is None:
         return web.json_response({"error": "no such picture"}, status=404)
     try:
-        found = await asyncio.to_thread(_find, path, int(request.query.get("face_index", 0)))
+        index = int(request.query.get("face_index", 0))
+        found = await asyncio.to_thread(_find, path, index)
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
     return web.json_response(found)
 
 
-def _picture(query: dict[str, str]) -> Path | None:
-    """None for a path outside the folder it names."""
+def _picture(query: Mapping[str, str]) -> Path | None:
+    """None for a path outside the folder it names, for what is no file, and for no name a file can have."""
     if "example" in query:
         return EXAMPLES / query["example"] if query["example"] in EXAMPLE_FILES else None
     base = folder_paths.get_directory_by_type(query.get("type", "input"))
     if base is None or "filename" not in query:
         return None
-    path = (Path(base) / query.get("subfolder", "") / query["filename"]).resolve()
-    return path if path.is_relative_to(Path(base).resolve()) else None
+    try:
+        path = (Path(base) / query.get("subfolder", "") / query["filename"]).resolve()
+        return path if path.is_relative_to(Path(base).resolve()) and path.is_file() else None
+    # NUL is a ValueError, a name too long an OSError, a circle of links either or a RuntimeError.
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _find(path: Path, index: int) -> dict[str, object]:
-    picture = load_image(path)
-    with Image.open(path) as file:
-        shrunk = max(picture.shape[:2]) / max(file.size)  # load_image makes very large ones smaller
-    box = dict(enumerate(detect_faces(picture))).get(index)
+    """Raises ValueError, without the path, for a file that is no picture or too large a one."""
+    state = path.stat()
+    width, height, boxes = _faces(path, state.st_mtime_ns, state.st_size)
+    box = dict(enumerate(boxes)).get(index)
     return {
-        "width": round(picture.shape[1] / shrunk),
-        "height": round(picture.shape[0] / shrunk),
-        "box": box and [round(value / shrunk) for value in (box.x0, box.y0, box.width, box.height)],
+        "width": width,
+        "height": height,
+        "box": box and [round(value) for value in (box.x0, box.y0, box.width, box.height)],
     }
+
+
+@lru_cache(maxsize=32)
+def _faces(path: Path, changed: int, size: int) -> tuple[int, int, list[Box]]:
+    """Width and height of the picture and its faces; a file that has changed is read anew."""
+    try:
+        with Image.open(path) as file:
+            width, height = file.size
+        if width * height > MOST_PIXELS:
+            raise ValueError(f"{path.name} has {width}x{height} pixels, more than are looked at before a run")
+        picture = _decoded(path)
+    # The decoders of Pillow and FFmpeg answer damaged data with any of these.
+    except (OSError, SyntaxError, EOFError, av.FFmpegError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path.name} cannot be read as a picture") from error
+    height, width = picture.shape[:2]
+    return width, height, detect_faces(to_rgb(picture.float()))
+
+
+def _decoded(path: Path) -> Tensor:
+    """(H, W, C) in 0..1 by core's Load Image itself: decoders differ, and so would the box shown and used."""
+    for kind in KINDS:
+        base = Path(folder_paths.get_directory_by_type(kind)).resolve()
+        if path.is_relative_to(base):
+            return nodes.LoadImage().load_image(f"{path.relative_to(base)} [{kind}]")[0][0]
+    return load_image(path)

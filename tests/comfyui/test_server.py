@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from PIL import Image
+from skimage import data
 
 from .harness import PACK, PACK_FOLDER, Refused, Server
 from .prompts import node
@@ -106,6 +108,43 @@ def test_the_face_route_refuses_what_is_no_picture_of_the_user(server: Server, q
     (server.base / "input" / "route_text.png").write_text("no picture")
     status, body = server.fetch("/emo_portrait/face", **query)
     assert 400 <= status < 500, body
+
+
+@pytest.mark.parametrize("name", ["a\0b", "n" * 5000, "circle.png"], ids=["NUL", "long", "links"])
+def test_the_face_route_has_no_trouble_with_names_that_are_none(server: Server, name: str) -> None:
+    circle = server.base / "input" / "circle.png"
+    if not circle.is_symlink():
+        circle.symlink_to(circle)
+    status, body = server.fetch("/emo_portrait/face", filename=name, subfolder="", type="input")
+    assert status == 404, body
+
+
+def test_the_face_route_refuses_pictures_that_are_too_large_without_naming_folders(server: Server) -> None:
+    folder = server.base / "input"
+    Image.new("1", (13000, 13000)).save(folder / "huge.png")  # 20 kB
+    Image.new("1", (20000, 20000)).save(folder / "bomb.png")
+    (folder / "text.png").write_text("no picture")
+    for name, reason in (("huge", "13000x13000"), ("bomb", "cannot be read"), ("text", "cannot be read")):
+        status, body = server.fetch("/emo_portrait/face", filename=f"{name}.png", type="input")
+        assert status == 400 and reason in body.decode() and str(server.base) not in body.decode()
+
+
+def test_the_box_shown_is_the_box_used_for_jpegs_and_thin_pictures(server: Server, inputs) -> None:
+    photo = Image.fromarray(data.astronaut())
+    photo.resize((1080, 1080)).save(server.base / "input" / "photo.jpg", quality=70)
+    Image.new("RGB", (6000, 2)).save(server.base / "input" / "thin.png")
+    for name, size in (("photo.jpg", (1080, 1080)), ("thin.png", (6000, 2))):
+        shown = server.get("/emo_portrait/face", filename=name, type="input")
+        assert (shown["width"], shown["height"]) == size
+        box = dict.fromkeys(("box_x", "box_y", "box_width", "box_height", "face_index"), 0)
+        region = node("FaceRegionMask", image=["1", 0], crop_width=64, crop_height=64, **box)
+        run = server.run({"1": node("LoadImage", image=name), "2": region})
+        (used,) = run.outputs["2"]["emo_face"]
+        assert (used["width"], used["height"]) == size
+        assert used["found"] == (shown["box"] is not None)
+        assert shown["box"] in (None, used["box"])
+        with Image.open(server.base / "temp" / used["image"]["filename"]) as saved:
+            assert max(saved.size) <= 1024
 
 
 def test_a_prompt_of_core_nodes_becomes_a_video(server: Server) -> None:
