@@ -15,6 +15,7 @@ from torch import Tensor
 from ..footage.shards import Sample, ShardIndex
 from ..media.audio import SAMPLE_RATE
 from ..media.face import Box, crop_to_face
+from ..media.files import libav_name
 from ..media.video import VideoWriter
 from ..pipeline import Options, Pipeline, Prepared
 from ..sampling.decode import decode_frames
@@ -84,7 +85,7 @@ def sound(sample: Sample) -> np.ndarray:
 def write_true(sample: Sample, path: Path) -> None:
     """The stored video, its packets as they are, with the sound as AAC."""
     partial = path.with_stem(path.stem + ".partial")
-    with av.open(io.BytesIO(sample.video)) as source, av.open(str(partial), "w") as target:
+    with av.open(io.BytesIO(sample.video)) as source, av.open(libav_name(partial), "w") as target:
         stream = source.streams.video[0]
         pictures = target.add_stream_from_template(stream)
         speech = target.add_stream("aac", rate=SAMPLE_RATE, layout="mono")

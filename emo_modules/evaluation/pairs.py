@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from ..media.audio import decode_audio, to_mono_16k
+from ..media.files import open_input
 from ..media.video import SUFFIXES
 
 FPS = 25
@@ -54,7 +55,7 @@ class Video:
 
     def _open(self) -> av.container.InputContainer:
         try:
-            container = av.open(str(self.path))
+            container = open_input(self.path)
         except av.FFmpegError as error:
             raise ValueError(f"{self.path} cannot be read as video: {error.strerror}") from error
         if not container.streams.video:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
+from ..media.files import open_input
 from .clips import FPS, Media
 
 # Containers of footage. libav also takes texts, single pictures and playlists of other addresses for video.
@@ -19,7 +20,7 @@ LONGEST_HOLD = Fraction(1, 2)  # seconds that a picture may stand; longer ones a
 LARGEST_STEP_BACK = 1  # second
 NEAR = 10 * FPS  # frames that are cheaper to decode on the way than to reach by a seek
 HALF = Fraction(1, 2 * FPS)
-OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+OPTIONS = {"format_whitelist": FORMATS}
 
 
 def open_media(path: Path) -> av.container.InputContainer:
@@ -29,7 +30,7 @@ def open_media(path: Path) -> av.container.InputContainer:
     with path.open("rb"):
         pass  # names what is wrong with the permissions better than libav
     try:
-        return av.open(str(path), options=OPTIONS)
+        return open_input(path, **OPTIONS)
     except av.FFmpegError as error:
         raise ValueError(f"not a video: {error.strerror}") from error
 

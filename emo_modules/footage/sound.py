@@ -66,7 +66,7 @@ def _resampled(
 
 def _decoded(path: Path, origin: Fraction) -> Iterator[tuple[float, av.AudioFrame]]:
     with open_media(path) as container:
-        stream = container.streams.audio[0]
+        stream = container.streams.best("audio")
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()

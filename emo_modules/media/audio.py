@@ -1,18 +1,24 @@
 """Audio files, the 16 kHz mono signal the encoder hears, and the clock that ties samples to frames."""
 
-from collections.abc import Iterator
+import logging
+import shlex
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import soxr
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .downmix import to_mono
+from .files import open_input
+from .sound_track import read_sound_track
 
 SAMPLE_RATE = 16000
+
+_log = logging.getLogger(__name__)
 
 
 def load_audio(path: str | Path) -> tuple[Tensor, int]:
@@ -25,32 +31,36 @@ def load_audio(path: str | Path) -> tuple[Tensor, int]:
 
 
 def decode_audio(path: str | Path) -> tuple[Tensor, int]:
-    """Reads the first audio stream with its channels kept: waveform (channels, T) float32, sample rate.
+    """Reads the sound that a player would choose: waveform (1 or 2, T) float32, sample rate.
 
-    AAC comes with the encoder's padding, up to 1023 samples at the end. Raises as `load_audio`.
+    Surround is mixed down. Damaged packets and gaps become silence, which one warning counts. AAC comes with
+    the encoder's padding, up to 1023 samples at the end. Raises as `load_audio`.
     """
     path = Path(path)
     size = path.stat().st_size
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
+        with open_input(path) as container:
+            stream = container.streams.best("audio")
+            if stream is None:
                 kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
                 raise ValueError(f"{path} has no audio stream, found: {kinds}. Choose a file with sound.")
-            stream = container.streams.audio[0]
-            pieces = list(_planar_pieces(container, stream))
-            sample_rate = stream.rate
+            waveform, sample_rate, loss = read_sound_track(container, stream)
     except av.FFmpegError as error:
-        raise ValueError(f"{path} ({size} bytes) cannot be read as audio: {error.strerror}") from error
-    if not pieces:
+        raise _unreadable(path, size, error.strerror) from error
+    if waveform.numel() == 0 and loss.packets:
+        raise _unreadable(path, size, loss.reason)
+    if waveform.numel() == 0:
         raise ValueError(f"{path} has an audio stream without samples. Choose a file with sound.")
-    return torch.from_numpy(np.concatenate(pieces, axis=1)), sample_rate
+    if str(loss):
+        _log.warning("%s: %s", path.name, loss)
+    return waveform, sample_rate
 
 
-def _planar_pieces(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[np.ndarray]:
-    to_float = av.AudioResampler(format="fltp")
-    for frame in container.decode(stream):
-        for converted in to_float.resample(frame):
-            yield converted.to_ndarray()
+def _unreadable(path: Path, size: int, reason: str) -> ValueError:
+    return ValueError(
+        f"{path} ({size} bytes) cannot be read as audio: {reason}. If it plays elsewhere, convert it: "
+        f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(path.stem + '.wav')}"
+    )
 
 
 def check_audio(waveform: Tensor) -> None:
@@ -71,18 +81,22 @@ def to_mono_16k(waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
     T' is exactly ceil(T * 16000 / sample_rate). Raises ValueError for empty audio, NaN or infinite samples,
     or a rate below 1.
     """
-    import librosa
-
     waveform = torch.as_tensor(waveform, dtype=torch.float32).detach().cpu()
     check_audio(waveform)
     if sample_rate < 1:
         raise ValueError(f"sample rate must be at least 1 Hz, got {sample_rate}")
     mono = to_mono(waveform)
-    resampled = librosa.resample(mono.numpy(), orig_sr=sample_rate, target_sr=SAMPLE_RATE, res_type="soxr_hq")
-    # librosa derives the length from a float ratio: 441 samples at 44.1 kHz may give 161 instead of 160,
-    # and the extra sample would count as an extra frame.
+    # soxr rounds the length: 441 samples at 44.1 kHz may give 161 instead of 160, and the extra sample would
+    # count as an extra frame.
     exact = -(-len(mono) * SAMPLE_RATE // sample_rate)
-    return _fit(torch.from_numpy(resampled), exact)
+    return _fit(resample(mono, sample_rate, SAMPLE_RATE), exact)
+
+
+def resample(waveform: Tensor, rate: int, new_rate: int) -> Tensor:
+    """waveform (T,) or (channels, T) float32 at another rate; as it is when that is the same."""
+    if rate == new_rate:
+        return waveform
+    return torch.from_numpy(soxr.resample(waveform.numpy().T, rate, new_rate, quality="HQ").T)
 
 
 def exact_fps(fps: float | Fraction) -> Fraction:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, samples_in_frames
+from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, resample, samples_in_frames
 from .downmix import to_stereo
+from .files import libav_name, open_input
 from .image import as_float_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -59,7 +60,7 @@ class VideoWriter:
         self._samples = 0
 
     def __enter__(self) -> Self:
-        self._container = av.open(str(self._partial), "w", options=self._options())
+        self._container = av.open(libav_name(self._partial), "w", options=self._options())
         self._container.metadata.update(self._metadata)
         self._picture = self._picture_stream()
         if self._audio is not None:
@@ -147,12 +148,7 @@ def soundtrack(audio: Tensor, sample_rate: int, frames: int, fps: float | Fracti
     if audio.ndim == 2:
         audio = to_stereo(audio)
     if sample_rate not in AAC_RATES:
-        import librosa
-
-        resampled = librosa.resample(
-            audio.numpy(), orig_sr=sample_rate, target_sr=SOUND_RATE, res_type="soxr_hq"
-        )
-        audio, sample_rate = torch.from_numpy(resampled), SOUND_RATE
+        audio, sample_rate = resample(audio, sample_rate, SOUND_RATE), SOUND_RATE
     return fit_to_frames(audio, sample_rate, frames, fps), sample_rate
 
 
@@ -172,7 +168,7 @@ def read_video(path: str | Path) -> tuple[Tensor, Fraction, Tensor | None, int |
     path = Path(path)
     size = path.stat().st_size
     try:
-        with av.open(str(path)) as container:
+        with open_input(path) as container:
             if not container.streams.video:
                 kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
                 raise ValueError(f"{path} has no video stream, found: {kinds}. Choose a video file.")
