@@ -4,9 +4,10 @@ from comfy_api.latest import io
 
 from .managed.audio import load_audio_encoder
 from .managed.files import DEMO, audio_encoder_names
-from .schema import CATEGORY, allowed, known
+from .schema import CATEGORY, follows_schema, known
 
 
+@follows_schema
 class LoadAudioEncoder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -37,10 +38,6 @@ class LoadAudioEncoder(io.ComfyNode):
             outputs=[io.AudioEncoder.Output("AUDIO_ENCODER", display_name="audio_encoder")],
             **known(io.Schema, search_aliases=["emo", "wav2vec2", "whisper"]),
         )
-
-    @classmethod
-    def validate_inputs(cls, audio_encoder_name: str) -> bool | str:
-        return allowed(audio_encoder_name=(audio_encoder_name, audio_encoder_names()))
 
     @classmethod
     def execute(cls, audio_encoder_name: str, normalize: bool) -> io.NodeOutput:

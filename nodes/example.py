@@ -5,9 +5,10 @@ from comfy_api.latest import io
 from ..emo_modules.media.audio import decode_audio
 from ..emo_modules.media.image import load_image
 from .managed.files import EXAMPLES
-from .schema import CATEGORY, known
+from .schema import CATEGORY, follows_schema, known
 
 
+@follows_schema
 class EMOExample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

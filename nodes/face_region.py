@@ -12,13 +12,14 @@ from .managed.boxes import boxes_of
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.sampling import emo_config
-from .schema import CATEGORY, CropType, LandmarksType, known, wired
+from .schema import CATEGORY, CropType, LandmarksType, follows_schema, known
 
 WITHOUT_MODEL = 512  # pixels: the paper's size
 MAX_SIDE = 16384
 SHOWN_SIDE = 1024  # pixels, of the portrait drawn on the node
 
 
+@follows_schema
 class FaceRegionMask(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -36,19 +37,6 @@ class FaceRegionMask(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "face mask", "face crop"]),
-        )
-
-    @classmethod
-    def validate_inputs(
-        cls,
-        image: Any,
-        model: Any = None,
-        mask: Any = None,
-        bounding_box: Any = None,
-        face_landmarks: Any = None,
-    ) -> bool | str:
-        return wired(
-            image=image, model=model, mask=mask, bounding_box=bounding_box, face_landmarks=face_landmarks
         )
 
     @classmethod

@@ -16,11 +16,12 @@ from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
 from .managed.audio import one_sound
 from .managed.notices import shown_on
-from .schema import CATEGORY, known, wired
+from .schema import CATEGORY, follows_schema, known
 
 DECODE_FRAMES = 16
 
 
+@follows_schema
 class FramesToVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -38,12 +39,10 @@ class FramesToVideo(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, filename_prefix: str, images: Any = None, samples: Any = None, vae: Any = None, audio: Any = None
-    ) -> bool | str:
+    def validate_inputs(cls, filename_prefix: str = "") -> bool | str:
         if Path(filename_prefix).is_absolute() or ".." in Path(filename_prefix).parts:
             return f"{filename_prefix!r} leaves the output folder: give a name below it"
-        return wired(images=images, samples=samples, vae=vae, audio=audio)
+        return True
 
     @classmethod
     def execute(

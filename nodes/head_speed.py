@@ -11,13 +11,14 @@ from ..emo_modules.media.audio import frame_count
 from .managed.audio import one_sound
 from .managed.curve import at_frames, parse_curve
 from .managed.notices import shown_on
-from .schema import CATEGORY, allowed, known, wired
+from .schema import CATEGORY, follows_schema, known
 
 MODES = {"calm": 4.0, "normal": 12.0, "active": 25.0}
 MAX_SPEED = 60.0
 PEAKS = 600
 
 
+@follows_schema
 class EMOHeadSpeed(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -68,11 +69,6 @@ class EMOHeadSpeed(io.ComfyNode):
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "head motion"]),
         )
-
-    @classmethod
-    def validate_inputs(cls, mode: str, audio: Any = None) -> bool | str:
-        listed = allowed(mode=(mode, [*MODES, "constant", "curve"]))
-        return wired(audio=audio) if listed is True else listed
 
     @classmethod
     def execute(

@@ -10,11 +10,12 @@ from .managed.model import DTYPES, choose_dtypes, load_denoiser
 from .managed.notices import shown_on
 from .managed.reference import load_reference_net
 from .managed.vae import load_vae
-from .schema import CATEGORY, ReferenceNetType, allowed, known
+from .schema import CATEGORY, ReferenceNetType, follows_schema, known
 
 SEARCHED = ["emo", "talking portrait", "lip sync", "echomimic", "hallo", "joyhallo", "v-express"]
 
 
+@follows_schema
 class LoadEMOModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -57,10 +58,6 @@ class LoadEMOModel(io.ComfyNode):
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=SEARCHED),
         )
-
-    @classmethod
-    def validate_inputs(cls, checkpoint: str, dtype: str) -> bool | str:
-        return allowed(checkpoint=(checkpoint, checkpoint_names()), dtype=(dtype, ["auto", *DTYPES]))
 
     @classmethod
     def execute(cls, checkpoint: str, dtype: str) -> io.NodeOutput:

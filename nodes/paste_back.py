@@ -1,14 +1,13 @@
 """EMOPasteBack."""
 
-from typing import Any
-
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..emo_modules.media.face import Crop, paste_back
-from .schema import CATEGORY, CropType, known, wired
+from .schema import CATEGORY, CropType, follows_schema, known
 
 
+@follows_schema
 class EMOPasteBack(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -39,10 +38,6 @@ class EMOPasteBack(io.ComfyNode):
             ],
             **known(io.Schema, search_aliases=["emo", "composite", "uncrop"]),
         )
-
-    @classmethod
-    def validate_inputs(cls, images: Any, original: Any, crop: Any) -> bool | str:
-        return wired(images=images, original=original, crop=crop)
 
     @classmethod
     def execute(cls, images: Tensor, original: Tensor, crop: Crop, feather: int) -> io.NodeOutput:

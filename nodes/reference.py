@@ -11,11 +11,12 @@ from ..emo_modules.config import EMOConfig
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
-from .schema import CATEGORY, FaceEmbeddingType, ReferenceNetType, ReferenceType, known, wired
+from .schema import CATEGORY, FaceEmbeddingType, ReferenceNetType, ReferenceType, follows_schema, known
 
 SNAP = 8  # the VAE's pixels per latent
 
 
+@follows_schema
 class ReferenceNetEncode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -45,10 +46,6 @@ class ReferenceNetEncode(io.ComfyNode):
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "identity"]),
         )
-
-    @classmethod
-    def validate_inputs(cls, reference_net: Any, vae: Any, image: Any, identity: Any = None) -> bool | str:
-        return wired(reference_net=reference_net, vae=vae, image=image, identity=identity)
 
     @classmethod
     def execute(

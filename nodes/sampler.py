@@ -17,9 +17,10 @@ from .managed.cues import cues_of, pictures_of
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, matching_config, render
-from .schema import CATEGORY, LandmarksType, ReferenceType, allowed, known, wired
+from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, known
 
 
+@follows_schema
 class EMOSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -38,34 +39,6 @@ class EMOSampler(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "talking", "audio to video", "lip sync"]),
-        )
-
-    @classmethod
-    def validate_inputs(
-        cls,
-        sampler_name: str,
-        scheduler: str,
-        model: Any,
-        reference: Any,
-        audio: Any,
-        audio_encoder: Any,
-        mask: Any = None,
-        landmark_pictures: Any = None,
-        face_landmarks: Any = None,
-    ) -> bool | str:
-        listed = allowed(
-            sampler_name=(sampler_name, comfy.samplers.KSampler.SAMPLERS), scheduler=(scheduler, SCHEDULERS)
-        )
-        if listed is not True:
-            return listed
-        return wired(
-            model=model,
-            reference=reference,
-            audio=audio,
-            audio_encoder=audio_encoder,
-            mask=mask,
-            landmark_pictures=landmark_pictures,
-            face_landmarks=face_landmarks,
         )
 
     @classmethod
@@ -171,7 +144,7 @@ def _sampling() -> list[io.Input]:
 
 def _performance() -> list[io.Input]:
     return [
-        io.Float.Input(
+        PerFrame.Input(
             "speed",
             default=12.0,
             min=0.0,
@@ -224,7 +197,5 @@ def _per_frame(
     if config.backbone.speed_dim is None:
         log.warning("%s has no speed layers: the speed is ignored", config.name)
         return None
-    values = [float(v) for v in speed] if isinstance(speed, list | tuple) else [float(speed)]
-    if not values:
-        raise ValueError("the speed is an empty list: it needs at least one value, in degrees per second")
+    values = speed if isinstance(speed, list) else [speed]
     return torch.tensor((values + values[-1:] * frames)[:frames])

@@ -1,10 +1,15 @@
-"""What several nodes' schemas share."""
+"""What several nodes' schemas share, and the decorator that holds the nodes' inputs to them."""
 
+import functools
 import inspect
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from comfy_api.latest import io
+
+from .managed.notices import shown_on
+from .managed.values import choice, described, real_number, real_numbers, switch, text, whole_number
 
 CATEGORY = "EMO"
 
@@ -15,29 +20,108 @@ FaceEmbeddingType = io.Custom("FACE_EMBEDDING")
 LandmarksType = io.Custom("FACE_LANDMARKS")  # core's, in newer versions
 
 
-def allowed(**choices: tuple[str | None, list[str]]) -> bool | str:
-    """For `validate_inputs`: True, or which value is not in its list. ComfyUI 0.3.64 does not look itself.
+class PerFrame:
+    """FLOAT: one number on the node, over a wire also a list with one for each frame."""
 
-    A value that comes over a wire is None here.
-    """
-    for name, (value, options) in choices.items():
-        if value is not None and value not in options:
-            return f"{name} {value!r} is none of {', '.join(options)}"
-    return True
-
-
-def wired(**inputs: Any) -> bool | str:
-    """For `validate_inputs`: True, or which socket got a value written into the prompt instead of a wire.
-
-    A value that comes over a wire is None here. ComfyUI does not look itself.
-    """
-    written = [
-        f"{name} has to be connected, got {value!r}" for name, value in inputs.items() if value is not None
-    ]
-    return "; ".join(written) or True
+    class Input(io.Float.Input):
+        pass
 
 
 def known(constructor: Callable, **keywords: Any) -> dict[str, Any]:
     """Those keywords that this ComfyUI takes: `advanced` and `search_aliases` came after 0.3.64."""
     accepted = inspect.signature(constructor).parameters
     return {name: value for name, value in keywords.items() if name in accepted}
+
+
+def follows_schema(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
+    """Class decorator: a node gets what its schema says, or a sentence says which input is wrong.
+
+    Before a run ComfyUI compares written values with their limits, nothing else, and what comes over wires
+    never. So `execute` checks every value as it comes, and `validate_inputs` says what the prompt alone
+    shows: a value where a wire belongs, and a choice that is not in its list. A node's own `validate_inputs`
+    is called besides, with the values of its parameters that are written.
+    """
+    node.execute = classmethod(_checked(node.__dict__["execute"].__func__))
+    node.validate_inputs = _Validation(node.__dict__.get("validate_inputs"))
+    return node
+
+
+def accepted(declared: io.Input, value: Any) -> Any:
+    """A value as the node means it. Raises ValueError that names the input, what it takes and what came."""
+    name = declared.id
+    match declared:
+        case io.Int.Input():
+            return whole_number(name, value, declared.min, declared.max)
+        case PerFrame.Input():
+            return real_numbers(name, value, declared.min, declared.max)
+        case io.Float.Input():
+            return real_number(name, value, declared.min, declared.max)
+        case io.Boolean.Input():
+            return switch(name, value)
+        case io.Combo.Input():
+            return choice(name, value, declared.options)
+        case io.String.Input():
+            return text(name, value)
+        case _:
+            return value
+
+
+def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
+    @functools.wraps(execute)
+    def checked(cls: type[io.ComfyNode], **given: Any) -> io.NodeOutput:
+        with shown_on(cls.hidden.unique_id):
+            for declared in cls.define_schema().inputs:
+                if given.get(declared.id) is None and declared.optional:
+                    given.pop(declared.id, None)
+                elif declared.id in given:
+                    given[declared.id] = accepted(declared, given[declared.id])
+            return execute(cls, **given)
+
+    return checked
+
+
+class _Validation:
+    """`validate_inputs`, made anew for each prompt: the lists of files change.
+
+    ComfyUI reads its parameters' names. It passes those inputs that the prompt has, and leaves undone for
+    them what it checks itself: so numbers are not among them, and each has a default, or a forgotten wire
+    would raise a TypeError in place of core's own message.
+    """
+
+    def __init__(self, own: classmethod | None):
+        self.own = own.__func__ if own else None
+        self.names = [*inspect.signature(self.own).parameters][1:] if own else []
+
+    def __get__(self, instance: object, node: type[io.ComfyNode]) -> MethodType:
+        declared = {each.id: each for each in node.define_schema().inputs if _unchecked_by_core(each)}
+
+        def validate_inputs(cls: type[io.ComfyNode], **given: Any) -> bool | str:
+            written = {name: value for name, value in given.items() if value is not None}  # None: a wire
+            problems = [_problem(declared[name], written[name]) for name in declared if name in written]
+            if self.own:
+                own = self.own(cls, **{name: written[name] for name in self.names if name in written})
+                problems.append("" if own is True else own)
+            return "; ".join(filter(None, problems)) or True
+
+        validate_inputs.__signature__ = _signature(["cls", *declared, *self.names])
+        return MethodType(validate_inputs, node)
+
+
+def _signature(names: list[str]) -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind, default=None) for name in dict.fromkeys(names)])
+
+
+def _unchecked_by_core(declared: io.Input) -> bool:
+    """Sockets; and choices, which ComfyUI 0.3.64 does not look up."""
+    return isinstance(declared, io.Combo.Input) or not isinstance(declared, io.WidgetInput)
+
+
+def _problem(declared: io.Input, value: Any) -> str:
+    if not isinstance(declared, io.Combo.Input):
+        return f"{declared.id} has to be connected, got {described(value)}"
+    try:
+        accepted(declared, value)
+    except ValueError as error:
+        return str(error)
+    return ""

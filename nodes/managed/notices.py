@@ -29,6 +29,9 @@ def shown_on(node_id: str | None) -> Iterator[logging.Logger]:
     if node_id is None or getattr(PromptServer, "instance", None) is None:
         yield logger
         return
+    if any(isinstance(handler, _ToNode) and handler.node_id == node_id for handler in logger.handlers):
+        yield logger  # a second handler would show its own lines in place of the first one's
+        return
     handler = _ToNode(node_id)
     logger.addHandler(handler)
     try:

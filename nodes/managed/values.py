@@ -1,0 +1,143 @@
+"""Values of widgets as they come over wires, where ComfyUI compares nothing with a widget's limits."""
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+MAX_VALUES = 24 * 3600 * 25  # in a list with one for each frame: a day at 25 frames per second
+SHOWN = 60  # characters of a value in a message
+LISTED = 12  # names in a message
+
+
+def described(value: Any) -> str:
+    """What came, for a message: a short value as it is, of anything else what it is."""
+    value = unpacked(value)
+    if value is None:
+        return "nothing"
+    if isinstance(value, Tensor | np.ndarray):
+        kind = "a tensor" if isinstance(value, Tensor) else "an array"
+        return f"{kind} {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, Mapping):
+        return f"a dictionary of {listed([*value]) or 'nothing'}"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of more than 128 bits"
+    if isinstance(value, str | Real | complex):
+        return shortened(repr(value))
+    return f"an object of the class {type(value).__name__}"
+
+
+def listed(options: Sequence[Any]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(options) - LISTED} more" if len(options) > LISTED else ""
+    return ", ".join(shortened(str(option)) for option in options[:LISTED]) + more
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def unpacked(value: Any) -> Any:
+    """The number in a numpy number or a tensor without axes; anything else as it is."""
+    alone = isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0
+    return value.item() if alone else value
+
+
+def whole_number(name: str, value: Any, low: int, high: int) -> int:
+    """3, 3.0, "3" and the 3 of numpy or a tensor. Raises ValueError for parts of a whole, or out of range."""
+    number = _number(value)
+    if number is None or number != number // 1 or not low <= number <= high:
+        raise ValueError(f"{name} must be a whole number{_range(low, high)}, got {described(value)}")
+    return int(number)
+
+
+def real_number(name: str, value: Any, low: float, high: float) -> float:
+    """Raises ValueError for what is no number, NaN, infinite or out of range."""
+    number = _number(value)
+    if number is None or not low <= number <= high:
+        raise ValueError(f"{name} must be a number{_range(low, high)}, got {described(value)}")
+    return float(number)
+
+
+def real_numbers(name: str, value: Any, low: float, high: float) -> float | list[float]:
+    """One number, or one for each frame: a list, array or tensor. Raises ValueError as `real_number`, and
+    names the first of a list that does not fit."""
+    value = unpacked(value)
+    if not isinstance(value, list | tuple | np.ndarray | Tensor):
+        return real_number(name, value, low, high)
+    values = value if isinstance(value, list | tuple) else _along_one_axis(value)
+    if not 0 < len(values) <= MAX_VALUES:
+        raise ValueError(
+            f"{name} must be a number or a list of 1 to {MAX_VALUES} numbers, got {described(value)}"
+        )
+    numbers = [_number(entry) for entry in values]
+    for place, number in enumerate(numbers):
+        if number is None or not low <= number <= high:
+            raise ValueError(
+                f"{name} must be numbers{_range(low, high)}, number {place + 1} of {len(values)} is "
+                f"{described(values[place])}"
+            )
+    return [float(number) for number in numbers]
+
+
+def _along_one_axis(value: Tensor | np.ndarray) -> list[Any]:
+    """Nothing of a table."""
+    return value.reshape(-1).tolist() if max(value.shape) == math.prod(value.shape) else []
+
+
+def switch(name: str, value: Any) -> bool:
+    """A bool, or 0 or 1. Raises ValueError for anything else: ComfyUI takes every text for true."""
+    number = _number(value)
+    if number not in (0, 1):
+        raise ValueError(f"{name} must be true or false, got {described(value)}")
+    return bool(number)
+
+
+def choice(name: str, value: Any, options: Sequence[str]) -> str:
+    """Raises ValueError for what is not in the list."""
+    value = unpacked(value)
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {listed(options)}, got {described(value)}")
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """Raises ValueError for what is no text."""
+    value = unpacked(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be text, got {described(value)}")
+    return value
+
+
+def _number(value: Any) -> int | float | None:
+    """The number that is meant, text as ComfyUI reads it in a widget; None for anything else, NaN too."""
+    value = unpacked(value)
+    if isinstance(value, str):
+        value = _read(value)
+    if not isinstance(value, Real):
+        return None
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if math.isfinite(value) else None
+
+
+def _read(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _range(low: float, high: float) -> str:
+    return f" from {_short(low)} to {_short(high)}"
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
