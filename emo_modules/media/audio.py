@@ -17,6 +17,8 @@ from .files import open_input
 from .sound_track import read_sound_track
 
 SAMPLE_RATE = 16000
+NTSC = Fraction(1000, 1001)
+NTSC_RATES = (24, 30, 48, 60, 120)
 
 _log = logging.getLogger(__name__)
 
@@ -100,10 +102,13 @@ def resample(waveform: Tensor, rate: int, new_rate: int) -> Tensor:
 
 
 def exact_fps(fps: float | Fraction) -> Fraction:
-    """The rational frame rate a float stands for: 29.97002997 is 30000/1001.
+    """The rational frame rate a float stands for: 29.97, 29.97002997 and 30000/1001 are all 30000/1001.
 
     Raises ValueError at 0 or below.
     """
+    for whole in NTSC_RATES:
+        if abs(fps - whole * NTSC) < 0.005:  # 23.98 is how most people write 24000/1001
+            return whole * NTSC
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0:
         raise ValueError(f"fps must be above 0, got {fps}")

@@ -113,7 +113,6 @@ def test_clock_does_not_drift_over_ten_hours():
     assert samples == round(frames * Fraction(48000 * 1001, 30000))
     assert frame_count(samples, 48000, ntsc) == frames
     assert exact_fps(ntsc) == Fraction(30000, 1001)
-    assert exact_fps(23.976) == Fraction(2997, 125)
 
 
 @pytest.mark.parametrize("fps", [24, 25, 29.97, 30, 30000 / 1001, 12.5])
@@ -162,3 +161,17 @@ def test_compressed_stereo_is_read(tmp_path, name, codec):
     assert rate == 48000 and abs(len(waveform) - 24000) <= 1152
     middle = slice(2000, 20000)
     assert np.corrcoef(waveform.numpy()[middle], samples[0, middle])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("written", "exact"),
+    [
+        (23.976, (24000, 1001)), (23.98, (24000, 1001)), (24000 / 1001, (24000, 1001)),
+        (29.97, (30000, 1001)), (Fraction(2997, 100), (30000, 1001)), (47.952, (48000, 1001)),
+        (59.94, (60000, 1001)), (119.88, (120000, 1001)),
+        (24, (24, 1)), (25.0, (25, 1)), (29.96, (749, 25)), (12.5, (25, 2)),
+    ],
+)  # fmt: skip
+def test_rates_of_television_are_exact_however_they_are_written(written, exact):
+    assert exact_fps(written) == Fraction(*exact)
+    assert exact_fps(exact_fps(written)) == exact_fps(written)
