@@ -88,7 +88,7 @@ def test_an_output_of_another_kind_is_refused(animate, tmp_path, picture_file, s
     status, _, errors = animate(picture_file, sound_file(), *BOX, "-o", target)
     assert status == 1
     assert "error: " in errors
-    assert "should end in one of ('.mp4'" in errors
+    assert "should end in .mp4, .m4v, .mov or .mkv" in errors
     assert not target.exists()
 
 

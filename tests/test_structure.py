@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 RANKS = {
     "__init__": -1,
     "config": 0,
+    "writing": 0,
     "schedule": 1,
     "models": 2,
     "media": 2,

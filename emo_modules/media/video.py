@@ -1,6 +1,7 @@
 """Video files: frames streamed to H.264 with AAC sound, and read back."""
 
-import os
+import logging
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..writing.errors import WriteError, write_errors
+from ..writing.partial import create_partial, leftovers, look_at, named_after, publish
+from ..writing.place import check_file_place
 from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, resample, samples_in_frames
 from .downmix import to_stereo
 from .files import libav_name, open_input
+from .growing import growing_options, indexed, plays
 from .image import as_float_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -22,15 +27,22 @@ SOUND_RATE = 48000  # where AAC does not know the recording's own rate
 BT709 = 1  # matrix, primaries and transfer in the H.264 header; players guess by size without it
 LIMITED_RANGE = 1
 
+_log = logging.getLogger(__name__)
+
 
 class VideoWriter:
     """Writes frames one by one to an H.264 file (yuv420p) with the given sound, at flat memory.
 
-    The file appears under `path` only when the `with` block ends well; until then it is `NAME.partial.SUFFIX`
-    next to it, which an exception removes. Odd sizes get one more row or column that repeats the edge.
-    audio (T,) or (channels, T) with 1 or 2 channels is written at its full length, whatever the video's.
-    crf is H.264's quality, 0 (lossless) to 51; metadata becomes tags of the file.
-    Raises ValueError for a name, size, rate or sound that the file cannot hold, and for no frame at all.
+    The file appears only when the `with` block ends well, and `path` then says where: with `replace`, what
+    was there before is replaced; a file that another writer finished in the meantime never is, the next free
+    name is taken. Until then it grows as `STEM.TOKEN.partial.SUFFIX` beside it, which plays as far as it got
+    even after a kill. An exception leaves the frames so far in `STEM.part.SUFFIX`, unless it is one of
+    `cancelled_by` or no Exception, such as KeyboardInterrupt: then nothing is left.
+
+    Odd sizes get one more row or column that repeats the edge. audio (T,) or (channels, T) with 1 or 2
+    channels is written at its full length, whatever the video's. crf is H.264's quality, 1 to 51; metadata
+    becomes tags of the file. Raises ValueError for a name, size, rate or sound that the file cannot hold,
+    and for no frame at all, WriteError when the place cannot be written.
     """
 
     def __init__(
@@ -43,34 +55,42 @@ class VideoWriter:
         sample_rate: int | None = None,
         crf: int = 18,
         metadata: dict[str, str] | None = None,
+        *,
+        replace: bool = True,
+        cancelled_by: tuple[type[Exception], ...] = (),
     ) -> None:
         if width < 1 or height < 1:
             raise ValueError(f"a video needs a size of at least 1x1, got {width}x{height}")
-        self._path = Path(path)
-        if self._path.suffix not in SUFFIXES:
-            raise ValueError(f"{path} should end in one of {SUFFIXES}, got {self._path.suffix!r}")
-        self._partial = self._path.with_stem(self._path.stem + ".partial")
+        if not 1 <= crf <= 51:
+            raise ValueError(
+                f"crf goes from 1, the best, to 51, got {crf}; 0 would be lossless H.264, which browsers and "
+                "most players do not show"
+            )
+        self.path = Path(path)
+        check_file_place(self.path, SUFFIXES)
         self._shape = (height, width, 3)
         self._fps = exact_fps(fps)
         self._crf = crf
         self._metadata = metadata or {}
         self._audio = None if audio is None else _checked_sound(audio, sample_rate)
         self._sample_rate = sample_rate
+        self._replace, self._cancelled_by = replace, cancelled_by
         self._frames = 0
         self._samples = 0
 
     def __enter__(self) -> Self:
-        self._container = av.open(libav_name(self._partial), "w", options=self._options())
+        with write_errors(self.path):
+            for old in leftovers(self.path):
+                _log.warning("%s is left from a run that was stopped, or still runs: it can be played", old)
+            self._before = look_at(self.path) if self._replace else None
+            self._partial = create_partial(self.path, playable=True)
+            self._container = av.open(libav_name(self._partial), "w", options=growing_options(self.path))
         self._container.metadata.update(self._metadata)
         self._picture = self._picture_stream()
         if self._audio is not None:
             layout = "mono" if len(self._audio) == 1 else "stereo"
             self._sound = self._container.add_stream("aac", rate=self._sample_rate, layout=layout)
         return self
-
-    def _options(self) -> dict[str, str]:
-        # The index in front lets a browser play while it loads; Matroska knows no such option.
-        return {} if self._path.suffix == ".mkv" else {"movflags": "+faststart+use_metadata_tags"}
 
     def _picture_stream(self) -> av.VideoStream:
         height, width, _ = self._shape
@@ -91,7 +111,8 @@ class VideoWriter:
         picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         picture.pts, picture.time_base = self._frames, 1 / self._fps
-        self._container.mux(self._picture.encode(picture))
+        with write_errors(self.path):
+            self._container.mux(self._picture.encode(picture))
         self._frames += 1
         if self._audio is not None:
             # In step with the picture, so that a player finds both close together in the file.
@@ -105,28 +126,58 @@ class VideoWriter:
         sound = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=layout)
         sound.sample_rate = self._sample_rate
         sound.pts, sound.time_base = self._samples, Fraction(1, self._sample_rate)
-        self._container.mux(self._sound.encode(sound))
+        with write_errors(self.path):
+            self._container.mux(self._sound.encode(sound))
         self._samples += piece.shape[1]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with self._container:
-                if kind is None:
-                    self._finish()
             if kind is None:
-                os.replace(self._partial, self._path)
+                self._finish()
+            elif issubclass(kind, Exception) and not issubclass(kind, self._cancelled_by):
+                self._rescue()
+            else:
+                self._container.close()
         finally:
             self._partial.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         if self._frames == 0:
-            raise ValueError(f"no frame was written to {self._path}")
-        self._container.mux(self._picture.encode(None))
-        if self._audio is not None:
-            self._write_sound()
-            self._container.mux(self._sound.encode(None))
+            self._container.close()
+            raise ValueError(f"no frame was written to {self.path}")
+        try:
+            with write_errors(self.path):
+                if self._audio is not None:
+                    self._write_sound()
+                self._close()
+                with indexed(self._partial, self._metadata) as whole:
+                    self.path = publish(whole, self.path, self._before)
+        except WriteError:
+            self._rescue()
+            raise
+
+    def _rescue(self) -> None:
+        """Gives what was written before an error a name of its own, if it can be played."""
+        with suppress(OSError):  # a full disk takes no more; what it has taken plays
+            self._close()
+        if plays(self._partial):
+            kept = publish(self._partial, named_after(self.path, ".part"), None)
+            seconds = float(self._frames / self._fps)
+            _log.warning(
+                "the %d frames (%.2f s) before the error are kept in %s", self._frames, seconds, kept
+            )
+
+    def _close(self) -> None:
+        """The frames and samples that the encoders still hold, and the file's end; once."""
+        container, self._container = self._container, None
+        if container is None:
+            return
+        with container:
+            container.mux(self._picture.encode(None))
+            if self._audio is not None:
+                container.mux(self._sound.encode(None))
 
 
 def _checked_sound(audio: Tensor | np.ndarray, sample_rate: int | None) -> np.ndarray:

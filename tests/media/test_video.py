@@ -1,13 +1,23 @@
+import errno
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
 
+from emo_modules.media import video
 from emo_modules.media.audio import load_audio, samples_in_frames
 from emo_modules.media.video import VideoWriter, read_video
+from emo_modules.writing.partial import publish
 
+ROOT = Path(__file__).parents[2]
 COLOURS = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0], [0.8, 0.6, 0.4]])
 
 
@@ -15,6 +25,18 @@ def write_clip(path, width=64, height=48, fps=25, frames=10, audio=None, sample_
     with VideoWriter(path, width, height, fps, audio=audio, sample_rate=sample_rate) as writer:
         for k in range(frames):
             writer.write(COLOURS[k % len(COLOURS)].expand(height, width, 3))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def frames_before_the_cut(path):
+    count = 0
+    with av.open(str(path)) as container, suppress(av.error.InvalidDataError):
+        for _ in container.decode(video=0):
+            count += 1
+    return count
 
 
 def chirp(samples, sample_rate):
@@ -91,16 +113,127 @@ def test_bytes_and_floats_write_the_same_file(tmp_path):
     assert (tmp_path / "f.mp4").read_bytes() == (tmp_path / "n.mp4").read_bytes()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_interrupted_video_leaves_the_finished_one_whole(tmp_path, error):
+class Stopped(Exception):
+    """What the caller raises when a user cancels."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped])
+def test_a_cancelled_video_leaves_the_finished_one_whole_and_nothing_else(tmp_path, error):
     path = tmp_path / "v.mp4"
     write_clip(path)
     finished = path.read_bytes()
-    with pytest.raises(error), VideoWriter(path, 64, 48, 25) as writer:
+    with pytest.raises(error), VideoWriter(path, 64, 48, 25, cancelled_by=(Stopped,)) as writer:
         writer.write(torch.zeros(48, 64, 3))
         raise error
     assert path.read_bytes() == finished
-    assert [p.name for p in tmp_path.iterdir()] == ["v.mp4"]
+    assert names(tmp_path) == ["v.mp4"]
+
+
+def test_an_error_keeps_the_frames_before_it_and_says_where(tmp_path, caplog):
+    path, sound = tmp_path / "v.mp4", chirp(16000, 16000)
+    write_clip(path)
+    finished = path.read_bytes()
+    for kept in ("v.part.mp4", "v.part-2.mp4"):
+        with pytest.raises(MemoryError), VideoWriter(path, 64, 48, 25, sound, 16000) as writer:
+            for _ in range(7):
+                writer.write(torch.zeros(48, 64, 3))
+            raise MemoryError
+        frames, _, heard, _ = read_video(tmp_path / kept)
+        assert len(frames) == 7
+        assert 0 <= heard.shape[1] - samples_in_frames(7, 16000, 25) <= 2 * 1024  # the encoder's own padding
+        assert f"the 7 frames (0.28 s) before the error are kept in {tmp_path / kept}" in caplog.text
+    assert path.read_bytes() == finished
+    assert names(tmp_path) == ["v.mp4", "v.part-2.mp4", "v.part.mp4"]
+
+
+def test_a_video_that_cannot_get_its_name_is_kept_under_another(tmp_path, monkeypatch):
+    def refuse(partial: Path, path: Path, before: object) -> Path:
+        if path.name == "v.mp4":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return publish(partial, path, before)
+
+    monkeypatch.setattr(video, "publish", refuse)
+    with pytest.raises(OSError, match=r"v\.mp4 cannot be written, permission denied: choose a folder"):
+        write_clip(tmp_path / "v.mp4")
+    assert names(tmp_path) == ["v.part.mp4"]
+    assert len(read_video(tmp_path / "v.part.mp4")[0]) == 10
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_two_writers_of_one_name_both_keep_their_work(tmp_path, before):
+    path = tmp_path / "v.mp4"
+    if before:
+        write_clip(path, frames=1)
+    first, second = (VideoWriter(path, 64, 48, 25) for _ in range(2))
+    with first, second:
+        for k in range(60):
+            first.write(torch.zeros(48, 64, 3))
+            if k < 50:
+                second.write(torch.ones(48, 64, 3))
+    assert (first.path.name, second.path.name) == ("v-2.mp4", "v.mp4")
+    assert [len(read_video(writer.path)[0]) for writer in (first, second)] == [60, 50]
+    assert names(tmp_path) == ["v-2.mp4", "v.mp4"]
+
+
+def test_what_was_there_before_is_replaced_unless_it_must_not(tmp_path):
+    path = tmp_path / "v.mp4"
+    for replace, name, frames in ((True, "v.mp4", 1), (True, "v.mp4", 2), (False, "v-2.mp4", 3)):
+        with VideoWriter(path, 64, 48, 25, replace=replace) as writer:
+            for _ in range(frames):
+                writer.write(torch.zeros(48, 64, 3))
+        assert writer.path.name == name
+        assert len(read_video(writer.path)[0]) == frames
+    assert len(read_video(path)[0]) == 2
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_killed_video_plays_as_far_as_it_got_and_the_next_run_names_it(tmp_path, caplog, suffix):
+    path = tmp_path / f"v{suffix}"
+    script = (
+        "import os, torch\nfrom emo_modules.media.video import VideoWriter\n"
+        f"with VideoWriter({str(path)!r}, 64, 48, 25, torch.zeros(160000), 16000) as writer:\n"
+        "    for _ in range(200):\n        writer.write(torch.rand(48, 64, 3))\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert re.fullmatch(rf"v\.[0-9a-f]{{8}}\.partial\{suffix}", left.name)
+    assert frames_before_the_cut(left) >= 100
+    write_clip(path)
+    assert f"{left} is left from a run that was stopped, or still runs" in caplog.text
+    assert len(read_video(path)[0]) == 10
+
+
+def test_the_place_is_tried_before_the_first_frame(tmp_path):
+    with pytest.raises(
+        OSError, match=r"no/v\.mp4 cannot be written, no such file or directory: make the folder"
+    ):
+        VideoWriter(tmp_path / "no" / "v.mp4", 64, 48, 25).__enter__()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["V.MP4", "12:30 talk.mp4", "http:x.mp4", "n" * 251 + ".mp4", "a%03d.mov"])
+def test_any_name_that_the_system_can_hold_is_written(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path(name))
+    assert names(tmp_path) == [name]
+    assert len(read_video(tmp_path / name)[0]) == 10
+
+
+def test_the_finished_file_is_what_one_pass_would_have_written(tmp_path):
+    """The index stands in front, and no packet has moved."""
+    path, tags = tmp_path / "v.mp4", {"workflow": '{"nodes": []}'}
+    with VideoWriter(path, 64, 48, 25, chirp(16000, 16000), 16000, metadata=tags) as writer:
+        for k in range(25):
+            writer.write(torch.full((48, 64, 3), k / 25))
+    content = path.read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+    assert b"moof" not in content
+    with av.open(str(path)) as container:
+        assert container.metadata["workflow"] == tags["workflow"]
+        assert [stream.start_time for stream in container.streams] == [0, 0]
+        picture, sound = container.streams
+        assert picture.duration * picture.time_base == sound.duration * sound.time_base == 1
 
 
 def test_no_frame_and_wrong_frames_are_refused_without_a_trace(tmp_path):
@@ -126,7 +259,10 @@ def test_no_frame_and_wrong_frames_are_refused_without_a_trace(tmp_path):
         ({"audio": torch.full((9,), torch.nan), "sample_rate": 16000}, "9 NaN or infinite"),
         ({"audio": torch.zeros(6, 100), "sample_rate": 16000}, "1 or 2 channels, got 6"),
         ({"audio": torch.zeros(100), "sample_rate": 17000}, "no sample rate 17000"),
-        ({"path": "v.avi"}, r"v\.avi should end in one of .*got '\.avi'"),
+        ({"crf": 0}, "crf goes from 1, the best, to 51, got 0"),
+        ({"path": "v.avi"}, r"v\.avi should end in \.mp4, \.m4v, \.mov or \.mkv, got \.avi: name it v\.mp4"),
+        ({"path": "v"}, r"v should end in .*, got no suffix: name it v\.mp4"),
+        ({"path": "."}, "is a folder: give the name of a file in it"),
     ],
 )
 def test_impossible_videos_are_refused_before_anything_is_written(tmp_path, options, message):

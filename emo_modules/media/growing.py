@@ -1,0 +1,61 @@
+"""Video files that can be played while they are written, and the finished files that they are made into."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+
+from ..writing.partial import create_partial
+from .files import libav_name
+
+FRAGMENT = 1_000_000  # microseconds of video that a kill may cost
+
+
+def growing_options(path: Path) -> dict[str, str]:
+    """For the muxer: MP4 in fragments, each of which can be played; Matroska is written that way anyhow."""
+    if path.suffix.lower() == ".mkv":
+        return {}
+    # delay_moov: the header waits for the sound's first packet, which knows the encoder's padding
+    flags = "+frag_keyframe+delay_moov+default_base_moof+use_metadata_tags"
+    return {"movflags": flags, "frag_duration": str(FRAGMENT)}
+
+
+@contextmanager
+def indexed(grown: Path, metadata: dict[str, str]) -> Iterator[Path]:
+    """The same packets with one index in front, as players and ComfyUI's page want them; a file of its own.
+
+    It vanishes with the block unless it was moved. Raises OSError when it cannot be written.
+    """
+    if grown.suffix.lower() == ".mkv":
+        yield grown
+        return
+    whole = create_partial(grown, playable=True)
+    try:
+        _copy_packets(grown, whole, metadata)
+        yield whole
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _copy_packets(grown: Path, whole: Path, metadata: dict[str, str]) -> None:
+    options = {"movflags": "+faststart+use_metadata_tags"}
+    with (
+        av.open(libav_name(grown)) as source,
+        av.open(libav_name(whole), "w", options=options) as target,
+    ):
+        target.metadata.update(metadata)
+        streams = [target.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+
+
+def plays(path: Path) -> bool:
+    """Whether there is at least one frame in it."""
+    try:
+        with av.open(libav_name(path)) as container:
+            return next(container.decode(video=0), None) is not None
+    except (av.FFmpegError, IndexError):
+        return False

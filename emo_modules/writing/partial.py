@@ -1,0 +1,124 @@
+"""Files that appear whole or not at all, under partial names of their own until then.
+
+A partial is `NAME.TOKEN.partial` beside the file, or `STEM.TOKEN.partial.SUFFIX` where it can be played as it
+grows. No two writers have the same one, so that two processes with one output both keep their work.
+"""
+
+import glob
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import write_errors
+
+MARK = ".partial"
+LONGEST_NAME = 255  # bytes, on every file system in use
+ABANDONED = 3600  # seconds without a write, after which no process can still be at it
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `path` when the block ends well and vanishes when it does not.
+
+    Raises OSError that names `path` and says what to do.
+    """
+    with write_errors(path):
+        for old in leftovers(path):
+            if time.time() - old.stat().st_mtime > ABANDONED:
+                old.unlink(missing_ok=True)
+        partial = create_partial(path)
+        try:
+            yield partial
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any, indent: int | None = None, *, sort_keys: bool = False) -> None:
+    """Raises ValueError for numbers that JSON does not have, and as `whole_file`."""
+    write_text(path, json.dumps(content, indent=indent, sort_keys=sort_keys, allow_nan=False))
+
+
+def create_partial(path: Path, *, playable: bool = False) -> Path:
+    """An empty file beside `path`; a playable one keeps the suffix. Raises OSError when there can be none."""
+    mark = f".{secrets.token_hex(4)}{MARK}"
+    partial = named_after(path, mark) if playable else path.with_name(_fitting(path.name, mark))
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return partial
+
+
+def named_after(path: Path, mark: str) -> Path:
+    """talk.mp4 -> talk.part.mp4; a name that would get too long loses its end."""
+    return path.with_name(_fitting(path.stem, mark + path.suffix))
+
+
+def _fitting(name: str, end: str) -> str:
+    return name.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore") + end
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Partials of `path` by other writers: at work, or killed."""
+    plain = path.parent.glob(glob.escape(path.name) + f".????????{MARK}")
+    playable = path.parent.glob(glob.escape(path.stem) + f".????????{MARK}{glob.escape(path.suffix)}")
+    return sorted({*plain, *playable})
+
+
+def remove_partials(folder: Path) -> None:
+    """Those of runs that were killed, in a folder that no other process uses."""
+    for found in folder.glob(f"*.????????{MARK}*"):
+        found.unlink()
+
+
+Seen = tuple[int, int, int] | None
+
+
+def look_at(path: Path) -> Seen:
+    """What tells one file under this name from another: None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def publish(partial: Path, path: Path, before: Seen) -> Path:
+    """Gives a finished file its name, or the next free one when `path` is no longer what it was `before`.
+
+    Returns the name. A file that another writer finished in the meantime is never replaced.
+    """
+    if before is not None and look_at(path) == before:
+        os.replace(partial, path)
+        return path
+    while not _claim(path):
+        path = next_name(path)
+    os.replace(partial, path)
+    return path
+
+
+def _claim(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    return True
+
+
+def next_name(path: Path) -> Path:
+    """EMO_00007_.mp4 -> EMO_00008_.mp4, as ComfyUI counts; talk.mp4 -> talk-2.mp4 -> talk-3.mp4."""
+    if counted := re.fullmatch(r"(.*_)(\d{5,})(_.*)", path.stem):
+        before, number, after = counted.groups()
+        return path.with_stem(f"{before}{int(number) + 1:0{len(number)}}{after}")
+    if counted := re.fullmatch(r"(.*)-(\d+)", path.stem):
+        return path.with_stem(f"{counted[1]}-{int(counted[2]) + 1}")
+    return path.with_stem(f"{path.stem}-2")

@@ -1,0 +1,136 @@
+"""Files are whole or not there, and no writer's file is lost to another's."""
+
+import errno
+import json
+import os
+import re
+import time
+
+import pytest
+
+from emo_modules.writing.errors import WriteError
+from emo_modules.writing.partial import (
+    create_partial,
+    leftovers,
+    look_at,
+    next_name,
+    publish,
+    remove_partials,
+    whole_file,
+    write_json,
+)  # fmt: skip
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path):
+    with whole_file(tmp_path / "a.json") as partial:
+        partial.write_text("new")
+        assert re.fullmatch(r"a\.json\.[0-9a-f]{8}\.partial", partial.name)
+        assert names(tmp_path) == [partial.name]
+    assert names(tmp_path) == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_what_was_there_and_no_partial(tmp_path, error):
+    (tmp_path / "a.json").write_text("old")
+    with pytest.raises(error), whole_file(tmp_path / "a.json") as partial:
+        partial.write_text("half")
+        raise error
+    assert names(tmp_path) == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "old"
+
+
+def test_writers_at_the_same_time_do_not_meet(tmp_path):
+    with whole_file(tmp_path / "a") as one, whole_file(tmp_path / "a") as two:
+        one.write_text("first")
+        two.write_text("second")
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "first"  # the last to end
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_says_what_to_do(tmp_path):
+    with pytest.raises(WriteError) as full, whole_file(tmp_path / "a.tar"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(full.value) == (
+        f"{tmp_path / 'a.tar'} cannot be written, no space left on device: "
+        "free space there, or choose another disk"
+    )
+    assert full.value.errno == errno.ENOSPC
+    assert names(tmp_path) == []
+
+
+def test_errors_are_named_once(tmp_path):
+    with (
+        pytest.raises(WriteError, match=r"^\S+inner cannot be written"),
+        whole_file(tmp_path / "outer"),
+        whole_file(tmp_path / "inner"),
+    ):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+
+def test_json_is_json_or_an_error_without_a_trace(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, 2]}, sort_keys=True)
+    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", [float("nan")])
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_partials_of_killed_runs_go_when_nobody_can_be_at_them_any_more(tmp_path):
+    target = tmp_path / "model.safetensors"
+    old, fresh, other = (create_partial(path) for path in (target, target, tmp_path / "another"))
+    for path in (old, other):
+        os.utime(path, (time.time() - 3700,) * 2)
+    with whole_file(target):
+        pass
+    assert names(tmp_path) == sorted(["model.safetensors", fresh.name, other.name])
+    assert leftovers(target) == [fresh]
+
+
+def test_a_folder_of_ones_own_is_cleaned_whatever_the_age(tmp_path):
+    for name in ("a.mp4", "b.tar"):
+        create_partial(tmp_path / name, playable=name == "a.mp4")
+    (tmp_path / "partial.txt").write_text("mine")
+    remove_partials(tmp_path)
+    assert names(tmp_path) == ["partial.txt"]
+
+
+def test_a_long_name_loses_its_end_in_the_partial_only(tmp_path):
+    for name in ("写" * 85, "n" * 251 + ".mp4"):
+        for playable in (False, True):
+            assert create_partial(tmp_path / name, playable=playable).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "following"),
+    [
+        ("EMO_00001_.mp4", "EMO_00002_.mp4"),
+        ("EMO_99999_.mp4", "EMO_100000_.mp4"),
+        ("a_00009_.part.mp4", "a_00010_.part.mp4"),
+        ("talk.mp4", "talk-2.mp4"),
+        ("talk-2.mp4", "talk-3.mp4"),
+        ("talk-9.part.mp4", "talk-9.part-2.mp4"),
+    ],
+)
+def test_the_next_name(tmp_path, name, following):
+    assert next_name(tmp_path / name) == tmp_path / following
+
+
+def test_a_file_of_another_writer_is_never_replaced(tmp_path):
+    path = tmp_path / "v.mp4"
+
+    def publish_text(text, before):
+        partial = create_partial(path)
+        partial.write_text(text)
+        return publish(partial, path, before).name
+
+    assert publish_text("one", look_at(path)) == "v.mp4"
+    before = look_at(path)
+    assert publish_text("two", before) == "v.mp4"  # nobody else was there: the file is replaced
+    assert publish_text("three", before) == "v-2.mp4"
+    assert publish_text("four", None) == "v-3.mp4"
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["three", "four", "two"]
