@@ -1,21 +1,21 @@
 """FramesToVideo."""
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import comfy.model_management
 import comfy.utils
-import folder_paths
-from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
 from .managed.audio import one_sound
+from .managed.metadata import graph_tags
 from .managed.notices import shown_on
+from .managed.output_files import check_prefix, output_file, saved_result
 from .schema import CATEGORY, follows_schema, known
 
 DECODE_FRAMES = 16
@@ -39,9 +39,15 @@ class FramesToVideo(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, filename_prefix: str = "") -> bool | str:
-        if Path(filename_prefix).is_absolute() or ".." in Path(filename_prefix).parts:
-            return f"{filename_prefix!r} leaves the output folder: give a name below it"
+    def validate_inputs(
+        cls, filename_prefix: str | None = None, save_output: bool | None = None
+    ) -> bool | str:
+        if filename_prefix is None:
+            return True
+        try:
+            check_prefix(str(filename_prefix), save_output is not False)
+        except (ValueError, OSError) as error:
+            return str(error)
         return True
 
     @classmethod
@@ -56,22 +62,41 @@ class FramesToVideo(io.ComfyNode):
         vae: Any = None,
         audio: dict[str, Any] | None = None,
     ) -> io.NodeOutput:
+        check_prefix(filename_prefix, save_output)  # what comes over a wire was not there to validate
         count, pieces = _frames(images, samples, vae)
         first = next(pieces)
         height, width = first.shape[1:3]
-        path, shown = _file(filename_prefix, save_output, width, height)
         with shown_on(cls.hidden.unique_id) as log:
-            sound = () if audio is None else soundtrack(*one_sound(audio, log), count, fps)
-        bar = comfy.utils.ProgressBar(count, node_id=cls.hidden.unique_id)
-        metadata = _metadata(cls.hidden)
-        with VideoWriter(path, width, height, fps, *sound, crf=crf, metadata=metadata) as video:
-            while first is not None:
-                for frame in first:
-                    comfy.model_management.throw_exception_if_processing_interrupted()
-                    video.write(frame)
-                    bar.update(1)
-                first = next(pieces, None)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([shown]))
+            path, subfolder = output_file(filename_prefix, save_output, width, height, cls.hidden, log)
+            sound = () if audio is None else _sound(audio, count, fps, log)
+            writer = VideoWriter(
+                path, width, height, fps, *sound, crf=crf, metadata=graph_tags(cls.hidden), replace=False,
+                cancelled_by=(comfy.model_management.InterruptProcessingException,),
+            )  # fmt: skip
+            _write(writer, chain([first], pieces), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
+        shown = saved_result(writer.path, subfolder, save_output)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(writer.path)), ui=ui.PreviewVideo([shown]))
+
+
+def _write(writer: VideoWriter, pieces: Iterable[Tensor], bar: comfy.utils.ProgressBar) -> None:
+    with writer:
+        for frame in chain.from_iterable(pieces):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            writer.write(frame)
+            bar.update(1)
+
+
+def _sound(audio: dict[str, Any], count: int, fps: float, log: logging.Logger) -> tuple[Tensor, int]:
+    """As the file holds it beside the frames; says when they do not last as long."""
+    waveform, rate = one_sound(audio, log)
+    seconds, frames = waveform.shape[-1] / rate, count / fps
+    if abs(seconds - frames) > 1 / fps:
+        log.warning(
+            "%d frames at %g per second last %.2f s, the audio %.2f s: it is %s, and lips will not fit it; "
+            "connect the fps and audio of EMO Sampler",
+            count, fps, frames, seconds, "cut" if seconds > frames else "followed by silence",
+        )  # fmt: skip
+    return soundtrack(waveform, rate, count, fps)
 
 
 def _frames(
@@ -89,22 +114,6 @@ def _frames(
     return len(latents), (to_rgb(vae.decode(piece)) for piece in latents.split(DECODE_FRAMES))
 
 
-def _file(prefix: str, save_output: bool, width: int, height: int) -> tuple[Path, ui.SavedResult]:
-    kind = io.FolderType.output if save_output else io.FolderType.temp
-    base = folder_paths.get_output_directory() if save_output else folder_paths.get_temp_directory()
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, base, width, height)
-    file = f"{name}_{counter:05}_.mp4"
-    return Path(folder) / file, ui.SavedResult(file, subfolder, kind)
-
-
-def _metadata(hidden: Any) -> dict[str, str]:
-    """The graph, so that dropping the video onto ComfyUI brings it back."""
-    if args.disable_metadata:
-        return {}
-    found = {"prompt": hidden.prompt, **(hidden.extra_pnginfo or {})}
-    return {name: json.dumps(value) for name, value in found.items() if value is not None}
-
-
 def _inputs() -> list[io.Input]:
     return [
         io.Float.Input(
@@ -118,8 +127,9 @@ def _inputs() -> list[io.Input]:
         io.String.Input(
             "filename_prefix",
             default="video/EMO",
-            tooltip="Folder and beginning of the file's name below ComfyUI's output folder. %year% %month% "
-            "%day% %hour% %minute% %second% %width% %height% are filled in.",
+            tooltip="Folder and beginning of the file's name below ComfyUI's output folder. "
+            "%date:yyyy-MM-dd%, %NODE.WIDGET% and %year% %month% %day% %hour% %minute% %second% %width% "
+            "%height% are filled in, as in core's savers.",
         ),
         io.Boolean.Input(
             "save_output",
@@ -129,9 +139,10 @@ def _inputs() -> list[io.Input]:
         io.Int.Input(
             "crf",
             default=18,
-            min=0,
+            min=1,
             max=51,
-            tooltip="H.264 quality: 18 looks lossless, 6 more halve the file, 0 is lossless.",
+            tooltip="H.264 quality: 18 looks lossless, 6 more halve the file. 0, lossless, is not offered: "
+            "browsers do not play it.",
             **known(io.Int.Input, advanced=True),
         ),
         io.Image.Input("images", optional=True, tooltip="Frames, from VAE Decode, an upscaler, Paste Back."),

@@ -1,0 +1,193 @@
+"""What FramesToVideo writes: names, numbers, the graph in the file, and what is left after an error."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import pytest
+import torch
+
+from emo_modules.media.video import read_video
+
+from .in_process import Pack
+
+VIDEO = {"fps": 25.0, "save_output": True, "crf": 18}
+FRAMES = torch.rand(3, 16, 16, 3)
+
+
+@pytest.fixture
+def output(comfy, tmp_path, monkeypatch) -> Path:
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
+    return tmp_path
+
+
+def write(pack: Pack, **inputs: Any) -> Path:
+    (video,) = pack.run("FramesToVideo", **({"images": FRAMES, "filename_prefix": "EMO"} | VIDEO | inputs))
+    return Path(video.get_stream_source())
+
+
+def validate(pack: Pack, prefix: Any, **inputs: Any) -> bool | str:
+    node = pack.nodes.NODE_CLASS_MAPPINGS["FramesToVideo"]
+    return node.validate_inputs(filename_prefix=prefix, **inputs)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "written"),
+    [
+        ("video/EMO", "video/EMO_00001_.mp4"),
+        ("video\\EMO", "video/EMO_00001_.mp4"),
+        ("", "EMO_00001_.mp4"),
+        (".", "EMO_00001_.mp4"),
+        ("x/", "x_00001_.mp4"),
+        (" talk\n", "talk_00001_.mp4"),
+        ("写真/émo", "写真/émo_00001_.mp4"),
+        ("%width%x%height%", "16x16_00001_.mp4"),
+        ("CON", "CON_00001_.mp4"),
+    ],
+)
+def test_a_prefix_is_folders_and_a_name(pack, output, prefix, written):
+    assert validate(pack, prefix) is True
+    assert write(pack, filename_prefix=prefix) == output / written
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        ("..", "leaves the output folder"),
+        ("../x", "leaves the output folder"),
+        ("a/../../b", "leaves the output folder"),
+        ("a\\..\\..\\b", "leaves the output folder"),
+        ("/", "leaves the output folder"),
+        ("/abs/x", "leaves the output folder"),
+        ("C:\\x\\y", "has ':' in it, which Windows cannot hold"),
+        ('a*b?<>|"', r"has '\*' in it"),
+        ("EMO\n2", r"has '\\n' in it"),
+        ("EMO\x002", r"has '\\x00' in it"),
+        ("CON/x", "is the name of a device on Windows"),
+        ("nul.x", "is the name of a device on Windows"),
+        ("folder./x", "ends in a dot or a space"),
+        ("folder /x", "ends in a dot or a space"),
+        ("n" * 250, "file name too long: give a shorter name"),
+        ("n" * 300 + "/x", "file name too long: give a shorter name"),
+    ],
+)
+def test_names_that_cannot_be_are_refused_before_and_after_a_wire(pack, output, prefix, message):
+    said = validate(pack, prefix)
+    with pytest.raises((ValueError, OSError), match=message) as refused:
+        write(pack, filename_prefix=prefix)
+    assert said == str(refused.value)
+    assert list(output.iterdir()) == []
+
+
+def test_a_prefix_over_a_wire_is_not_there_to_validate(pack):
+    assert validate(pack, None) is True
+
+
+def test_dates_and_widgets_are_filled_in_as_for_cores_savers(pack, output):
+    node = pack.nodes.NODE_CLASS_MAPPINGS["FramesToVideo"]
+    prompt = {
+        "3": {
+            "class_type": "EMOSampler",
+            "inputs": {"seed": 7, "steps": ["9", 0]},
+            "_meta": {"title": "main"},
+        },
+        "4": {"class_type": "LoadImage", "inputs": {"image": "a/b:c.png"}, "_meta": {"title": "Load"}},
+        "5": {"class_type": "LoadImage", "inputs": {"image": "other.png"}, "_meta": {"title": "Load"}},
+    }
+    workflow = {"nodes": [{"id": 5, "properties": {"Node name for S&R": "second"}}]}
+    hidden = SimpleNamespace(unique_id="1", prompt=prompt, extra_pnginfo={"workflow": workflow})
+    naming = pack.module("nodes.managed.output_files")
+    now, said = datetime.now(), []
+    log = SimpleNamespace(warning=lambda text, *values: said.append(text % values))
+
+    def named(prefix: str) -> str:
+        assert node.validate_inputs(filename_prefix=prefix) is True
+        path, _ = naming.output_file(prefix, True, 16, 9, hidden, log)
+        return path.relative_to(output).as_posix().removesuffix("_00001_.mp4")
+
+    assert named("%date:yyyy-MM-dd%/EMO") == f"{now:%Y-%m-%d}/EMO"
+    assert named("%date:yy.M.d%") == f"{now:%y}.{now.month}.{now.day}"
+    assert named("%year%-%month%") == f"{now:%Y-%m}"
+    assert named("%EMOSampler.seed%") == named("%main.seed%") == "7"
+    assert named("%Load.image%") == "a_b_c.png"
+    assert named("%second.image%") == "other.png"
+    assert said == []
+    assert named("%main.steps%") == "%main.steps%"
+    assert said == ["%main.steps% in filename_prefix names no widget of the workflow: it stays as it is"]
+
+
+def test_two_servers_that_count_to_the_same_number_both_keep_their_video(pack, output, monkeypatch):
+    import folder_paths
+
+    monkeypatch.setattr(
+        folder_paths, "get_save_image_path", lambda *given: (str(output), "EMO", 1, "", "EMO")
+    )
+    first, second = write(pack, images=FRAMES[:1]), write(pack, images=FRAMES)
+    assert (first.name, second.name) == ("EMO_00001_.mp4", "EMO_00002_.mp4")
+    assert [len(read_video(path)[0]) for path in (first, second)] == [1, 3]
+
+
+def test_an_error_keeps_the_frames_so_far_and_the_next_run_counts_on(pack, output, caplog):
+    class Broken:
+        def decode(self, latents: torch.Tensor) -> torch.Tensor:
+            if latents[0, 0, 0, 0] > 0:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return torch.rand(len(latents), 16, 16, 3)
+
+    latents = (torch.arange(32) >= 16).float()[:, None, None, None].expand(-1, 8, 2, 2)
+    with pytest.raises(torch.OutOfMemoryError):
+        write(pack, images=None, samples={"samples": latents}, vae=Broken())
+    (kept,) = output.iterdir()
+    assert kept.name == "EMO_00001_.part.mp4"
+    assert len(read_video(kept)[0]) == 16
+    assert f"the 16 frames (0.64 s) before the error are kept in {kept}" in caplog.text
+    assert write(pack).name == "EMO_00002_.mp4"
+
+
+def test_a_cancelled_run_leaves_nothing(pack, output, comfy, monkeypatch):
+    import comfy.model_management as management
+
+    asked = iter([False, False, True])
+
+    def cancel() -> None:
+        if next(asked):
+            raise management.InterruptProcessingException
+
+    monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", cancel)
+    with pytest.raises(management.InterruptProcessingException):
+        write(pack)
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("crf", [0, -1000, 52])
+def test_a_quality_that_nothing_plays_is_refused(pack, output, crf):
+    with pytest.raises(ValueError, match=f"crf must be a whole number from 1 to 51, got {crf}"):
+        write(pack, crf=crf)
+
+
+def test_the_best_quality_still_plays_in_browsers(pack, output):
+    with av.open(str(write(pack, crf=1))) as container:
+        assert container.streams.video[0].profile == "High"
+
+
+@pytest.mark.parametrize(("fps", "said"), [(25.0, False), (24.0, False), (12.5, True), (50.0, True)])
+def test_frames_and_sound_of_another_length_are_pointed_out(pack, output, caplog, fps, said):
+    audio = {"waveform": torch.rand(1, 1, 1920), "sample_rate": 16000}
+    write(pack, fps=fps, audio=audio)
+    assert ("lips will not fit it" in caplog.text) == said
+
+
+def test_the_graph_in_the_file_is_json_whatever_a_pack_put_into_it(pack):
+    tags = pack.module("nodes.managed.metadata").graph_tags(
+        SimpleNamespace(
+            prompt={"1": {"is_changed": [float("nan")], "inputs": {"a": 1.5}}}, extra_pnginfo=None
+        )
+    )
+    assert json.loads(tags["prompt"], parse_constant=pytest.fail) == {
+        "1": {"is_changed": [None], "inputs": {"a": 1.5}}
+    }
