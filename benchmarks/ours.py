@@ -63,7 +63,7 @@ def denoise(
     if model.config.windows is not None:
         pictures = inputs["region"] if per_frame(inputs) else None
         return torch.cat(
-            list(render_chunks(model, video, Performance(rows, None, pictures), solve, iter([noise])))
+            list(render_chunks(model, video, Performance(rows, None, pictures), len(noise), solve, [noise]))
         )
     windows = rows.unflatten(0, (len(noise), -1))[None]
     motion = inputs["motion"][None] if portrait is inputs["portrait"] else None

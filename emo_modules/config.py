@@ -143,6 +143,10 @@ class EMOConfig:
     face_locator_pictures: bool = False  # one picture for each frame: landmarks, not a region
     face_guided: bool = False  # guidance's other half goes without the locator too
 
+    def whole_clips(self, frames: int) -> int:
+        """The frames of as many whole clips as `frames` take."""
+        return -(-frames // self.clip_frames) * self.clip_frames
+
     @classmethod
     def sd15(cls) -> Self:
         """The paper's model: SD1.5 width, 512 x 512, f=12, n=4, wav2vec2-base, epsilon prediction, DDIM 40

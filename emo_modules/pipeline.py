@@ -190,7 +190,7 @@ class Pipeline:
 
         solver = self._solver(options, on_step if progress else None)
         noise = noise_for(config, frames, tuple(reference.shape[-2:]), options.seed, **like)
-        for latents in render_chunks(self.model, video, performance, solver, noise, self._keep):
+        for latents in render_chunks(self.model, video, performance, frames, solver, noise, self._keep):
             yield latents
             done += 1
 

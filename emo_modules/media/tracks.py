@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from ..config import EMOConfig
+from .audio import SAMPLE_RATE
 from .audio_features import AudioEncoder, encode_audio
 from .family_audio import hallo_features, v_express_features
 from .whisper import WhisperEncoder, encode_whisper
@@ -26,6 +27,9 @@ def build_speech_encoder(config: EMOConfig) -> SpeechEncoder:
 def audio_track(encoder: SpeechEncoder, waveform: Tensor, frames: int, config: EMOConfig) -> Tensor:
     """Waveform (T,) at 16 kHz -> feature rows (R, layers, D), of which each frame reads a window.
 
+    Hallo's last clip is filled up with silence, as the original does; for the others the last row stands for
+    what lies beyond the end.
+
     Raises ValueError when the encoder is not the one that the weights need, and as `encode_audio`.
     """
     features = config.audio.features
@@ -37,7 +41,9 @@ def audio_track(encoder: SpeechEncoder, waveform: Tensor, frames: int, config: E
     if features == "whisper":
         rows = encode_whisper(encoder, waveform)
     elif features == "hallo":
-        rows = hallo_features(encoder, waveform, frames)
+        rendered = config.whole_clips(frames)
+        silence = (rendered - frames) * int(SAMPLE_RATE // config.fps)
+        rows = hallo_features(encoder, waveform, rendered, silence)
     elif features == "v_express":
         rows = v_express_features(encoder, waveform, frames)
     else:

@@ -52,27 +52,30 @@ def render_chunks(
     model: Model,
     video: VideoConditions,
     performance: Performance,
+    frames: int,
     solve: Solve,
     noise: Iterable[Tensor],
     keep: Callable[[Tensor], Tensor] = lambda motion: motion,
 ) -> Iterator[Tensor]:
-    """Latents (F', C, H, W) of clip after clip; the last one may be shorter.
+    """Latents (F', C, H, W) of clip after clip, `frames` of them in all.
 
-    `noise` gives each clip's starting noise and with it the clip's length. Clips are computed as they are
-    asked for, so nothing of the whole video is held here; weights without motion frames are the exception,
-    their latents are held, on the noise's device. `keep` is what happens to the last latents of a clip
-    before they become motion frames.
+    `noise` gives each clip's starting noise and with it the clip's length. The last clip is computed as whole
+    as the others, since temporal modules never saw a shorter one in training, and then cut: what lies beyond
+    the end hears and does what the last frame does. Clips are computed as they are asked for, so nothing of
+    the whole video is held here; weights without motion frames are the exception, their latents are held, on
+    the noise's device. `keep` is what happens to the last latents of a clip before they become motion frames.
     """
     if model.config.windows is not None:
-        yield from _windowed(model, video, performance, solve, torch.cat(list(noise)))
+        yield from _windowed(model, video, performance, solve, torch.cat(list(noise))[:frames])
         return
-    motion, start = None, 0
+    latents, motion, start = None, None, 0
     for piece in noise:
-        frames = torch.arange(start, start + len(piece))
-        latents = solve(piece, _conditions(model, video, performance, frames, motion, piece))
-        motion = keep(latents[-model.config.motion_frames :])[None]
+        if latents is not None:
+            motion = keep(latents[-model.config.motion_frames :])[None]
+        numbers = torch.arange(start, start + len(piece))
+        latents = solve(piece, _conditions(model, video, performance, numbers, motion, piece))
+        yield latents[: frames - start]
         start += len(piece)
-        yield latents
 
 
 def _windowed(
@@ -101,15 +104,20 @@ def _conditions(
         len(frames),
         windows,
         motion,
-        None if speeds is None else speeds[None, frames].to(like),
-        None if pictures is None else pictures[frames].to(like),
+        None if speeds is None else _held(speeds, frames)[None].to(like),
+        None if pictures is None else _held(pictures, frames).to(like),
     )
+
+
+def _held(values: Tensor, frames: Tensor) -> Tensor:
+    """(F, ...) at frame numbers (N,) -> (N, ...); beyond the end the last one."""
+    return values[frames.clamp(max=len(values) - 1)]
 
 
 def noise_for(
     config: EMOConfig, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
 ) -> Iterator[Tensor]:
-    """Starting noise of a whole video, chunk by chunk, the same for the same seed on every device."""
+    """Starting noise of a whole video, in whole clips, the same for the same seed on every device."""
     shape, limit = (config.latent_channels, *size), config.schedule.noise_limit
     for piece in video_noise(frames, config.clip_frames, shape, config.schedule.shared_noise, seed):
         yield (piece if limit is None else piece.clamp(-limit, limit)).to(device, dtype)

@@ -21,8 +21,9 @@ def clip_noise(shape: torch.Size, shared: float, generator: torch.Generator) -> 
 def video_noise(
     frames: int, chunk: int, shape: tuple[int, ...], shared: float, seed: int
 ) -> Iterator[Tensor]:
-    """Noise (F, C, H, W) of each chunk of a video; what frames share is the same for the whole video."""
+    """Noise (chunk, C, H, W) of as many chunks as hold the video's frames; what frames share is the same for
+    the whole video."""
     generator = torch.Generator().manual_seed(seed)
     common = torch.randn(1, *shape, generator=generator)
-    for start in range(0, frames, chunk):
-        yield mix(common, torch.randn(min(chunk, frames - start), *shape, generator=generator), shared)
+    for _ in range(0, frames, chunk):
+        yield mix(common, torch.randn(chunk, *shape, generator=generator), shared)

@@ -204,7 +204,7 @@ def render(
     noise = noise_for(emo.config, frames, size, sampling.seed, torch.device("cpu"), torch.float32)
     try:
         solve = GuiderSolver(emo.model, sampling, on_step)
-        yield from render_chunks(emo, video, performance, solve, noise, emo.kept)
+        yield from render_chunks(emo, video, performance, frames, solve, noise, emo.kept)
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(
             f"not enough memory for {emo.config.clip_frames} frames of {8 * size[1]} x {8 * size[0]} pixels: "

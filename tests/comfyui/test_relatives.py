@@ -53,7 +53,7 @@ class Setting:
         noise = noise_for(self.config, self.frames, (8, 8), seed, torch.device("cpu"), torch.float32)
         with torch.no_grad():
             video = model.video_conditions(self.portrait, picture, self.identity, regions)
-            return torch.cat(list(render_chunks(model, video, self.performance, solver, noise)))
+            return torch.cat(list(render_chunks(model, video, self.performance, self.frames, solver, noise)))
 
 
 @dataclass(frozen=True)

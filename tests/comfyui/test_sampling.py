@@ -88,7 +88,8 @@ def test_chunks_equal_one_piece_without_motion(scene, still, sampler_name):
         with torch.no_grad():
             video = emo.video_conditions(cues.Cues(torch.ones(1, 1, 128, 128), None))
         solve = sampling.GuiderSolver(emo.model, settings, lambda *_: None)
-        return torch.cat(list(chunks.render_chunks(emo, video, performance, solve, noise.split(length))))
+        clips = chunks.render_chunks(emo, video, performance, 30, solve, noise.split(length))
+        return torch.cat(list(clips))
 
     whole, pieces = rendered(30), rendered(12)
     assert whole.std() > 0.1

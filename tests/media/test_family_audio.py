@@ -1,13 +1,17 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.media import family_audio
+from emo_modules.media.audio import frame_count
 from emo_modules.media.audio_features import AudioEncoder
 from emo_modules.media.family_audio import hallo_features, v_express_features
+from emo_modules.media.tracks import audio_track
 
 CONFIG = {
     "hidden_size": 32,
@@ -67,6 +71,29 @@ def test_hallo_fills_the_last_clip_after_normalisation():
     features = hallo_features(encoder, noise(1), 32, padding=7 * 640)
     signal = functional.pad(encoder.normalize(noise(1)), (0, 7 * 640))
     assert (features - hallo_by_transformers(model, signal, 32)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("samples", "frames"), [(16000, 25), (16001, 26), (640 * 16, 16), (640 * 32, 32), (400, 1)]
+)
+def test_hallos_track_is_padded_as_the_original_pads(samples, frames):
+    """`AudioProcessor.preprocess` of Hallo, written out: ceil(seconds * 25) frames, filled up to whole clips
+    of 16 with 640 zeros for each frame that is added."""
+    model, encoder = pair()
+    config = replace(
+        EMOConfig(), family="hallo", clip_frames=16,
+        audio=AudioConfig("hallo", encoder=encoder.config.to_dict(), layers=3, feature_dim=32),
+    )  # fmt: skip
+    sound = noise(samples / 16000)
+    assert len(sound) == samples
+    length = math.ceil(samples / 16000 * 25)
+    missing = -length % 16
+    signal = functional.pad(encoder.normalize(sound), (0, missing * 640))
+    expected = hallo_by_transformers(model, signal, length + missing)
+    found = audio_track(encoder, sound, frame_count(samples, 16000, 25), config)
+    assert length == frames
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("changes", [{}, {"feat_extract_norm": "group"}, {"do_stable_layer_norm": True}])

@@ -13,9 +13,9 @@ from emo_modules.media.face import Box
 from emo_modules.pipeline import Options, Pipeline, Progress
 from emo_modules.sampling.chunks import Performance, chunk_count, render_chunks
 from emo_modules.sampling.noise import clip_noise, video_noise
-from emo_modules.sampling.solver import Cancelled
+from emo_modules.sampling.solver import Cancelled, Solver
 
-FRAMES, CHUNK, PAST = 10, 4, 2  # three clips, the last of 2 frames; tiny_config has the same
+FRAMES, CHUNK, PAST = 10, 4, 2  # three clips, of the last one 2 frames; tiny_config has the same
 SHAPE = (4, 8, 8)
 FACE = Options(box=Box(16, 16, 48, 48))
 
@@ -33,14 +33,15 @@ class Recorder:
 
 def rendered(model: Recorder, noise: Iterator[Tensor]) -> Iterator[Tensor]:
     performance = Performance(torch.randn(FRAMES, 2, 5), torch.arange(FRAMES).float())
-    return render_chunks(model, None, performance, lambda noise, conditions: noise + 1, noise)
+    return render_chunks(model, None, performance, FRAMES, lambda noise, conditions: noise + 1, noise)
 
 
 def test_clips_cover_every_frame_and_see_only_the_last_latents_of_the_clip_before():
     model, noise = Recorder(), list(video_noise(FRAMES, CHUNK, SHAPE, 0.0, 0))
     clips = list(rendered(model, iter(noise)))
-    assert [len(clip) for clip in clips] == [given[0] for given in model.given] == [4, 4, 2]
-    assert torch.equal(torch.cat(clips), torch.cat(noise) + 1)
+    assert [len(clip) for clip in clips] == [4, 4, 2]
+    assert [given[0] for given in model.given] == [4, 4, 4]  # the last one is rendered whole, then cut
+    assert torch.equal(torch.cat(clips), torch.cat(noise)[:FRAMES] + 1)
     motions = [given[2] for given in model.given]
     assert motions[0] is None
     for motion, before in zip(motions[1:], clips[:-1], strict=True):
@@ -51,10 +52,12 @@ def test_sound_and_speed_of_a_clip_are_cut_from_the_whole():
     model, features = Recorder(), torch.randn(FRAMES, 2, 5)
     performance = Performance(features, torch.arange(FRAMES).float())
     noise = video_noise(FRAMES, CHUNK, SHAPE, 0.0, 0)
-    list(render_chunks(model, None, performance, lambda noise, conditions: noise, noise))
+    list(render_chunks(model, None, performance, FRAMES, lambda noise, conditions: noise, noise))
     windows = torch.cat([given[1] for given in model.given], dim=1)
-    assert torch.equal(windows[0], context_windows(features, model.config.audio, torch.arange(FRAMES), 25))
-    assert torch.equal(torch.cat([given[3] for given in model.given], dim=1), performance.speeds[None])
+    rendered = torch.tensor([*range(FRAMES), 10, 11])
+    assert torch.equal(windows[0], context_windows(features, model.config.audio, rendered, 25))
+    speeds = torch.cat([given[3] for given in model.given], dim=1)
+    assert speeds.tolist() == [[*range(FRAMES), 9, 9]]  # beyond the end the last one is held
 
 
 def test_nothing_is_computed_before_it_is_asked_for():
@@ -75,7 +78,60 @@ def test_nothing_is_computed_before_it_is_asked_for():
 def test_count_is_that_of_the_noise(frames, count):
     pieces = list(video_noise(frames, CHUNK, SHAPE, 0.3, 0))
     assert len(pieces) == chunk_count(frames, EMOConfig(clip_frames=CHUNK)) == count
-    assert sum(map(len, pieces)) == frames
+    assert {len(piece) for piece in pieces} == {CHUNK}
+
+
+@pytest.mark.parametrize(("frames", "kept"), [(4, 0), (5, 1), (10, 2)])
+def test_motion_frames_are_made_for_clips_that_follow_and_no_others(frames, kept):
+    """They may cost a way through the VAE."""
+    made = []
+    performance = Performance(torch.randn(frames, 2, 5), None)
+    noise = video_noise(frames, CHUNK, SHAPE, 0.0, 0)
+
+    def keep(motion: Tensor) -> Tensor:
+        made.append(len(motion))
+        return motion
+
+    clips = render_chunks(Recorder(), None, performance, frames, lambda noise, conditions: noise, noise, keep)
+    assert sum(map(len, clips)) == frames
+    assert made == [PAST] * kept
+
+
+@pytest.mark.parametrize("frames", [6, 7, 9])
+def test_a_shorter_sound_gives_the_beginning_of_the_longer_ones_video(tiny_pipeline, frames):
+    """Bit for bit up to the last whole clip, and its clip is as long as the model knows them."""
+    asked = []
+    predict = tiny_pipeline.model.predict
+
+    def watched(x, *rest):
+        asked.append(len(x))
+        return predict(x, *rest)
+
+    tiny_pipeline.model.predict = watched
+    try:
+        whole, short = (performed(tiny_pipeline, count) for count in (12, frames))
+    finally:
+        del tiny_pipeline.model.predict
+    assert set(asked) == {CHUNK}
+    first = frames // CHUNK * CHUNK
+    assert len(short) == frames
+    assert torch.equal(short[:first], whole[:first])
+    assert short.isfinite().all()
+
+
+def performed(pipeline: Pipeline, frames: int) -> Tensor:
+    """A video to the first `frames` rows of the same speech features."""
+    config = pipeline.config
+    rows = torch.randn(
+        12, config.audio.layers, config.audio.feature_dim, generator=torch.Generator().manual_seed(3)
+    )
+    noise = video_noise(frames, CHUNK, SHAPE, 0.0, 0)
+    portrait = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        video = pipeline.model.video_conditions(portrait, torch.ones(1, 1, 64, 64))
+    solver = Solver(pipeline.model, "ddim", 2, 1.0)
+    performance = Performance(rows[: frames + 1], None)
+    return torch.cat(list(render_chunks(pipeline.model, video, performance, frames, solver, noise)))
 
 
 def latents(pipeline: Pipeline, frames: int = FRAMES, progress=None, **options) -> Iterator[Tensor]:
@@ -135,7 +191,7 @@ def test_progress_tells_of_every_step_with_the_clips_current_estimate(tiny_pipel
     clips = list(latents(tiny_pipeline, progress=seen.append, steps=3))
     assert [(p.chunk, p.step) for p in seen] == [(c, s) for c in (1, 2, 3) for s in (1, 2, 3)]
     assert {(p.chunks, p.steps) for p in seen} == {(3, 3)}
-    assert [len(p.estimate) for p in seen] == [4] * 6 + [2] * 3
+    assert [len(p.estimate) for p in seen] == [4] * 9
     assert all(p.estimate.isfinite().all() and p.estimate.shape[1:] == SHAPE for p in seen)
     # zero terminal SNR: nothing but noise goes in, so the last estimate is closest to what comes out
     ends = [(seen[k].estimate - clips[0]).square().mean() for k in range(3)]
@@ -180,7 +236,7 @@ def test_a_video_of_one_frame(tiny_pipeline):
 
 @pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
 def test_frames_share_the_wanted_part_of_their_noise(shared):
-    noise = torch.cat(list(video_noise(6, 4, (4, 40, 40), shared, 1))).flatten(1)
+    noise = torch.cat(list(video_noise(6, 3, (4, 40, 40), shared, 1))).flatten(1)
     assert noise.var(1) == pytest.approx(torch.ones(6), abs=0.06)
     correlation = torch.corrcoef(noise)[~torch.eye(6, dtype=bool)]
     assert correlation == pytest.approx(torch.full((30,), shared), abs=0.06)  # across clips too
@@ -200,6 +256,5 @@ def test_noise_is_the_same_however_lazily_it_is_taken():
     for k, piece in enumerate(whole):
         torch.randn(5, generator=torch.Generator().manual_seed(k))
         assert torch.equal(piece, next(lazy))
-        if len(piece) == CHUNK:
-            assert torch.equal(piece, next(longer))
+        assert torch.equal(piece, next(longer))
     assert not torch.equal(whole[0], next(video_noise(FRAMES, CHUNK, SHAPE, 0.5, 10)))

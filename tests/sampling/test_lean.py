@@ -55,7 +55,7 @@ def rendered(model: EMO | LeanEMO, config: EMOConfig, dtype: torch.dtype = torch
     denoiser = model.denoiser if isinstance(model, LeanEMO) else model
     solver = Solver(denoiser, config.schedule.solver, 2, 2.5)
     noise = noise_for(config, FRAMES, (8, 8), 0, **like)
-    return torch.cat(list(render_chunks(model, video, performance, solver, noise)))
+    return torch.cat(list(render_chunks(model, video, performance, FRAMES, solver, noise)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

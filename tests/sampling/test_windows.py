@@ -130,7 +130,7 @@ def rendered(frames: int, cfg: float = 2.5) -> tuple[Recorder, list[Tensor]]:
     performance = Performance(torch.randn(3 * frames, config.audio.layers, 384), None)
     noise = noise_for(config, frames, (2, 2), 0, CPU, torch.float32)
     solver = Solver(model, config.schedule.solver, 2, cfg)
-    return model, list(render_chunks(model, Video(), performance, solver, noise))
+    return model, list(render_chunks(model, Video(), performance, frames, solver, noise))
 
 
 @pytest.mark.parametrize("frames", [9, 30, 300])
@@ -162,11 +162,11 @@ def test_a_short_video_equals_one_clip_without_windows(name):
     rows = torch.randn(3 * frames, config.audio.layers, config.audio.feature_dim)
     performance = Performance(rows, None, scene.pictures)
     solver = Solver(model, config.schedule.solver, 2, 1.5)
-    whole = torch.cat(list(render_chunks(model, video, performance, solver, [scene.noise])))
+    whole = torch.cat(list(render_chunks(model, video, performance, frames, solver, [scene.noise])))
     plain = replace(config, windows=None)
     alone = random_emo(plain)
     one = Solver(alone, config.schedule.solver, 2, 1.5)
-    clip = torch.cat(list(render_chunks(alone, video, performance, one, [scene.noise])))
+    clip = torch.cat(list(render_chunks(alone, video, performance, frames, one, [scene.noise])))
     assert torch.equal(whole, clip)
 
 
@@ -188,7 +188,7 @@ def test_each_window_has_the_sound_and_pictures_of_its_own_frames():
     model = Model(config)
     solver = Solver(model, config.schedule.solver, 3, 1.0)
     noise = noise_for(config, frames, (2, 2), 0, CPU, torch.float32)
-    list(render_chunks(model, Video(), Performance(rows, None, pictures), solver, noise))
+    list(render_chunks(model, Video(), Performance(rows, None, pictures), frames, solver, noise))
     assert set(seen) == set(range(frames))
     for number, sounds in seen.items():
         first = int(number * 50 / 24) - 4  # two frames of two rows each before the frame's own
