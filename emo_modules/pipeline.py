@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from .checkpoints.store import load_checkpoint
 from .config import EMOConfig
 from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
 from .media.face import Box, Crop, crop_to_face, find_face
+from .media.face_embedding import face_embedding
 from .media.tracks import SpeechEncoder, audio_track
 from .models.emo import EMO, Denoiser
 from .models.regions import moved
@@ -42,7 +43,7 @@ class Options:
     box: Box | None = None  # of the face, in the portrait's pixels
     mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
     face_index: int = 0  # among several faces, largest first
-    identity: Tensor | None = None  # (512,) face embedding, for weights that read one
+    identity: Any = None  # whose face it is, for weights that read an embedding: see `face_embedding`
     landmark_pictures: Tensor | None = None  # (F, 3, H, W) in 0..1, for weights that want one for each frame
 
 
@@ -171,11 +172,12 @@ class Pipeline:
     ) -> Iterator[Tensor]:
         config, like = self.config, {"device": self.device, "dtype": self.dtype}
         reference = self.vae.encode(prepared.picture[None].to(**like) * 2 - 1)
+        identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
         picture, regions = face_cues(config, prepared.face, config.height, config.width)
         video = self.model.video_conditions(
             reference,
             None if picture is None else picture.to(**like),
-            None if options.identity is None else options.identity[None].to(**like),
+            None if identity is None else identity.to(**like),
             moved(regions, **like),
         )
         performance = Performance(

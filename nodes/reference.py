@@ -3,15 +3,22 @@
 import logging
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emo_modules.config import EMOConfig
+from ..emo_modules.media.face_embedding import face_embedding
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
-from .schema import CATEGORY, FaceEmbeddingType, ReferenceNetType, ReferenceType, follows_schema, known
+from .schema import (
+    CATEGORY,
+    FaceEmbeddingType,
+    FaceSourceTypes,
+    ReferenceNetType,
+    ReferenceType,
+    follows_schema,
+    known,
+)
 
 SNAP = 8  # the VAE's pixels per latent
 
@@ -35,11 +42,12 @@ class ReferenceNetEncode(io.ComfyNode):
                 ),
                 io.MultiType.Input(
                     "identity",
-                    types=[FaceEmbeddingType, io.Float],
+                    types=[FaceEmbeddingType, io.Float, *FaceSourceTypes],
                     optional=True,
-                    tooltip="For Hallo, Hallo2 and JoyHallo: insightface's embedding of the face, 512 "
-                    "numbers as a tensor or a list, not normalised. Without it they take the face from the "
-                    "picture alone.",
+                    tooltip="For Hallo, Hallo2 and JoyHallo, whose likeness drifts without it: InstantID's, "
+                    "PuLID's or IPAdapter's InsightFace loader (antelopev2), which then looks at the image; "
+                    "or the face's embedding, 512 numbers. insightface's models are for non-commercial "
+                    "research only.",
                 ),
             ],
             outputs=[ReferenceType.Output("REFERENCE", display_name="reference")],
@@ -58,27 +66,8 @@ class ReferenceNetEncode(io.ComfyNode):
             )
         with shown_on(cls.hidden.unique_id) as log:
             picture = snapped(one_picture(image, log), log)
-            face = embedding(identity, reference_net.config, log)
+            face = face_embedding(identity, picture, reference_net.config, log)
             return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face))
-
-
-def embedding(identity: Any, config: EMOConfig, log: logging.Logger) -> Tensor | None:
-    """A face embedding (1, D) for weights that read one. Raises ValueError for another number of values."""
-    if config.identity is None:
-        if identity is not None:
-            log.warning("%s reads no face embedding: identity is ignored", config.name)
-        return None
-    if identity is None:
-        log.info("No identity is connected: %s takes the face from the picture alone.", config.name)
-        return None
-    values = torch.as_tensor(identity, dtype=torch.float32).flatten()
-    wanted = config.identity.embedding_dim
-    if len(values) != wanted or not values.isfinite().all():
-        raise ValueError(
-            f"identity is a face embedding of {wanted} finite numbers, got {len(values)}: connect "
-            "insightface's embedding of one face"
-        )
-    return values[None]
 
 
 def snapped(picture: Tensor, log: logging.Logger) -> Tensor:

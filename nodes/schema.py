@@ -17,6 +17,19 @@ ReferenceNetType = io.Custom("EMO_REFERENCE_NET")
 ReferenceType = io.Custom("EMO_REFERENCE")
 CropType = io.Custom("EMO_CROP")
 FaceEmbeddingType = io.Custom("FACE_EMBEDDING")
+# what packs with faces hand out: the loaders of InstantID and PuLID, IPAdapter, InstantID face swap and
+# FaceAnalysis, the faces of ReActor, the embeddings of face swap
+FaceSourceTypes = [
+    io.Custom(name)
+    for name in (
+        "FACEANALYSIS",
+        "INSIGHTFACE",
+        "INSIGHTFACE_APP",
+        "ANALYSIS_MODELS",
+        "FACE_MODEL",
+        "FACE_EMBED",
+    )
+]
 LandmarksType = io.Custom("FACE_LANDMARKS")  # core's, in newer versions
 
 

@@ -107,8 +107,8 @@ def test_the_encoder_of_another_family(animate, files, tmp_path, picture_file, s
     assert "wav2vec2.safetensors: expected whisper-tiny" in errors
 
 
-def test_a_face_embedding_counts_and_may_be_left_out(
-    animate, files, frames, tmp_path, picture_file, sound_file
+def test_a_face_embedding_counts_and_a_warning_says_what_is_lost_without(
+    animate, files, frames, tmp_path, picture_file, sound_file, caplog
 ):
     main_file, vae, encoder = files("hallo")
     np.save(tmp_path / "face.npy", np.random.default_rng(0).normal(size=512))
@@ -120,10 +120,19 @@ def test_a_face_embedding_counts_and_may_be_left_out(
             picture_file, sound_file(0.1), *FAST, *parts, *options, checkpoint=main_file
         )
         assert status == 0, errors
+        assert ("hallo has no face embedding (identity)" in caplog.text) == (
+            not options or "none" in str(options)
+        )
+        caplog.clear()
         videos.append(torch.stack(frames))
         frames.clear()
     assert not torch.equal(videos[0], videos[1])
     assert torch.equal(videos[0], videos[2])
+    np.save(tmp_path / "short.npy", np.zeros(128))
+    parts = ("--vae", vae, "--audio-encoder", encoder, "--identity", tmp_path / "short.npy")
+    status, _, errors = animate(picture_file, sound_file(0.1), *FAST, *parts, checkpoint=main_file)
+    assert status == 1
+    assert "identity is a face embedding of 512 finite numbers, got 128" in errors
 
 
 def test_landmark_weights_say_what_they_want(animate, files, picture_file, sound_file):

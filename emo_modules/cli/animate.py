@@ -51,7 +51,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--face", type=int, default=0, help="which of several faces, largest first")
     parser.add_argument("--vae", type=Path, help="for checkpoints without one")
     parser.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
-    parser.add_argument("--identity", type=Path, help="face embedding, a .npy of 512 numbers (Hallo)")
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        help="face embedding, a .npy of 512 numbers, which Hallo, Hallo2 and JoyHallo need for the likeness",
+    )
     parser.add_argument(
         "--decode-beside", action="store_true", help="decode a clip while the next one is sampled, on a GPU"
     )
@@ -92,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
         box=Box(*options.box) if options.box else None,
         mask=load_image(options.mask).mean(-1) if options.mask else None,
         face_index=options.face,
-        identity=torch.from_numpy(np.load(options.identity)).float().flatten() if options.identity else None,
+        identity=np.load(options.identity) if options.identity else None,
     )
     with tqdm(desc="denoising", unit="step") as bar:
         animation = pipeline.animate(portrait, waveform, sample_rate, settings, progress_on(bar))

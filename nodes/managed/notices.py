@@ -15,13 +15,15 @@ class _ToNode(logging.Handler):
         self.node_id, self.lines = node_id, []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
+        sign = "⚠ " if record.levelno >= logging.WARNING else ""
+        self.lines.append(sign + record.getMessage())
         PromptServer.instance.send_progress_text("\n".join(self.lines), self.node_id)
 
 
 @contextmanager
 def shown_on(node_id: str | None) -> Iterator[logging.Logger]:
-    """While the block runs, messages of the library and of the yielded logger appear on node `node_id`.
+    """While the block runs, messages of the library and of the yielded logger appear on node `node_id`,
+    warnings with a sign in front.
 
     ComfyUI runs one prompt at a time, so that they belong to this node.
     """

@@ -35,7 +35,8 @@ NAMES = {
             "reference_net": "EMO_REFERENCE_NET",
             "vae": "VAE",
             "image": "IMAGE",
-            "identity": "FACE_EMBEDDING,FLOAT?",
+            "identity": "FACE_EMBEDDING,FLOAT,FACEANALYSIS,INSIGHTFACE,INSIGHTFACE_APP,ANALYSIS_MODELS,"
+            "FACE_MODEL,FACE_EMBED?",
         },
         {"reference": "EMO_REFERENCE"},
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -232,12 +233,18 @@ def test_a_face_embedding_is_read_as_tensor_or_list(render):
     known = render("hallo", reference={"identity": values[None]})[0]
     assert torch.equal(known, render("hallo", reference={"identity": values.tolist()})[0])
     assert (known - unknown).abs().max() > 1e-3
+    face = {"bbox": [0, 0, 9, 9], "embedding": values.numpy()}
+    assert torch.equal(known, render("hallo", reference={"identity": face})[0])
+    analysis = SimpleNamespace(models={}, get=lambda picture: [face])
+    assert torch.equal(known, render("hallo", reference={"identity": analysis})[0])
 
 
 def test_identity_that_is_missing_or_not_read_is_said(render, caplog):
     caplog.set_level("INFO")
     render("hallo")
-    assert "No identity is connected: hallo takes the face from the picture alone" in caplog.text
+    (said,) = (record for record in caplog.records if "has no face embedding" in record.getMessage())
+    assert said.levelname == "WARNING"
+    assert "guidance does not hold the likeness" in said.getMessage()
     render("v_express", reference={"identity": [0.0] * 512})
     assert "v-express reads no face embedding: identity is ignored" in caplog.text
 
