@@ -15,9 +15,8 @@ from ..media.image import load_image
 from ..media.video import VideoWriter, soundtrack
 from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress
 from ..schedule import SOLVERS
+from .precision import DTYPES, default_precision, warn_of_emulation
 from .sheet import write_sheet
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +65,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--low-memory", action="store_true", help="hold ReferenceNet only while it reads; same pictures"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp32")
+    parser.add_argument(
+        "--dtype",
+        choices=sorted(DTYPES),
+        help="default: bf16 on a GPU, fp16 on one too old for it, fp32 on a CPU",
+    )
     parser.add_argument("--sheet", type=Path, help="also write a picture of portrait, frames and waveform")
 
 
@@ -75,10 +78,12 @@ def run(options: argparse.Namespace) -> None:
     check_audio(waveform)  # before the model is loaded
     portrait = load_image(options.portrait)
     check_device(options.device)
+    precision = options.dtype or default_precision(options.device)
+    warn_of_emulation(precision, options.device)
     pipeline = Pipeline.load(
         options.checkpoint,
         options.device,
-        DTYPES[options.dtype],
+        DTYPES[precision],
         options.vae,
         options.audio_encoder,
         options.low_memory,

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..checkpoints.convert import convert
-from .animate import DTYPES
+from .precision import DTYPES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

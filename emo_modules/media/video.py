@@ -1,6 +1,7 @@
 """Video files: frames streamed to H.264 with AAC sound, and read back."""
 
 import logging
+import math
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000
 SOUND_RATE = 48000  # where AAC does not know the recording's own rate
 BT709 = 1  # matrix, primaries and transfer in the H.264 header; players guess by size without it
 LIMITED_RANGE = 1
+LOUDEST = 2**0.5  # 3 dB above full scale; decoders overshoot by less
 
 _log = logging.getLogger(__name__)
 
@@ -195,11 +197,18 @@ def soundtrack(audio: Tensor, sample_rate: int, frames: int, fps: float | Fracti
     """audio (T,) or (channels, T) as a file can hold it beside `frames` frames, and its rate.
 
     It is cut or padded to the frames' time; surround is mixed, rates that AAC does not know become 48 kHz.
+    A warning says when players will clip it.
     """
     if audio.ndim == 2:
         audio = to_stereo(audio)
     if sample_rate not in AAC_RATES:
         audio, sample_rate = resample(audio, sample_rate, SOUND_RATE), SOUND_RATE
+    peak = max(map(abs, map(float, audio.aminmax())))
+    if peak > LOUDEST:
+        _log.warning(
+            "the sound peaks %.0f dB above full scale, where players clip it: make it quieter by that much",
+            20 * math.log10(peak),
+        )
     return fit_to_frames(audio, sample_rate, frames, fps), sample_rate
 
 

@@ -14,7 +14,7 @@ import torch
 
 from emo_modules.media import video
 from emo_modules.media.audio import load_audio, samples_in_frames
-from emo_modules.media.video import VideoWriter, read_video
+from emo_modules.media.video import VideoWriter, read_video, soundtrack
 from emo_modules.writing.partial import publish
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +102,14 @@ def test_sound_longer_or_shorter_than_the_picture_is_written_whole(tmp_path):
         write_clip(tmp_path / "l.mp4", frames=25, audio=chirp(samples, 16000), sample_rate=16000)
         assert len(read_video(tmp_path / "l.mp4")[0]) == 25
         assert 0 <= len(load_audio(tmp_path / "l.mp4")[0]) - samples < 1024
+
+
+def test_sound_that_players_will_clip_is_said_so(caplog):
+    soundtrack(chirp(16000, 16000), 16000, 25, 25)
+    soundtrack(2.8 * chirp(16000, 16000), 16000, 25, 25)
+    assert not caplog.records
+    soundtrack(25 * chirp(16000, 16000), 16000, 25, 25)
+    assert "peaks 20 dB above full scale" in caplog.text
 
 
 def test_bytes_and_floats_write_the_same_file(tmp_path):
