@@ -19,10 +19,11 @@ RULES = [
 ]
 POSITIONS = r"\.(pos_encoder|pos_embed)\.pe$"
 NOT_IN_ANIMATEDIFF = r"^(?!.*\.motion_modules\.)|\.(norm|attn)_speed\."
-REMEDY = (
-    "Expected is AnimateDiff v2 for Stable Diffusion 1.5: mm_sd_v15_v2 (v1 lacks the mid block), or "
-    "the same weights as diffusers' adapter guoyww/animatediff-motion-adapter-v1-5-2."
+EXPECTED = (
+    "AnimateDiff v2 for Stable Diffusion 1.5: mm_sd_v15_v2 (v1 lacks the mid block), or "
+    "the same weights as diffusers' adapter guoyww/animatediff-motion-adapter-v1-5-2"
 )
+REMEDY = f"Expected is {EXPECTED}."
 
 
 def animatediff_motion_modules(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
@@ -31,12 +32,14 @@ def animatediff_motion_modules(state: dict[str, Tensor], source: str) -> dict[st
     Raises ValueError when a position table is not the encoding that our temporal modules compute.
     """
     for key, table in state.items():
-        if re.search(POSITIONS, key):
-            ours = time_positions(table)
-            # half precision rounds values near 1 by up to 2 ** -9
-            if table.ndim != 3 or not torch.allclose(table[0].float(), ours.float(), atol=4e-3):
-                raise ValueError(f"{source}: {key} is not the sinusoidal table of AnimateDiff. {REMEDY}")
+        if re.search(POSITIONS, key) and not _is_time_table(table):
+            raise ValueError(f"{source}: {key} is not the sinusoidal table of AnimateDiff. {REMEDY}")
     return rename({k: v for k, v in state.items() if not re.search(POSITIONS, k)}, RULES)
+
+
+def _is_time_table(table: Tensor) -> bool:
+    # half precision rounds values near 1 by up to 2 ** -9
+    return table.ndim == 3 and torch.allclose(table[0].float(), time_positions(table).float(), atol=4e-3)
 
 
 def initialise_from_animatediff(model: EMO, state: dict[str, Tensor], source: str) -> list[str]:

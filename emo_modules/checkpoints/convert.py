@@ -8,7 +8,7 @@ from torch import nn
 from ..models.emo import EMO
 from .encoders import load_audio_encoder, load_vae
 from .families import Family
-from .files import read_header
+from .reading import read_header
 from .released import EXPECTED, read_released
 from .store import CONFIG, Checkpoint, save_checkpoint
 

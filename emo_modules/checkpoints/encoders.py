@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from ..config import EMOConfig
 from ..media.tracks import NAMES, SpeechEncoder
-from .files import family
-from .released import read_file
-from .rename import load_strict, rename
+from .reading import family, read_weights
+from .rename import assign_strict, rename
 from .vae import build_vae
 from .wav2vec2 import build_wav2vec2
 from .whisper import build_whisper
@@ -32,30 +31,32 @@ def load_vae(
     file: Path, config: EMOConfig, device: torch.device | str, dtype: torch.dtype | None
 ) -> nn.Module:
     """The VAE that `config` names, in eval mode. Raises ValueError when the file holds another one."""
-    state = vae_state(read_file(file, VAE_EXPECTED), config, str(file))
+    state = vae_state(read_weights(file, VAE_EXPECTED), config, str(file))
     with torch.device("meta"):
         vae = build_vae(config)
-    moved = {key: value.to(device, dtype) for key, value in state.items()}
-    load_strict(vae, moved, str(file), assign=True, remedy=VAE_REMEDY)
+    assign_strict(vae, state, str(file), device, dtype, VAE_REMEDY)
     return vae.eval()
 
 
 def vae_state(state: dict[str, Tensor], config: EMOConfig, source: str) -> dict[str, Tensor]:
     """diffusers' names, old or new, or Stable Diffusion's own -> diffusers' new ones."""
-    state = state.get("state_dict", state)
     if not any(key.startswith(("decoder.", "first_stage_model.decoder.")) for key in state):
         raise ValueError(f"{source}: {VAE_REMEDY} Found {family(list(state))}")
     if any(".mid.attn_1." in key for key in state):
         from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
         kept = {k: v for k, v in state.items() if not k.startswith(("loss.", "model_ema."))}
-        return convert_ldm_vae_checkpoint(kept, config.vae)
+        try:
+            return convert_ldm_vae_checkpoint(kept, config.vae)
+        except KeyError as error:
+            raise ValueError(f"{source}: {VAE_REMEDY} Found one without {error}") from error
     return rename(state, OLD_VAE_NAMES)
 
 
 def load_audio_encoder(file: Path, config: EMOConfig, device: torch.device | str) -> SpeechEncoder:
     """The encoder that the weights were trained on. Raises ValueError when the file holds another one."""
-    state = read_file(file, NAMES[config.audio.features])
-    if config.audio.features == "whisper":
+    audio = config.audio
+    state = read_weights(file, NAMES[audio.features])
+    if audio.features == "whisper":
         return build_whisper(state, str(file)).to(device)
-    return build_wav2vec2(state, config.audio.normalize, str(file)).to(device)
+    return build_wav2vec2(state, audio.normalize, str(file), audio.encoder).to(device)

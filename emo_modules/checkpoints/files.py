@@ -1,4 +1,4 @@
-"""Safetensors on disk: atomic writing, files split to a size, and what a file that is not ours may be."""
+"""Safetensors on disk: atomic writing, files split to a size, and finding their pieces again."""
 
 import glob
 import hashlib
@@ -8,25 +8,14 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-PIECE = r"(.+)-\d{5}-of-(\d{5})"
+from .rename import first
+
+PIECE = r"(.+)-(\d{5})-of-(\d{5})"
+MAX_PIECES = 1000
 KEY_BYTES = 256  # at least what one tensor's entry takes in the header
-BEGINNINGS = (
-    (b"PK", "a zip archive, as torch.save writes them"),
-    (b"\x80", "a Python pickle"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (b"<", "a web page"),
-)
-FAMILIES = (
-    ("model.diffusion_model.", "a single-file Stable Diffusion checkpoint"),
-    ("motion_modules.", "an AnimateDiff motion module"),
-    ("attn2.to_k.", "a diffusers UNet such as Stable Diffusion's"),
-    ("feature_extractor.conv_layers.", "a wav2vec2 speech encoder"),
-    ("decoder.", "an image autoencoder"),
-)
 
 
 def write_files(
@@ -92,7 +81,7 @@ def _pieces_beside(path: Path) -> list[Path]:
 def find_files(path: Path) -> list[Path]:
     """The files of the checkpoint `path`: itself, the pieces it was split into, or all files of a folder.
 
-    Raises FileNotFoundError when there is none, ValueError when a piece is missing.
+    Raises FileNotFoundError when there is none, ValueError when a piece is missing or its name cannot be.
     """
     if path.is_dir():
         found = sorted(path.glob("*.safetensors"))
@@ -102,7 +91,7 @@ def find_files(path: Path) -> list[Path]:
         raise FileNotFoundError(f"{path}: nothing there; expected a .safetensors file or a folder of them")
     files = sorted({piece for file in found for piece in _whole(file)})
     if missing := [file.name for file in files if not file.exists()]:
-        raise ValueError(f"{path}: of {len(files)} files {', '.join(missing)} is missing; get them all")
+        raise ValueError(f"{path}: of {len(files)} files {first(missing)} is missing; get them all")
     return files
 
 
@@ -110,51 +99,10 @@ def _whole(file: Path) -> list[Path]:
     match = re.fullmatch(PIECE, file.stem)
     if match is None:
         return [file]
-    stem, count = match[1], int(match[2])
+    stem, piece, count = match[1], int(match[2]), int(match[3])
+    if not 1 <= piece <= count <= MAX_PIECES:
+        raise ValueError(
+            f"{file}: its name says piece {piece} of {count}, but pieces are numbered from 1 and are at most "
+            f"{MAX_PIECES}; give the file its own name back"
+        )
     return [file.with_name(f"{stem}-{k:05}-of-{count:05}.safetensors") for k in range(1, count + 1)]
-
-
-def read_header(file: Path, expected: str) -> tuple[dict[str, str], list[str]]:
-    """(metadata, keys). Raises ValueError saying what the file is when it is not safetensors or cut short."""
-    try:
-        with safe_open(file, framework="pt") as reader:
-            return reader.metadata() or {}, list(reader.keys())
-    except SafetensorError as error:
-        raise ValueError(f"{file}: expected {expected}; found {what_is(file)} ({error})") from error
-
-
-def read_tensors(files: list[Path]) -> dict[str, Tensor]:
-    """All tensors of several files whose headers were read; memory-mapped on the CPU."""
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        with safe_open(file, framework="pt") as reader:
-            tensors |= {key: reader.get_tensor(key) for key in reader.keys()}  # noqa: SIM118
-    return tensors
-
-
-def what_is(file: Path) -> str:
-    """What a file is that cannot be read as safetensors, in words."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        start = stream.read(32)
-        if not start:
-            return "an empty file"
-        if name := next((name for beginning, name in BEGINNINGS if start.startswith(beginning)), None):
-            return name
-        if start[8:9] != b"{":
-            return f"{size} bytes that are no safetensors file"
-        stream.seek(8)
-        length = int.from_bytes(start[:8], "little")
-        header = stream.read(length)
-    if len(header) < length:
-        return f"a truncated safetensors file: {size} bytes, its header alone takes {length + 8}"
-    ends = [entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"]
-    return f"a damaged safetensors file: {size} bytes of {8 + length + max(ends, default=0)}"
-
-
-def family(keys: list[str]) -> str:
-    """What kind of weights these keys belong to, in words."""
-    for fragment, name in FAMILIES:
-        if any(fragment in key for key in keys):
-            return name
-    return f"tensors such as {', '.join(sorted(keys)[:3])}" if keys else "no tensors"

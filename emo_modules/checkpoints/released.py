@@ -1,18 +1,14 @@
 """The relatives' weights as they were released: several files, found by name, their parts renamed to ours."""
 
-import pickle
 import re
-import zipfile
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from .animatediff import animatediff_motion_modules
 from .families import FAMILIES, Family
-from .files import family as kind_of
-from .files import read_header, read_tensors, what_is
+from .reading import family as kind_of
+from .reading import read_weights
 from .rename import Rules, rename
 
 SUFFIXES = (".safetensors", ".pth", ".bin", ".pt", ".ckpt")
@@ -60,7 +56,7 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
     FileNotFoundError when a file of the set is not there.
     """
     main = _main_file(path)
-    state = _state(main)
+    state = read_weights(main, EXPECTED)
     if any(key.startswith("denoising_unet.") for key in state):
         name, tensors = _hallo(main, state)
     elif any(".attn1_5." in key for key in state):
@@ -72,40 +68,6 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
     family = FAMILIES[name]
     unread = UNREAD.get(family.config.family, "$^")
     return family, {key: value for key, value in tensors.items() if not re.search(unread, key)}
-
-
-def read_file(file: Path, expected: str = EXPECTED) -> dict[str, Any]:
-    """What a safetensors file holds, or a pickle of tensors only. Raises ValueError as above."""
-    if file.suffix == ".safetensors":
-        read_header(file, expected)
-        return read_tensors([file])
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file}: expected {expected}; found {_what_is_no_zip(file)}. Get the file again")
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise ValueError(
-            f"{file}: expected {expected}; found a pickle that is damaged or holds code, which was not run. "
-            "Get the file again, from where it was released"
-        ) from error
-    if not isinstance(state, dict):
-        raise ValueError(f"{file}: expected {expected}; found {type(state).__name__}. Get the file again")
-    return state
-
-
-def _what_is_no_zip(file: Path) -> str:
-    """torch.save writes zip archives, whose table stands at their end."""
-    with file.open("rb") as stream:
-        cut = stream.read(2) == b"PK"
-    return f"a truncated download of {file.stat().st_size} bytes" if cut else what_is(file)
-
-
-def _state(file: Path) -> dict[str, Tensor]:
-    """`read_file` of tensors under names, and nothing else."""
-    state = read_file(file)
-    if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
-        raise ValueError(f"{file}: expected {EXPECTED}; found other things than tensors. Get the file again")
-    return state
 
 
 def _main_file(path: Path) -> Path:
@@ -131,7 +93,7 @@ def _where() -> str:
 def _width(state: dict[str, Tensor]) -> int | None:
     """Channels of what attn2 reads: 384 from whisper-tiny."""
     found = next((v for k, v in state.items() if k.endswith("transformer_blocks.0.attn2.to_k.weight")), None)
-    return None if found is None else found.shape[1]
+    return found.shape[1] if found is not None and found.ndim == 2 else None
 
 
 def _hallo(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
@@ -140,7 +102,8 @@ def _hallo(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]
     name = ("hallo2" if second else "hallo") if own else "joyhallo"
     tensors = animatediff_motion_modules(rename(state, HALLO_PARTS), str(main))
     for key in [key for key in tensors if re.search(r"\.zero_conv_\w+\.weight$", key)]:
-        tensors[key] = tensors[key].flatten(1)  # a 1x1 convolution is a linear layer on tokens
+        if tensors[key].ndim == 4:  # a 1x1 convolution is a linear layer on tokens
+            tensors[key] = tensors[key].flatten(1)
     return name, tensors
 
 
@@ -158,7 +121,8 @@ def _echomimic(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Ten
 
 def _v_express(main: Path, state: dict[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
     audio = _beside(main, "audio_projection")
-    audio["latents.weight"] = audio.pop("latents").squeeze(0)
+    if "latents" in audio:
+        audio["latents.weight"] = audio.pop("latents").squeeze(0)
     tensors = _named(
         backbone=_backbone(state | _beside(main, "motion_module"), REFERENCE + AUDIO, main),
         reference_net=_beside(main, "reference_net"),
@@ -184,4 +148,4 @@ def _beside(main: Path, stem: str) -> dict[str, Tensor]:
             f"{main.with_name(stem + main.suffix)}: nothing there; {main.name} needs {stem}{main.suffix} "
             "beside it, of the same release"
         )
-    return _state(found)
+    return read_weights(found, EXPECTED)

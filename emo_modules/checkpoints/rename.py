@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 Rules = list[tuple[str, str]]
@@ -33,13 +34,44 @@ def load_strict(
     source: str,
     *,
     may_miss: str | None = None,
-    assign: bool = False,
     remedy: str = REMEDY,
 ) -> list[str]:
-    """Load `state` into `module`; returns the keys that `state` lacks, which all match the regex `may_miss`.
+    """Copy `state` into `module`, cast to its dtype and device; returns the keys that `state` lacks.
 
-    Values are cast to the module's dtype and device, or replace its tensors with `assign`. Raises ValueError
-    listing what is missing, unexpected or of another shape, before anything is changed; it names `source`.
+    Raises as `check_fit`, before anything is changed.
+    """
+    absent = check_fit(module, state, source, may_miss, remedy)
+    module.load_state_dict(state, strict=False)
+    return absent
+
+
+def assign_strict(
+    module: nn.Module,
+    state: dict[str, Tensor],
+    source: str,
+    device: torch.device | str,
+    dtype: torch.dtype | None,
+    remedy: str = REMEDY,
+) -> None:
+    """The tensors of `state` take the place of the module's, which may be on the meta device: on `device`,
+    floating-point ones as `dtype`, or as they are stored.
+
+    Raises as `check_fit`, before a tensor is converted: a file that does not fit costs no memory.
+    """
+    check_fit(module, state, source, None, remedy)
+    converted = {
+        key: value.to(device, dtype if value.is_floating_point() else None) for key, value in state.items()
+    }
+    module.load_state_dict(converted, assign=True)
+
+
+def check_fit(
+    module: nn.Module, state: dict[str, Tensor], source: str, may_miss: str | None, remedy: str
+) -> list[str]:
+    """The keys that `state` lacks, which all match the regex `may_miss`.
+
+    Raises ValueError that names `source` and lists what is missing, unexpected, of another shape, or not
+    floating-point where the module is.
     """
     own = module.state_dict()
     absent = [key for key in own if key not in state]
@@ -50,17 +82,23 @@ def load_strict(
         for key, value in state.items()
         if key in own and value.shape != own[key].shape
     ]
-    if missing or unexpected or misshaped:
+    whole = [
+        f"{key} {value.dtype}"
+        for key, value in state.items()
+        if key in own and own[key].is_floating_point() and not value.is_floating_point()
+    ]
+    if missing or unexpected or misshaped or whole:
         lists = {"missing": missing, "unexpected": unexpected, "of another shape": misshaped}
+        lists |= {"quantised or whole numbers": whole} if whole else {}
         counts = ", ".join(f"{len(keys)} {name}" for name, keys in lists.items())
         summary = f"{source} does not fit {type(module).__name__}; keys: {counts}"
-        lines = [f"  {name}: {_first(keys)}" for name, keys in lists.items() if keys]
+        lines = [f"  {name}: {first(keys)}" for name, keys in lists.items() if keys]
         raise ValueError("\n".join([summary, *lines, remedy]))
-    module.load_state_dict(state, strict=False, assign=assign)
     return absent
 
 
-def _first(keys: Iterable[str]) -> str:
+def first(keys: Iterable[str]) -> str:
+    """Some of many names, in order."""
     keys = sorted(keys)
     more = f", and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     return ", ".join(keys[:LISTED]) + more

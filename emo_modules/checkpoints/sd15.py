@@ -16,10 +16,11 @@ TO_REFERENCE_ATTENTION = [
     (r"(transformer_blocks\.\d+)\.norm2\.", r"\1.norm_ref."),
 ]
 NOT_IN_SD = r"^(face_locator|audio_projection|speed_encoder)\.|\.motion_modules\.|\.(norm|attn)_audio\."
-REMEDY = (
-    "Expected is Stable Diffusion 1.5's UNet in diffusers naming: unet/diffusion_pytorch_model."
-    "safetensors of the repository stable-diffusion-v1-5/stable-diffusion-v1-5."
+EXPECTED = (
+    "Stable Diffusion 1.5's UNet in diffusers naming: unet/diffusion_pytorch_model.safetensors of the "
+    "repository stable-diffusion-v1-5/stable-diffusion-v1-5"
 )
+REMEDY = f"Expected is {EXPECTED}."
 
 
 def sd15_unets(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -10,9 +10,10 @@ from ..config import EMOConfig
 from ..media.tracks import SpeechEncoder, build_speech_encoder
 from ..models.cpu import operations_for
 from ..models.emo import EMO
-from .files import family, find_files, read_header, read_tensors, write_files
+from .files import find_files, write_files
+from .reading import family, read_header, read_tensors
 from .released import is_released, read_released
-from .rename import load_strict
+from .rename import assign_strict
 from .vae import build_vae
 
 CONFIG = "emo_config"
@@ -54,11 +55,7 @@ class Checkpoint:
         Raises ValueError listing keys that are missing, left over or of another shape.
         """
         wanted = {key: value for key, value in self.tensors.items() if key.split(".", 1)[0] in modules}
-        state = {
-            key: value.to(device, dtype if value.is_floating_point() else None)
-            for key, value in wanted.items()
-        }
-        load_strict(nn.ModuleDict(modules), state, str(self.path), assign=True, remedy=self.remedy)
+        assign_strict(nn.ModuleDict(modules), wanted, str(self.path), device, dtype, self.remedy)
 
 
 @dataclass(frozen=True)

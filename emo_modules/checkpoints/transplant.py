@@ -36,8 +36,9 @@ def initialise_from_relative(
     fitting = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
     first = "backbone.conv_in.weight"
     if first not in fitting:
+        found = f"is {tuple(tensors[first].shape)}" if first in tensors else "is missing"
         raise ValueError(
-            f"{source} ({family.title}) does not fit: its {first} is {tuple(tensors[first].shape)}, "
+            f"{source} ({family.title}) does not fit: its {first} {found}, "
             f"the model's is {tuple(own[first].shape)}; start from the paper's preset"
         )
     with torch.no_grad():

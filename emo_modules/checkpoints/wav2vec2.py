@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..media.audio_features import AudioEncoder
-from .rename import load_strict, rename
+from .rename import assign_strict, first, rename
 
 HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.", "dropout_features.")
+UNREAD = "masked_spec_embed"  # for training transformers' way; some files lack it
 RULES = [
     (r"^wav2vec2\.", ""),
     # transformers' naming of weight normalisation before torch had parametrizations
@@ -29,18 +31,23 @@ SIZES: dict[int, dict[str, Any]] = {
 EXPECTED = "wav2vec2-base (768 channels, 12 blocks) or wav2vec2-large (1024 channels, 24 blocks)"
 
 
-def build_wav2vec2(state: dict[str, Tensor], do_normalize: bool, source: str) -> AudioEncoder:
-    """An encoder of the size that a published state dict has, in eval mode.
+def build_wav2vec2(
+    state: dict[str, Tensor], do_normalize: bool, source: str, own: dict[str, Any] | None = None
+) -> AudioEncoder:
+    """An encoder of the size that a published state dict has, or of the size `own`, in eval mode and float32.
 
     `do_normalize`: the waveform gets zero mean and unit variance, as wav2vec2-base-960h was trained.
     Raises ValueError naming `source`, what was expected and what was found.
     """
+    sizes = SIZES | ({own["hidden_size"]: own} if own and "hidden_size" in own else {})
     norm = next((key for key in state if key.endswith("encoder.layer_norm.bias")), None)
-    width = None if norm is None else len(state[norm])
-    if width not in SIZES:
-        found = f"an encoder of {width} channels" if width else f"keys such as {', '.join(sorted(state)[:3])}"
+    width = None if norm is None else state[norm].numel()
+    if width not in sizes:
+        found = f"an encoder of {width} channels" if width else f"keys such as {first(state)}"
         raise ValueError(f"{source}: expected {EXPECTED}; found {found}")
-    encoder = AudioEncoder(SIZES[width], do_normalize)
-    wanted = {key: value for key, value in state.items() if not key.startswith(HEADS)}
-    load_strict(encoder, rename(wanted, RULES), source, may_miss=r"^masked_spec_embed$")
+    with torch.device("meta"):
+        encoder = AudioEncoder(sizes[width], do_normalize)
+    wanted = rename({key: value for key, value in state.items() if not key.startswith(HEADS)}, RULES)
+    wanted.setdefault(UNREAD, torch.zeros(width))
+    assign_strict(encoder, wanted, source, "cpu", torch.float32)
     return encoder.eval()

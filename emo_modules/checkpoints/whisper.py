@@ -1,12 +1,10 @@
 """Public whisper-tiny files: OpenAI's, which EchoMimic takes its speech features from, and transformers'."""
 
-from collections.abc import Mapping
-from typing import Any
-
+import torch
 from torch import Tensor
 
 from ..media.whisper import WHISPER_TINY, WhisperEncoder
-from .rename import load_strict, rename
+from .rename import assign_strict, first, rename
 
 # The text decoder and its output layer: speech features come from the encoder alone.
 DECODER = ("decoder.", "model.decoder.", "proj_out.")
@@ -29,22 +27,21 @@ SIZES: dict[int, dict[str, int]] = {384: WHISPER_TINY}
 EXPECTED = "whisper-tiny (an encoder of 384 channels, 4 blocks)"
 
 
-def build_whisper(state: Mapping[str, Any], source: str) -> WhisperEncoder:
-    """The encoder of a published file, in eval mode; what the file holds of the decoder is not used.
+def build_whisper(state: dict[str, Tensor], source: str) -> WhisperEncoder:
+    """The encoder of a published file, in eval mode and float32; what the file holds of the decoder is not
+    used.
 
-    `state`: OpenAI's whole file (`dims` and `model_state_dict`) or tensors by key, in OpenAI's or
-    transformers' naming. Raises ValueError naming `source`, what was expected and what was found.
+    `state` has OpenAI's or transformers' names. Raises ValueError naming `source`, what was expected and what
+    was found.
     """
-    tensors: dict[str, Tensor] = state.get("model_state_dict", state)
-    wanted = {key: value for key, value in tensors.items() if not key.startswith(DECODER)}
+    wanted = {key: value for key, value in state.items() if not key.startswith(DECODER)}
     renamed = rename(wanted, RULES)
     norm = renamed.get("layer_norm.bias")
-    width = None if norm is None else len(norm)
+    width = None if norm is None else norm.numel()
     if width not in SIZES:
-        found = (
-            f"an encoder of {width} channels" if width else f"keys such as {', '.join(sorted(tensors)[:3])}"
-        )
+        found = f"an encoder of {width} channels" if width else f"keys such as {first(state)}"
         raise ValueError(f"{source}: expected {EXPECTED}; found {found}")
-    encoder = WhisperEncoder(SIZES[width])
-    load_strict(encoder, renamed, source)
+    with torch.device("meta"):
+        encoder = WhisperEncoder(SIZES[width])
+    assign_strict(encoder, renamed, source, "cpu", torch.float32)
     return encoder.eval()

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from ..checkpoints.rename import load_strict
+from ..checkpoints.encoders import load_audio_encoder, load_vae
 from ..checkpoints.store import Loaded, save_checkpoint
-from ..checkpoints.vae import build_vae
 from ..config import EMOConfig
 from ..data.clip_set import ClipSet, sample_batch
 from ..footage.shards import ShardIndex, best_split
-from ..media.audio_features import AudioEncoder
 from ..training.board import Board
 from ..training.config_file import build_config, read_values
 from ..training.loop import Sheet, TrainConfig, Trainer, load_parameters
@@ -56,17 +53,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_start_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, help="start from here; else from the paper's preset")
-    parser.add_argument(
-        "--sd15", type=Path, help="Stable Diffusion 1.5's unet, diffusers naming, safetensors"
-    )
-    parser.add_argument("--animatediff", type=Path, help="AnimateDiff v2's motion module, safetensors")
+    parser.add_argument("--sd15", type=Path, help="Stable Diffusion 1.5's unet in diffusers naming")
+    parser.add_argument("--animatediff", type=Path, help="AnimateDiff v2's motion module")
     parser.add_argument("--relative", type=Path, help="released weights of Hallo, EchoMimic or V-Express")
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="another picture size")
+    parser.add_argument("--vae", type=Path, help="the VAE, as it was published: goes into the checkpoint")
     parser.add_argument(
-        "--vae", type=Path, help="diffusers AutoencoderKL, safetensors: goes into the checkpoint"
-    )
-    parser.add_argument(
-        "--audio-encoder", type=Path, help="Wav2Vec2Model, safetensors: goes into the checkpoint"
+        "--audio-encoder", type=Path, help="the speech encoder, as it was published: goes into the checkpoint"
     )
 
 
@@ -152,9 +145,7 @@ def frozen_parts(
     if start is not None:
         parts = {"vae": start.vae, "audio_encoder": start.audio_encoder}
     if options.vae:
-        parts["vae"] = build_vae(config)
-        load_strict(parts["vae"], load_file(options.vae), str(options.vae))
+        parts["vae"] = load_vae(options.vae, config, "cpu", torch.float32)
     if options.audio_encoder:
-        parts["audio_encoder"] = AudioEncoder(config.audio.encoder, config.audio.normalize)
-        load_strict(parts["audio_encoder"], load_file(options.audio_encoder), str(options.audio_encoder))
+        parts["audio_encoder"] = load_audio_encoder(options.audio_encoder, config, "cpu")
     return {name: part for name, part in parts.items() if part is not None}

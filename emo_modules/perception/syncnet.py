@@ -5,7 +5,6 @@ joonson/syncnet_python, whose `syncnet_v2.model` loads as it is; smaller network
 """
 
 import json
-import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from ..checkpoints.files import family, read_header, read_tensors, what_is, write_files
+from ..checkpoints.files import write_files
+from ..checkpoints.reading import family, read_header, read_tensors, read_weights
 from ..checkpoints.rename import load_strict
 from .mfcc import COEFFICIENTS, SAMPLE_RATE, mfcc
 
@@ -141,7 +141,7 @@ def load_syncnet(path: Path) -> SyncNet:
         config = _parsed(metadata, path)
         state = read_tensors([path])
     else:
-        state = _read_pickle(path)
+        state = read_weights(path, EXPECTED, REMEDY)
     if "netcnnlip.0.weight" not in state:
         raise ValueError(f"{path}: expected {EXPECTED}; found {family(list(state))}. {REMEDY}")
     net = SyncNet(config)
@@ -158,18 +158,6 @@ def _parsed(metadata: dict[str, str], path: Path) -> SyncNetConfig:
         )
     values = json.loads(metadata[METADATA])
     return SyncNetConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    """The public file is a pickle of tensors in a format older than zip archives."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        found = f"{what_is(path)} that is damaged, no weights, or holds code, which was not run"
-        raise ValueError(f"{path}: expected {EXPECTED}; found {found}. {REMEDY}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path}: expected {EXPECTED}; found {type(state).__name__}, no tensors. {REMEDY}")
-    return state
 
 
 def save_syncnet(net: SyncNet, path: Path, notes: dict[str, str] | None = None) -> None:

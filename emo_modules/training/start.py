@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
+from ..checkpoints.animatediff import EXPECTED as ANIMATEDIFF
 from ..checkpoints.animatediff import initialise_from_animatediff
+from ..checkpoints.reading import read_weights
 from ..checkpoints.released import read_released
+from ..checkpoints.sd15 import EXPECTED as SD15
 from ..checkpoints.sd15 import initialise_from_sd15
 from ..checkpoints.store import Loaded, load_checkpoint
 from ..checkpoints.transplant import initialise_from_relative, starting_config
@@ -58,9 +60,11 @@ def starting_model(start: Start, seed: int, speeds: np.ndarray | None) -> tuple[
         config = replace(config, speed=fit_speed_buckets(speeds, config.speed))
     model = fresh_model(config, seed) if loaded is None else rebuilt(loaded.model, config)
     if start.sd15:
-        initialise_from_sd15(model, load_file(start.sd15), str(start.sd15))
+        initialise_from_sd15(model, read_weights(start.sd15, SD15), str(start.sd15))
     if start.animatediff:
-        initialise_from_animatediff(model, load_file(start.animatediff), str(start.animatediff))
+        initialise_from_animatediff(
+            model, read_weights(start.animatediff, ANIMATEDIFF), str(start.animatediff)
+        )
     if family:
         initialise_from_relative(model, family, tensors, str(start.relative))
     return model, loaded

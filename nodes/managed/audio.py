@@ -4,10 +4,10 @@ from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
-import comfy.utils
 import torch
 from torch import Tensor
 
+from ...emo_modules.checkpoints.reading import read_weights
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
 from ...emo_modules.checkpoints.whisper import build_whisper
@@ -29,6 +29,7 @@ FIELD = "receptive_field"  # samples that one feature sees, in our own AUDIO_ENC
 CORES_FIELD = 400
 STRIDE = 320  # samples between features, of every encoder that core knows
 WHISPER = ("encoder.positional_embedding", "encoder.embed_positions.weight")  # OpenAI's and transformers'
+SPEECH = "a speech encoder: wav2vec2-base-960h, chinese-wav2vec2-base or whisper-tiny"
 ENCODERS = NAMES | {"emo": "for the paper's model wav2vec2-base-960h"}
 
 
@@ -80,8 +81,8 @@ def load_audio_encoder(name: str, normalize: bool) -> ManagedAudioEncoder:
     if name.startswith(f"{FOLDER}/"):
         return _from_checkpoint(name.removeprefix(f"{FOLDER}/"))
     path = audio_encoder_path(name)
-    state = comfy.utils.load_torch_file(str(path), safe_load=True)
-    if any(key.endswith(WHISPER) for key in state.get("model_state_dict", state)):
+    state = read_weights(path, SPEECH)
+    if any(key.endswith(WHISPER) for key in state):
         return ManagedAudioEncoder(build_whisper(state, str(path)))
     return ManagedAudioEncoder(build_wav2vec2(state, normalize, str(path)))
 

@@ -112,7 +112,8 @@ def test_nobody_is_told_to_run_the_code(tmp_path):
     ("content", "found"),
     [
         ([torch.zeros(1)], "found list"),
-        ({"epoch": 3, "state_dict": {}}, "found other things than tensors"),
+        ({"epoch": 3, "state_dict": {}}, "found no tensors"),
+        ({"epoch": 3, "state_dict": {"lr": 1e-5}}, "found other things than tensors"),
     ],
 )
 def test_other_pickles(tmp_path, content, found):

@@ -119,7 +119,7 @@ def test_other_weights_are_refused(tmp_path, small):
 
 def test_code_in_a_pickle_is_not_run(tmp_path):
     path = tmp_path / "evil.model"
-    path.write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")
+    path.write_bytes(b"\x80\x02cposix\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")
     with pytest.raises(ValueError, match="which was not run"):
         load_syncnet(path)
     assert not (tmp_path / "ran").exists()
