@@ -81,6 +81,8 @@ def _introduce(checkpoint: Checkpoint, log: logging.Logger) -> None:
         log.info(
             "%s. Licence of the weights: %s.", notes.get("title", checkpoint.path.name), notes["licence"]
         )
+    if "terms" in notes:
+        log.info("They are %s.", notes["terms"])
     if "source" in notes:
         log.info("From %s.", notes["source"])
     if not checkpoint.has("vae"):

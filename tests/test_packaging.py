@@ -157,6 +157,7 @@ def test_the_managers_list_has_every_released_set_whole_and_says_its_licence() -
         ]
         licence = family.licence.split(",")[0].removeprefix("for ")
         assert all(licence in model["description"] for model in entries), name
+        assert all("OpenRAIL-M's conditions of use" in model["description"] for model in entries), name
         files = {Path(model["filename"]).stem for model in entries}
         assert files >= SETS.get(name, {"net"})
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from emo_modules.checkpoints.families import SD15_TERMS
 from emo_modules.cli import animate as command
 from emo_modules.cli import main
 from emo_modules.media.video import read_video
@@ -164,6 +165,7 @@ def test_convert_prints_family_licence_and_source(files, tmp_path, capsys):
     assert capsys.readouterr().out == (
         f"{output}: V-Express. Licence of the weights: for non-commercial research only, as its README says. "
         "From https://huggingface.co/tk93/V-Express\n"
+        f"They are {SD15_TERMS}\n"
     )
 
 

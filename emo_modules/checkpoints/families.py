@@ -11,6 +11,11 @@ from ..config import AudioConfig, EMOConfig, IdentityConfig, ScheduleConfig, UNe
 from ..media.whisper import WHISPER_TINY
 
 WIDE_LOCATOR = (16, 32, 96, 256)
+# of Stable Diffusion 1.5 and all that is trained from it, whatever licence its publisher names besides
+SD15_TERMS = (
+    "derived from Stable Diffusion 1.5, whose CreativeML OpenRAIL-M licence forbids some uses (its "
+    "attachment A) and binds derived weights too"
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Family:
 
     @property
     def notes(self) -> dict[str, str]:
-        return {"title": self.title, "licence": self.licence, "source": self.source}
+        return {"title": self.title, "licence": self.licence, "source": self.source, "terms": SD15_TERMS}
 
 
 def _schedule(beta_schedule: str, steps: int, cfg: float, **more: Any) -> ScheduleConfig:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..checkpoints.convert import convert
+from ..checkpoints.families import SD15_TERMS
 from .precision import DTYPES
 
 
@@ -23,3 +24,4 @@ def run(options: argparse.Namespace) -> None:
     dtype = DTYPES[options.dtype] if options.dtype else None
     family = convert(options.weights, options.output, options.vae, options.audio_encoder, dtype)
     print(f"{options.output}: {family.title}. Licence of the weights: {family.licence}. From {family.source}")
+    print(f"They are {SD15_TERMS}")

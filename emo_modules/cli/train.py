@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     index = ShardIndex.load(options.shards) if options.shards else None
     fitted = index is not None and values.get("stage") == "speed" and not options.keep_speed_buckets
     start = Start(options.checkpoint, options.sd15, options.animatediff, options.relative, options.size)
-    model, loaded = starting_model(start, values.get("seed", 0), index.speeds if fitted else None)
+    model, loaded, notes = starting_model(start, values.get("seed", 0), index.speeds if fitted else None)
     config = build_config(values, model.config)
     frozen = frozen_parts(model.config, loaded, options)
     for part in frozen.values():
@@ -86,9 +86,7 @@ def run(options: argparse.Namespace) -> None:
     if state.is_main_process:
         load_parameters(model, options.out / "ema.safetensors")
         written = options.out / "checkpoint.safetensors"
-        save_checkpoint(
-            written, model.config, dict(model.named_children()) | frozen, loaded.notes if loaded else None
-        )
+        save_checkpoint(written, model.config, dict(model.named_children()) | frozen, notes)
         print(f"{written}: stage {config.stage}, step {progress.step} of {config.steps}")
     state.destroy_process_group()
 

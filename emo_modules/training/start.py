@@ -8,6 +8,7 @@ import torch
 
 from ..checkpoints.animatediff import EXPECTED as ANIMATEDIFF
 from ..checkpoints.animatediff import initialise_from_animatediff
+from ..checkpoints.families import SD15_TERMS
 from ..checkpoints.reading import read_weights
 from ..checkpoints.released import read_released
 from ..checkpoints.sd15 import EXPECTED as SD15
@@ -44,8 +45,11 @@ def rebuilt(model: EMO, config: EMOConfig) -> EMO:
     return other
 
 
-def starting_model(start: Start, seed: int, speeds: np.ndarray | None) -> tuple[EMO, Loaded | None]:
-    """The model, and the checkpoint it comes from, if any. The same seed gives the same fresh layers.
+def starting_model(
+    start: Start, seed: int, speeds: np.ndarray | None
+) -> tuple[EMO, Loaded | None, dict[str, str]]:
+    """The model, the checkpoint it comes from, if any, and what the licences of the weights that it starts
+    from want to be said of the trained ones. The same seed gives the same fresh layers.
 
     speeds: the footage's histogram, to which the speed buckets are fitted; None keeps them.
     """
@@ -59,12 +63,15 @@ def starting_model(start: Start, seed: int, speeds: np.ndarray | None) -> tuple[
     if speeds is not None:
         config = replace(config, speed=fit_speed_buckets(speeds, config.speed))
     model = fresh_model(config, seed) if loaded is None else rebuilt(loaded.model, config)
+    notes = dict(loaded.notes) if loaded else {}
     if start.sd15:
         initialise_from_sd15(model, read_weights(start.sd15, SD15), str(start.sd15))
+        notes["terms"] = SD15_TERMS
     if start.animatediff:
         initialise_from_animatediff(
             model, read_weights(start.animatediff, ANIMATEDIFF), str(start.animatediff)
         )
     if family:
         initialise_from_relative(model, family, tensors, str(start.relative))
-    return model, loaded
+        notes |= family.notes | {"title": f"Trained from {family.title}"}
+    return model, loaded, notes

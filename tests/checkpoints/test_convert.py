@@ -40,7 +40,7 @@ def test_a_converted_file_is_the_release(tmp_path, name):
     assert family is FAMILIES[name]
     found = load_checkpoint(output)
     assert found.config == small(name)
-    assert found.notes == {"title": family.title, "licence": family.licence, "source": family.source}
+    assert found.notes == family.notes
     state = found.model.state_dict()
     assert state.keys() == model.state_dict().keys()
     assert all(torch.equal(state[key], value) for key, value in model.state_dict().items())
@@ -55,6 +55,7 @@ def test_what_the_metadata_says(tmp_path):
         metadata = file.metadata()
     assert metadata["licence"] == "for non-commercial research only, as its README says"
     assert metadata["source"] == "https://huggingface.co/tk93/V-Express"
+    assert "CreativeML OpenRAIL-M" in metadata["terms"]
     assert EMOConfig.from_json(metadata["emo_config"]) == small("v_express")
 
 

@@ -121,6 +121,7 @@ def test_title_licence_and_the_vae_to_take_are_said_at_load(pack, folder, caplog
     known = FAMILIES[family]
     assert f"{known.title}. Licence of the weights: {known.licence}." in caplog.text
     assert f"From {known.source}." in caplog.text
+    assert "derived from Stable Diffusion 1.5, whose CreativeML OpenRAIL-M licence" in caplog.text
     assert "No VAE inside: use Load VAE, with vae-ft-mse-840000" in caplog.text
 
 

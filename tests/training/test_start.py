@@ -12,6 +12,7 @@ from emo_modules.checkpoints.transplant import initialise_from_relative, startin
 from emo_modules.config import EMOConfig
 from emo_modules.footage.shards import ShardIndex
 from emo_modules.models.emo import EMO
+from emo_modules.training import start
 from emo_modules.training.config_file import build_config, read_values, stage_sampling
 from emo_modules.training.start import Start, starting_model
 
@@ -104,8 +105,24 @@ def test_weights_of_another_width_are_refused(small_families, tmp_path, tiny_con
 
 def test_fresh_layers_follow_from_the_seed(tiny_checkpoint, shards):
     speeds = ShardIndex.load(shards).speeds
-    one, loaded = starting_model(Start(tiny_checkpoint, size=(32, 48)), 0, speeds)
-    two, _ = starting_model(Start(tiny_checkpoint), 0, None)
+    one, loaded, _ = starting_model(Start(tiny_checkpoint, size=(32, 48)), 0, speeds)
+    two, *_ = starting_model(Start(tiny_checkpoint), 0, None)
     assert (one.config.width, one.config.height) == (32, 48)
     assert one.config.speed.centres != two.config.speed.centres == loaded.config.speed.centres
     assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_licences_of_what_it_starts_from_are_passed_on(
+    tiny_checkpoint, small_families, tmp_path, monkeypatch
+):
+    """Where the weights fit is tested above; here only what is said of them."""
+    for name in ("initialise_from_relative", "initialise_from_sd15", "read_weights"):
+        monkeypatch.setattr(start, name, lambda *_: None)
+    *_, none = starting_model(Start(tiny_checkpoint), 0, None)
+    *_, child = starting_model(Start(tiny_checkpoint, sd15=tmp_path / "unet.safetensors"), 0, None)
+    relative = write_release("v_express", tmp_path)
+    *_, grandchild = starting_model(Start(tiny_checkpoint, relative=relative), 0, None)
+    assert "terms" not in none
+    assert "CreativeML OpenRAIL-M" in child["terms"]
+    assert "non-commercial" in grandchild["licence"]
+    assert "CreativeML OpenRAIL-M" in grandchild["terms"]
