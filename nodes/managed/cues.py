@@ -31,6 +31,9 @@ class Pictures:
     count: int
     picture: Callable[[int], Tensor]  # frame -> (C, H, W) in 0..1
 
+    def __len__(self) -> int:
+        return self.count
+
     def __getitem__(self, frames: Tensor) -> Tensor:
         return torch.stack([self.picture(min(k, self.count - 1)) for k in frames.tolist()])
 
