@@ -57,6 +57,22 @@ def test_stereo_at_44100_hz_keeps_its_channels_and_its_rate(tiny_pipeline, portr
     assert torch.equal(rendered(animation), rendered(mono))
 
 
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("model", "the model's answer in clip 1 has NaN"), ("vae", "what the VAE decoded has")],
+)
+def test_weights_that_answer_nan_stop_with_the_remedy(
+    make_pipeline, tiny_config, portrait, tones, part, message
+):
+    """As half precision does when it overflows; the video would be black."""
+    pipeline = make_pipeline(tiny_config)
+    weights = pipeline.model.backbone if part == "model" else pipeline.vae.decoder
+    with torch.no_grad():
+        [*weights.parameters()][-1].fill_(torch.nan)
+    with pytest.raises(ValueError, match=f"{message}.* use fp32 or bf16 .* --dtype on the command line"):
+        rendered(pipeline.animate(portrait, tones(0.1, 16000), 16000, FACE))
+
+
 def test_the_papers_preset_renders_pictures_that_are_not_square(make_pipeline, paper_config, portrait, tones):
     pipeline = make_pipeline(paper_config)
     animation = pipeline.animate(portrait, tones(0.6, 44100, 2), 44100, replace(FACE, steps=2))

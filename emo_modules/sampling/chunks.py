@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..config import EMOConfig
 from ..media.audio_features import context_windows
+from ..media.finite import check_finite
 from ..models.emo import Conditions, VideoConditions
 from .noise import video_noise
 from .windows import Windows
@@ -64,16 +65,18 @@ def render_chunks(
     the end hears and does what the last frame does. Clips are computed as they are asked for, so nothing of
     the whole video is held here; weights without motion frames are the exception, their latents are held, on
     the noise's device. `keep` is what happens to the last latents of a clip before they become motion frames.
+    Raises ValueError with the remedy when the model answers NaN: all that follows would be black or white.
     """
     if model.config.windows is not None:
         yield from _windowed(model, video, performance, solve, torch.cat(list(noise))[:frames])
         return
     latents, motion, start = None, None, 0
-    for piece in noise:
+    for clip, piece in enumerate(noise, start=1):
         if latents is not None:
             motion = keep(latents[-model.config.motion_frames :])[None]
         numbers = torch.arange(start, start + len(piece))
         latents = solve(piece, _conditions(model, video, performance, numbers, motion, piece))
+        check_finite(latents, f"the model's answer in clip {clip}")
         yield latents[: frames - start]
         start += len(piece)
 
@@ -86,7 +89,9 @@ def _windowed(
         lambda frames: _conditions(model, video, performance, frames, None, video.portrait),
         video.portrait.device,
     )
-    yield from solve(noise, windows).split(model.config.clip_frames)
+    latents = solve(noise, windows)
+    check_finite(latents, "the model's answer")
+    yield from latents.split(model.config.clip_frames)
 
 
 def _conditions(

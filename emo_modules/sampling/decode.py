@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor, nn
 
+from ..media.finite import check_finite
+
 DECODE_BATCH = 4
 
 _log = logging.getLogger(__name__)
@@ -46,14 +48,16 @@ def _decode_on_stream(vae: nn.Module, latents: Tensor, ready: "torch.cuda.Event 
 def decode_frames(vae: nn.Module, latents: Tensor, batch: int = DECODE_BATCH) -> Tensor:
     """Latents (F, C, H, W) -> frames (F, H, W, 3) float32 in 0..1 on the CPU.
 
-    Decodes in smaller batches if memory is short. Raises MemoryError when not even one frame fits.
+    Decodes in smaller batches if memory is short. Raises MemoryError when not even one frame fits, ValueError
+    with the remedy when a frame is NaN.
     """
     if latents.device.type == "cpu":  # oneDNN's convolutions are faster so
         latents = latents.contiguous(memory_format=torch.channels_last)
     while True:
         try:
             pieces = [vae.decode(piece).float().cpu() for piece in latents.split(batch)]
-            return ((torch.cat(pieces) + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
+            check_finite(frames := torch.cat(pieces), "what the VAE decoded")
+            return ((frames + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).contiguous()
         except torch.OutOfMemoryError as error:
             if batch == 1:
                 height, width = latents.shape[-2:]
