@@ -6,9 +6,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-MAX_VALUES = 24 * 3600 * 25  # in a list with one for each frame: a day at 25 frames per second
+MAX_VALUES = 24 * 3600 * 25 + 1  # in a list with one for each frame: a day at 25 frames per second
 SHOWN = 60  # characters of a value in a message
 LISTED = 12  # names in a message
 
@@ -46,6 +47,14 @@ def unpacked(value: Any) -> Any:
     """The number in a numpy number or a tensor without axes; anything else as it is."""
     alone = isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0
     return value.item() if alone else value
+
+
+def as_tensor(value: Any) -> Tensor | None:
+    """A tensor or array of real numbers as a tensor without a gradient; None for anything else."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "buif":
+        native = np.float32 if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
+        value = torch.from_numpy(np.ascontiguousarray(value, dtype=native))
+    return value.detach() if isinstance(value, Tensor) and not value.is_complex() else None
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:

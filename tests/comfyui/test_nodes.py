@@ -135,6 +135,45 @@ def test_a_broken_curve_is_refused_with_an_example(pack, curve):
         pack.run("EMOHeadSpeed", mode="curve", speed=0.0, curve=curve, fps=25.0)
 
 
+@pytest.mark.parametrize(
+    ("curve", "fps", "message"),
+    [
+        ("0:4, 2000000:20", 25.0, "'2000000:20' lies outside: seconds from 0 to 86400, values from 0 to 60"),
+        ("0:4, 1e308:5", 25.0, "'1e308:5' lies outside"),
+        ("0:4, 1e400:5", 25.0, "'1e400:5' lies outside"),
+        ("0:4, infinity:5", 25.0, "lies outside"),
+        ("0:4," * 10_001, 25.0, "the curve has 10001 points, it may have 10000"),
+        ("0:4, 86400:20", 120.0, "the curve would have 10368001 values at 120 frames per second"),
+        ("x" * 10**6, 25.0, "'x+...' is no point of a curve"),
+    ],
+)
+def test_a_curve_has_bounds(pack, curve, fps, message):
+    with pytest.raises(ValueError, match=message):
+        pack.run("EMOHeadSpeed", mode="curve", speed=0.0, curve=curve, fps=fps)
+
+
+def test_the_longest_curve_is_a_day(pack):
+    (speeds,) = pack.run("EMOHeadSpeed", mode="curve", speed=0.0, curve="0:4, 86400:20", fps=25.0)
+    assert len(speeds) == 24 * 3600 * 25 + 1 and speeds[-1] == 20
+
+
+def test_a_long_recording_at_an_absurd_rate_makes_no_endless_curve(pack):
+    audio = {"waveform": torch.zeros(1, 1, 100_000), "sample_rate": 1}
+    with pytest.raises(ValueError, match="the curve would have 2499976 values .* shorten the audio"):
+        pack.run("EMOHeadSpeed", mode="curve", speed=0.0, curve="0:4", fps=25.0, audio=audio)
+
+
+def test_the_drawn_sound_is_as_loud_below_as_above(pack, comfy):
+    """Its loudest sample of either sign and any channel in each of its parts."""
+    waveform = torch.tensor([[[0.1, -0.8, 0.2, 0.0], [0.0, 0.3, -0.5, 0.0]]])
+    node = comfy.NODE_CLASS_MAPPINGS["EMOHeadSpeed"].PREPARE_CLASS_CLONE({})
+    shown = node.execute(
+        mode="calm", speed=0.0, curve="", fps=25.0, audio={"waveform": waveform, "sample_rate": 4}
+    ).ui
+    assert shown["emo_waveform"] == pytest.approx([0.1, 0.8, 0.5, 0.0])
+    assert shown["emo_duration"] == [1.0]
+
+
 # FramesToVideo and EMOPasteBack
 
 

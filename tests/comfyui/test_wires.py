@@ -161,7 +161,7 @@ def test_numbers_of_any_library_mean_the_same(scene, name: str) -> None:
         ({"speed": [4, 9, float("nan")]}, "speed must be numbers from 0 to 60, number 3 of 3 is nan"),
         ({"speed": torch.tensor([4.0, -1.0])}, "speed must be numbers from 0 to 60, number 2 of 2 is -1.0"),
         ({"speed": torch.zeros(2, 2)}, r"speed must be .* got a tensor \(2, 2\) of float32"),
-        ({"speed": [1.0] * 2_160_001}, "list of 1 to 2160000 numbers, got a list of 2160001"),
+        ({"speed": [1.0] * 2_160_002}, "list of 1 to 2160001 numbers, got a list of 2160002"),
         ({"scheduler": "nonsense"}, "scheduler must be one of as trained, .* got 'nonsense'"),
     ],
 )  # fmt: skip
