@@ -19,6 +19,9 @@ from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, matching_config, render
 from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, known
 
+FAR = 4  # times the model's own steps, or a part of them
+FAR_CFG = 1.5
+
 
 @follows_schema
 class EMOSampler(io.ComfyNode):
@@ -57,6 +60,7 @@ class EMOSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
             config = matching_config(model, reference)
+            _say_if_unusual(config, sampling["steps"], sampling["cfg"], log)
             waveform, rate = one_sound(audio, log)
             frames = frame_count(waveform.shape[-1], rate, config.fps)
             mono = to_mono_16k(waveform, rate)
@@ -78,6 +82,18 @@ class EMOSampler(io.ComfyNode):
         return io.NodeOutput(
             {"samples": torch.cat(clips)}, {"waveform": sound, "sample_rate": rate}, config.fps
         )
+
+
+def _say_if_unusual(config: EMOConfig, steps: int, cfg: float, log: logging.Logger) -> None:
+    """Habits from other models' samplers, far from what the weights were made for. 0 is their own."""
+    own = config.schedule
+    far = not own.steps / FAR <= (steps or own.steps) <= own.steps * FAR
+    if far or abs((cfg or own.cfg) - own.cfg) > FAR_CFG:
+        log.warning(
+            "steps %d and cfg %g: the own ones of %s are %d and %g, and far from them colours burn or mouths "
+            "blur; 0 takes its own",
+            steps or own.steps, cfg or own.cfg, config.name, own.steps, own.cfg,
+        )  # fmt: skip
 
 
 def _inputs() -> list[io.Input]:

@@ -16,6 +16,7 @@ from ...emo_modules.media.image import to_rgb
 from ...emo_modules.media.landmarks import draw_landmarks, mediapipe_points
 from ...emo_modules.sampling.cues import Cues, mask_cues
 
+CUT = 8  # pixels that the portrait loses at its edges, to be a multiple of 8
 SAME_SHAPE = 0.02  # how much the sides' ratios of two pictures may differ, and be called the same
 
 Size = tuple[int, int]  # height and width in pixels
@@ -43,6 +44,12 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
     the first frame counts."""
     mesh = None if landmarks is None else mesh_at(landmarks, 0, size)
     if mask is not None:
+        if any(abs(one - other) >= CUT for one, other in zip(mask.shape[1:], size, strict=True)):
+            log.warning(
+                "the mask is %dx%d, the portrait %dx%d: it is stretched onto it; connect EMO Face Region's",
+                *mask.shape[:0:-1],
+                *size[::-1],
+            )
         return mask_cues(config, united(mask, size), mesh)
     if config.family == "emo":
         return Cues(None, None)
