@@ -10,11 +10,13 @@ import comfy.utils
 from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
+from ..emo_modules.media.finite import check_finite
 from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
 from .managed.audio import one_sound
 from .managed.metadata import graph_tags
 from .managed.notices import shown_on
+from .managed.objects import check_decodes
 from .managed.output_files import check_prefix, output_file, saved_result
 from .schema import CATEGORY, follows_schema, known
 
@@ -111,7 +113,15 @@ def _frames(
     if vae is None:
         raise ValueError("latents are connected to samples without a VAE to decode them: connect vae")
     latents = samples["samples"]
-    return len(latents), (to_rgb(vae.decode(piece)) for piece in latents.split(DECODE_FRAMES))
+    check_decodes(vae, latents)
+    return len(latents), _decoded(vae, latents)
+
+
+def _decoded(vae: Any, latents: Tensor) -> Iterator[Tensor]:
+    for piece in latents.split(DECODE_FRAMES):
+        frames = vae.decode(piece)
+        check_finite(frames, "what the VAE decoded")
+        yield to_rgb(frames)
 
 
 def _inputs() -> list[io.Input]:

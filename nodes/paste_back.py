@@ -36,6 +36,7 @@ class EMOPasteBack(io.ComfyNode):
                     tooltip="All frames at the photo's size are held in memory: 25 MB each at 1920 x 1080.",
                 )
             ],
+            hidden=[io.Hidden.unique_id],
             **known(io.Schema, search_aliases=["emo", "composite", "uncrop"]),
         )
 

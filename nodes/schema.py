@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from types import MethodType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .managed.notices import shown_on
+from .managed.objects import taken
 from .managed.values import choice, described, real_number, real_numbers, switch, text, whole_number
 
 CATEGORY = "EMO"
@@ -59,7 +61,7 @@ def follows_schema(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     return node
 
 
-def accepted(declared: io.Input, value: Any) -> Any:
+def accepted(declared: io.Input, value: Any, log: logging.Logger) -> Any:
     """A value as the node means it. Raises ValueError that names the input, what it takes and what came."""
     name = declared.id
     match declared:
@@ -76,18 +78,18 @@ def accepted(declared: io.Input, value: Any) -> Any:
         case io.String.Input():
             return text(name, value)
         case _:
-            return value
+            return taken(str(declared.get_io_type()), name, value, log)
 
 
 def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
     @functools.wraps(execute)
     def checked(cls: type[io.ComfyNode], **given: Any) -> io.NodeOutput:
-        with shown_on(cls.hidden.unique_id):
+        with shown_on(cls.hidden.unique_id) as log:
             for declared in cls.define_schema().inputs:
                 if given.get(declared.id) is None and declared.optional:
                     given.pop(declared.id, None)
                 elif declared.id in given:
-                    given[declared.id] = accepted(declared, given[declared.id])
+                    given[declared.id] = accepted(declared, given[declared.id], log)
             return execute(cls, **given)
 
     return checked
@@ -134,7 +136,7 @@ def _problem(declared: io.Input, value: Any) -> str:
     if not isinstance(declared, io.Combo.Input):
         return f"{declared.id} has to be connected, got {described(value)}"
     try:
-        accepted(declared, value)
+        choice(declared.id, value, declared.options)
     except ValueError as error:
         return str(error)
     return ""

@@ -58,7 +58,8 @@ NOSE_TIP = 4
 def mediapipe_points(landmarks: Mapping[str, Any], frame: int = 0, index: int = 0) -> Tensor:
     """The mesh (478, 2) of one face in ComfyUI's FACE_LANDMARKS, x and y in pixels of the analysed picture.
 
-    index counts the frame's faces, largest box first. Raises ValueError when there is no such frame or face.
+    index counts the frame's faces, largest box first. Raises ValueError when there is no such frame
+    or face, or its points are not those of a mesh.
     """
     frames = landmarks["frames"]
     if not 0 <= frame < len(frames):
@@ -66,7 +67,13 @@ def mediapipe_points(landmarks: Mapping[str, Any], frame: int = 0, index: int = 
     faces = sorted(frames[frame], key=_box_area, reverse=True)
     if not 0 <= index < len(faces):
         raise ValueError(f"frame {frame} of the landmarks has {len(faces)} faces, face {index} is needed")
-    return torch.as_tensor(faces[index]["landmarks_xy"], dtype=torch.float32)[:, :2]
+    points = torch.as_tensor(faces[index].get("landmarks_xy", ()), dtype=torch.float32)
+    if points.ndim != 2 or len(points) < MESH_POINTS or points.shape[1] < 2 or not points.isfinite().all():
+        raise ValueError(
+            f"a face needs landmarks_xy of {MESH_POINTS} or more finite points, got {tuple(points.shape)}: "
+            "take the landmarks from MediaPipe Face Landmarker"
+        )
+    return points[:, :2]
 
 
 def _box_area(face: Mapping[str, Any]) -> float:

@@ -12,7 +12,7 @@ from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
 from ...emo_modules.checkpoints.whisper import build_whisper
 from ...emo_modules.config import EMOConfig
-from ...emo_modules.media.audio import SAMPLE_RATE, check_audio, to_mono_16k
+from ...emo_modules.media.audio import SAMPLE_RATE, to_mono_16k
 from ...emo_modules.media.audio_features import on_frame_clock, standardized
 from ...emo_modules.media.tracks import (
     NAMES,
@@ -131,12 +131,9 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
     return checked_track(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
 
 
-def one_sound(audio: dict[str, Any] | None, log: Any) -> tuple[Tensor, int]:
-    """AUDIO -> waveform (channels, T) and its rate. Raises ValueError when there is none, or it is broken."""
-    if audio is None:
-        raise ValueError("the audio is missing: the video or file it came from has no sound")
+def one_sound(audio: dict[str, Any], log: Any) -> tuple[Tensor, int]:
+    """AUDIO -> waveform (channels, T) and its rate, of the first sound."""
     waveform, sample_rate = audio["waveform"], audio["sample_rate"]
-    check_audio(waveform)
     if len(waveform) > 1:
         log.warning("%d sounds given, one is needed: the first is used", len(waveform))
-    return waveform[0].float(), sample_rate
+    return waveform[0], sample_rate

@@ -30,7 +30,8 @@ class Preview:
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, reference: Reference):
         self.latent_format, self.device = model.model.latent_format, model.load_device
-        self.vae = reference.vae if isinstance(reference.vae.first_stage_model, PatchVAE) else None
+        network = getattr(reference.vae, "first_stage_model", None)  # other packs' VAEs may have none
+        self.vae = reference.vae if isinstance(network, PatchVAE) else None
         self.previewer = latent_preview.get_previewer(model.load_device, self.latent_format) or (
             latent_preview.Latent2RGBPreviewer(self.latent_format.latent_rgb_factors)
             if self.latent_format.latent_rgb_factors

@@ -44,11 +44,10 @@ class Sampling:
 
 def emo_config(model: comfy.model_patcher.ModelPatcher) -> EMOConfig:
     """Raises ValueError when the MODEL is not EMO's."""
-    found = getattr(model, "model", model)
+    found = getattr(model, "model", None)
     if not isinstance(found, EMOModel):
-        raise ValueError(
-            f"the model is {type(found).__name__}, an EMO model is needed: connect EMO Load Model"
-        )
+        came = type(model if found is None else found).__name__
+        raise ValueError(f"the model is {came}, an EMO model is needed: connect EMO Load Model")
     return model.model.diffusion_model.config
 
 
