@@ -47,7 +47,8 @@ class EMOHeadSpeed(io.ComfyNode):
                     "curve",
                     default="",
                     tooltip='For curve: "seconds:speed" points, such as 0:4, 2.5:20. Straight between them, '
-                    "held at the ends. Drawn over the sound below.",
+                    "held at the ends. Drawn over the sound below. The model takes the speeds of a clip "
+                    "(0.5 s) together, so faster changes than that are lost.",
                 ),
                 io.Float.Input(
                     "fps",

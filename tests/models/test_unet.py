@@ -157,6 +157,18 @@ def test_speed_reaches_every_pixel_alike():
     assert (x + block.speed_attention(x, speed) - expected).abs().max() < 1e-5
 
 
+def test_the_order_of_speeds_within_a_clip_does_not_count():
+    block = TemporalBlock(16, UNetConfig(heads=2, speed_dim=8))
+    randomise(block)
+    x, tokens = torch.randn(6, 5, 16), torch.randn(1, 5, 8)
+    given, shuffled, other = (
+        block.speed_attention(x, block.attn_speed.keys_values(each))
+        for each in (tokens, tokens[:, [3, 0, 4, 2, 1]], tokens.clone().fill_(1.0))
+    )
+    assert (given - shuffled).abs().max() < 1e-5
+    assert (given - other).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("positions", [False, True])
 def test_reference_keys_broadcast_over_the_frames_of_a_clip(positions):
     config = UNetConfig(heads=2, norm_groups=8, reference_attention=True, reference_positions=positions)
