@@ -250,6 +250,17 @@ def test_identity_that_is_missing_or_not_read_is_said(render, caplog):
     assert "v-express reads no face embedding: identity is ignored" in caplog.text
 
 
+def test_a_warning_on_the_node_looks_like_one(pack, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    notices, shown = pack.module("nodes.managed.notices"), []
+    server = SimpleNamespace(send_progress_text=lambda text, node: shown.append((node, text)))
+    monkeypatch.setattr(notices.PromptServer, "instance", server, raising=False)
+    with notices.shown_on("7") as log:
+        log.info("read once")
+        log.warning("no face embedding")
+    assert shown[-1] == ("7", "read once\n⚠ no face embedding")
+
+
 @pytest.mark.parametrize("identity", [[0.0] * 511, torch.full((1, 512), torch.nan)])
 def test_another_face_embedding_is_refused(render, identity):
     with pytest.raises(ValueError, match="identity is a face embedding of 512 finite numbers"):
