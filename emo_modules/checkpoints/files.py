@@ -5,12 +5,14 @@ import hashlib
 import json
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..writing.partial import whole_file
 from .rename import first
 
 PIECE = r"(.+)-(\d{5})-of-(\d{5})"
@@ -24,7 +26,7 @@ def write_files(
     """Write `path`, or `<stem>-00001-of-0000N.safetensors` beside it when it would exceed `max_bytes`.
 
     Files appear whole or not at all; those of an earlier save of `path` in other pieces are removed. Raises
-    ValueError when one tensor alone exceeds `max_bytes`.
+    ValueError when one tensor alone exceeds `max_bytes`, WriteError when the disk is full or the like.
     """
     pieces = [tensors] if max_bytes is None else _split(tensors, metadata, max_bytes)
     paths = [path]
@@ -34,16 +36,11 @@ def write_files(
             path.with_name(f"{path.stem}-{k:05}-of-{len(pieces):05}.safetensors")
             for k in range(1, len(pieces) + 1)
         ]
-    unfinished = [p.with_name(p.name + ".tmp") for p in paths]
-    try:
+    with ExitStack() as all_or_none:
+        unfinished = [all_or_none.enter_context(whole_file(file)) for file in paths]
         for piece, file in zip(pieces, unfinished, strict=True):
             save_file(piece, file, metadata={"format": "pt"} | metadata)
             os.chmod(file, 0o644)
-        for file, final in zip(unfinished, paths, strict=True):
-            os.replace(file, final)
-    finally:
-        for file in unfinished:
-            file.unlink(missing_ok=True)
     for old in {path, *_pieces_beside(path)} - set(paths):
         old.unlink(missing_ok=True)
     return paths

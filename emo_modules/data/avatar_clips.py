@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from ..writing.partial import whole_file
 from .augment import augment, sung
 from .avatars import Expression, Pose, face_box, render
 from .identity import random_identity
@@ -116,9 +117,9 @@ def make_clip(seed: int, frames: int = 28, portraits: int = 3, size: int = 128) 
 def write_clip(seed: int, folder: Path, **options: int) -> None:
     path = folder / f"{seed:07d}.safetensors"
     if not path.exists():
-        partial_file = path.with_suffix(".partial")
-        save_file(asdict(make_clip(seed, **options)), partial_file)
-        partial_file.rename(path)
+        clip = asdict(make_clip(seed, **options))
+        with whole_file(path) as unfinished:
+            save_file(clip, unfinished)
 
 
 def prepare(folder: Path, seeds: range, workers: int = 2, **options: int) -> None:

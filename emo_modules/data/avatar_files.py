@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 
 from ..media.video import VideoWriter
+from ..writing.partial import whole_file, write_text
+from ..writing.pictures import save_picture
 from .avatar_clips import (
     FPS,
     HELD_OUT,
@@ -106,15 +108,16 @@ def write_avatar(folder: Path, seed: int, text: str, voice: str) -> Case:
     speech = synthesize(text, voice)
     case = _case(HELD_OUT + seed, voice, speech, sentence_frames(speech), np.random.default_rng(seed))
     folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(case.portrait).save(folder / "portrait.png")
-    soundfile.write(folder / "speech.wav", case.waveform, SAMPLE_RATE, subtype="PCM_16")
+    save_picture(folder / "portrait.png", Image.fromarray(case.portrait))
+    with whole_file(folder / "speech.wav") as partial:
+        soundfile.write(partial, case.waveform, SAMPLE_RATE, subtype="PCM_16", format="WAV")
     with VideoWriter(
         folder / "truth.mp4", SIZE, SIZE, FPS, torch.from_numpy(case.waveform), SAMPLE_RATE
     ) as video:
         for frame in case.truth():
             video.write(frame)
     description = {"fps": FPS, "seed": seed, "text": text, "voice": voice, "frames": _truth_rows(case)}
-    (folder / "truth.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / "truth.json", json.dumps(description, indent=1) + "\n")
     return case
 
 

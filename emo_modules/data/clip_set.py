@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..config import EMOConfig
+from ..writing.partial import whole_file
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class ClipSet:
         return len(self.latents)
 
     def save(self, path: Path) -> None:
-        save_file({name: value.contiguous() for name, value in asdict(self).items()}, path)
+        with whole_file(path) as partial:
+            save_file({name: value.contiguous() for name, value in asdict(self).items()}, partial)
 
     @classmethod
     def load(cls, path: Path) -> Self:

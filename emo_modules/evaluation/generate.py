@@ -19,6 +19,7 @@ from ..media.files import libav_name
 from ..media.video import VideoWriter
 from ..pipeline import Options, Pipeline, Prepared
 from ..sampling.decode import decode_frames
+from ..writing.partial import whole_file, write_text
 from .reader import Log
 
 CRF = 10  # H.264 must leave less of a trace than what is measured
@@ -72,7 +73,7 @@ def _same_settings(path: Path, settings: dict[str, object]) -> None:
         raise ValueError(
             f"{path.parent} holds videos made with {before}, now asked for {settings}: choose another --out"
         )
-    path.write_text(json.dumps(settings))
+    write_text(path, json.dumps(settings))
 
 
 def sound(sample: Sample) -> np.ndarray:
@@ -84,8 +85,11 @@ def sound(sample: Sample) -> np.ndarray:
 
 def write_true(sample: Sample, path: Path) -> None:
     """The stored video, its packets as they are, with the sound as AAC."""
-    partial = path.with_stem(path.stem + ".partial")
-    with av.open(io.BytesIO(sample.video)) as source, av.open(libav_name(partial), "w") as target:
+    with (
+        whole_file(path, playable=True) as partial,
+        av.open(io.BytesIO(sample.video)) as source,
+        av.open(libav_name(partial), "w") as target,
+    ):
         stream = source.streams.video[0]
         pictures = target.add_stream_from_template(stream)
         speech = target.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
@@ -96,7 +100,6 @@ def write_true(sample: Sample, path: Path) -> None:
         frame = av.AudioFrame.from_ndarray(sound(sample)[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
         target.mux([*speech.encode(frame), *speech.encode(None)])
-    partial.replace(path)
 
 
 def write_generated(sample: Sample, pipeline: Pipeline, sampling: Sampling, path: Path) -> None:

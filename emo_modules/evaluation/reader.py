@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..writing.partial import whole_file
+
 SIZE = 128  # side of the pictures it reads
 MOUTH_SIDE = 48  # px: the mouth is read from a crop at full resolution (a whole-frame reader saw much less)
 EMBEDDING = 64
@@ -104,7 +106,8 @@ def read_frames(reader: FaceReader, frames: np.ndarray, batch: int = 64) -> Read
 
 def save_reader(reader: FaceReader, path: Path = WEIGHTS) -> None:
     """Writes the weights as half precision safetensors."""
-    save_file({name: value.half().contiguous() for name, value in reader.state_dict().items()}, path)
+    with whole_file(path) as partial:
+        save_file({name: value.half().contiguous() for name, value in reader.state_dict().items()}, partial)
 
 
 def load_reader(path: Path = WEIGHTS) -> FaceReader:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..writing.partial import write_text
 from .figures import Figure, all_figures
 from .instruments import Instruments
 from .page import page
@@ -43,16 +44,14 @@ def write_report(report: Report, pairs: Sequence[Pair], out: Path) -> None:
     plots, videos = out / "plots", out / "videos"
     for folder in (out, plots, videos):
         folder.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(as_json(report), indent=1, allow_nan=False), encoding="utf-8")
+    write_text(out / "report.json", json.dumps(as_json(report), indent=1, allow_nan=False))
     drawn = all_plots(report.clips)
     for number, (_, svg) in enumerate(drawn.items(), 1):
-        (plots / f"{number}.svg").write_text(svg.replace("currentColor", "#555"), encoding="utf-8")
+        write_text(plots / f"{number}.svg", svg.replace("currentColor", "#555"))
     for pair in pairs[:SHOWN]:
         write_side_by_side(pair, videos)
     shown = [pair.name for pair in pairs[:SHOWN]]
-    (out / "report.html").write_text(
-        page(report.settings, report.figures, report.clips, drawn, shown), encoding="utf-8"
-    )
+    write_text(out / "report.html", page(report.settings, report.figures, report.clips, drawn, shown))
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ..media.audio import decode_audio
 from ..media.video import VideoWriter, soundtrack
+from ..writing.pictures import save_picture
 from .pairs import FPS, Pair, Video
 
 TALLEST = 512  # px
@@ -28,7 +29,7 @@ def write_side_by_side(pair: Pair, folder: Path) -> None:
             both = [_scaled(left, widths[0], height), gap, _scaled(right, widths[1], height)]
             writer.write(np.concatenate(both, 1))
             if k in (0, POSTER):
-                Image.fromarray(np.concatenate(both, 1)).save(path.with_suffix(".jpg"), quality=88)
+                save_picture(path.with_suffix(".jpg"), Image.fromarray(np.concatenate(both, 1)), quality=88)
 
 
 def _sound(pair: Pair) -> tuple[torch.Tensor | None, int | None]:

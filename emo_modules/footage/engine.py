@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -9,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..writing.errors import FULL_DISK
+from ..writing.partial import remove_partials, write_json
 from .clips import Drop, PrepareConfig, Source
 from .pack import finished, forget, load_part, pack, packing_has_begun
-from .prepare import FULL_DISK, Part, load_tools, part_record, source_size, write_part
-from .shards import INDEX, ShardWriter, write_json
+from .prepare import Part, load_tools, part_record, source_size, write_part
+from .shards import INDEX, ShardWriter
 from .sources import find_sources, split_of
 from .workers import run_tasks
 
@@ -78,8 +81,8 @@ def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str
                 forget(parts, path.stem)  # its file was taken away, perhaps because someone asked for it
     with _disk_errors(shards):
         summary = pack(shards, parts, _public(config), config.shard_size)
-    for leftover in parts.glob("*.partial"):
-        leftover.unlink()
+    for folder in (shards, parts):
+        remove_partials(folder)
     return summary
 
 
@@ -133,8 +136,8 @@ def _disk_errors(shards: Path) -> Iterator[None]:
             raise
         raise OSError(
             errno.ENOSPC,
-            f"the disk is full ({error.strerror}); what is finished is kept. Free space for {shards}, "
-            "then run the same command again: it goes on from there",
+            f"the disk is full ({os.strerror(error.errno)}); what is finished is kept. Free space for "
+            f"{shards}, then run the same command again: it goes on from there",
         ) from error
 
 

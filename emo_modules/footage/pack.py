@@ -1,12 +1,12 @@
 """Parts of single sources -> shards of equal size, the index and the list of drops; resumes anywhere."""
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..writing.partial import whole_file
 from .clips import FPS
 from .prepare import Part, part_record, part_tar
 from .shards import INDEX, ShardWriter, read_sample, scan_shard, write_index
@@ -74,11 +74,9 @@ def _write_shard(path: Path, pieces: list[tuple[str, list[str]]], parts_folder: 
 
 
 def _write_drops(path: Path, parts: list[Part]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         for part in parts:
             file.writelines(json.dumps(drop, sort_keys=True) + "\n" for drop in part.drops)
-    os.replace(partial, path)
 
 
 def summarize(parts: list[Part]) -> dict[str, Any]:

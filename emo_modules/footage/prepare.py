@@ -1,6 +1,5 @@
 """One source file through all stages: the unit of work of every engine, and its part file."""
 
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -12,16 +11,17 @@ import av
 import numpy as np
 
 from ..perception.faces import FaceAnalyzer, load_analyzer
+from ..writing.errors import FULL_DISK
+from ..writing.partial import write_json
 from . import stages
 from .clips import FPS, Clip, Drop, PrepareConfig, Source, run_stages
 from .encode import sample_of
 from .reading import Pictures, probe
-from .shards import Sample, ShardWriter, write_json
+from .shards import Sample, ShardWriter
 from .shots import SHOT_FINDERS, track_shots
 from .sound import SILENCE, level, read_sound
 from .sources import refused, split_of
 
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 # What reading a file of any kind may raise, and no more: another error is one of this program.
 UNUSABLE = (OSError, ValueError, av.FFmpegError, MemoryError, EOFError, OverflowError)
 

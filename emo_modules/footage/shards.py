@@ -18,6 +18,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..writing.errors import write_errors
+from ..writing.partial import create_partial, write_json
+
 VERSION = 1
 BLOCK = tarfile.BLOCKSIZE
 SPEED_BIN = 0.25  # degrees per second
@@ -59,26 +62,29 @@ class ShardWriter:
 
     def __init__(self, path: Path) -> None:
         self.path, self.size = path, 0
-        self._partial = path.with_name(path.name + ".partial")
 
     def __enter__(self) -> Self:
-        self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)
+        with write_errors(self.path):
+            self._partial = create_partial(self.path)
+            self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)
         return self
 
     def write(self, sample: Sample) -> None:
         for suffix, content in sample.members().items():
             info = tarfile.TarInfo(f"{sample.key}.{suffix}")
             info.size, info.mode = len(content), 0o644  # owner, group and time stay 0
-            self._tar.addfile(info, io.BytesIO(content))
+            with write_errors(self.path):
+                self._tar.addfile(info, io.BytesIO(content))
             self.size += BLOCK + -(-len(content) // BLOCK) * BLOCK
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._tar.close()
-            if kind is None:
-                os.replace(self._partial, self.path)
+            with write_errors(self.path):
+                self._tar.__exit__(kind, error, trace)
+                if kind is None:
+                    os.replace(self._partial, self.path)
         finally:
             self._partial.unlink(missing_ok=True)
 
@@ -139,13 +145,6 @@ def scan_shard(path: Path) -> list[ClipEntry]:
         )
         for key, files in places.items()
     ]  # fmt: skip
-
-
-def write_json(path: Path, content: Any) -> None:
-    """A file that is either there whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
-    os.replace(partial, path)
 
 
 def index_path(shard: Path) -> Path:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..media.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
+from ..writing.partial import whole_file
 from .track import FaceTrack, largest
 
 WEIGHTS = Path(__file__).with_name("avatar_tracker.safetensors")
@@ -161,7 +162,8 @@ def save_tracker(tracker: AvatarTracker, path: Path = WEIGHTS) -> None:
     """Writes the weights of both networks as half precision safetensors."""
     tensors = {f"finder.{name}": value for name, value in tracker.finder.state_dict().items()}
     tensors |= {f"reader.{name}": value for name, value in tracker.reader.state_dict().items()}
-    save_file({name: value.half().contiguous() for name, value in tensors.items()}, path)
+    with whole_file(path) as unfinished:
+        save_file({name: value.half().contiguous() for name, value in tensors.items()}, unfinished)
 
 
 def load_tracker(path: Path = WEIGHTS) -> AvatarTracker:

@@ -14,6 +14,7 @@ from ..data.avatar_clips import FEATURE_RATE, AvatarClip
 from ..data.speech import PHONEMES
 from ..media.audio import SAMPLE_RATE
 from ..media.audio_features import AudioEncoder
+from ..writing.partial import whole_file
 
 
 def labels_at_features(encoder: AudioEncoder, phonemes: Tensor, features: int, start: int = 0) -> Tensor:
@@ -90,5 +91,6 @@ def train_audio_encoder(
     accuracy = phoneme_accuracy(encoder, head, held_out)
     log(f"audio encoder done: {step} steps, accuracy {accuracy:.3f} on unseen voices")
     weights = {name: value.contiguous() for name, value in encoder.state_dict().items()}
-    save_file(weights, folder / "audio_encoder.safetensors")
+    with whole_file(folder / "audio_encoder.safetensors") as partial:
+        save_file(weights, partial)
     return encoder

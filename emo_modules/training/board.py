@@ -11,13 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..writing.partial import write_text
+
 
 def keep_until(log: Path, step: int) -> None:
     """Drop the lines of a JSON-lines log behind `step`: a run that was killed makes these steps again."""
     if log.exists():
         lines = log.read_text().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        log.write_text("".join(whole))
+        write_text(log, "".join(whole))
 
 
 def peak_memory(device: torch.device) -> int:

@@ -1,7 +1,6 @@
 """One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,10 +15,12 @@ from torch import Tensor, nn
 from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from ..models.emo import EMO
 from ..schedule import TRAIN_STEPS, alphas_cumprod
+from ..writing.partial import whole_file
 from .board import Board, keep_until, peak_memory
 from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
 from .sources import Drawn, Source, microbatch_generator
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
+from .state import find_state, new_state, replace_state
 
 Sheet = Callable[[EMO, Path], Tensor]
 
@@ -136,9 +137,8 @@ class Trainer:
         """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it
         is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        saved = [path for end in ("", ".previous") if (path := self.folder / f"state{end}").exists()]
-        if saved:
-            self.accelerator.load_state(str(saved[0]))
+        if (saved := find_state(self.folder)) is not None:
+            self.accelerator.load_state(str(saved))
             if self.ema is not None:
                 self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
         if self.accelerator.is_main_process:
@@ -215,16 +215,15 @@ class Trainer:
                 self.board.figures(line)
 
     def save(self) -> None:
-        """State, samples and averaged weights; a kill while saving leaves the previous ones usable."""
-        state, partial, previous = (self.folder / f"state{end}" for end in ("", ".partial", ".previous"))
-        self.accelerator.save_state(str(partial))
+        """State, samples and averaged weights; a kill while saving leaves the previous ones usable.
+
+        Raises WriteError, as when the disk is full.
+        """
+        with new_state(self.folder) as partial:
+            self.accelerator.save_state(str(partial))
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            shutil.rmtree(previous, ignore_errors=True)
-            if state.exists():
-                state.rename(previous)
-            partial.rename(state)
-            shutil.rmtree(previous, ignore_errors=True)
+            replace_state(self.folder)
             if self.sheet is not None:
                 self.draw(self.sheet)
             self.save_weights()
@@ -237,8 +236,8 @@ class Trainer:
             averaged = zip(self.named, self.ema.shadow_params, strict=True)
             weights |= {name: value for (name, _), value in averaged}
         weights = {name: value.contiguous().cpu() for name, value in weights.items()}
-        save_file(weights, self.folder / "ema.partial")
-        (self.folder / "ema.partial").rename(self.folder / "ema.safetensors")
+        with whole_file(self.folder / "ema.safetensors") as partial:
+            save_file(weights, partial)
 
     def draw(self, sheet: Sheet) -> None:
         with self.averaged():

@@ -12,6 +12,7 @@ from ..data.clip_set import Batch, Sampling
 from ..models.emo import EMO
 from ..sampling.noise import clip_noise
 from ..sampling.solver import Solver
+from ..writing.pictures import save_picture
 
 
 def everything(config: EMOConfig, rows: int) -> Sampling:
@@ -59,7 +60,7 @@ def write_sample_sheet(
     decoded = [vae.decode(line.to(home)) for line in torch.cat([portraits, lines], dim=1)]
     pictures = to_bytes(torch.stack(decoded))
     grid = torch.cat([pictures[:, :1], pictures[:, 1::2]], dim=1)
-    Image.fromarray(grid.transpose(1, 2).flatten(2, 3).flatten(0, 1).numpy()).save(path)
+    save_picture(path, Image.fromarray(grid.transpose(1, 2).flatten(2, 3).flatten(0, 1).numpy()))
     return side_by_side(pictures[:, 1:])
 
 

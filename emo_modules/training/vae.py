@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data.avatar_clips import AvatarClip
 from ..models.patch_vae import PatchVAE
+from ..writing.partial import whole_file
 
 LATENT_NOISE = 0.03  # latents are decoded under a little noise, as the diffusion model will hand them over
 
@@ -89,9 +90,8 @@ def train_vae(
 
 
 def save(vae: PatchVAE, folder: Path) -> None:
-    save_file(
-        {name: value.contiguous() for name, value in vae.state_dict().items()}, folder / "vae.safetensors"
-    )
+    with whole_file(folder / "vae.safetensors") as partial:
+        save_file({name: value.contiguous() for name, value in vae.state_dict().items()}, partial)
 
 
 def to_vae_frames(clips: Iterable[AvatarClip], clip_limit: int = 560) -> Tensor:

@@ -1,9 +1,13 @@
 """What went wrong with writing, in one sentence with its remedy."""
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 REMEDIES = {
@@ -35,6 +39,11 @@ def write_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise write_error(path, error) from error
+    except SafetensorError as error:
+        if (found := re.search(r"\(os error (\d+)\)", str(error))) is None:
+            raise
+        number = int(found[1])
+        raise write_error(path, OSError(number, os.strerror(number))) from error
 
 
 def write_error(path: Path, error: OSError) -> WriteError:

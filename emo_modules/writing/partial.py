@@ -23,7 +23,7 @@ ABANDONED = 3600  # seconds without a write, after which no process can still be
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, playable: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes `path` when the block ends well and vanishes when it does not.
 
     Raises OSError that names `path` and says what to do.
@@ -32,7 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         for old in leftovers(path):
             if time.time() - old.stat().st_mtime > ABANDONED:
                 old.unlink(missing_ok=True)
-        partial = create_partial(path)
+        partial = create_partial(path, playable=playable)
         try:
             yield partial
             os.replace(partial, path)
@@ -45,9 +45,8 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, content: Any, indent: int | None = None, *, sort_keys: bool = False) -> None:
-    """Raises ValueError for numbers that JSON does not have, and as `whole_file`."""
-    write_text(path, json.dumps(content, indent=indent, sort_keys=sort_keys, allow_nan=False))
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    write_text(path, json.dumps(content, indent=indent, sort_keys=True))
 
 
 def create_partial(path: Path, *, playable: bool = False) -> Path:

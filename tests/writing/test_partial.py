@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+from safetensors import SafetensorError
 
 from emo_modules.writing.errors import WriteError
 from emo_modules.writing.partial import (
@@ -72,12 +73,12 @@ def test_errors_are_named_once(tmp_path):
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
 
-def test_json_is_json_or_an_error_without_a_trace(tmp_path):
-    write_json(tmp_path / "a.json", {"b": [1, 2]}, sort_keys=True)
-    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2]}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "a.json", [float("nan")])
+def test_json_that_cannot_be_written_leaves_the_old_file_and_no_trace(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, 2]})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "a.json", [object()])
     assert names(tmp_path) == ["a.json"]
+    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2]}
 
 
 def test_partials_of_killed_runs_go_when_nobody_can_be_at_them_any_more(tmp_path):
@@ -134,3 +135,11 @@ def test_a_file_of_another_writer_is_never_replaced(tmp_path):
     assert publish_text("three", before) == "v-2.mp4"
     assert publish_text("four", None) == "v-3.mp4"
     assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["three", "four", "two"]
+
+
+def test_safetensors_on_a_full_disk_are_an_error_like_any_other(tmp_path):
+    with pytest.raises(WriteError, match="no space left on device: free"), whole_file(tmp_path / "model"):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    with pytest.raises(SafetensorError, match="InvalidHeader"), whole_file(tmp_path / "model"):
+        raise SafetensorError("InvalidHeader")  # nothing that the disk did
+    assert names(tmp_path) == []
