@@ -41,7 +41,7 @@ SETS = {
     "v_express": {"denoising_unet", "motion_module", "reference_net", "audio_projection", "v_kps_guider"},
 }
 # In ComfyUI's own requirements.txt since 0.3.64.
-WITH_COMFYUI = {"av", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
+WITH_COMFYUI = {"av", "filelock", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
 IMPORT = re.compile(r"""^(?:import\b[^"';]*|export\b[^"';=]*\bfrom\s*|.*\bimport\()["']([^"']+)["']""", re.M)
 TEMPLATE_FOLDERS = ("example_workflows", "example", "examples", "workflow", "workflows")
 FOR_DEVELOPERS = (".", "assets/", "benchmarks/", "configs/", "docs/", "output/", "runs/", "slurm/", "tests/")

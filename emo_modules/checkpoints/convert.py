@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..models.emo import EMO
+from ..writing.place import check_file_place
 from .encoders import load_audio_encoder, load_vae
 from .families import Family
 from .reading import read_header
@@ -23,10 +24,10 @@ def convert(
     """Write `output` with the family's configuration and licence; floating-point tensors become `dtype`, or
     stay as released.
 
-    Raises ValueError naming the file when a key is missing, left over or of another shape.
+    Raises ValueError naming the file when a key is missing, left over or of another shape, ValueError or
+    WriteError when `output` cannot be written.
     """
-    if output.suffix != ".safetensors":
-        raise ValueError(f"{output}: a converted file is a .safetensors file; name it so")
+    check_file_place(output, (".safetensors",))
     if weights.suffix == ".safetensors" and CONFIG in read_header(weights, EXPECTED)[0]:
         raise ValueError(f"{weights}: is a converted file already; use it as it is")
     family, tensors = read_released(weights)
@@ -38,6 +39,5 @@ def convert(
         parts["vae"] = load_vae(vae, family.config, "cpu", None)
     if audio_encoder:
         parts["audio_encoder"] = load_audio_encoder(audio_encoder, family.config, "cpu")
-    output.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(output, family.config, parts, family.notes, dtype)
     return family

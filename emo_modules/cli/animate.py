@@ -12,9 +12,12 @@ from tqdm import tqdm
 from ..media.audio import check_audio, decode_audio
 from ..media.face import Box
 from ..media.image import load_image
-from ..media.video import VideoWriter, soundtrack
+from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress
 from ..schedule import SOLVERS
+from ..writing.errors import write_errors
+from ..writing.pictures import SUFFIXES as PICTURES
+from ..writing.place import check_file_place
 from .precision import DTYPES, default_precision, warn_of_emulation
 from .sheet import write_sheet
 
@@ -74,6 +77,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    check_file_place(options.output, SUFFIXES)  # before minutes or hours are spent
+    if options.sheet:
+        check_file_place(options.sheet, PICTURES)
     waveform, sample_rate = decode_audio(options.audio)
     check_audio(waveform)  # before the model is loaded
     portrait = load_image(options.portrait)
@@ -105,11 +111,11 @@ def run(options: argparse.Namespace) -> None:
     )
     with tqdm(desc="denoising", unit="step") as bar:
         animation = pipeline.animate(portrait, waveform, sample_rate, settings, progress_on(bar))
-        kept = write_video(animation, options.output)
+        written, kept = write_video(animation, options.output)
     if options.sheet:
         write_sheet(options.sheet, animation.prepared.picture.permute(1, 2, 0), kept, animation.audio)
     print(
-        f"{options.output}: {animation.count} frames at {animation.fps:g} per second, "
+        f"{written}: {animation.count} frames at {animation.fps:g} per second, "
         f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
     )
 
@@ -130,9 +136,10 @@ def progress_on(bar: tqdm) -> Callable[[Progress], None]:
     return show
 
 
-def write_video(animation: Animation, path: Path, keep: int = 10) -> Tensor:
-    """Write frames as they are decoded; returns `keep` of them (keep, H, W, 3), evenly spaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_video(animation: Animation, path: Path, keep: int = 10) -> tuple[Path, Tensor]:
+    """Write frames as they are decoded; returns where, and `keep` of them (keep, H, W, 3), evenly spaced."""
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     crop, kept, index = animation.prepared.crop, [], 0
     wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
     sound = soundtrack(animation.audio, animation.sample_rate, animation.count, animation.fps)
@@ -142,4 +149,4 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> Tensor:
                 writer.write(frame)
                 kept += [frame] if index in wanted else []
                 index += 1
-    return torch.stack(kept)
+    return writer.path, torch.stack(kept)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..data.avatar_files import write_avatar
 from ..data.speech import VOICES
+from ..writing.folder import folder_in_use
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,5 +16,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    write_avatar(options.out, options.seed, options.text, options.voice)
+    with folder_in_use(options.out, "avatar"):
+        write_avatar(options.out, options.seed, options.text, options.voice)
     print(f"{options.out}: portrait.png, speech.wav, truth.mp4, truth.json")

@@ -20,6 +20,9 @@ from ..media.face import Box
 from ..pipeline import DEMO_CHECKPOINT, Options, Pipeline
 from ..sampling.decode import decode_frames
 from ..schedule import SOLVERS
+from ..writing.folder import folder_in_use
+from ..writing.partial import write_text
+from ..writing.place import check_file_place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -69,10 +72,16 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _videos(options: argparse.Namespace) -> None:
-    _report(options, options.generated, options.true)
+    with folder_in_use(options.out, "evaluate videos"):
+        _report(options, options.generated, options.true)
 
 
 def _shards(options: argparse.Namespace) -> None:
+    with folder_in_use(options.out, "evaluate shards"):
+        _generate_and_report(options)
+
+
+def _generate_and_report(options: argparse.Namespace) -> None:
     from ..evaluation.generate import Sampling, generate_clips
 
     sampling = Sampling(options.steps, options.cfg, options.seed)
@@ -110,13 +119,13 @@ def _report(options: argparse.Namespace, generated: Path, true: Path, **settings
 
 
 def _avatars(options: argparse.Namespace) -> None:
+    check_file_place(options.json, (".json",))
     start = time.monotonic()
     pipeline = Pipeline.load(options.checkpoint)
     settings = {"steps": options.steps, "cfg": options.cfg, "solver": options.solver}
     report = evaluate_avatars(subject(pipeline, settings), load_reader(), options.seed, options.clips, print)
     report["settings"] = settings | {"minutes": round((time.monotonic() - start) / 60, 1)}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=1))
+    write_text(options.json, json.dumps(report, indent=1))
     print(json.dumps({name: value for name, value in report.items() if name != "per_clip"}, indent=1))
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ..footage.contact_sheet import contact_sheet
 from ..footage.shards import read_samples
+from ..writing.pictures import SUFFIXES, save_picture
+from ..writing.place import check_file_place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +18,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    check_file_place(options.output, SUFFIXES)
     samples = islice(read_samples(options.shard), options.first, options.first + options.clips)
     sheet = contact_sheet(samples)
-    sheet.save(options.output)
+    save_picture(options.output, sheet)
     print(f"{options.output}: {sheet.width}x{sheet.height}")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..data.avatar_clips import prepare
+from ..writing.folder import folder_in_use
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,5 +14,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    prepare(options.out, range(options.clips), options.workers)
+    with folder_in_use(options.out, "prepare-demo-data"):
+        prepare(options.out, range(options.clips), options.workers)
     print(f"{options.out}: {options.clips} clips")

@@ -8,6 +8,7 @@ from typing import Any
 from ..footage.clips import PrepareConfig
 from ..footage.engine import Engine, pack_footage, prepare_footage
 from ..footage.shots import SHOT_FINDERS
+from ..writing.folder import folder_in_use
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +59,14 @@ def run(options: argparse.Namespace) -> None:
         test_share=options.test_share,
         shard_size=round(options.shard_mb * 1e6),
     )
-    if options.pack:
-        _tell(pack_footage(options.footage, options.shards, config), options.shards)
-        return
     share = _share(options.part) if options.part else None
     engine = Engine(options.engine, options.workers)
-    summary = prepare_footage(options.footage, options.shards, config, engine, share)
+    run = f"prepare --part {options.part}" if share else "prepare"
+    with folder_in_use(options.shards, run, "-of-".join(map(str, share)) if share else None):
+        if options.pack:
+            summary = pack_footage(options.footage, options.shards, config)
+        else:
+            summary = prepare_footage(options.footage, options.shards, config, engine, share)
     if summary:
         _tell(summary, options.shards)
 

@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..writing.pictures import save_picture
+
 GAP, WAVE_HEIGHT, INK, PAPER = 6, 72, (52, 84, 140), (250, 250, 252)
 
 
@@ -28,8 +30,7 @@ def write_sheet(path: Path, portrait: Tensor, frames: Tensor, audio: Tensor) -> 
             to_image(frame), (left + (k % columns) * (width + GAP), GAP + (k // columns) * (height + GAP))
         )
     draw_waveform(sheet, audio.reshape(-1, audio.shape[-1]).mean(0).numpy(), left, 2 * (height + GAP) + GAP)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    save_picture(path, sheet)
 
 
 def draw_waveform(sheet: Image.Image, samples: np.ndarray, left: int, top: int) -> None:

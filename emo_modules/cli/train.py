@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..training.shard_source import ShardSource
 from ..training.sources import ClipSource, Source
 from ..training.stages import PAPER_STAGES
 from ..training.start import Start, starting_model
+from ..writing.folder import folder_in_use
 
 SHOWN = 4  # clips on a sample sheet
 OVERRIDES = (
@@ -70,25 +72,38 @@ def run(options: argparse.Namespace) -> None:
     state = PartialState(cpu=not torch.cuda.is_available())
     values = given_values(options)
     index = ShardIndex.load(options.shards) if options.shards else None
+    # all processes write there, for one run
+    with folder_in_use(options.out, "train") if state.is_main_process else nullcontext():
+        train_stage(options, values, index, state.device, state.is_main_process)
+    state.destroy_process_group()
+
+
+def train_stage(
+    options: argparse.Namespace,
+    values: dict[str, Any],
+    index: ShardIndex | None,
+    device: torch.device,
+    main: bool,
+) -> None:
+    """Trains; the main process writes the checkpoint."""
     fitted = index is not None and values.get("stage") == "speed" and not options.keep_speed_buckets
     start = Start(options.checkpoint, options.sd15, options.animatediff, options.relative, options.size)
     model, loaded, notes = starting_model(start, values.get("seed", 0), index.speeds if fitted else None)
     config = build_config(values, model.config)
     frozen = frozen_parts(model.config, loaded, options)
     for part in frozen.values():
-        part.to(state.device).requires_grad_(False).eval()
+        part.to(device).requires_grad_(False).eval()
     source = open_source(config, model.config, frozen, index, options)
-    show = state.is_main_process and config.table.clips and "vae" in frozen
+    show = main and config.table.clips and "vae" in frozen
     sheet = sheet_of(config, model.config, frozen, options) if show else None
-    board = Board(options.out) if state.is_main_process else None
+    board = Board(options.out) if main else None
     model = model.to(memory_format=torch.channels_last)
     progress = Trainer(model, source, config, options.out, sheet=sheet, board=board).run()
-    if state.is_main_process:
+    if main:
         load_parameters(model, options.out / "ema.safetensors")
         written = options.out / "checkpoint.safetensors"
         save_checkpoint(written, model.config, dict(model.named_children()) | frozen, notes)
         print(f"{written}: stage {config.stage}, step {progress.step} of {config.steps}")
-    state.destroy_process_group()
 
 
 def given_values(options: argparse.Namespace) -> dict[str, Any]:

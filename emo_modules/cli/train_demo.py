@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..training.demo import DemoRecipe, make_demo
+from ..writing.folder import folder_in_use
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,5 +14,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    for path in make_demo(options.out, DemoRecipe()):
-        print(path)
+    with folder_in_use(options.out, "train-demo"):
+        for path in make_demo(options.out, DemoRecipe()):
+            print(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..evaluation.reader import save_reader
 from ..evaluation.reader_training import check_reader, train_reader
+from ..writing.place import check_file_place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    check_file_place(options.out, (".safetensors",))
     reader = train_reader(options.seed, options.steps)
     save_reader(reader, options.out)
     print(f"{options.out}: {check_reader(reader)}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..perception.syncnet import save_syncnet
 from ..training.syncnet import PEOPLE, Pool, check_syncnet, train_syncnet
+from ..writing.place import check_file_place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    check_file_place(options.out, (".safetensors",))
     pool = Pool.draw(range(PEOPLE, PEOPLE + options.clips), options.workers)
     net = train_syncnet(pool, options.seed, options.steps)
     notes = {"trained_on": f"{options.clips} drawn avatars, {options.steps} steps, seed {options.seed}"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..perception.avatar_tracker import save_tracker
 from ..training.avatar_tracker import check_tracker, train_tracker
+from ..writing.place import check_file_place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    check_file_place(options.out, (".safetensors",))
     tracker = train_tracker(options.seed, options.people, steps=options.steps)
     save_tracker(tracker, options.out)
     print(f"{options.out}: {check_tracker(tracker)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from ..writing.partial import whole_file
+from ..writing.partial import remove_partials, whole_file
 from .augment import augment, sung
 from .avatars import Expression, Pose, face_box, render
 from .identity import random_identity
@@ -125,6 +125,7 @@ def write_clip(seed: int, folder: Path, **options: int) -> None:
 def prepare(folder: Path, seeds: range, workers: int = 2, **options: int) -> None:
     """Draw and speak the clips of `seeds` into `folder`; clips already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
+    remove_partials(folder)
     with ProcessPoolExecutor(workers) as pool:
         for _ in pool.map(partial(write_clip, folder=folder, **options), seeds, chunksize=4):
             pass

@@ -19,7 +19,7 @@ from ..media.files import libav_name
 from ..media.video import VideoWriter
 from ..pipeline import Options, Pipeline, Prepared
 from ..sampling.decode import decode_frames
-from ..writing.partial import whole_file, write_text
+from ..writing.partial import remove_partials, whole_file, write_text
 from .reader import Log
 
 CRF = 10  # H.264 must leave less of a trace than what is measured
@@ -52,6 +52,8 @@ def generate_clips(
     made, true = out / "generated", out / "true"
     made.mkdir(parents=True, exist_ok=True)
     true.mkdir(exist_ok=True)
+    for folder in (made, true):
+        remove_partials(folder)
     _same_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(sampling))
     index = ShardIndex.load(shards, "test")
     heard = [entry for entry in index.entries if entry.sound]

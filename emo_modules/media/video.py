@@ -155,10 +155,12 @@ class VideoWriter:
                     self._write_sound()
                 self._close()
                 with indexed(self._partial, self._metadata) as whole:
-                    self.path = publish(whole, self.path, self._before)
+                    asked, self.path = self.path, publish(whole, self.path, self._before)
         except WriteError:
             self._rescue()
             raise
+        if self._replace and self.path != asked:
+            _log.warning("another run wrote %s in the meantime: this video is %s", asked, self.path)
 
     def _rescue(self) -> None:
         """Gives what was written before an error a name of its own, if it can be played."""

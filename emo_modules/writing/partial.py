@@ -26,9 +26,10 @@ ABANDONED = 3600  # seconds without a write, after which no process can still be
 def whole_file(path: Path, *, playable: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes `path` when the block ends well and vanishes when it does not.
 
-    Raises OSError that names `path` and says what to do.
+    Its folder is made when it is missing. Raises WriteError.
     """
     with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         for old in leftovers(path):
             if time.time() - old.stat().st_mtime > ABANDONED:
                 old.unlink(missing_ok=True)

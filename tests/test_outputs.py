@@ -1,0 +1,140 @@
+"""Where commands write is tried before anything is loaded, and no work is lost to another run."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from emo_modules.cli import animate as command
+from emo_modules.cli import main
+from emo_modules.media.video import read_video
+from emo_modules.writing.folder import folder_in_use
+
+ROOT = Path(__file__).parents[1]
+BOX = ("--box", "20", "16", "50", "52")
+
+# command line of each, with OUT where its output goes; the inputs do not exist
+FILES = {
+    "animate": (["animate", "no.png", "no.wav", "-o", "OUT"], ".mp4"),
+    "animate --sheet": (["animate", "no.png", "no.wav", "-o", "v.mp4", "--sheet", "OUT"], ".png"),
+    "convert": (["convert", "no.pth", "OUT"], ".safetensors"),
+    "evaluate avatars": (["evaluate", "avatars", "--json", "OUT"], ".json"),
+    "inspect": (["inspect", "no.tar", "-o", "OUT"], ".png"),
+    "train-reader": (["train-reader", "--out", "OUT"], ".safetensors"),
+    "train-syncnet": (["train-syncnet", "--out", "OUT"], ".safetensors"),
+    "train-tracker": (["train-tracker", "--out", "OUT"], ".safetensors"),
+}
+FOLDERS = {
+    "avatar": ["avatar", "--seed", "1", "--text", "Hi", "--out", "OUT"],
+    "evaluate shards": ["evaluate", "shards", "no", "--out", "OUT"],
+    "evaluate videos": ["evaluate", "videos", "no", "no", "--out", "OUT"],
+    "prepare": ["prepare", "no", "OUT"],
+    "prepare --part": ["prepare", "no", "OUT", "--part", "0/2"],
+    "prepare --pack": ["prepare", "no", "OUT", "--pack"],
+    "prepare-demo-data": ["prepare-demo-data", "--out", "OUT"],
+    "train": ["train", "--stage", "image", "--clips", "no", "--out", "OUT"],
+    "train-demo": ["train-demo", "--out", "OUT"],
+}
+
+
+@pytest.fixture
+def errors(tmp_path, monkeypatch, capsys):
+    """What a command says when it ends with status 1."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(arguments: list[str], out: Path) -> str:
+        assert main([str(out) if part == "OUT" else part for part in arguments]) == 1
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_cannot_be_is_refused_first(errors, tmp_path, name):
+    arguments, suffix = FILES[name]
+    (tmp_path / "file").write_text("")
+    (tmp_path / f"folder{suffix}").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for out, message in (
+        (f"folder{suffix}", "is a folder: give the name of a file in it"),
+        (f"file/x{suffix}", "a part of the way to it is a file"),
+        ("n" * 260 + suffix, "file name too long: give a shorter name"),
+        (f"no/{'n' * 260}{suffix}", "file name too long: give a shorter name"),
+        ("x.doc", f"should end in {suffix}"),
+        ("x", f"got no suffix: name it x{suffix}"),
+    ):
+        assert message in errors(arguments, tmp_path / out)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_cannot_be_or_is_in_use_is_refused_first(errors, tmp_path, name):
+    (tmp_path / "file").write_text("")
+    assert "a part of the way to it is a file" in errors(FOLDERS[name], tmp_path / "file")
+    with folder_in_use(tmp_path / "run", "another run"):
+        said = errors(FOLDERS[name], tmp_path / "run")
+    assert f"{tmp_path / 'run'} is in use by another run, process " in said
+
+
+def test_every_command_is_among_them():
+    commands = importlib.import_module("emo_modules.cli").COMMANDS
+    assert {name.split()[0] for name in FILES | FOLDERS} == set(commands)
+
+
+def test_shares_of_one_preparation_run_beside_each_other(errors, tmp_path):
+    with folder_in_use(tmp_path / "run", "prepare --part 1/2", "1-of-2"):
+        assert "is in use by prepare --part 1/2" in errors(FOLDERS["prepare"], tmp_path / "run")
+        assert "in use" not in errors(FOLDERS["prepare --part"], tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["VIDEO.MP4", "talk 12:30.Mov", "new/folder/v.mp4"])
+def test_names_as_cameras_and_windows_write_them(animate, tmp_path, picture_file, sound_file, name, capsys):
+    status, _, errors = animate(picture_file, sound_file(), *BOX, "-o", tmp_path / "out" / name)
+    assert (status, (tmp_path / "out" / name).exists()) == (0, True), errors
+
+
+def test_two_processes_with_one_output_both_keep_their_video(
+    tmp_path, picture_file, sound_file, tiny_checkpoint
+):
+    output = tmp_path / "out" / "video.mp4"
+    given = [picture_file, sound_file(0.4), "-o", output, "--checkpoint", tiny_checkpoint, *BOX]
+    command = [sys.executable, "-m", "emo_modules", "animate", *map(str, given)]
+    both = [
+        subprocess.Popen(
+            [*command, "--seed", seed], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for seed in ("1", "2")
+    ]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    written = {Path(out.split(": ")[0]).name for out, _ in said}
+    assert written == {path.name for path in output.parent.iterdir()}
+    if len(written) == 2:  # they met: one had not ended when the other began
+        assert written == {"video.mp4", "video-2.mp4"}
+        assert sum("another run wrote" in errors for _, errors in said) == 1
+    assert all(len(read_video(path)[0]) == 10 for path in output.parent.iterdir())
+
+
+def test_an_error_in_the_middle_keeps_what_was_rendered(
+    animate, picture_file, sound_file, tiny_pipeline, monkeypatch, caplog
+):
+    decode, calls = tiny_pipeline.vae.decode, []
+
+    def break_down(latents: torch.Tensor) -> torch.Tensor:
+        calls.append(len(latents))
+        if len(calls) == 2:
+            raise ValueError("the model answered NaN")
+        return decode(latents)
+
+    monkeypatch.setattr(tiny_pipeline.vae, "decode", break_down)
+    monkeypatch.setattr(command.Pipeline, "load", lambda *given: tiny_pipeline)
+    status, output, errors = animate(picture_file, sound_file(0.4), *BOX)
+    assert status == 1
+    assert "error: the model answered NaN" in errors
+    kept = output.with_name("video.part.mp4")
+    assert list(output.parent.iterdir()) == [kept]
+    assert len(read_video(kept)[0]) == calls[0]
+    assert f"before the error are kept in {kept}" in caplog.text
