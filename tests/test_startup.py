@@ -1,11 +1,24 @@
-"""Start-up stays short: the model can be imported without the slow libraries."""
+"""Start-up stays short: commands and nodes can be imported, and sound read, without the slow libraries."""
 
+import ast
 import subprocess
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
-SLOW = {"diffusers", "transformers", "librosa", "accelerate", "skimage"}
+SLOW = {"diffusers", "transformers", "librosa", "numba", "sklearn", "scipy", "accelerate", "skimage", "cv2"}
+READ_A_RECORDING = """
+import torch
+from emo_modules.media.audio import decode_audio, to_mono_16k
+from emo_modules.media.video import soundtrack
+waveform, rate = decode_audio("samples/speech.wav")
+to_mono_16k(waveform, rate)
+to_mono_16k(torch.zeros(2, 4410), 44100)
+soundtrack(torch.zeros(2, 4410), 22255, 5, 25)
+"""
 
 
 def loaded_by(statement: str, candidates: set[str]) -> set[str]:
@@ -15,9 +28,52 @@ def loaded_by(statement: str, candidates: set[str]) -> set[str]:
     return candidates & set(done.stdout.split())
 
 
+def imported_with(module: str) -> set[str]:
+    """Libraries that a module of the pack imports as it is imported itself, its own modules' included."""
+    libraries, seen, waiting = set(), set(), [module]
+    while waiting:
+        name = waiting.pop()
+        path = ROOT.joinpath(*name.split("."))
+        package, file = (name, path / "__init__.py") if path.is_dir() else (name.rpartition(".")[0], path)
+        file = file.with_suffix(".py")
+        if name in seen or not file.is_file():
+            continue
+        seen.add(name)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import):
+                libraries |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                libraries.add(node.module.split(".")[0])
+            elif isinstance(node, ast.ImportFrom):
+                base = resolve_name("." * node.level + (node.module or ""), f"pack.{package}")
+                waiting += [f"{base}.{alias.name}".removeprefix("pack.") for alias in node.names]
+                waiting.append(base.removeprefix("pack."))
+    return libraries
+
+
 def test_the_model_imports_no_slow_library() -> None:
     assert loaded_by("import emo_modules.config, emo_modules.models.emo", SLOW | {"torch"}) == {"torch"}
 
 
+def test_the_command_line_imports_nothing_to_list_its_commands() -> None:
+    assert loaded_by("import emo_modules.cli", SLOW | {"torch", "numpy", "av"}) == set()
+
+
+def test_animate_imports_no_slow_library() -> None:
+    assert loaded_by("import emo_modules.cli.animate", SLOW | {"torch"}) == {"torch"}
+
+
+def test_a_recording_is_read_and_resampled_without_a_slow_library() -> None:
+    assert loaded_by(READ_A_RECORDING, SLOW | {"soxr"}) == {"soxr"}
+
+
+@pytest.mark.parametrize("module", ["nodes", "emo_modules.cli.animate", "emo_modules.pipeline"])
+def test_no_module_on_the_way_imports_a_slow_library(module: str) -> None:
+    found = imported_with(module)
+    assert {"torch", "av"} <= found
+    assert found & SLOW == set()
+
+
 def test_loaded_modules_are_seen() -> None:
     assert loaded_by("import wave", {"wave", "sndhdr"}) == {"wave"}
+    assert {"comfy_api", "soxr"} <= imported_with("nodes"), "not all modules were followed"
