@@ -5,59 +5,52 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from .picture_file import open_picture, to_srgb, turned_upright
+
 MAX_SIDE = 4096
+RESIZABLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")  # others lose more when resized as they are
 
 _log = logging.getLogger(__name__)
 
 
 def load_image(path: str | Path) -> Tensor:
-    """Reads a picture as (H, W, 3) float32 in 0..1, upright, on white where transparent.
+    """Reads a picture as (H, W, 3) float32 in 0..1 of sRGB, upright, on white where transparent.
 
-    Pictures longer than 4096 px are made smaller. Every conversion is logged.
-    Raises FileNotFoundError, or ValueError that says what the file holds instead.
+    Pictures longer than 4096 px are made smaller, JPEGs that were cut short end in grey, of animations the
+    first picture is taken. Every conversion is logged. Raises FileNotFoundError, or ValueError that says what
+    the file holds instead, and what to do.
     """
     path = Path(path)
-    picture, notes = _rgb_picture(_open(path))
-    if max(picture.size) > MAX_SIDE:
-        notes.append(f"{picture.width}x{picture.height} made smaller to fit {MAX_SIDE} px")
-        picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    picture, notes = open_picture(path, MAX_SIDE)
+    picture, made = _rgb_picture(picture)
+    notes += made
     if notes:
         _log.warning("%s: %s", path.name, ", ".join(notes))
     return as_float_image(np.array(picture))
 
 
-def _open(path: Path) -> Image.Image:
-    size = path.stat().st_size
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    # Pillow's decoders answer damaged data with any of these.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        found = "a folder" if path.is_dir() else f"{size} bytes"
-        raise ValueError(f"{path} cannot be read as a picture, found {found}: {error}") from error
-
-
 def _rgb_picture(picture: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The picture in mode RGB, upright, and what had to be done to it."""
-    notes = []
-    upright = ImageOps.exif_transpose(picture)
-    if picture.getexif().get(0x0112, 1) != 1:
-        notes.append("turned upright as its EXIF says")
+    """The picture in mode RGB, upright and small enough, and what had to be done to it."""
+    upright, notes = turned_upright(picture)
+    if upright.mode in RESIZABLE:
+        upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    upright, made = to_srgb(upright)
+    notes += made
     if upright.has_transparency_data:
         notes.append("transparent, put on white")
         upright = upright.convert("RGBA")
-        white = Image.new("RGBA", upright.size, "white")
-        return Image.alpha_composite(white, upright).convert("RGB"), notes
-    if upright.mode.startswith(("I", "F")):
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    elif upright.mode.startswith(("I", "F")):
         notes.append(f"mode {upright.mode} scaled to 8 bits")
         upright = _to_8_bits(upright)
     elif upright.mode != "RGB":
         notes.append(f"mode {upright.mode} converted to RGB")
-    return upright.convert("RGB"), notes
+    upright = upright.convert("RGB")
+    upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    return upright, notes
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:

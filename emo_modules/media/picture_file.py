@@ -1,0 +1,155 @@
+"""Picture files opened with Pillow, and what stands in those that it cannot open."""
+
+import io
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+LARGEST = 178_956_970  # pixels; Pillow's own limit, which other programs in the process may have lifted
+END_OF_JPEG = b"\xff\xd9"
+JPEGS = ("JPEG", "MPO")
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SAVE = "save it as JPEG or PNG"
+# What people take for a portrait: where its mark stands, the mark, what it is, what to do.
+FOREIGN = (
+    (4, b"ftyphei", "HEIC, a phone's format", f"{SAVE}, or pip install pillow-heif"),
+    (4, b"ftyphev", "HEIC, a phone's format", f"{SAVE}, or pip install pillow-heif"),
+    (4, b"ftypmif1", "HEIF, a phone's format", f"{SAVE}, or pip install pillow-heif"),
+    (4, b"ftypavi", "AVIF", f"{SAVE}, or update Pillow"),
+    (4, b"ftypcrx", "a camera's raw file", SAVE),
+    (4, b"ftyp", "a film", "take one picture out of it"),
+    (0, b"\x1aE\xdf\xa3", "a film", "take one picture out of it"),
+    (0, b"\xff\x0a", "JPEG XL", SAVE),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL", SAVE),
+    (0, b"v/1\x01", "OpenEXR", SAVE),
+    (0, b"%PDF", "a PDF", "save its picture as JPEG or PNG"),
+    (0, b"RIFF????WAVE", "sound", "the portrait comes first, the sound second"),
+    (0, b"ID3", "sound", "the portrait comes first, the sound second"),
+    (0, b"OggS", "sound", "the portrait comes first, the sound second"),
+    (0, b"fLaC", "sound", "the portrait comes first, the sound second"),
+)
+TEXTS = (
+    (b"<svg", "SVG, a drawing", "export it as PNG"),
+    (b"<html", "a web page", "download the picture itself"),
+    (b"<!doctype html", "a web page", "download the picture itself"),
+)
+
+
+def open_picture(path: Path, largest_side: int) -> tuple[Image.Image, list[str]]:
+    """The picture, the first one of an animation, loaded, and what had to be done to it.
+
+    JPEGs much longer than `largest_side` are decoded smaller. Raises ValueError that says what the file
+    holds, and what to do.
+    """
+    size = path.stat().st_size
+    try:
+        return _load(path, largest_side)
+    # Pillow's decoders answer damaged data with any of these.
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
+        raise ValueError(_refusal(path, size, error)) from error
+
+
+def _refusal(path: Path, size: int, error: Exception) -> str:
+    if path.is_dir():
+        return f"{path} cannot be read as a picture, found a folder"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{path} is larger than {LARGEST // 10**6} million pixels: make it smaller"
+    with path.open("rb") as file:
+        kind = _foreign_kind(file.read(1024))
+    if kind:
+        return f"{path} cannot be read as a picture, found {kind[0]}: {kind[1]}"
+    remedy = "" if isinstance(error, UnidentifiedImageError) else "; download or save it again"
+    return f"{path} cannot be read as a picture, found {size} bytes: {error}{remedy}"
+
+
+def _foreign_kind(header: bytes) -> tuple[str, str] | None:
+    """What a file is that is no picture to Pillow, and the remedy."""
+    for offset, mark, name, remedy in FOREIGN:
+        found = header[offset : offset + len(mark)]
+        if len(found) == len(mark) and all(m in (f, ord("?")) for m, f in zip(mark, found, strict=True)):
+            return name, remedy
+    text = header.lower()
+    return next(((name, remedy) for mark, name, remedy in TEXTS if mark in text), None)
+
+
+def _load(path: Path, largest_side: int) -> tuple[Image.Image, list[str]]:
+    if _is_heif(path) and find_spec("pillow_heif"):
+        from pillow_heif import open_heif
+
+        return open_heif(path).to_pillow(), []
+    with Image.open(path) as picture:
+        notes = _notes(picture, largest_side)
+        try:
+            return _decoded(picture, largest_side), notes
+        except OSError:
+            if picture.format not in JPEGS:
+                raise
+    # Where the data end as a whole file does, libjpeg makes what is missing grey.
+    with Image.open(io.BytesIO(path.read_bytes() + END_OF_JPEG)) as picture:
+        return _decoded(picture, largest_side), [*notes, "cut short, what is missing is grey"]
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as file:
+        kind = _foreign_kind(file.read(16))
+    return kind is not None and kind[0].startswith("HEI")
+
+
+def _notes(picture: Image.Image, largest_side: int) -> list[str]:
+    notes = []
+    if picture.format not in JPEGS and getattr(picture, "is_animated", False):
+        notes.append("several pictures, the first is used")
+    if max(picture.size) > largest_side:
+        notes.append(f"{picture.width}x{picture.height} made smaller to fit {largest_side} px")
+    return notes
+
+
+def _decoded(picture: Image.Image, largest_side: int) -> Image.Image:
+    if picture.width * picture.height > LARGEST:
+        raise Image.DecompressionBombError
+    scale = largest_side / max(picture.size)
+    picture.draft(None, tuple(round(side * scale) for side in picture.size))
+    picture.load()
+    return picture
+
+
+def turned_upright(picture: Image.Image) -> tuple[Image.Image, list[str]]:
+    """The picture as its EXIF says that it was held, and what was done."""
+    # ImageOps.exif_transpose also writes the EXIF anew, which fails on what some cameras put there
+    try:
+        turn = TURNS.get(picture.getexif().get(ORIENTATION))
+    except SyntaxError:
+        return picture, ["its EXIF is damaged and ignored"]
+    if turn is None:
+        return picture, []
+    return picture.transpose(turn), ["turned upright as its EXIF says"]
+
+
+def to_srgb(picture: Image.Image) -> tuple[Image.Image, list[str]]:
+    """The picture with the colours of its ICC profile as sRGB shows them, and what was done.
+
+    Cameras and phones write Display P3 or Adobe RGB, in which the same numbers are other colours.
+    """
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
+        return picture, []
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(given).strip()
+        if "sRGB" in name:
+            return picture, []
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        return picture, ["its colour profile does not fit and is ignored"]
+    return converted, [f"its {name} colours brought to sRGB"]
