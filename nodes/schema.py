@@ -11,7 +11,7 @@ from comfy_api.latest import io
 
 from .managed.notices import shown_on
 from .managed.objects import taken
-from .managed.values import choice, described, real_number, real_numbers, switch, text, whole_number
+from .managed.values import choice, described, listed, real_number, real_numbers, switch, text, whole_number
 
 CATEGORY = "EMO"
 
@@ -85,7 +85,9 @@ def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutp
     @functools.wraps(execute)
     def checked(cls: type[io.ComfyNode], **given: Any) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
-            for declared in cls.define_schema().inputs:
+            schema = cls.define_schema()
+            _refuse_others(schema, given)
+            for declared in schema.inputs:
                 if given.get(declared.id) is None and declared.optional:
                     given.pop(declared.id, None)
                 elif declared.id in given:
@@ -93,6 +95,17 @@ def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutp
             return execute(cls, **given)
 
     return checked
+
+
+def _refuse_others(schema: io.Schema, given: dict[str, Any]) -> None:
+    """ComfyUI hands over every wire of a prompt, that of a misspelt optional input too."""
+    names = [declared.id for declared in schema.inputs]
+    others = [name for name in given if name not in names]
+    if others:
+        raise ValueError(
+            f"{schema.node_id} has no input {listed(others)}, its inputs are {listed(names) or 'none'}: "
+            "connect one of them"
+        )
 
 
 class _Validation:

@@ -124,6 +124,20 @@ def test_every_node_refuses_what_its_widgets_would_not_take(pack: Pack, comfy, n
 
 
 @pytest.mark.parametrize("node_id", NAMES)
+def test_a_misspelt_input_is_named_with_those_that_there_are(pack: Pack, node_id: str) -> None:
+    """ComfyUI hands over wires of inputs that a node does not have."""
+    there = next(iter(NAMES[node_id][0]), "none")
+    with pytest.raises(ValueError, match=f"{node_id} has no input imagse, its inputs are {there}"):
+        pack.run(node_id, imagse=1)
+
+
+@pytest.mark.parametrize("value", [len, b"abc", set(), object])
+def test_what_a_value_is_to_python_is_not_said(pack: Pack, value: Any) -> None:
+    described = pack.module("nodes.managed.values").described
+    assert described(value) == "something of another kind"
+
+
+@pytest.mark.parametrize("node_id", NAMES)
 def test_every_number_has_limits(comfy, node_id: str) -> None:
     for name, given in widgets(comfy, node_id).items():
         if str(given.get_io_type()) in ("INT", "FLOAT"):
