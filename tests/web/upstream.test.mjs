@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allGraphs, facePath, isLinked, nodeByExecutionId } from "../../web/js/upstream.mjs";
-import { parseFileName, sourceOf, sourcePath } from "../../web/js/upstream.mjs";
+import { parseFileName, picturePath, sourceOf, sourcePath } from "../../web/js/upstream.mjs";
 
 /** A graph with as much of ComfyUI's shape as the walk needs. links: [from, slot, to, slot]. */
 function makeGraph(nodes, links, root) {
@@ -109,4 +109,12 @@ test("sources become routes of the server", () => {
   assert.equal(facePath(file("a.png"), 1), "/emo_portrait/face?filename=a.png&subfolder=&type=input&face_index=1");
   assert.equal(facePath({ other: true }), undefined);
   assert.equal(facePath(undefined), undefined);
+});
+
+test("pictures that may be cut out are shown as core's loader reads them, without their transparency", () => {
+  const opaque = "&preview=jpeg;90&channel=rgb";
+  assert.equal(picturePath(file("a.PNG")), `/view?filename=a.PNG&subfolder=&type=input${opaque}`);
+  assert.equal(picturePath(file("a.jpg")), "/view?filename=a.jpg&subfolder=&type=input");
+  assert.equal(picturePath({ example: true }), "/emo_portrait/example/portrait.png");
+  assert.equal(picturePath({ other: true }), undefined);
 });

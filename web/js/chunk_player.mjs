@@ -1,6 +1,7 @@
 // The growing preview on EMOSampler: plays the chunks sent so far, the picture following the sound's clock.
 import { Clip } from "./clip.mjs";
 import { addPanel, button, growNode, html, nodeKey, ownsPointer, setFace } from "./dom.mjs";
+import { t } from "./words.mjs";
 
 const PLAY = "M4 2.5v11l9.5-5.5z";
 const PAUSE = "M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z";
@@ -45,13 +46,14 @@ export class ChunkPlayer {
 
   constructor(node) {
     this.node = node;
-    this.canvas = html("canvas", { role: "img", "aria-label": "Preview of what is made so far", width: 1, height: 1 });
-    this.toggle = ownsPointer(button("Play", PLAY, () => (this.wanted ? this.pause() : this.press())));
-    this.mute = ownsPointer(button("Mute", SOUND, () => this.setSilent(!this.silent, false)));
-    const range = { type: "range", min: 0, max: 0, step: 0.01, "aria-label": "Position in the preview" };
+    const canvas = { role: "img", "aria-label": t("Preview of what is made so far"), width: 1, height: 1 };
+    this.canvas = html("canvas", canvas);
+    this.toggle = ownsPointer(button(t("Play"), PLAY, () => (this.wanted ? this.pause() : this.press())));
+    this.mute = ownsPointer(button(t("Mute"), SOUND, () => this.setSilent(!this.silent, false)));
+    const range = { type: "range", min: 0, max: 0, step: 0.01, "aria-label": t("Position in the preview") };
     this.seek = ownsPointer(html("input", range));
     this.time = html("span", { class: "emo-note" });
-    this.count = html("span", { class: "emo-note", role: "status" }, "The preview grows here during a run");
+    this.count = html("span", { class: "emo-note", role: "status" }, t("The preview grows here during a run"));
     this.panel = html("div", { class: "emo-player emo-empty" },
       html("div", { class: "emo-stage emo-screen" }, this.canvas),
       html("div", { class: "emo-bar emo-controls" }, this.toggle, this.seek, this.mute),
@@ -194,7 +196,7 @@ export class ChunkPlayer {
   setSilent(muted, hushed) {
     Object.assign(this, { muted, hushed });
     if (this.gain) this.gain.gain.value = this.silent ? 0 : 1;
-    setFace(this.mute, this.silent ? "Sound on" : "Mute", this.silent ? MUTED : SOUND);
+    setFace(this.mute, this.silent ? t("Sound on") : t("Mute"), this.silent ? MUTED : SOUND);
   }
 
   draw() {
@@ -209,8 +211,8 @@ export class ChunkPlayer {
     this.seek.style.setProperty("--emo-done", percent(position));
     this.seek.style.setProperty("--emo-ready", percent(clip.end));
     this.time.textContent = `${clock(position)} / ${clock(clip.end)}`;
-    this.count.textContent = `chunk ${clip.last + 1} of ${clip.count}`;
-    const label = this.wanted ? "Pause" : "Play";
+    this.count.textContent = t("clip {index} of {count}", { index: clip.last + 1, count: clip.count });
+    const label = this.wanted ? t("Pause") : t("Play");
     if (this.toggle.title !== label) setFace(this.toggle, label, this.wanted ? PAUSE : PLAY);
   }
 

@@ -1,25 +1,41 @@
 // A head speed curve as text: "0:4, 2.5:20" is seconds:degrees per second, straight between points, held at the ends.
 
 export const MAX_SPEED = 60;
+export const MAX_SECONDS = 24 * 3600; // these two as in nodes/managed/curve.py
+export const MAX_POINTS = 10_000;
 export const PRESETS = { calm: 4, normal: 12, active: 25 };
 
 const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
 const PAIR = new RegExp(`^(${NUMBER})\\s*:\\s*(${NUMBER})$`, "i");
 
-/** Returns {points: [[seconds, degrees per second], ...] in time order, errors: [text that is not a point, ...]}. */
+/**
+ * Returns {points: [[seconds, degrees per second], ...] in time order, errors: [text that is not a point, ...],
+ * tooMany: the number of parts when it is over MAX_POINTS, else 0}. With too many, nothing is read.
+ */
 export function parseCurve(text) {
   const points = [];
   const errors = [];
-  for (const part of String(text ?? "").split(/[,\n]/).map((piece) => piece.trim())) {
-    if (!part) continue;
+  const parts = String(text ?? "").split(/[,\n]/).map((piece) => piece.trim()).filter(Boolean);
+  if (parts.length > MAX_POINTS) return { points, errors, tooMany: parts.length };
+  for (const part of parts) {
     const match = PAIR.exec(part);
     const time = Number(match?.[1]);
     const speed = Number(match?.[2]);
-    if (match && time >= 0 && speed >= 0 && speed <= MAX_SPEED) points.push([time, speed]);
+    const inside = time >= 0 && time <= MAX_SECONDS && speed >= 0 && speed <= MAX_SPEED;
+    if (match && inside) points.push([time, speed]);
     else errors.push(part);
   }
   points.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  return { points, errors };
+  return { points, errors, tooMany: 0 };
+}
+
+/** The speed at a time: straight between points, held at the ends. */
+export function speedAt(points, time) {
+  const next = points.findIndex((point) => point[0] >= time);
+  if (next === 0) return points[0][1];
+  if (next < 0) return points.at(-1)[1];
+  const [[before, from], [after, to]] = [points[next - 1], points[next]];
+  return from + ((to - from) * (time - before)) / (after - before);
 }
 
 export function formatCurve(points) {
@@ -36,7 +52,7 @@ export function axisLength(duration, points) {
 /** A round step that gives at most `count` labels over `length` seconds. */
 export function tickStep(length, count) {
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800];
-  return steps.find((step) => length / step <= count) ?? 3600;
+  return steps.find((step) => length / step <= count) ?? Math.ceil(length / count / 3600) * 3600;
 }
 
 /** `count` peaks 0..1 of the loudest channel: [Float32Array, ...] in, array out. */

@@ -7,9 +7,11 @@ import { mountPanel } from "./dom.mjs";
 import { FaceBox } from "./face_box.mjs";
 import { SpeedCurve } from "./speed_curve.mjs";
 import { allGraphs, nodeByExecutionId } from "./upstream.mjs";
+import { setWords, translateLines } from "./words.mjs";
 
 const PANELS = { FaceRegionMask: FaceBox, EMOHeadSpeed: SpeedCurve, EMOSampler: ChunkPlayer };
 const TICK_MS = 150;
+const TEXT_WIDGET = "$$node-text-preview"; // where ComfyUI shows a node's messages
 
 const rootGraph = () => app.rootGraph ?? app.graph;
 
@@ -45,10 +47,26 @@ function tick() {
   }
 }
 
+async function loadWords() {
+  const locale = app.extensionManager.setting.get("Comfy.Locale");
+  if (locale === "en") return;
+  const answer = await api.fetchApi("/i18n");
+  if (answer.ok) setWords((await answer.json())[locale]?.emoPortrait);
+}
+
+/** After ComfyUI has put the English message on the node. */
+function showTranslated(nodeId) {
+  const widget = nodeByExecutionId(rootGraph(), nodeId)?.widgets?.find((each) => each.name === TEXT_WIDGET);
+  const text = widget && translateLines(String(widget.value));
+  if (text && text !== widget.value) widget.value = text;
+}
+
 app.registerExtension({
   name: "emo.portrait",
-  setup() {
+  async setup() {
     addStyle();
+    await loadWords();
+    api.addEventListener("progress_text", ({ detail }) => setTimeout(showTranslated, 0, detail.nodeId));
     setInterval(tick, TICK_MS);
     api.addEventListener("emo.chunk", ({ detail }) => {
       nodeByExecutionId(rootGraph(), detail.node)?.emoPanel?.receive?.(detail);

@@ -2,7 +2,8 @@
 import { api } from "../../../scripts/api.js";
 import { HANDLES, clampBox, dragBox, handlePoint, spanBox } from "./box.mjs";
 import { addPanel, button, commit, getValue, growNode, html, ownsPointer, setValue, svg } from "./dom.mjs";
-import { facePath, isLinked, sourceOf, sourcePath } from "./upstream.mjs";
+import { facePath, isLinked, picturePath, sourceOf } from "./upstream.mjs";
+import { t } from "./words.mjs";
 
 const BOX = ["box_x", "box_y", "box_width", "box_height"];
 const OVERRIDES = ["mask", "bounding_box", "face_landmarks"];
@@ -11,7 +12,10 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 const HANDLE_PIXELS = 9;
 const DRAG_PIXELS = 3; // a shorter move is a click
 
-const describe = ([x, y, w, h]) => `${w} × ${h} at ${x}, ${y}`;
+const DRAWN_FOR = "emo_box_for"; // the node's property that names the picture which its box was drawn on
+
+const describe = ([x, y, width, height]) => t("{width} × {height} at {x}, {y}", { x, y, width, height });
+const boxOf = (node) => BOX.map((name) => Number(getValue(node, name)) || 0);
 
 export class FaceBox {
   size = null; // [width, height] of the picture
@@ -27,8 +31,11 @@ export class FaceBox {
     this.hint = html("div", { class: "emo-hint" });
     this.stage = html("div", { class: "emo-stage emo-picture" }, this.image, this.overlay, this.hint);
     this.note = html("span", { class: "emo-note", role: "status" });
-    this.reset = ownsPointer(button("Detect the face (sets the box to 0)", "Detect", () => this.toAutomatic()));
-    const bar = html("div", { class: "emo-bar" }, this.note, this.reset);
+    const keep = t("This box is right for this picture too");
+    this.keep = ownsPointer(button(keep, t("Keep"), () => this.keepBox()));
+    const detect = t("Detect the face (sets the box to 0)");
+    this.reset = ownsPointer(button(detect, t("Detect"), () => this.toAutomatic()));
+    const bar = html("div", { class: "emo-bar" }, this.note, this.keep, this.reset);
     addPanel(node, "emo_face", html("div", {}, this.stage, bar), () => 210);
     growNode(node, 280);
     this.image.addEventListener("load", () => this.setPicture(this.image.naturalWidth, this.image.naturalHeight));
@@ -48,16 +55,39 @@ export class FaceBox {
   // What decides the drawing; compared as text several times a second, so that typing, undo and loading all show.
   tick() {
     const source = sourceOf(this.node, "image");
-    const values = BOX.map((name) => Number(getValue(this.node, name)) || 0);
+    const values = boxOf(this.node);
     const faceIndex = Number(getValue(this.node, "face_index")) || 0;
     const linked = BOX.some((name) => isLinked(this.node, name));
     const override = OVERRIDES.find((name) => isLinked(this.node, name));
     const state = JSON.stringify([source, values, faceIndex, linked, override]);
     if (state === this.state) return;
     this.state = state;
+    const typed = this.values && String(values) !== String(this.values);
     Object.assign(this, { values, linked, override });
     this.setSource(source, faceIndex);
+    if (typed) this.markDrawn();
     this.draw();
+  }
+
+  /** Names the picture that the box belongs to; undefined for one that only a run can tell. */
+  get picture() {
+    return this.source && !this.source.other ? JSON.stringify(this.source) : undefined;
+  }
+
+  markDrawn() {
+    this.node.properties[DRAWN_FOR] = this.automatic ? undefined : this.picture;
+  }
+
+  /** Whether the box was drawn on another picture than the one that is connected now. */
+  get foreign() {
+    const drawnFor = this.node.properties[DRAWN_FOR] ?? this.firstPicture;
+    return !this.automatic && !this.linked && Boolean(drawnFor && this.picture) && drawnFor !== this.picture;
+  }
+
+  keepBox() {
+    this.markDrawn();
+    this.draw();
+    commit();
   }
 
   get automatic() {
@@ -75,6 +105,7 @@ export class FaceBox {
     const key = JSON.stringify([source, faceIndex, this.override]);
     if (key !== this.sourceKey) this.result = this.found = this.question = null;
     Object.assign(this, { source, sourceKey: key });
+    this.firstPicture ??= this.picture; // a box that came without a name, from an older workflow, belongs to it
     this.showPicture();
     // For faces that other nodes give, the run tells.
     const question = this.automatic && !this.override && facePath(source, faceIndex);
@@ -83,7 +114,7 @@ export class FaceBox {
 
   showPicture() {
     const result = this.source?.other && this.result ? { file: this.result.image } : undefined;
-    const path = sourcePath(result ?? this.source, "portrait.png");
+    const path = picturePath(result ?? this.source);
     if (path === this.path) return;
     this.path = path;
     this.size = null;
@@ -92,8 +123,10 @@ export class FaceBox {
     else this.image.removeAttribute("src");
   }
 
+  /** The picture came, `width` x `height` of its pixels; a run's is shrunk and says how large it was. */
   setPicture(width, height) {
-    this.size = width && height ? [width, height] : null;
+    const shrunk = this.source?.other && this.result;
+    this.size = width && height ? [shrunk?.width ?? width, shrunk?.height ?? height] : null;
     this.failed = !this.size;
     this.draw();
   }
@@ -118,6 +151,7 @@ export class FaceBox {
   toAutomatic() {
     if (this.linked) return;
     BOX.forEach((name) => setValue(this.node, name, 0));
+    this.node.properties[DRAWN_FOR] = undefined;
     this.question = null;
     this.tick();
     commit();
@@ -126,6 +160,7 @@ export class FaceBox {
   setBox(box) {
     BOX.forEach((name, i) => setValue(this.node, name, box[i]));
     this.values = box;
+    this.markDrawn();
     this.draw();
   }
 
@@ -179,6 +214,8 @@ export class FaceBox {
     this.hint.textContent = this.size ? "" : this.hintText();
     this.note.textContent = this.size ? this.noteText(box) : "";
     this.reset.disabled = this.automatic || this.linked;
+    this.keep.hidden = !this.foreign;
+    this.stage.classList.toggle("emo-error", this.foreign);
     this.stage.classList.toggle("emo-blank", !this.size);
     if (this.size) this.overlay.setAttribute("viewBox", `0 0 ${this.size[0]} ${this.size[1]}`);
     const focused = this.overlay.contains(document.activeElement);
@@ -187,26 +224,27 @@ export class FaceBox {
   }
 
   hintText() {
-    if (!this.source) return "Connect a picture to see it here";
-    if (!this.path) return "The picture shows here after a run";
-    return this.failed ? "The picture cannot be shown" : "";
+    if (!this.source) return t("Connect a picture to see it here");
+    if (!this.path) return t("The picture shows here after a run");
+    return this.failed ? t("The picture cannot be shown") : "";
   }
 
   noteText(box) {
-    if (this.linked) return "The box comes from a link";
+    if (this.linked) return t("The box comes from a link");
+    if (this.foreign) return t("Drawn for another picture");
     if (!this.automatic) return describe(box);
-    if (this.override) return `From ${this.override.replace("_", " ")}; a drag here replaces it`;
-    if (box && this.found) return `Detected ${describe(box)}`;
-    if (box) return `Last run ${describe(box)}`;
-    if (this.found) return "No face found: drag to mark it";
-    return this.question ? "Looking for the face…" : "Found by the run, or drag to mark it";
+    if (this.override) return t("From {input}; a drag here replaces it", { input: this.override });
+    if (box && this.found) return t("Detected {box}", { box: describe(box) });
+    if (box) return t("Last run {box}", { box: describe(box) });
+    if (this.found) return t("No face found: drag to mark it");
+    return this.question ? t("Looking for the face…") : t("Found by the run, or drag to mark it");
   }
 
   shapes(box) {
     const [x, y, width, height] = box;
     const scale = Math.min(this.stage.clientWidth / this.size[0], this.stage.clientHeight / this.size[1]) || 1;
     const side = HANDLE_PIXELS / scale;
-    const label = `Face box, ${describe(box)}; arrow keys move it, with Alt they size it`;
+    const label = t("Face box, {box}; arrow keys move it, with Alt they size it", { box: describe(box) });
     const [W, H] = this.size;
     const shade = svg("path", { class: "emo-shade", d: `M0 0H${W}V${H}H0ZM${x} ${y}v${height}h${width}v${-height}Z` });
     const shape = { x, y, width, height, tabindex: 0, role: "application", "aria-label": label, "data-handle": "move" };
@@ -224,6 +262,6 @@ export class FaceBox {
     const above = y > 16 / scale;
     const at = { x: x + (above ? 0 : 6 / scale), y: above ? y - 6 / scale : y + 16 / scale };
     const font = { class: "emo-tag", "font-size": 11 / scale, "stroke-width": 3 / scale };
-    return svg("text", { ...font, ...at }, this.found ? "detected" : "last run");
+    return svg("text", { ...font, ...at }, this.found ? t("detected") : t("last run"));
   }
 }

@@ -4,6 +4,7 @@ const SUBGRAPH_INPUT = "-10";
 const MAX_STEPS = 50;
 const FILE_WIDGETS = { LoadImage: "image", LoadImageOutput: "image", LoadAudio: "audio" };
 const BYPASSED = 4;
+const TRANSPARENT = /\.(png|webp|gif|avif)$/i;
 
 /** "sub/name.png [output]" -> {filename, subfolder, type}. */
 export function parseFileName(value) {
@@ -93,6 +94,16 @@ export function sourceOf(node, inputName) {
 export function sourcePath(source, exampleName) {
   if (source?.example) return `/emo_portrait/example/${exampleName}`;
   return source?.file && `/view?${new URLSearchParams(source.file)}`;
+}
+
+/**
+ * The route of a source's picture as core's loaders read it: they drop the transparency of cut-outs, and what was
+ * below shows. Only of the kinds that can be transparent, for this route makes the server code the picture anew.
+ */
+export function picturePath(source) {
+  const path = sourcePath(source, "portrait.png");
+  const opaque = source?.file && TRANSPARENT.test(source.file.filename);
+  return opaque ? `${path}&preview=jpeg;90&channel=rgb` : path;
 }
 
 /** The route that looks for the largest face of a picture; undefined for one that only a run can tell. */

@@ -1,0 +1,45 @@
+"""What no schema holds: the messages of the nodes, in Chinese too."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "web/docs"
+CHINESE = json.loads((ROOT / "locales/zh/main.json").read_text(encoding="utf-8"))["emoPortrait"]["messages"]
+# what runs below a node; the words of the panels are tested in tests/web/words.test.mjs
+SOURCES = ("nodes", "emo_modules/media", "emo_modules/sampling", "emo_modules/checkpoints")
+LOGGED = re.compile(r"(_?log|logger)\.(info|warning)")
+PLACE = re.compile(r"%(?:\.\d+)?[sdfg]")  # as web/js/words.mjs reads them
+
+
+def messages() -> set[str]:
+    """The formats of all calls of a logger's info and warning, written there or as a constant."""
+    found = set()
+    for path in (file for folder in SOURCES for file in (ROOT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)
+        }
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and LOGGED.fullmatch(ast.unparse(call.func)):
+                text = call.args[0]
+                found.add(ast.literal_eval(constants.get(ast.unparse(text), text)))
+    return found
+
+
+def test_every_message_of_a_node_is_translated() -> None:
+    found = {message for message in messages() if re.sub(PLACE, "", message).strip(": ")}
+    assert len(found) > 10
+    assert found - set(CHINESE) == set(), "add them to locales/zh/main.json"
+
+
+@pytest.mark.parametrize("message", CHINESE)
+def test_a_translated_message_says_the_same_values(message: str) -> None:
+    """{1} is the first value of the English message."""
+    places = {int(number) for number in re.findall(r"\{(\d+)\}", CHINESE[message])}
+    assert places == set(range(1, len(PLACE.findall(message)) + 1))
+    assert re.search(r"[\u4e00-\u9fff]", CHINESE[message])
