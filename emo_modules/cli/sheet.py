@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..media.downmix import to_mono
 from ..writing.pictures import save_picture
 
 GAP, WAVE_HEIGHT, INK, PAPER = 6, 72, (52, 84, 140), (250, 250, 252)
@@ -29,7 +30,7 @@ def write_sheet(path: Path, portrait: Tensor, frames: Tensor, audio: Tensor) -> 
         sheet.paste(
             to_image(frame), (left + (k % columns) * (width + GAP), GAP + (k // columns) * (height + GAP))
         )
-    draw_waveform(sheet, audio.reshape(-1, audio.shape[-1]).mean(0).numpy(), left, 2 * (height + GAP) + GAP)
+    draw_waveform(sheet, to_mono(audio).numpy(), left, 2 * (height + GAP) + GAP)
     save_picture(path, sheet)
 
 
