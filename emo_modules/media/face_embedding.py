@@ -20,8 +20,8 @@ NORMALISED = 2.0  # embeddings shorter than this were divided by their length
 AROUND = 0.5  # share of the picture's sides put around a face that fills it
 
 _UNKNOWN = (
-    "%s has no face embedding (identity): it was trained with one for 9 portraits of 10, and without one "
-    "guidance does not hold the likeness, so that the face may drift away from the picture"
+    "%s has no face embedding (identity): in training every portrait came with one, and without it guidance "
+    "does not hold the likeness, so that the face may drift away from the picture"
 )
 
 
