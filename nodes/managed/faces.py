@@ -1,26 +1,26 @@
 """BOUNDING_BOX and FACE_LANDMARKS as other packs hand them over."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from .values import described, real_number
+from ...emo_modules.media.box import Box
+from .values import described, real_number, unpacked
 
 FARTHEST = 1e6  # pixels
 
 
-def boxes(name: str, value: Any, log: logging.Logger) -> list[dict[str, float]]:
-    """BOUNDING_BOX -> the first picture's boxes, {"x", "y", "width", "height"} in its pixels.
+def boxes(name: str, value: Any, log: logging.Logger) -> list[Box]:
+    """BOUNDING_BOX -> the first picture's boxes, in its pixels.
 
     Takes one, a list, a list for each picture, and rows of numbers (x0, y0, x1, y1, ...) as detectors give
     them. Raises ValueError for a box that lacks a side or has no area, and numbers that are not finite.
     """
-    value = value.tolist() if isinstance(value, Tensor | np.ndarray) else value
+    value = _as_list(value)
     if isinstance(value, Mapping):
         return [_box(name, value)]
     if not isinstance(value, list | tuple):
@@ -32,11 +32,15 @@ def boxes(name: str, value: Any, log: logging.Logger) -> list[dict[str, float]]:
     return [box for entry in entries for box in boxes(name, entry, log)]
 
 
-def _is_row(value: list[Any] | tuple[Any, ...]) -> bool:
-    return len(value) >= 4 and isinstance(value[0], Real)
+def _as_list(value: Any) -> Any:
+    return value.tolist() if isinstance(value, Tensor | np.ndarray) else value
 
 
-def _box(name: str, value: Mapping[str, Any]) -> dict[str, float]:
+def _is_row(value: Sequence[Any]) -> bool:
+    return len(value) >= 4 and isinstance(unpacked(value[0]), Real)
+
+
+def _box(name: str, value: Mapping[str, Any]) -> Box:
     sides = ("x", "y", "width", "height")
     missing = [side for side in sides if side not in value]
     if missing:
@@ -45,7 +49,7 @@ def _box(name: str, value: Mapping[str, Any]) -> dict[str, float]:
     return _with_area(name, x, y, width, height)
 
 
-def _corners(name: str, row: list[Any] | tuple[Any, ...]) -> dict[str, float]:
+def _corners(name: str, row: Sequence[Any]) -> Box:
     names = ("x0", "y0", "x1", "y1")
     x0, y0, x1, y1 = (
         real_number(f"{name}'s {edge}", value, -FARTHEST, FARTHEST)
@@ -54,42 +58,47 @@ def _corners(name: str, row: list[Any] | tuple[Any, ...]) -> dict[str, float]:
     return _with_area(name, x0, y0, x1 - x0, y1 - y0)
 
 
-def _with_area(name: str, x: float, y: float, width: float, height: float) -> dict[str, float]:
+def _with_area(name: str, x: float, y: float, width: float, height: float) -> Box:
     if width <= 0 or height <= 0:
         raise ValueError(
             f"{name} must have a width and a height above 0, got {width:g} x {height:g} at {x:g}, {y:g}; "
             "rows of numbers are left, upper, right and lower edge"
         )
-    return {"x": x, "y": y, "width": width, "height": height}
+    return Box(x, y, x + width, y + height)
 
 
 def landmarks(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
     """FACE_LANDMARKS -> itself. Raises ValueError unless it has the form of MediaPipe Face Landmarker's:
-    frames of faces, each with a box and finite points."""
+    frames of faces, each with a box."""
     if not isinstance(value, Mapping) or not {"frames", "image_size"} <= set(value):
         raise ValueError(
             f"{name} must be MediaPipe Face Landmarker's frames and image_size, got {described(value)}"
         )
-    for side, size in zip(("height", "width"), _pair(name, value["image_size"]), strict=True):
-        real_number(f"{name}'s image {side}", size, 1, FARTHEST)
+    size = _size(name, value["image_size"])
     frames = value["frames"]
     if not isinstance(frames, list | tuple) or not frames:
         raise ValueError(f"{name} must have at least one frame, got {described(frames)}")
     for frame in frames:
-        _check_faces(name, frame, log)
-    return dict(value)
+        _check_faces(name, frame)
+    return dict(value) | {"image_size": size}
 
 
-def _check_faces(name: str, frame: Any, log: logging.Logger) -> None:
+def _check_faces(name: str, frame: Any) -> None:
     if not isinstance(frame, list | tuple | None):
         raise ValueError(f"{name} must have a list of faces for each frame, got {described(frame)}")
     for face in frame or ():
         if not isinstance(face, Mapping) or "bbox_xyxy" not in face:
             raise ValueError(f"{name} must have faces with bbox_xyxy, got {described(face)}")
-        boxes(f"{name}'s bbox_xyxy", face["bbox_xyxy"], log)
+        row = _as_list(face["bbox_xyxy"])
+        if not isinstance(row, list | tuple) or len(row) != 4:
+            raise ValueError(f"{name}'s bbox_xyxy must be four numbers, got {described(row)}")
+        _corners(f"{name}'s bbox_xyxy", row)
 
 
-def _pair(name: str, value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple | np.ndarray | Tensor | torch.Size) or len(value) != 2:
+def _size(name: str, value: Any) -> tuple[float, float]:
+    """Height and width."""
+    value = _as_list(value)
+    if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"{name}'s image_size must be height and width, got {described(value)}")
-    return list(value)
+    height, width = (real_number(f"{name}'s image_size", side, 1, FARTHEST) for side in value)
+    return height, width

@@ -12,7 +12,6 @@ from .values import as_tensor, described, whole_number
 
 MOST_CHANNELS = 64
 FASTEST = 10_000_000  # Hz
-LOUD = 2.0  # times full scale, from which it is said
 WHOLE_NUMBERS = 256.0  # floats above are 16-bit samples that were never divided
 FULL_SCALE = {torch.uint8: 2**7, torch.int8: 2**7, torch.int16: 2**15, torch.int32: 2**31}
 KEYS = ("waveform", "sample_rate")
@@ -62,8 +61,6 @@ def _scaled(name: str, waveform: Tensor, log: logging.Logger) -> Tensor:
     samples = (waveform.float() - middle) / whole if whole else waveform.float()
     check_audio(samples)
     peak = samples.abs().max().item()
-    if peak <= LOUD:
-        return samples
     if WHOLE_NUMBERS < peak <= FULL_SCALE[torch.int16]:
         log.warning("%s has samples up to %g where 1 is full scale: divided by 32768", name, peak)
         return samples / FULL_SCALE[torch.int16]
@@ -71,5 +68,4 @@ def _scaled(name: str, waveform: Tensor, log: logging.Logger) -> Tensor:
         raise ValueError(
             f"{name}'s samples must lie between -1 and 1, got {peak:g}: scale them before this node"
         )
-    log.warning("%s has samples up to %g, full scale is 1: what is above will be cut off", name, peak)
     return samples
