@@ -1,5 +1,7 @@
 """The audio encoder under a patcher, and speech features from ours, from core's, or computed before."""
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import comfy.model_management
@@ -7,6 +9,7 @@ import comfy.model_patcher
 import torch
 from torch import Tensor
 
+from ... import emo_modules
 from ...emo_modules.checkpoints.reading import read_weights
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
@@ -14,6 +17,7 @@ from ...emo_modules.checkpoints.whisper import build_whisper
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, to_mono_16k
 from ...emo_modules.media.audio_features import on_frame_clock, standardized
+from ...emo_modules.media.finite import check_finite
 from ...emo_modules.media.tracks import (
     NAMES,
     SpeechEncoder,
@@ -23,6 +27,8 @@ from ...emo_modules.media.tracks import (
 )
 from ...emo_modules.media.whisper import WhisperEncoder
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
+from .sound import sound
+from .values import described
 
 LAYERS = "encoded_audio_all_layers"
 FIELD = "receptive_field"  # samples that one feature sees, in our own AUDIO_ENCODER_OUTPUT
@@ -30,6 +36,7 @@ CORES_FIELD = 400
 STRIDE = 320  # samples between features, of every encoder that core knows
 WHISPER = ("encoder.positional_embedding", "encoder.embed_positions.weight")  # OpenAI's and transformers'
 SPEECH = "a speech encoder: wav2vec2-base-960h, chinese-wav2vec2-base or whisper-tiny"
+_log = logging.getLogger(emo_modules.__name__)
 ENCODERS = NAMES | {"emo": "for the paper's model wav2vec2-base-960h"}
 
 
@@ -54,12 +61,14 @@ class ManagedAudioEncoder:
     def encode_audio(self, audio: Tensor, sample_rate: int) -> dict[str, Any]:
         """Waveform (B, channels, T) -> what core's encoders give: every block's output (B, T', D).
 
-        Raises ValueError for whisper, whose features stand for other times than those core's nodes expect.
+        Takes audio as `sound` does. Raises ValueError as it, and for whisper, whose features stand for other
+        times than those that core's nodes expect.
         """
         if isinstance(self.model, WhisperEncoder):
             raise ValueError(f"this is {NAMES['whisper']}: connect EMO Load Audio Encoder to EMO Sampler")
         self.load()
-        mono = torch.stack([to_mono_16k(clip, sample_rate) for clip in audio])
+        heard = sound("audio", {"waveform": audio, "sample_rate": sample_rate}, _log)
+        mono = torch.stack([to_mono_16k(clip, heard["sample_rate"]) for clip in heard["waveform"]])
         states = self.model.hidden_states(self.model.normalize(mono).to(self.patcher.load_device))
         return {
             "encoded_audio": states[-1],
@@ -101,6 +110,24 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
     return ManagedAudioEncoder(encoder.eval())
 
 
+def check_encoded(name: str, value: Any) -> None:
+    """Raises ValueError unless it is an AUDIO_ENCODER_OUTPUT: every block's output (B, T, D), finite."""
+    remedy = "connect EMO Load Audio Encoder"
+    layers = value.get(LAYERS) if isinstance(value, Mapping) else None
+    if not isinstance(layers, list | tuple) or len(layers) < 2:
+        raise ValueError(
+            f"{name} must be a speech encoder, or all layers of the encoded audio as core's Audio Encoder "
+            f"Encode gives them, got {described(value)}: {remedy}"
+        )
+    for layer in layers:
+        fits = isinstance(layer, Tensor) and layer.ndim == 3 and layer.shape == layers[0].shape
+        if not fits or not layer.is_floating_point() or not layer.numel():
+            raise ValueError(
+                f"{name} must have layers (B, T, D) of one size, got {described(layer)}: {remedy}"
+            )
+        check_finite(layer, name)
+
+
 @torch.no_grad()
 def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -> Tensor:
     """Features (R, layers, D) of a waveform (T,) at 16 kHz, of which each frame reads a window.
@@ -116,10 +143,11 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
             f"{config.name} reads {ENCODERS[config.audio.features]} in a way of its own, which core's audio "
             "encoder nodes do not give: connect EMO Load Audio Encoder"
         )
-    if not isinstance(source, dict):
+    if not isinstance(source, Mapping):
         # core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more
         heard = standardized(mono) if config.audio.normalize else mono
         source = source.encode_audio(heard[None, None], SAMPLE_RATE)
+        check_encoded("what the audio_encoder gives", source)
     layers = torch.stack([layer[0] for layer in source[LAYERS][1:]], dim=1).cpu()
     field = source.get(FIELD, CORES_FIELD)
     seconds, encoded = len(mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE

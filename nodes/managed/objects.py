@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...emo_modules.media.face import Crop
 from ...emo_modules.media.finite import check_finite
-from .audio import LAYERS, ManagedAudioEncoder
+from .audio import ManagedAudioEncoder, check_encoded
 from .faces import boxes, landmarks
 from .pictures import masks, pictures
 from .reference import Reference, ReferenceNet
@@ -98,20 +98,7 @@ def _speech(name: str, value: Any, log: logging.Logger) -> Any:
     """An encoder, ours or core's, or what core's encoder nodes give: every block's output (B, T, D)."""
     if isinstance(value, ManagedAudioEncoder) or callable(getattr(value, "encode_audio", None)):
         return value
-    layers = value.get(LAYERS) if isinstance(value, Mapping) else None
-    if not isinstance(layers, list | tuple) or len(layers) < 2:
-        raise ValueError(
-            f"{name} must be a speech encoder, or all layers of the encoded audio as core's Audio Encoder "
-            f"Encode gives them, got {described(value)}: connect EMO Load Audio Encoder"
-        )
-    for layer in layers:
-        fits = isinstance(layer, Tensor) and layer.ndim == 3 and layer.shape == layers[0].shape
-        if not fits or not layer.is_floating_point() or not layer.numel():
-            raise ValueError(
-                f"{name} must have layers (B, T, D) of one size, got {described(layer)}: connect EMO Load "
-                "Audio Encoder"
-            )
-        check_finite(layer, name)
+    check_encoded(name, value)
     return value
 
 

@@ -1,6 +1,7 @@
 """IMAGE and MASK as other packs hand them over, as ComfyUI means them."""
 
 import logging
+import math
 from typing import Any
 
 import torch
@@ -85,13 +86,13 @@ def _in_range(name: str, values: Tensor, log: logging.Logger) -> Tensor:
         return values.float() / WHITE
     if not values.is_floating_point():
         values = values.float()
-    if not is_finite(values):
+    low, high = (edge.item() for edge in values.aminmax())
+    if not math.isfinite(low) or not math.isfinite(high):
         broken = sum(not is_finite(picture) for picture in values)
         raise ValueError(
             f"{name} has NaN or infinite values in {broken} of {len(values)} pictures: the node before "
             "failed. A VAE in half precision often does: start ComfyUI with --fp32-vae"
         )
-    low, high = (edge.item() for edge in values.aminmax())
     if low >= 0 and BYTES < high <= WHITE:
         log.warning("%s has values up to %g where 0 to 1 is meant: divided by 255", name, high)
         return values / WHITE

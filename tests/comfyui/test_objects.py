@@ -248,6 +248,26 @@ def test_what_is_no_sound_is_refused(taken, value, message: str) -> None:
         taken("AUDIO", value)
 
 
+@pytest.mark.parametrize("name", ["no batch axis", "time before channels", "float rate", "array"])
+def test_cores_encode_node_takes_any_form_with_our_encoder(scene, name: str) -> None:
+    from comfy_extras.nodes_audio_encoder import AudioEncoderEncode as encode
+
+    given = SAME_SOUNDS[name]
+    found, expected = (
+        encode.execute(audio_encoder=scene.encoder, audio=sound).args[0] for sound in (given, audio())
+    )
+    assert torch.equal(found["encoded_audio"], expected["encoded_audio"])
+    with pytest.raises(ValueError, match="audio's sample_rate must be"):
+        encode.execute(audio_encoder=scene.encoder, audio=audio(rate=0))
+
+
+@pytest.mark.parametrize("given", [None, {}, {"encoded_audio_all_layers": (torch.zeros(1, 2, 3),)}])
+def test_an_encoder_of_another_pack_that_gives_something_else_is_refused(scene, given) -> None:
+    encoder = SimpleNamespace(encode_audio=lambda waveform, rate: given)
+    with pytest.raises(ValueError, match="what the audio_encoder gives must be .* all layers"):
+        scene.sample(0.04, audio_encoder=encoder)
+
+
 # LATENT, VAE and what the pack's own sockets carry
 
 
