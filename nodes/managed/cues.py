@@ -43,6 +43,9 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
     """Masks (B, H, W) in 0..1 of any size, several are united (EMO sec. 3.2), and FACE_LANDMARKS, of which
     the first frame counts."""
     mesh = None if landmarks is None else mesh_at(landmarks, 0, size)
+    if mask is not None and not mask.any():
+        log.warning("the mask is empty: it counts as none")
+        mask = None
     if mask is not None:
         if any(abs(one - other) >= CUT for one, other in zip(mask.shape[1:], size, strict=True)):
             log.warning(

@@ -28,7 +28,8 @@ def pictures(name: str, value: Any, log: logging.Logger) -> Tensor:
     """IMAGE -> (B, H, W, C) of floats, in 0..1 but for an overshoot: C is 1 grey, 2 with alpha, 3 or 4.
 
     Takes one picture without the batch axis, lists, arrays, a video's (B, F, H, W, C), whole numbers and
-    floats up to 255. Raises ValueError for an empty batch, other shapes, NaN and values far outside.
+    floats up to 255. Raises ValueError for an empty batch, other shapes, NaN, values far outside and pictures
+    that are transparent all over.
     """
     found = _tensor(value)
     if found is not None and found.ndim == 3 and found.shape[-1] in CHANNELS:
@@ -39,7 +40,13 @@ def pictures(name: str, value: Any, log: logging.Logger) -> Tensor:
         raise ValueError(
             f"{name} must be pictures (B, H, W, C) with C from 1 to 4, got {_came(value)}: connect an IMAGE"
         )
-    return _in_range(name, found, log)
+    ranged = _in_range(name, found, log)
+    if ranged.shape[-1] in (2, 4) and not ranged[..., -1].any():
+        raise ValueError(
+            f"{name} is transparent all over, so that nothing of it is seen: put Invert Mask "
+            "before Join Image with Alpha"
+        )
+    return ranged
 
 
 def masks(name: str, value: Any, log: logging.Logger) -> Tensor:

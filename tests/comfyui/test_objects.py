@@ -72,6 +72,7 @@ BROKEN = {
     "NaN": (PICTURE * torch.nan, "NaN or infinite values in 1 of 1 pictures"),
     "one NaN": (torch.cat([PICTURE, PICTURE * torch.inf]), "NaN or infinite values in 1 of 2 pictures"),
     "half NaN": (PICTURE.half() * torch.nan, "NaN or infinite"),
+    "transparent": (torch.cat([PICTURE, torch.zeros(1, 6, 8, 1)], dim=-1), "is transparent all over"),
     "empty": (PICTURE[:0], r"a tensor \(0, 6, 8, 3\)"),
     "no pixels": (PICTURE[:, :0], r"must be pictures"),
     "two axes": (PICTURE[0, ..., 0], "must be pictures"),
@@ -471,6 +472,12 @@ def test_a_vae_that_answers_nan_stops_with_the_remedy(pack, scene) -> None:
 
 
 # notices
+
+
+def test_an_empty_mask_is_none_to_the_sampler_too(scene, caplog) -> None:
+    empty, none = (scene.sample(0.04, mask=mask) for mask in (torch.zeros(1, 128, 128), None))
+    assert torch.equal(empty, none) and not torch.equal(none, scene.sample(0.04))
+    assert "the mask is empty: it counts as none" in caplog.text
 
 
 def test_a_mask_of_another_size_and_unusual_settings_are_said(scene, caplog) -> None:
