@@ -34,7 +34,7 @@ def test_unknown_fields_are_named(path, message):
 def test_values_outside_their_list_are_refused(field):
     values = json.loads(EMOConfig().to_json())
     values["schedule"][field] = "cosine"
-    with pytest.raises(ValueError, match="'cosine' is none of"):
+    with pytest.raises(ValueError, match="is 'cosine'; expected is one of"):
         EMOConfig.from_json(json.dumps(values))
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # A unit is a folder or module right below emo_modules/; it imports itself and units of a lower rank.
 RANKS = {
     "__init__": -1,
+    "checked": -1,
     "config": 0,
     "writing": 0,
     "schedule": 1,

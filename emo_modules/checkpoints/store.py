@@ -1,5 +1,7 @@
 """EMO's checkpoint: one safetensors file, perhaps split, parts by prefix, configuration in its metadata."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from ..models.emo import EMO
 from .files import find_files, write_files
 from .reading import family, read_header, read_tensors
 from .released import is_released, read_released
-from .rename import assign_strict
+from .rename import assign_strict, check_fit
 from .vae import build_vae
 
 CONFIG = "emo_config"
+NOTE = 2000  # characters of a note that are kept: they are shown to the user
 OTHER_METADATA = (CONFIG, "format", "digest")
 PARTS = (
     "backbone",
@@ -44,6 +47,16 @@ class Checkpoint:
     notes: dict[str, str]
     remedy: str
 
+    @contextmanager
+    def on_meta(self) -> Iterator[None]:
+        """Modules made inside take no memory until `load_into`. Raises ValueError that names the file when
+        its configuration cannot be built."""
+        try:
+            with torch.device("meta"):
+                yield
+        except ValueError as error:
+            raise ValueError(f"{self.path}: its configuration cannot be built: {error}") from error
+
     def has(self, part: str) -> bool:
         return any(key.startswith(f"{part}.") for key in self.tensors)
 
@@ -54,8 +67,15 @@ class Checkpoint:
 
         Raises ValueError listing keys that are missing, left over or of another shape.
         """
-        wanted = {key: value for key, value in self.tensors.items() if key.split(".", 1)[0] in modules}
-        assign_strict(nn.ModuleDict(modules), wanted, str(self.path), device, dtype, self.remedy)
+        whole = nn.ModuleDict(modules)
+        assign_strict(whole, self._of(modules), str(self.path), device, dtype, self.remedy)
+
+    def check(self, modules: dict[str, nn.Module]) -> None:
+        """Raises as `load_into`, and loads nothing."""
+        check_fit(nn.ModuleDict(modules), self._of(modules), str(self.path), None, self.remedy)
+
+    def _of(self, modules: dict[str, nn.Module]) -> dict[str, Tensor]:
+        return {key: value for key, value in self.tensors.items() if key.split(".", 1)[0] in modules}
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,7 @@ def load_checkpoint(
     found = read_checkpoint(path)
     config = found.config
     extras: dict[str, nn.Module] = {}
-    with torch.device("meta"):
+    with found.on_meta():
         model = EMO(config, operations_for(device)).eval() if emo else None
         if found.has("vae"):
             extras["vae"] = build_vae(config)
@@ -137,8 +157,10 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     metadata, keys = _agreeing_headers(path, files)
     config = _config(path, metadata, keys)
     _check_parts(path, config, keys)
-    notes = {key: value for key, value in metadata.items() if key not in OTHER_METADATA}
-    return Checkpoint(path, config, read_tensors(files), notes, f"Expected is {EXPECTED}. {WHERE}")
+    notes = {key: value[:NOTE] for key, value in metadata.items() if key not in OTHER_METADATA}
+    tensors = read_tensors(files)
+    _check_size(path, config, tensors)
+    return Checkpoint(path, config, tensors, notes, f"Expected is {EXPECTED}. {WHERE}")
 
 
 def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], list[str]]:
@@ -161,6 +183,17 @@ def _config(path: Path, metadata: dict[str, str], keys: list[str]) -> EMOConfig:
         return EMOConfig.from_json(metadata[CONFIG])
     except ValueError as error:
         raise ValueError(f"{path}: its configuration cannot be read: {error}") from error
+
+
+def _check_size(path: Path, config: EMOConfig, tensors: dict[str, Tensor]) -> None:
+    """Before anything is built, even without memory: a configuration may ask for thousands of layers."""
+    asked = config.backbone.least_parameters + config.reference_net.least_parameters
+    found = sum(tensor.numel() for tensor in tensors.values())
+    if asked > found:
+        raise ValueError(
+            f"{path}: its configuration asks for at least {asked} parameters, it has {found}: another file's "
+            "configuration, or a part of the file is lost. Get it again"
+        )
 
 
 def _check_parts(path: Path, config: EMOConfig, keys: list[str]) -> None:

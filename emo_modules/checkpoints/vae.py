@@ -1,13 +1,67 @@
 """The autoencoders a checkpoint can name, behind one interface."""
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
 from torch import Tensor, nn
 
-from ..config import EMOConfig
+from ..checked import Checked, Length, Range, from_dict
+from ..config import Channels, Count, EMOConfig
+from ..media.audio_features import ONLY_SHAPE
 from ..models.patch_vae import PatchVAE
 
-DIFFUSERS = ("AutoencoderKL", "AutoencoderTiny")
+Widths = Annotated[tuple[Channels, ...], Length(1, 8)]
+Depths = Annotated[tuple[Annotated[int, Range(1, 16)], ...], Length(1, 8)]
+
+
+@dataclass(frozen=True)
+class PatchVAESettings(Checked):
+    latent_channels: Channels = 16
+    widths: tuple[Channels, Channels, Channels] = (128, 64, 32)
+
+
+@dataclass(frozen=True)
+class AutoencoderKLSettings(Checked):
+    """The fields of diffusers' class that shape it, with its defaults; no other of a file is read."""
+
+    latent_channels: Channels = 4
+    block_out_channels: Widths = (64,)
+    layers_per_block: Annotated[int, Range(1, 8)] = 1
+    norm_num_groups: Count = 32
+    down_block_types: tuple[Literal["DownEncoderBlock2D", "AttnDownEncoderBlock2D"], ...] = (
+        "DownEncoderBlock2D",
+    )
+    up_block_types: tuple[Literal["UpDecoderBlock2D", "AttnUpDecoderBlock2D"], ...] = ("UpDecoderBlock2D",)
+
+    def impossible(self) -> Iterator[str]:
+        lists = (self.block_out_channels, self.down_block_types, self.up_block_types)
+        if len(set(map(len, lists))) > 1:
+            yield f"its channels and block types are of one length, got {[len(x) for x in lists]}"
+        if uneven := [width for width in self.block_out_channels if width % self.norm_num_groups]:
+            yield f"block_out_channels {uneven[0]} is no multiple of norm_num_groups {self.norm_num_groups}"
+
+
+@dataclass(frozen=True)
+class AutoencoderTinySettings(Checked):
+    latent_channels: Channels = 4
+    encoder_block_out_channels: Widths = (64, 64, 64, 64)
+    decoder_block_out_channels: Widths = (64, 64, 64, 64)
+    num_encoder_blocks: Depths = (1, 3, 3, 3)
+    num_decoder_blocks: Depths = (3, 3, 3, 1)
+
+    def impossible(self) -> Iterator[str]:
+        for side in ("encoder", "decoder"):
+            widths, depths = getattr(self, f"{side}_block_out_channels"), getattr(self, f"num_{side}_blocks")
+            if len(widths) != len(depths):
+                yield f"the {side} has {len(widths)} widths and {len(depths)} numbers of blocks: one for each"
+
+
+SETTINGS = {
+    "PatchVAE": PatchVAESettings,
+    "AutoencoderKL": AutoencoderKLSettings,
+    "AutoencoderTiny": AutoencoderTinySettings,
+}
 
 
 class DiffusersVAE(nn.Module):
@@ -37,16 +91,23 @@ class DiffusersVAE(nn.Module):
 def build_vae(config: EMOConfig) -> nn.Module:
     """The VAE that `config.vae` names, with random weights and `encode` and `decode` as in `DiffusersVAE`.
 
-    Raises ValueError for a class other than PatchVAE, AutoencoderKL and AutoencoderTiny.
+    Raises ValueError for a class other than PatchVAE, AutoencoderKL and AutoencoderTiny, for a field that it
+    does not have, and for other latents than the model's.
     """
-    settings: dict[str, Any] = dict(config.vae)
-    name = settings.pop("_class_name", None)
+    given: dict[str, Any] = dict(config.vae)
+    name = given.pop("_class_name", None)
+    if name not in SETTINGS:
+        raise ValueError(f"a VAE is one of {', '.join(SETTINGS)}; {config.name} names {name!r}")
+    settings = from_dict(SETTINGS[name], given, ONLY_SHAPE)
+    if settings.latent_channels != config.latent_channels:
+        raise ValueError(
+            f"{config.name} has latents of {config.latent_channels} channels, its {name} of "
+            f"{settings.latent_channels}"
+        )
     if name == "PatchVAE":
         if config.latent_scale != 1:
             raise ValueError(f"PatchVAE scales its own latents: latent_scale is 1, not {config.latent_scale}")
-        return PatchVAE(**settings)
-    if name not in DIFFUSERS:
-        raise ValueError(f"a VAE is a PatchVAE, {' or '.join(DIFFUSERS)}, {config.name} names {name!r}")
+        return PatchVAE(**asdict(settings))
     import diffusers
 
-    return DiffusersVAE(getattr(diffusers, name)(**settings), config.latent_scale)
+    return DiffusersVAE(getattr(diffusers, name)(**asdict(settings)), config.latent_scale)

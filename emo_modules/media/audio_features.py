@@ -2,29 +2,86 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config import AudioConfig
+from ..checked import Checked, Length, Range, from_dict
+from ..config import AudioConfig, Channels, Share
 from .audio import SAMPLE_RATE, check_audio, exact_fps
+
+ONLY_SHAPE = "only what shapes a network is taken from a file"
+
+
+@dataclass(frozen=True)
+class Wav2Vec2Settings(Checked):
+    """The fields of transformers' `Wav2Vec2Config` that shape the encoder, with its defaults.
+
+    No other field of a file reaches transformers: some name code, which newer versions get from the network.
+    """
+
+    hidden_size: Channels = 768
+    num_hidden_layers: Annotated[int, Range(1, 64)] = 12
+    num_attention_heads: Annotated[int, Range(1, 64)] = 12
+    intermediate_size: Channels = 3072
+    conv_dim: Annotated[tuple[Channels, ...], Length(1, 16)] = (512,) * 7
+    conv_kernel: tuple[Annotated[int, Range(1, 64)], ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_stride: tuple[Annotated[int, Range(1, 64)], ...] = (5, 2, 2, 2, 2, 2, 2)
+    conv_bias: bool = False
+    feat_extract_norm: Literal["group", "layer"] = "group"
+    do_stable_layer_norm: bool = False
+    num_conv_pos_embeddings: Annotated[int, Range(1, 1024)] = 128
+    num_conv_pos_embedding_groups: Annotated[int, Range(1, 1024)] = 16
+    num_feat_extract_layers: int | None = None  # what transformers writes; the number of convolutions
+    # of its own training
+    hidden_dropout: Share = 0.1
+    attention_dropout: Share = 0.1
+    activation_dropout: Share = 0.1
+    feat_proj_dropout: Share = 0.0
+    layerdrop: Share = 0.1
+    mask_time_prob: Share = 0.05
+
+    def impossible(self) -> Iterator[str]:
+        lists = (self.conv_dim, self.conv_kernel, self.conv_stride)
+        if len(set(map(len, lists))) > 1:
+            yield f"conv_dim, conv_kernel and conv_stride are of one length, got {[len(x) for x in lists]}"
+        if self.num_feat_extract_layers not in (None, len(self.conv_dim)):
+            yield f"num_feat_extract_layers is {self.num_feat_extract_layers}, not {len(self.conv_dim)}"
+        for name in ("num_attention_heads", "num_conv_pos_embedding_groups"):
+            if self.hidden_size % getattr(self, name):
+                yield f"hidden_size {self.hidden_size} is no multiple of {name} {getattr(self, name)}"
+        if receptive_field(self) > SAMPLE_RATE:
+            yield f"a feature would see {receptive_field(self)} samples, more than a second"
+
+
+def receptive_field(config: Any) -> int:
+    """Samples that one feature sees before the transformer (400 for wav2vec2-base)."""
+    field, step = 1, 1
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        field += (kernel - 1) * step
+        step *= stride
+    return field
 
 
 class AudioEncoder(nn.Module):
     """A transformers `Wav2Vec2Model` that returns the outputs of all its blocks.
 
     Parameters have the names they have in `Wav2Vec2Model`, so its checkpoints load one to one. `config` holds
-    `Wav2Vec2Config`'s fields. Layer drop and SpecAugment belong to transformers' own training and are left
-    out: every call returns every block.
+    fields of `Wav2Vec2Settings`. Layer drop and SpecAugment belong to transformers' own training and are left
+    out: every call returns every block. Raises ValueError for a field that it does not have.
     """
 
-    def __init__(self, config: dict, do_normalize: bool) -> None:
+    def __init__(self, config: dict[str, Any], do_normalize: bool) -> None:
         from transformers import Wav2Vec2Config, Wav2Vec2Model
 
         super().__init__()
-        model = Wav2Vec2Model(Wav2Vec2Config(**config))
+        fields = asdict(from_dict(Wav2Vec2Settings, config, ONLY_SHAPE))
+        del fields["num_feat_extract_layers"]
+        model = Wav2Vec2Model(Wav2Vec2Config(**fields, attn_implementation="sdpa"))
         for name, child in model.named_children():
             self.add_module(name, child)
         for name, parameter in model.named_parameters(recurse=False):
@@ -40,11 +97,7 @@ class AudioEncoder(nn.Module):
     @property
     def receptive_field(self) -> int:
         """Samples that one feature sees before the transformer (400 for wav2vec2-base)."""
-        field, step = 1, 1
-        for kernel, stride in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
-            field += (kernel - 1) * step
-            step *= stride
-        return field
+        return receptive_field(self.config)
 
     def normalize(self, waveform: Tensor) -> Tensor:
         """waveform (..., T) with zero mean and unit variance over T if the encoder was trained so."""

@@ -1,10 +1,17 @@
 """Speech features of OpenAI's whisper encoder as EchoMimic takes them: 50 rows a second, every block."""
 
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..checked import Checked, Range, from_dict
+from ..config import Channels
 from .audio import SAMPLE_RATE, check_audio
+from .audio_features import ONLY_SHAPE
 
 WHISPER_TINY = {
     "d_model": 384,
@@ -20,19 +27,37 @@ ROW = 2 * HOP  # samples: the encoder's second convolution halves the spectrogra
 SPECTRUM_PIECE = 3000
 
 
+@dataclass(frozen=True)
+class WhisperSettings(Checked):
+    """The fields of transformers' `WhisperConfig` that shape the encoder; no other of a file is read."""
+
+    d_model: Channels = 384
+    encoder_layers: Annotated[int, Range(1, 64)] = 4
+    encoder_attention_heads: Annotated[int, Range(1, 64)] = 6
+    encoder_ffn_dim: Channels = 1536
+    num_mel_bins: Annotated[int, Range(1, 256)] = 80
+    max_source_positions: Annotated[int, Range(1, 4096)] = 1500
+
+    def impossible(self) -> Iterator[str]:
+        if self.d_model % self.encoder_attention_heads:
+            yield f"d_model {self.d_model} is no multiple of its {self.encoder_attention_heads} heads"
+
+
 class WhisperEncoder(nn.Module):
     """The encoder of a transformers `WhisperModel` that returns what goes into its blocks and comes out.
 
     Parameters have the names they have below `WhisperModel.encoder`, the final norm among them though no
-    feature passes it. `config` holds `WhisperConfig`'s fields. Layer drop and dropout are left out.
+    feature passes it. `config` holds fields of `WhisperSettings`. Layer drop and dropout are left out. Raises
+    ValueError for a field that it does not have.
     """
 
-    def __init__(self, config: dict) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         from transformers import WhisperConfig
         from transformers.models.whisper.modeling_whisper import WhisperEncoder as Original
 
         super().__init__()
-        original = Original(WhisperConfig(**config))
+        fields = asdict(from_dict(WhisperSettings, config, ONLY_SHAPE))
+        original = Original(WhisperConfig(**fields, attn_implementation="sdpa"))
         for name, child in original.named_children():
             self.add_module(name, child)
         self.config = original.config

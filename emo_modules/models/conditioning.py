@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import AudioConfig, EMOConfig, SpeedConfig
+from ..config import PERCEIVER_HEADS, AudioConfig, EMOConfig, SpeedConfig
 from .attention import Attend, attend
 
 
@@ -75,7 +75,7 @@ class PerceiverAttention(nn.Module):
 class PerceiverProjection(nn.Module):
     """V-Express: audio windows (B, F, rows, 1, D) -> tokens (B*F, L, audio_dim), resampled by attention."""
 
-    DEPTH, HEADS = 4, 12
+    DEPTH = 4
 
     def __init__(self, config: AudioConfig, audio_dim: int, operations: Any = nn, attend: Attend = attend):
         super().__init__()
@@ -88,7 +88,7 @@ class PerceiverProjection(nn.Module):
         self.layers = nn.ModuleList(
             nn.ModuleList(
                 [
-                    PerceiverAttention(audio_dim, self.HEADS, operations, attend),
+                    PerceiverAttention(audio_dim, PERCEIVER_HEADS, operations, attend),
                     nn.Sequential(
                         operations.LayerNorm(audio_dim),
                         operations.Linear(audio_dim, 4 * audio_dim, bias=False),
@@ -123,11 +123,6 @@ class SpeedEncoder(nn.Module):
 
     def __init__(self, config: SpeedConfig, speed_dim: int, operations: Any = nn):
         super().__init__()
-        if len(config.centres) != len(config.radii):
-            raise ValueError(
-                f"speed buckets need one radius each, got {len(config.centres)} centres and "
-                f"{len(config.radii)} radii"
-            )
         self.context, self.centres, self.radii = config.context, config.centres, config.radii
         window = (2 * config.context + 1) * len(config.centres)
         self.proj1 = operations.Linear(window, config.hidden_dim)

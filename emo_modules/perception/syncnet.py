@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,9 +16,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from ..checked import Checked, Length, Range, from_dict
 from ..checkpoints.files import write_files
 from ..checkpoints.reading import family, read_header, read_tensors, read_weights
-from ..checkpoints.rename import load_strict
+from ..checkpoints.rename import assign_strict
 from .mfcc import COEFFICIENTS, SAMPLE_RATE, mfcc
 
 AVATAR_SYNCNET = Path(__file__).with_name("avatar_syncnet.safetensors")  # for drawn faces only
@@ -31,22 +33,31 @@ SMOOTHED = 13  # frames of the median filter on the boxes
 GREY = 110  # what lies outside of the picture
 METADATA = "syncnet"
 EXPECTED = "SyncNet's syncnet_v2.model, or a safetensors file of train-syncnet"
+Pixels = Annotated[int, Range(8, 1024)]
+Stride = Annotated[int, Range(1, 4)]
+Width = Annotated[int, Range(1, 4096)]
 REMEDY = "Get syncnet_v2.model again from https://www.robots.ox.ac.uk/~vgg/software/lipsync/"
 
 
 @dataclass(frozen=True)
-class SyncNetConfig:
+class SyncNetConfig(Checked):
     """The shape of a SyncNet; the defaults are the public one's."""
 
-    side: int = 224  # pixels of the face crops
-    window: int = 224  # central pixels of the crop that are looked at
-    kernel: int = 7  # first convolution's
-    strides: tuple[int, int] = (2, 2)  # of the first two convolutions
-    lip_channels: tuple[int, ...] = (96, 256, 256, 256, 256, 512)
-    sound_channels: tuple[int, ...] = (64, 192, 384, 256, 256, 512)
-    hidden: int = 512
-    embedding: int = 1024
+    side: Pixels = 224  # of the face crops
+    window: Pixels = 224  # central pixels of the crop that are looked at
+    kernel: Annotated[int, Range(1, 15)] = 7  # first convolution's
+    strides: tuple[Stride, Stride] = (2, 2)  # of the first two convolutions
+    lip_channels: Annotated[tuple[Width, ...], Length(6, 6)] = (96, 256, 256, 256, 256, 512)
+    sound_channels: Annotated[tuple[Width, ...], Length(6, 6)] = (64, 192, 384, 256, 256, 512)
+    hidden: Width = 512
+    embedding: Width = 1024
     min_confidence: float = 3.0  # below, sound and lips are not taken for one recording (LatentSync's bound)
+
+    def impossible(self) -> Iterator[str]:
+        if self.window > self.side:
+            yield f"the window of {self.window} pixels is larger than the crops of {self.side}"
+        elif _side_after(self) < 1:
+            yield f"a window of {self.window} pixels is too small for its convolutions"
 
 
 class SyncNet(nn.Module):
@@ -144,9 +155,11 @@ def load_syncnet(path: Path) -> SyncNet:
         state = read_weights(path, EXPECTED, REMEDY)
     if "netcnnlip.0.weight" not in state:
         raise ValueError(f"{path}: expected {EXPECTED}; found {family(list(state))}. {REMEDY}")
-    net = SyncNet(config)
+    with torch.device("meta"):
+        net = SyncNet(config)
     # Files from before PyTorch 0.4.1 have no counters; they are never read.
-    load_strict(net, state, str(path), may_miss=r"\.num_batches_tracked$", remedy=f"{REMEDY}.")
+    counters = {key: torch.tensor(0) for key in net.state_dict() if key.endswith(".num_batches_tracked")}
+    assign_strict(net, counters | state, str(path), "cpu", torch.float32, f"{REMEDY}.")
     return net.requires_grad_(False).eval()
 
 
@@ -156,8 +169,11 @@ def _parsed(metadata: dict[str, str], path: Path) -> SyncNetConfig:
             f"{path}: expected {EXPECTED}; found safetensors without {METADATA!r} in its metadata. "
             "Make the file with train-syncnet"
         )
-    values = json.loads(metadata[METADATA])
-    return SyncNetConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    try:
+        values = json.loads(metadata[METADATA])
+        return from_dict(SyncNetConfig, values, "make the file with train-syncnet")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: its shape cannot be read: {error}") from error
 
 
 def save_syncnet(net: SyncNet, path: Path, notes: dict[str, str] | None = None) -> None:

@@ -34,14 +34,14 @@ class LeanEMO:
     ) -> Self:
         """Raises as `load_checkpoint`."""
         found = read_checkpoint(path)
-        with torch.device("meta"):
+        with found.on_meta():
             denoiser = Denoiser(found.config, operations_for(device))
         found.load_into(dict(denoiser.named_children()), device, dtype)
         return cls(denoiser.eval(), Path(path), torch.device(device), dtype, found.config, len(found.tensors))
 
     def reference_net(self) -> ReferenceNet:
         found = read_checkpoint(self.path)
-        with torch.device("meta"):
+        with found.on_meta():
             net = ReferenceNet(found.config, operations_for(self.device))
         found.load_into({"reference_net": net}, self.device, self.dtype)
         return net.eval()

@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..config import EMOConfig, from_dict
+from ..checked import from_dict
+from ..config import EMOConfig
 from ..data.clip_set import Sampling
 from .loop import TrainConfig
 

@@ -103,7 +103,7 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
             f"{checkpoint.path} has no audio encoder: put the one it was trained with, "
             f"{ENCODERS[checkpoint.config.audio.features]}, into models/audio_encoders and choose it here"
         )
-    with torch.device("meta"):
+    with checkpoint.on_meta():
         encoder = build_speech_encoder(checkpoint.config)
     device = comfy.model_management.text_encoder_offload_device()
     checkpoint.load_into({"audio_encoder": encoder}, device, torch.float32)

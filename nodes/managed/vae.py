@@ -17,13 +17,15 @@ def load_vae(checkpoint: Checkpoint) -> comfy.sd.VAE | None:
     """None when the checkpoint has no VAE. Core's own class for Stable Diffusion's, which it knows."""
     if not checkpoint.has("vae"):
         return None
+    with checkpoint.on_meta():
+        # ComfyUI scales latents when it samples; the library's VAEs do it themselves
+        module = build_vae(replace(checkpoint.config, latent_scale=1.0))
     if checkpoint.config.vae == EMOConfig.sd15().vae:
+        checkpoint.check({"vae": module})
         prefix = "vae."
         return comfy.sd.VAE(
             sd={k.removeprefix(prefix): v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}
         )
-    # ComfyUI scales latents when it samples; the library's VAEs do it themselves
-    module = build_vae(replace(checkpoint.config, latent_scale=1.0))
     vae = _around(module, checkpoint.config.latent_channels)
     checkpoint.load_into({"vae": module}, comfy.model_management.vae_offload_device(), vae.vae_dtype)
     return vae

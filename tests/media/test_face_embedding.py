@@ -1,7 +1,6 @@
 """Whatever a face embedding comes in: as meant, or refused with what came."""
 
 import logging
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.config import EMOConfig, IdentityConfig
+from emo_modules.checkpoints.families import FAMILIES
+from emo_modules.config import EMOConfig
 from emo_modules.media.face_embedding import face_embedding
 
-HALLO = replace(EMOConfig(), name="hallo", identity=IdentityConfig())
+HALLO = FAMILIES["hallo"].config
 VALUES = np.random.default_rng(0).normal(size=512).astype(np.float32)
 OTHER = VALUES[::-1].copy()
 PICTURE = torch.rand(40, 60, 3, generator=torch.Generator().manual_seed(0))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from emo_modules.config import AudioConfig, EMOConfig, SpeedConfig, UNetConfig
+from emo_modules.config import AudioConfig, SpeedConfig
 from emo_modules.models.conditioning import AudioProjection, FaceLocator, SpeedEncoder, speed_buckets
 
 
@@ -36,9 +36,8 @@ def test_speed_buckets_need_a_radius_each():
 
 
 @pytest.mark.parametrize("size", [(64, 88), (7, 11)])
-def test_face_locator_is_zero_at_first_and_an_eighth_of_the_mask(size):
-    backbone = UNetConfig(block_out_channels=(16, 16))
-    locator = FaceLocator(EMOConfig(face_locator_channels=(4, 8, 8, 8), backbone=backbone))
+def test_face_locator_is_zero_at_first_and_an_eighth_of_the_mask(size, small_config):
+    locator = FaceLocator(small_config)
     mask = torch.rand(1, 1, 8 * size[0], 8 * size[1])
     features = locator(mask)
     assert features.shape == (1, 16, *size)

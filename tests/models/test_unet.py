@@ -149,7 +149,7 @@ def test_motion_shortcut_equals_the_whole_computation():
 
 
 def test_speed_reaches_every_pixel_alike():
-    block = TemporalBlock(16, UNetConfig(heads=2, speed_dim=8))
+    block = TemporalBlock(16, UNetConfig(heads=2, temporal=True, speed_dim=8))
     randomise(block)
     x, speed = torch.randn(2 * 6, 3, 16), block.attn_speed.keys_values(torch.randn(2, 3, 8))
     repeated = tuple(t.repeat_interleave(6, dim=0) for t in speed)

@@ -1,0 +1,116 @@
+"""Frozen dataclasses that refuse what cannot be: kinds by their type hints, ranges written beside these."""
+
+import reprlib
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from math import inf
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+
+
+@dataclass(frozen=True)
+class Range:
+    """Of a number, both ends allowed: `Annotated[int, Range(1, 8)]`."""
+
+    low: float
+    high: float
+    multiple: int = 1
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high and (self.multiple == 1 or value % self.multiple == 0)
+
+    def __str__(self) -> str:
+        steps = f" in steps of {self.multiple}" if self.multiple > 1 else ""
+        return f"from {self.low:g} to {self.high:g}{steps}"
+
+
+@dataclass(frozen=True)
+class Length:
+    """Of a list or text, both ends allowed."""
+
+    low: int
+    high: int
+
+    def holds(self, value: Any) -> bool:
+        return self.low <= len(value) <= self.high
+
+    def __str__(self) -> str:
+        return f"of length {self.low}" if self.low == self.high else f"of length {self.low} to {self.high}"
+
+
+class Checked:
+    """Base of a frozen dataclass: making one raises ValueError with field, value and what it may be."""
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints(type(self)).items():
+            value = getattr(self, name)
+            if not _fits(value, hint):
+                raise ValueError(
+                    f"{type(self).__name__}.{name} is {reprlib.repr(value)}; expected is {_words(hint)}"
+                )
+        for reason in self.impossible():
+            raise ValueError(f"{type(self).__name__}: {reason}")
+
+    def impossible(self) -> Iterator[str]:
+        """Why fields that are right each for itself do not go together; overridden where they may not."""
+        yield from ()
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, args[0]) and args[1].holds(value)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if origin is Literal:
+        return any(value == arg and type(value) is type(arg) for arg in args)
+    if origin is tuple:
+        kinds = args[:1] * len(value) if isinstance(value, tuple) and args[-1] is ... else args
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and -inf < value < inf
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
+
+
+def _words(hint: Any) -> str:
+    """What a field may be, for a message."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"{_words(args[0])} {args[1]}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(map(_words, args))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, args))}"
+    if origin is tuple:
+        return f"a list, each {_words(args[0])}"
+    return "names and values" if origin is dict or is_dataclass(hint) else WORDS.get(hint, hint.__name__)
+
+
+def from_dict(kind: type, values: Any, remedy: str) -> Any:
+    """The dataclass `kind` from nested dictionaries. Raises ValueError naming keys that no field has."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{kind.__name__} is {reprlib.repr(values)}; expected are names and values")
+    hints = _hints(kind)
+    if unknown := sorted(set(values) - set(hints)):
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown[:5])}; {remedy}")
+    return kind(**{name: _converted(hints[name], value, remedy) for name, value in values.items()})
+
+
+def _converted(hint: Any, value: Any, remedy: str) -> Any:
+    """JSON's lists and objects -> tuples and dataclasses, also where the hint allows others."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict) and (kind := next(filter(is_dataclass, (hint, *get_args(hint))), None)):
+        return from_dict(kind, value, remedy)
+    return value
