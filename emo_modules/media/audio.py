@@ -59,9 +59,12 @@ def decode_audio(path: str | Path) -> tuple[Tensor, int]:
 
 
 def _unreadable(path: Path, size: int, reason: str) -> ValueError:
+    if path.is_dir():
+        return ValueError(f"{path} is a folder. Choose a file with sound.")
+    converted = f"{path.stem}-converted.wav"
     return ValueError(
         f"{path} ({size} bytes) cannot be read as audio: {reason}. If it plays elsewhere, convert it: "
-        f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(path.stem + '.wav')}"
+        f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(converted)}"
     )
 
 

@@ -140,9 +140,15 @@ def test_a_file_in_which_nothing_decodes_is_refused_with_a_remedy(tmp_path):
             packet.stream = written
             target.mux(packet)
     with pytest.raises(
-        ValueError, match=r"my take\.mkv .*cannot be read as audio.*ffmpeg -i 'my take\.mkv' 'my take\.wav'"
+        ValueError,
+        match=r"my take\.mkv .*cannot be read as audio.*ffmpeg -i 'my take\.mkv' 'my take-converted\.wav'",
     ):
         read(tmp_path, broken.getvalue(), "my take.mkv")
+
+
+def test_a_folder_is_no_sound(tmp_path):
+    with pytest.raises(ValueError, match="is a folder. Choose a file with sound"):
+        decode_audio(tmp_path)
 
 
 def test_the_default_sound_track_is_the_one_that_is_heard(tmp_path):
