@@ -1,12 +1,14 @@
 """What a user may hand in by mistake: a result with a warning, or an error that says what to do."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -16,6 +18,7 @@ from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cli import animate as command
 from emo_modules.media.face import Box
 from emo_modules.media.image import load_image
+from emo_modules.media.video import read_video
 from emo_modules.pipeline import Options, Pipeline
 from emo_modules.sampling.solver import Cancelled
 
@@ -149,6 +152,18 @@ def test_sound_that_cannot_be_used(animate, picture_file, sound_file, no_model, 
     assert (status, output.parent.exists()) == (1, False)
     assert "error: " in errors
     assert message in errors
+
+
+def test_a_damaged_recording_is_rendered_at_its_full_length(animate, tmp_path, picture_file, tones, caplog):
+    recording = tmp_path / "12:30.mp3"
+    soundfile.write(recording, tones(1, 44100).T.numpy(), 44100, format="MP3")
+    content = bytearray(recording.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 600] = bytes(600)
+    recording.write_bytes(content)
+    status, output, errors = animate(picture_file, recording, *BOX, "--steps", "1")
+    assert status == 0, errors
+    assert len(read_video(output)[0]) == pytest.approx(26, abs=2)
+    assert re.search(r"12:30\.mp3: \d+ packets? w\w+ damaged, \d+ ms are silent", caplog.text)
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound in here", b"RIFF\x24\x00\x00\x00WAVEfmt "])
