@@ -28,7 +28,7 @@ from ...emo_modules.media.tracks import (
 from ...emo_modules.media.whisper import WhisperEncoder
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 from .sound import sound
-from .values import described
+from .values import as_tensor, described
 
 LAYERS = "encoded_audio_all_layers"
 FIELD = "receptive_field"  # samples that one feature sees, in our own AUDIO_ENCODER_OUTPUT
@@ -120,8 +120,9 @@ def check_encoded(name: str, value: Any) -> None:
             f"Encode gives them, got {described(value)}: {remedy}"
         )
     for layer in layers:
-        fits = isinstance(layer, Tensor) and layer.ndim == 3 and layer.shape == layers[0].shape
-        if not fits or not layer.is_floating_point() or not layer.numel():
+        found = as_tensor(layer)
+        fits = found is not None and found.ndim == 3 and found.shape == layers[0].shape
+        if not fits or not found.is_floating_point() or not found.numel():
             raise ValueError(
                 f"{name} must have layers (B, T, D) of one size, got {described(layer)}: {remedy}"
             )

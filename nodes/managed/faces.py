@@ -5,11 +5,8 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-import numpy as np
-from torch import Tensor
-
 from ...emo_modules.media.box import Box
-from .values import described, real_number, unpacked
+from .values import as_list, described, real_number, unpacked
 
 FARTHEST = 1e6  # pixels
 
@@ -20,7 +17,7 @@ def boxes(name: str, value: Any, log: logging.Logger) -> list[Box]:
     Takes one, a list, a list for each picture, and rows of numbers (x0, y0, x1, y1, ...) as detectors give
     them. Raises ValueError for a box that lacks a side or has no area, and numbers that are not finite.
     """
-    value = _as_list(value)
+    value = as_list(value)
     if isinstance(value, Mapping):
         return [_box(name, value)]
     if not isinstance(value, list | tuple):
@@ -30,10 +27,6 @@ def boxes(name: str, value: Any, log: logging.Logger) -> list[Box]:
     for_each_picture = bool(value) and isinstance(value[0], list | tuple) and not _is_row(value[0])
     entries = value[0] if for_each_picture else value
     return [box for entry in entries for box in boxes(name, entry, log)]
-
-
-def _as_list(value: Any) -> Any:
-    return value.tolist() if isinstance(value, Tensor | np.ndarray) else value
 
 
 def _is_row(value: Sequence[Any]) -> bool:
@@ -89,7 +82,7 @@ def _check_faces(name: str, frame: Any) -> None:
     for face in frame or ():
         if not isinstance(face, Mapping) or "bbox_xyxy" not in face:
             raise ValueError(f"{name} must have faces with bbox_xyxy, got {described(face)}")
-        row = _as_list(face["bbox_xyxy"])
+        row = as_list(face["bbox_xyxy"])
         if not isinstance(row, list | tuple) or len(row) != 4:
             raise ValueError(f"{name}'s bbox_xyxy must be four numbers, got {described(row)}")
         _corners(f"{name}'s bbox_xyxy", row)
@@ -97,7 +90,7 @@ def _check_faces(name: str, frame: Any) -> None:
 
 def _size(name: str, value: Any) -> tuple[float, float]:
     """Height and width."""
-    value = _as_list(value)
+    value = as_list(value)
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"{name}'s image_size must be height and width, got {described(value)}")
     height, width = (real_number(f"{name}'s image_size", side, 1, FARTHEST) for side in value)

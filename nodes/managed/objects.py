@@ -18,7 +18,7 @@ from .pictures import masks, pictures
 from .reference import Reference, ReferenceNet
 from .sampling import emo_config
 from .sound import sound
-from .values import described
+from .values import as_tensor, described
 
 PICTURE = 2  # axes of its latents: 1 is sound, 3 video
 VAE_METHODS = ("encode", "decode", "decode_tiled")  # CLIP has the first two
@@ -80,8 +80,8 @@ def check_decodes(vae: Any, latents: Tensor) -> None:
 
 def _latents(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
     """LATENT, with its samples (F, C, h, w) finite."""
-    samples = value.get("samples") if isinstance(value, Mapping) else None
-    if not isinstance(samples, Tensor) or not samples.is_floating_point() or not samples.numel():
+    samples = as_tensor(value.get("samples")) if isinstance(value, Mapping) else None
+    if samples is None or not samples.is_floating_point() or not samples.numel():
         raise ValueError(
             f"{name} must be a LATENT with samples, got {described(value)}: connect EMO Sampler's latent"
         )
@@ -91,7 +91,7 @@ def _latents(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
             "another model's: connect EMO Sampler's latent, or decode this one with its own VAE"
         )
     check_finite(samples, name)
-    return dict(value)
+    return dict(value) | {"samples": samples}
 
 
 def _speech(name: str, value: Any, log: logging.Logger) -> Any:

@@ -19,6 +19,8 @@ def described(value: Any) -> str:
     value = unpacked(value)
     if value is None:
         return "nothing"
+    if isinstance(value, Tensor) and not _is_plain(value):
+        return "a tensor that is sparse, nested or without data"
     if isinstance(value, Tensor | np.ndarray):
         kind = "a tensor" if isinstance(value, Tensor) else "an array"
         return f"{kind} {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
@@ -47,16 +49,28 @@ def shortened(text: str) -> str:
 
 def unpacked(value: Any) -> Any:
     """The number in a numpy number or a tensor without axes; anything else as it is."""
-    alone = isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0
-    return value.item() if alone else value
+    if isinstance(value, np.generic | np.ndarray):
+        return value.item() if value.ndim == 0 else value
+    return value.item() if isinstance(value, Tensor) and value.ndim == 0 and _is_plain(value) else value
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """A tensor or array of real numbers as a tensor without a gradient; None for anything else."""
+    """A tensor or array of real numbers as a plain tensor without a gradient; None for anything else."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "buif":
         native = np.float32 if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
         value = torch.from_numpy(np.ascontiguousarray(value, dtype=native))
-    return value.detach() if isinstance(value, Tensor) and not value.is_complex() else None
+    usable = isinstance(value, Tensor) and not value.is_complex() and _is_plain(value)
+    return value.detach() if usable else None
+
+
+def as_list(value: Any) -> Any:
+    """What a tensor or array holds as nested lists, anything else as it is."""
+    found = as_tensor(value)
+    return value if found is None else found.tolist()
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
@@ -81,7 +95,7 @@ def real_numbers(name: str, value: Any, low: float, high: float) -> float | list
     value = unpacked(value)
     if not isinstance(value, list | tuple | np.ndarray | Tensor):
         return real_number(name, value, low, high)
-    values = value if isinstance(value, list | tuple) else _along_one_axis(value)
+    values = value if isinstance(value, list | tuple) else _along_one_axis(as_tensor(value))
     if not 0 < len(values) <= MAX_VALUES:
         raise ValueError(
             f"{name} must be a number or a list of 1 to {MAX_VALUES} numbers, got {described(value)}"
@@ -96,9 +110,9 @@ def real_numbers(name: str, value: Any, low: float, high: float) -> float | list
     return [float(number) for number in numbers]
 
 
-def _along_one_axis(value: Tensor | np.ndarray) -> list[Any]:
+def _along_one_axis(value: Tensor | None) -> list[float]:
     """Nothing of a table."""
-    return value.reshape(-1).tolist() if max(value.shape) == math.prod(value.shape) else []
+    return value.flatten().tolist() if value is not None and max(value.shape) == value.numel() else []
 
 
 def switch(name: str, value: Any) -> bool:

@@ -358,6 +358,32 @@ def test_a_thing_of_another_kind_is_refused_in_words(pack, scene, graphs, node_i
         assert "Error" not in str(refused.value), name
 
 
+ODD = {
+    "sparse": torch.eye(4).to_sparse(),
+    "without data": torch.zeros(1, 4, 4, device="meta"),
+    "one without data": torch.zeros((), device="meta"),
+    "nested": torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)], layout=torch.jagged),
+    "objects": np.array([[None, 1]], dtype=object),
+    "dates": np.array(["2026-01-01"], dtype="datetime64[D]"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_tensors_that_are_no_plain_ones_are_refused_everywhere(pack, taken, name: str) -> None:
+    given, values = ODD[name], pack.module("nodes.managed.values")
+    kinds = {
+        "IMAGE": given, "MASK": given, "AUDIO": audio(given), "LATENT": {"samples": given},
+        "BOUNDING_BOX": given, "FACE_LANDMARKS": {"frames": [[{"bbox_xyxy": given}]], "image_size": (4, 4)},
+        "AUDIO_ENCODER,AUDIO_ENCODER_OUTPUT": {"encoded_audio_all_layers": [given, given]},
+    }  # fmt: skip
+    for kind, value in kinds.items():
+        with pytest.raises(ValueError, match="it"):
+            taken(kind, value)
+    for check in (values.whole_number, values.real_number, values.real_numbers):
+        with pytest.raises(ValueError, match="it must be"):
+            check("it", given, 0, 5)
+
+
 # BOUNDING_BOX and FACE_LANDMARKS
 
 FACE = (10.0, 20.0, 40.0, 60.0)
