@@ -3,12 +3,14 @@
 import asyncio
 import importlib
 import importlib.util
+import logging
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -80,6 +82,13 @@ def pack(comfy: ModuleType) -> Pack:
 @pytest.fixture(scope="module")
 def scene(pack: Pack) -> Scene:
     return demo_scene(pack)
+
+
+@pytest.fixture(scope="session")
+def taken(pack: Pack) -> Callable[..., Any]:
+    """The pack's reader of what comes over wires: (type, value) -> what a node gets."""
+    objects, log = pack.module("nodes.managed.objects"), logging.getLogger("test")
+    return lambda kind, value, name="it": objects.taken(kind, name, value, log)
 
 
 @pytest.fixture(scope="session")
