@@ -44,7 +44,7 @@ def _waveform(name: str, value: Any) -> Tensor:
         raise ValueError(
             f"{name}'s waveform must be a tensor (B, channels, T) of samples, got {described(value)}"
         )
-    found = found.cpu()[(None,) * (3 - found.ndim)]
+    found = found[(None,) * (3 - found.ndim)]
     if found.shape[1] > MOST_CHANNELS >= found.shape[2]:
         found = found.mT
     if found.shape[1] > MOST_CHANNELS:

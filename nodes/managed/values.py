@@ -59,12 +59,13 @@ def _is_plain(tensor: Tensor) -> bool:
 
 
 def as_tensor(value: Any) -> Tensor | None:
-    """A tensor or array of real numbers as a plain tensor without a gradient; None for anything else."""
+    """A tensor or array of real numbers as a plain one on the CPU, without a gradient; None for anything
+    else."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "buif":
         native = np.float32 if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
         value = torch.from_numpy(np.ascontiguousarray(value, dtype=native))
     usable = isinstance(value, Tensor) and not value.is_complex() and _is_plain(value)
-    return value.detach() if usable else None
+    return value.detach().cpu() if usable else None
 
 
 def as_list(value: Any) -> Any:
