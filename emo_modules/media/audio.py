@@ -17,6 +17,7 @@ from .files import open_input
 from .sound_track import read_sound_track
 
 SAMPLE_RATE = 16000
+PIECE = 2**20  # samples
 NTSC = Fraction(1000, 1001)
 NTSC_RATES = (24, 30, 48, 60, 120)
 
@@ -72,7 +73,8 @@ def check_audio(waveform: Tensor) -> None:
     """Raises ValueError when waveform (..., T) is empty or holds NaN or infinite samples."""
     if waveform.numel() == 0:
         raise ValueError(f"audio is empty: shape {tuple(waveform.shape)}. Give it at least one sample.")
-    broken = waveform.numel() - int(torch.isfinite(waveform).sum())
+    pieces = waveform.split(PIECE, dim=-1)  # an hour of it is copied otherwise
+    broken = waveform.numel() - sum(int(torch.isfinite(piece).sum()) for piece in pieces)
     if broken:
         raise ValueError(
             f"audio has {broken} NaN or infinite samples of {waveform.numel()}. "

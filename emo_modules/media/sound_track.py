@@ -152,12 +152,14 @@ class _Track:
 
     def _append(self, frames: list[av.AudioFrame]) -> None:
         for frame in frames:
-            planes = torch.from_numpy(frame.to_ndarray())
-            stereo = to_stereo(planes, [channel.name for channel in frame.layout.channels])
-            if len(stereo) > self._channels:
+            planes = frame.to_ndarray()
+            if len(planes) > 2:
+                names = [channel.name for channel in frame.layout.channels]
+                planes = to_stereo(torch.from_numpy(planes), names).numpy()
+            if len(planes) > self._channels:
                 self._samples = bytearray(np.repeat(np.frombuffer(self._samples, np.float32), 2).tobytes())
-                self._channels = len(stereo)
-            self._samples += stereo.expand(self._channels, -1).T.contiguous().numpy().tobytes()
+                self._channels = len(planes)
+            self._samples += np.broadcast_to(planes, (self._channels, planes.shape[1])).T.tobytes()
 
     def add_silence(self, seconds: float) -> None:
         self._samples += bytes(4 * self._channels * round(seconds * self.rate))
