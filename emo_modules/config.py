@@ -14,6 +14,7 @@ Frames = Annotated[int, Range(0, 256)]
 Size = Annotated[int, Range(8, 4096, multiple=8)]  # pixels; the autoencoders reduce them by 8
 Share = Annotated[float, Range(0, 1)]
 Factor = Annotated[float, Range(-100, 100)]
+Degrees = Annotated[float, Range(0, 10_000)]  # per second
 PERCEIVER_HEADS = 12
 # see emo_modules.schedule.SOLVERS
 Solver = Literal["ddim", "ddim-diffusers", "dpm++2m", "unipc", "euler", "lcm"]
@@ -130,7 +131,7 @@ class SpeedConfig(Checked):
     """Head-speed buckets in degrees per second (EMO sec. 3.2); the paper gives neither d nor their
     places."""
 
-    centres: Annotated[tuple[Factor, ...], Length(1, 128)] = (
+    centres: Annotated[tuple[Degrees, ...], Length(1, 128)] = (
         0.0,
         5.0,
         10.0,
@@ -141,7 +142,7 @@ class SpeedConfig(Checked):
         45.0,
         60.0,
     )
-    radii: tuple[Annotated[float, Range(1e-3, 1000)], ...] = (5.0, 5.0, 5.0, 5.0, 6.0, 7.5, 9.0, 12.5, 15.0)
+    radii: tuple[Annotated[float, Range(1e-3, 10_000)], ...] = (5.0, 5.0, 5.0, 5.0, 6.0, 7.5, 9.0, 12.5, 15.0)
     context: Annotated[int, Range(0, 64)] = 2
     hidden_dim: Channels = 256
 

@@ -1,7 +1,9 @@
 """`python -m emo_modules animate`: from files to a video, and an exit status with one line when it cannot."""
 
+import argparse
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from emo_modules.cli import COMMANDS, main
+from emo_modules.cli import COMMANDS, LIBRARY_ERRORS, main
 from emo_modules.cli import animate as command
 from emo_modules.media.video import read_video
 
@@ -172,3 +174,40 @@ def test_an_unusable_device_is_named(animate, picture_file, sound_file):
     status, output, errors = animate(picture_file, sound_file(0.2), "--device", "cuda:7")
     assert (status, output.exists()) == (1, False)
     assert errors.startswith("error: device 'cuda:7' cannot be used here")
+
+
+@pytest.mark.parametrize(("module", "name"), LIBRARY_ERRORS)
+def test_errors_of_libraries_end_in_a_line(module, name, monkeypatch, capsys, tmp_path):
+    kind = getattr(import_module(module), name)
+
+    class Broken(kind):
+        def __init__(self) -> None:
+            Exception.__init__(self, "the file is broken")
+
+        def __str__(self) -> str:
+            return "the file is broken"
+
+    def run(options: argparse.Namespace) -> None:
+        raise Broken
+
+    monkeypatch.setattr("emo_modules.cli.inspect.run", run)
+    assert main(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
+    assert capsys.readouterr().err.startswith("error: the file is broken")
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):
+    def run(options: argparse.Namespace) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr("emo_modules.cli.inspect.run", run)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        main(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")])
+
+
+def test_running_out_of_memory_is_said(monkeypatch, capsys, tmp_path):
+    def run(options: argparse.Namespace) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("emo_modules.cli.inspect.run", run)
+    assert main(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
+    assert "error: not enough memory" in capsys.readouterr().err

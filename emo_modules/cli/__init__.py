@@ -22,6 +22,27 @@ COMMANDS = {
     "train": ("train", "one stage of EMO's training on encoded clips"),
 }
 
+NO_MEMORY = "not enough memory: close other programs, or work on less at once"
+# What libraries raise for a file or machine that is at fault, where no code of ours has said it better. Those
+# that are not imported have raised nothing. A RuntimeError is not here: it may be a fault of this program.
+LIBRARY_ERRORS = (
+    ("av", "FFmpegError"),
+    ("PIL.Image", "DecompressionBombError"),
+    ("pickle", "UnpicklingError"),
+    ("safetensors", "SafetensorError"),
+    ("soundfile", "SoundFileError"),
+    ("tarfile", "TarError"),
+    ("torch", "OutOfMemoryError"),
+    ("yaml", "YAMLError"),
+    ("zipfile", "BadZipFile"),
+)
+
+
+def library_errors() -> tuple[type[Exception], ...]:
+    return tuple(
+        getattr(sys.modules[module], name) for module, name in LIBRARY_ERRORS if module in sys.modules
+    )
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, 1 after printing what was wrong with the input, or 130 when interrupted."""
@@ -36,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         import_module(f".{COMMANDS[options.command][0]}", __package__).run(options)
-    except (ValueError, OSError, MemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, OSError, MemoryError, *library_errors()) as error:
+        print(f"error: {str(error) or NO_MEMORY}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -59,8 +59,8 @@ def _weight_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--analyzer", default="cascade", help="cascade, avatars, or mediapipe:FILE for poses and expressions"
     )
-    parser.add_argument("--inception", type=Path, help="inception-2015-12-05.pt, for FID")
-    parser.add_argument("--i3d", type=Path, help="i3d_torchscript.pt, for FVD")
+    parser.add_argument("--inception", type=Path, help="inception-2015-12-05.pt, for FID; its code runs")
+    parser.add_argument("--i3d", type=Path, help="i3d_torchscript.pt, for FVD; its code runs")
     parser.add_argument("--syncnet", help="syncnet_v2.model, or avatars, for LSE-C and LSE-D")
     parser.add_argument("--identity", help="SFace's onnx file, or avatars, for identity similarity")
     parser.add_argument("--face-detector", type=Path, help="YuNet's onnx file, for SFace without MediaPipe")

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from ..checkpoints.reading import family, read_weights
 from ..config import EMOConfig
 from ..writing.partial import whole_file
+
+CLIPS = "encoded clips, as ClipSet.save writes them"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,11 @@ class ClipSet:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        return cls(**load_file(path))
+        """Raises ValueError for a file that `save` did not write."""
+        tensors, names = read_weights(path, CLIPS), {f.name for f in fields(cls)}
+        if tensors.keys() != names:
+            raise ValueError(f"{path}: expected {CLIPS}; found {family(list(tensors))}")
+        return cls(**tensors)
 
     @classmethod
     def stack(cls, clips: Iterable[dict[str, Tensor]]) -> Self:

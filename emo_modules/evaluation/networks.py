@@ -1,4 +1,8 @@
-"""Published feature networks as TorchScript files: Inception for FID, I3D for FVD."""
+"""Published feature networks as TorchScript files: Inception for FID, I3D for FVD.
+
+TorchScript is code: loading a file runs it, so these two must come from where they were published. No other
+file that the project reads can run code.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator

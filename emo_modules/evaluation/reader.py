@@ -12,9 +12,11 @@ from typing import Self
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..checkpoints.reading import read_weights
+from ..checkpoints.rename import load_strict
 from ..writing.partial import whole_file
 
 SIZE = 128  # side of the pictures it reads
@@ -113,5 +115,5 @@ def save_reader(reader: FaceReader, path: Path = WEIGHTS) -> None:
 def load_reader(path: Path = WEIGHTS) -> FaceReader:
     """The reader that comes with the package, or another; frozen, in evaluation mode."""
     reader = FaceReader()
-    reader.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    load_strict(reader, read_weights(path, "the reader that train-reader makes"), str(path))
     return reader.requires_grad_(False).eval()

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..checkpoints.reading import read_weights
+from ..checkpoints.rename import load_strict
 from ..media.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
 from ..writing.partial import whole_file
 from .track import FaceTrack, largest
@@ -168,10 +170,11 @@ def save_tracker(tracker: AvatarTracker, path: Path = WEIGHTS) -> None:
 
 def load_tracker(path: Path = WEIGHTS) -> AvatarTracker:
     """The tracker that comes with the package, or another; frozen, in evaluation mode."""
-    tensors = {name: value.float() for name, value in load_file(path).items()}
+    tensors = read_weights(path, "the tracker that train-tracker makes")
     tracker = AvatarTracker(FaceFinder(), PoseReader())
     for name in ("finder", "reader"):
         net: nn.Module = getattr(tracker, name)
-        net.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)})
+        own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}
+        load_strict(net, own, str(path))
         net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
     return tracker

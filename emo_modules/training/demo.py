@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
+from ..checkpoints.reading import read_weights
+from ..checkpoints.rename import load_strict
 from ..checkpoints.store import save_checkpoint
 from ..checkpoints.vae import build_vae
 from ..config import EMOConfig
@@ -116,8 +117,9 @@ def sounds(folder: Path) -> Iterator[AvatarClip]:
 
 def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
     vae, encoder = build_vae(config), AudioEncoder(config.audio.encoder, config.audio.normalize)
-    vae.load_state_dict(load_file(folder / "vae.safetensors"))
-    encoder.load_state_dict(load_file(folder / "audio_encoder.safetensors"))
+    for name, part in (("vae", vae), ("audio_encoder", encoder)):
+        file = folder / f"{name}.safetensors"
+        load_strict(part, read_weights(file, f"the {name} that an earlier step trained"), str(file))
     return vae.eval(), encoder.eval()
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..checkpoints.reading import read_weights
+from ..checkpoints.rename import load_strict
 from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from ..models.emo import EMO
 from ..schedule import TRAIN_STEPS, alphas_cumprod
@@ -280,5 +282,5 @@ def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: in
 
 
 def load_parameters(model: EMO, path: Path) -> None:
-    """Weights that a stage left behind (`ema.safetensors`), strictly."""
-    model.load_state_dict(load_file(path))
+    """Weights that a stage left behind (`ema.safetensors`). Raises ValueError when they do not fit."""
+    load_strict(model, read_weights(path, "the weights that a stage of the training left"), str(path))

@@ -64,6 +64,43 @@ def test_shards_need_a_vae_and_an_audio_encoder(train, tmp_path, tiny_pipeline):
     assert "so --vae and --audio-encoder must be given" in error
 
 
+def test_vae_and_audio_encoder_may_come_as_pickles(train, tmp_path, tiny_pipeline):
+    bare = tmp_path / "bare.safetensors"
+    save_checkpoint(bare, tiny_pipeline.config, dict(tiny_pipeline.model.named_children()))
+    given = []
+    for part, name in (("vae", "vae.ckpt"), ("audio_encoder", "encoder.pth")):
+        state = getattr(tiny_pipeline, part).state_dict()
+        torch.save({"state_dict": state}, tmp_path / name, _use_new_zipfile_serialization=part == "vae")
+        given += [f"--{part.replace('_', '-')}", tmp_path / name]
+    assert train("video", *given, checkpoint=bare)[0] == 0
+    written = load_checkpoint(tmp_path / "video" / "checkpoint.safetensors")
+    for part in ("vae", "audio_encoder"):
+        own, read = getattr(tiny_pipeline, part).state_dict(), getattr(written, part).state_dict()
+        assert all(torch.equal(read[key], value) for key, value in own.items() if key != "masked_spec_embed")
+
+
+@pytest.mark.parametrize("name", ["cut.safetensors", "code.pth", "page.ckpt"])
+@pytest.mark.parametrize(
+    "option", ["--vae", "--audio-encoder", "--sd15", "--animatediff", "--relative", "--checkpoint"]
+)
+def test_every_file_to_start_from_is_refused_in_the_same_words(train, tmp_path, option, name):
+    file = tmp_path / name
+    if name == "code.pth":
+        torch.save({"a": torch.nn.Linear(2, 2)}, file)
+    file.touch()
+    found = {
+        "cut.safetensors": (b"\x80\x04" + bytes(6) + b'{"a":', "a truncated safetensors file: 13 bytes"),
+        "code.pth": (file.read_bytes(), "a pickle that is damaged or holds code, which was not run"),
+        "page.ckpt": (b"<!DOCTYPE html>", "a web page"),
+    }
+    content, said = found[name]
+    file.write_bytes(content)
+    status, error = train("image", option, file)
+    assert status == 1
+    assert f"error: {file}: expected " in error
+    assert f"; found {said}" in error
+
+
 def test_a_folder_that_is_no_shards_is_refused(train, tmp_path):
     status, error = train("image", data=tmp_path)
     assert status == 1
