@@ -1,7 +1,7 @@
 """Video files that can be played while they are written, and the finished files that they are made into."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -52,10 +52,10 @@ def _copy_packets(grown: Path, whole: Path, metadata: dict[str, str]) -> None:
                 target.mux(packet)
 
 
-def plays(path: Path) -> bool:
-    """Whether there is at least one frame in it."""
-    try:
-        with av.open(libav_name(path)) as container:
-            return next(container.decode(video=0), None) is not None
-    except (av.FFmpegError, IndexError):
-        return False
+def frames_in(path: Path) -> int:
+    """How many frames can be read before the end, or before a full disk cut it off; 0 for no video at all."""
+    count = 0
+    with suppress(av.FFmpegError, IndexError), av.open(libav_name(path)) as container:
+        for packet in container.demux(video=0):
+            count += packet.size > 0 and not packet.is_corrupt
+    return count

@@ -19,7 +19,7 @@ from ..writing.place import check_file_place
 from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, resample, samples_in_frames
 from .downmix import to_stereo
 from .files import libav_name, open_input
-from .growing import growing_options, indexed, plays
+from .growing import frames_in, growing_options, indexed
 from .image import as_float_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -166,12 +166,10 @@ class VideoWriter:
         """Gives what was written before an error a name of its own, if it can be played."""
         with suppress(OSError):  # a full disk takes no more; what it has taken plays
             self._close()
-        if plays(self._partial):
+        if frames := frames_in(self._partial):
             kept = publish(self._partial, named_after(self.path, ".part"), None)
-            seconds = float(self._frames / self._fps)
-            _log.warning(
-                "the %d frames (%.2f s) before the error are kept in %s", self._frames, seconds, kept
-            )
+            said = "the %d frames (%.2f s) before the error are kept in %s"
+            _log.warning(said, frames, float(frames / self._fps), kept)
 
     def _close(self) -> None:
         """The frames and samples that the encoders still hold, and the file's end; once."""

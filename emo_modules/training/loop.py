@@ -17,6 +17,7 @@ from ..checkpoints.rename import load_strict
 from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from ..models.emo import EMO
 from ..schedule import TRAIN_STEPS, alphas_cumprod
+from ..writing.errors import write_errors
 from ..writing.partial import whole_file
 from .board import Board, keep_until, peak_memory
 from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
@@ -211,7 +212,8 @@ class Trainer:
         }
         if self.accelerator.is_main_process:
             self.log(f"{self.config.stage} {json.dumps(line)}")
-            with (self.folder / "log.jsonl").open("a") as file:
+            path = self.folder / "log.jsonl"
+            with write_errors(path), path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             if self.board is not None:
                 self.board.figures(line)
