@@ -132,19 +132,24 @@ def test_two_servers_that_count_to_the_same_number_both_keep_their_video(pack, o
     assert [len(read_video(path)[0]) for path in (first, second)] == [1, 3]
 
 
-def test_an_error_keeps_the_frames_so_far_and_the_next_run_counts_on(pack, output, caplog):
-    class Broken:
-        def decode(self, latents: torch.Tensor) -> torch.Tensor:
-            if latents[0, 0, 0, 0] > 0:
-                raise torch.OutOfMemoryError("CUDA out of memory.")
-            return torch.rand(len(latents), 16, 16, 3)
+def test_an_error_keeps_the_frames_so_far_and_the_next_run_counts_on(
+    pack, scene, output, caplog, monkeypatch
+):
+    decode, decoded = scene.vae.decode, []
 
-    latents = (torch.arange(32) >= 16).float()[:, None, None, None].expand(-1, 8, 2, 2)
+    def break_down(latents: torch.Tensor) -> torch.Tensor:
+        if decoded:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        decoded.append(decode(latents))
+        return decoded[0]
+
+    monkeypatch.setattr(scene.vae, "decode", break_down)
+    samples = {"samples": torch.zeros(32, 8, 2, 2)}
     with pytest.raises(torch.OutOfMemoryError):
-        write(pack, images=None, samples={"samples": latents}, vae=Broken())
+        write(pack, images=None, samples=samples, vae=scene.vae)
     (kept,) = output.iterdir()
     assert kept.name == "EMO_00001_.part.mp4"
-    assert len(read_video(kept)[0]) == 16
+    assert len(read_video(kept)[0]) == len(decoded[0]) == 16
     assert f"the 16 frames (0.64 s) before the error are kept in {kept}" in caplog.text
     assert write(pack).name == "EMO_00002_.mp4"
 
