@@ -67,13 +67,21 @@ def mediapipe_points(landmarks: Mapping[str, Any], frame: int = 0, index: int = 
     faces = sorted(frames[frame], key=_box_area, reverse=True)
     if not 0 <= index < len(faces):
         raise ValueError(f"frame {frame} of the landmarks has {len(faces)} faces, face {index} is needed")
-    points = torch.as_tensor(faces[index].get("landmarks_xy", ()), dtype=torch.float32)
+    points = _numbers(faces[index].get("landmarks_xy"))
     if points.ndim != 2 or len(points) < MESH_POINTS or points.shape[1] < 2 or not points.isfinite().all():
         raise ValueError(
             f"a face needs landmarks_xy of {MESH_POINTS} or more finite points, got {tuple(points.shape)}: "
             "take the landmarks from MediaPipe Face Landmarker"
         )
     return points[:, :2]
+
+
+def _numbers(value: Any) -> Tensor:
+    """A tensor, an array or nested lists of numbers as a tensor; an empty one for anything else."""
+    try:
+        return torch.as_tensor(value, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):  # torch's, for what holds no numbers, and uneven rows
+        return torch.zeros(0)
 
 
 def _box_area(face: Mapping[str, Any]) -> float:

@@ -80,9 +80,11 @@ def test_what_are_no_landmarks_is_refused(taken, value, message: str) -> None:
         taken("FACE_LANDMARKS", value)
 
 
-@pytest.mark.parametrize("points", [None, [[1.0, 2.0]], [[float("nan"), 0.0]] * 478, [1.0] * 478])
+@pytest.mark.parametrize(
+    "points", [None, [[1.0, 2.0]], [[float("nan"), 0.0]] * 478, [1.0] * 478, "abc", [[1], [1, 2]]]
+)
 def test_points_that_are_no_mesh_are_refused(scene, points) -> None:
-    landmarks = found_face(**({} if points is None else {"landmarks_xy": points}))
+    landmarks = found_face(landmarks_xy=points)
     landmarks["image_size"] = (128, 128)
     with pytest.raises(ValueError, match="landmarks_xy of 468 or more finite points"):
         scene.sample(0.04, face_landmarks=landmarks)
