@@ -230,7 +230,7 @@ CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
         "1 x 1": resized(1, 1),
         "9 px wide": resized(64, 9),
         "1 px high": resized(1, 64),
-        "large": resized(1500, 1000),
+        "large": resized(600, 400),
     },
     "MASK": DTYPES
     | RANGES
@@ -276,7 +276,7 @@ CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
 
 def number_changes(low: float, high: float) -> dict[str, Any]:
     """What comes over wires into an INT or FLOAT that lies in low..high."""
-    inside = low + (high - low) // 2 if high - low < 200 else low + 8
+    inside = low + (high - low) // 2 if high - low < 200 else low + 3
     return {
         "below": low - 1,
         "far below": low - 1000,

@@ -155,9 +155,10 @@ def _wrong(world: World, given: Any, objects: Found, rng: random.Random) -> Any:
 
 def _changed(given: Any, objects: Found, rng: random.Random) -> list[tuple[str, Callable[[], Any]]]:
     found: list[tuple[str, Callable[[], Any]]] = []
-    if kinds := [kind for kind in types_of(given) if kind in CHANGES]:
+    valid = objects if getattr(given, "default", None) is None else {types_of(given)[0]: [given.default]}
+    if kinds := [kind for kind in types_of(given) if kind in CHANGES and valid.get(kind)]:
         kind = rng.choice(kinds)
-        value = rng.choice(objects.get(kind) or [getattr(given, "default", None)])
+        value = rng.choice(valid[kind])
         found = [(label, partial(change, value)) for label, change in CHANGES[kind].items()]
     if bounds := _bounds(given):
         found += [(label, lambda value=value: value) for label, value in number_changes(*bounds).items()]

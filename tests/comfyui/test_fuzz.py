@@ -36,7 +36,7 @@ WHISPER = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "en
 
 
 def tiny_relative(family: str, ear: dict[str, Any]) -> EMOConfig:
-    """A relative with a speech encoder of few channels, too."""
+    """A relative with short windows and a speech encoder of few channels, too."""
     config = small(family)
     audio, backbone = replace(config.audio, encoder=ear, feature_dim=16), config.backbone
     if audio.features == "hallo":
@@ -44,7 +44,8 @@ def tiny_relative(family: str, ear: dict[str, Any]) -> EMOConfig:
     if audio.features == "whisper":
         audio = replace(audio, encoder=WHISPER, layers=3)
         backbone = replace(backbone, audio_dim=16)
-    return replace(config, audio=audio, backbone=backbone)
+    windows = config.windows and replace(config.windows, frames=4, overlap=1)
+    return replace(config, audio=audio, backbone=backbone, clip_frames=4, windows=windows)
 
 
 @pytest.fixture(scope="module")
