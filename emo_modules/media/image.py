@@ -19,9 +19,9 @@ _log = logging.getLogger(__name__)
 def load_image(path: str | Path) -> Tensor:
     """Reads a picture as (H, W, 3) float32 in 0..1 of sRGB, upright, on white where transparent.
 
-    Pictures longer than 4096 px are made smaller, JPEGs that were cut short end in grey, of animations the
-    first picture is taken. Every conversion is logged. Raises FileNotFoundError, or ValueError that says what
-    the file holds instead, and what to do.
+    Pictures longer than 4096 px are made smaller, JPEGs that were cut short end in grey, of an animation one
+    picture is taken. Every conversion is logged. Raises FileNotFoundError, or ValueError that says what the
+    file holds instead, and what to do.
     """
     path = Path(path)
     picture, notes = open_picture(path, MAX_SIDE)

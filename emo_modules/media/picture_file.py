@@ -9,6 +9,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 LARGEST = 178_956_970  # pixels; Pillow's own limit, which other programs in the process may have lifted
 END_OF_JPEG = b"\xff\xd9"
 JPEGS = ("JPEG", "MPO")
+FARTHEST = 50  # pictures of an animation that are decoded to leave a fade-in behind
 ORIENTATION = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,7 +47,7 @@ TEXTS = (
 
 
 def open_picture(path: Path, largest_side: int) -> tuple[Image.Image, list[str]]:
-    """The picture, the first one of an animation, loaded, and what had to be done to it.
+    """The picture, or one of an animation, loaded, and what had to be done to it.
 
     JPEGs much longer than `largest_side` are decoded smaller. Raises ValueError that says what the file
     holds, and what to do.
@@ -66,7 +67,7 @@ def _refusal(path: Path, size: int, error: Exception) -> str:
         return f"{path} is larger than {LARGEST // 10**6} million pixels: make it smaller"
     with path.open("rb") as file:
         kind = _foreign_kind(file.read(1024))
-    if kind:
+    if kind and not _reads_heif(path):
         return f"{path} cannot be read as a picture, found {kind[0]}: {kind[1]}"
     remedy = "" if isinstance(error, UnidentifiedImageError) else "; download or save it again"
     return f"{path} cannot be read as a picture, found {size} bytes: {error}{remedy}"
@@ -83,14 +84,17 @@ def _foreign_kind(header: bytes) -> tuple[str, str] | None:
 
 
 def _load(path: Path, largest_side: int) -> tuple[Image.Image, list[str]]:
-    if _is_heif(path) and find_spec("pillow_heif"):
+    if _reads_heif(path):
         from pillow_heif import open_heif
 
-        return open_heif(path).to_pillow(), []
+        heif = open_heif(path)
+        _check_size(heif.size)
+        return heif.to_pillow(), _size_note(heif.size, largest_side)
     with Image.open(path) as picture:
-        notes = _notes(picture, largest_side)
+        notes = _size_note(picture.size, largest_side)
         try:
-            return _decoded(picture, largest_side), notes
+            decoded = _decoded(picture, largest_side)
+            return decoded, notes + _show_picture_of(decoded)
         except OSError:
             if picture.format not in JPEGS:
                 raise
@@ -99,24 +103,36 @@ def _load(path: Path, largest_side: int) -> tuple[Image.Image, list[str]]:
         return _decoded(picture, largest_side), [*notes, "cut short, what is missing is grey"]
 
 
-def _is_heif(path: Path) -> bool:
+def _reads_heif(path: Path) -> bool:
     with path.open("rb") as file:
-        kind = _foreign_kind(file.read(16))
-    return kind is not None and kind[0].startswith("HEI")
+        name, _ = _foreign_kind(file.read(16)) or ("", "")
+    return name.startswith("HEI") and find_spec("pillow_heif") is not None
 
 
-def _notes(picture: Image.Image, largest_side: int) -> list[str]:
-    notes = []
-    if picture.format not in JPEGS and getattr(picture, "is_animated", False):
-        notes.append("several pictures, the first is used")
-    if max(picture.size) > largest_side:
-        notes.append(f"{picture.width}x{picture.height} made smaller to fit {largest_side} px")
-    return notes
+def _size_note(size: tuple[int, int], largest_side: int) -> list[str]:
+    width, height = size
+    return [] if max(size) <= largest_side else [f"{width}x{height} made smaller to fit {largest_side} px"]
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > LARGEST:
+        raise Image.DecompressionBombError
+
+
+def _show_picture_of(animation: Image.Image) -> list[str]:
+    """Leaves an animation at its first picture, or in its middle where that has one colour: a fade-in."""
+    if animation.format in JPEGS or not getattr(animation, "is_animated", False):
+        return []
+    index = 0
+    if len(animation.convert("RGB").getcolors(2) or ()) == 1:
+        index = min(animation.n_frames // 2, FARTHEST)
+        animation.seek(index)
+        animation.load()
+    return [f"several pictures, number {index + 1} is used"]
 
 
 def _decoded(picture: Image.Image, largest_side: int) -> Image.Image:
-    if picture.width * picture.height > LARGEST:
-        raise Image.DecompressionBombError
+    _check_size(picture.size)
     scale = largest_side / max(picture.size)
     picture.draft(None, tuple(round(side * scale) for side in picture.size))
     picture.load()

@@ -174,13 +174,18 @@ def test_what_people_take_for_a_portrait_is_named_with_a_remedy(tmp_path, monkey
 
 
 def test_heic_is_read_where_pillow_heif_is_installed(tmp_path, monkeypatch):
-    reader = SimpleNamespace(
-        open_heif=lambda path: SimpleNamespace(to_pillow=lambda: Image.fromarray(ramp()))
-    )
-    monkeypatch.setitem(sys.modules, "pillow_heif", reader)
+    def open_heif(path):
+        if path.name == "broken.heic":
+            raise ValueError("Invalid input")
+        return SimpleNamespace(size=(10, 6), to_pillow=lambda: Image.fromarray(ramp()))
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(open_heif=open_heif))
     monkeypatch.setattr(picture_file, "find_spec", lambda name: name == "pillow_heif")
-    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    for name in ("phone.heic", "broken.heic"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     assert torch.equal(load_image(tmp_path / "phone.heic"), torch.from_numpy(ramp()).float() / 255)
+    with pytest.raises(ValueError, match="found 24 bytes: Invalid input; download or save it again"):
+        load_image(tmp_path / "broken.heic")
 
 
 def test_pictures_of_too_many_pixels_are_refused_whatever_the_process_allows(tmp_path, monkeypatch):
@@ -199,11 +204,18 @@ def test_large_jpegs_are_decoded_at_a_smaller_scale(tmp_path, caplog):
     assert "9000x40 made smaller to fit 4096 px" in caplog.text
 
 
-def test_of_an_animation_the_first_picture_is_used(tmp_path, caplog):
-    colours = [Image.new("RGB", (8, 8), colour) for colour in ("black", "red")]
-    path = saved(tmp_path, colours[0], "a.gif", save_all=True, append_images=colours[1:])
-    assert load_image(path).max() == 0
-    assert "several pictures, the first is used" in caplog.text
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+def test_of_an_animation_the_first_picture_is_used_or_the_middle_when_it_fades_in(tmp_path, caplog, suffix):
+    black, red, blue = (Image.new("RGB", (64, 64), colour) for colour in ("black", "red", "blue"))
+    half = red.copy()
+    half.paste("white", (0, 0, 64, 32))
+    options = {"save_all": True, "lossless": True} if suffix == "webp" else {"save_all": True}
+    path = saved(tmp_path, half, f"a.{suffix}", append_images=[black, blue], **options)
+    assert load_image(path)[50, 30].tolist() == [1, 0, 0]
+    assert "several pictures, number 1 is used" in caplog.text
+    path = saved(tmp_path, black, f"fade.{suffix}", append_images=[half, blue], **options)
+    assert load_image(path)[50, 30].tolist() == [1, 0, 0]
+    assert "several pictures, number 2 is used" in caplog.text
 
 
 def profile(name, columns):
