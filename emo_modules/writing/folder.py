@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -22,10 +22,12 @@ def folder_in_use(folder: Path, run: str, share: str | None = None) -> Iterator[
     """Makes `folder` and holds it for the run, which the message to others calls `run`.
 
     Runs of different shares (`0-of-8`) may be there together, none beside one of the whole. The system lets
-    go of the folder when the process ends, however it ends; the partial files of killed runs are removed.
-    Raises ValueError that names the other run, WriteError when the folder cannot be made or written.
+    go of the folder when the process ends, however it ends; the partial files of killed runs are removed, and
+    a folder made here into which nothing was written. Raises ValueError that names the other run, WriteError
+    when the folder cannot be made or written.
     """
     check_place(folder / LOCK)
+    is_new = not folder.exists()
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with _held(folder / (f"{LOCK}-{share}" if share else LOCK), run):
@@ -34,7 +36,20 @@ def folder_in_use(folder: Path, run: str, share: str | None = None) -> Iterator[
                 pass
         if share is None:
             remove_partials(folder)
-        yield
+        try:
+            yield
+        finally:
+            if is_new:
+                _remove_unused(folder)
+
+
+def _remove_unused(folder: Path) -> None:
+    found = list(folder.iterdir())
+    if all(path.name.startswith(LOCK) for path in found):
+        with suppress(PermissionError):  # Windows lets nobody remove a locked file
+            for path in found:
+                path.unlink()
+            folder.rmdir()
 
 
 @contextmanager

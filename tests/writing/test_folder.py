@@ -57,7 +57,7 @@ def test_a_killed_run_leaves_the_folder_free_and_its_partials_are_removed(tmp_pa
 def test_a_run_that_ended_leaves_the_folder_free(tmp_path):
     for _ in range(2):
         with folder_in_use(tmp_path / "run", "train"):
-            pass
+            (tmp_path / "run" / "log").write_text("")
     with pytest.raises(KeyboardInterrupt), folder_in_use(tmp_path / "run", "train"):
         raise KeyboardInterrupt
     with folder_in_use(tmp_path / "run", "train"):
@@ -75,3 +75,14 @@ def test_shares_of_one_work_go_together_but_not_twice_and_not_with_the_whole(tmp
 def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     assert "file/.in-use cannot be written, not a directory" in refusal(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no locked file")
+def test_a_folder_that_a_refused_run_made_goes_again(tmp_path):
+    with pytest.raises(ValueError, match="bad input"), folder_in_use(tmp_path / "run", "train"):
+        raise ValueError("bad input")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ValueError, match="bad input"), folder_in_use(tmp_path / "mine", "train"):
+        raise ValueError("bad input")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
