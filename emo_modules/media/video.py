@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..writing.errors import WriteError, write_errors
-from ..writing.partial import create_partial, leftovers, look_at, named_after, publish
+from ..writing.partial import create_partial, leftovers, look_at, named_after, publish, target_of
 from ..writing.place import check_file_place
 from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, resample, samples_in_frames
 from .downmix import to_stereo
@@ -68,8 +68,8 @@ class VideoWriter:
                 f"crf goes from 1, the best, to 51, got {crf}; 0 would be lossless H.264, which browsers and "
                 "most players do not show"
             )
-        self.path = Path(path)
-        check_file_place(self.path, SUFFIXES)
+        check_file_place(Path(path), SUFFIXES)
+        self.path = target_of(Path(path))
         self._shape = (height, width, 3)
         self._fps = exact_fps(fps)
         self._crf = crf

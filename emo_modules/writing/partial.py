@@ -22,6 +22,11 @@ LONGEST_NAME = 255  # bytes, on every file system in use
 ABANDONED = 3600  # seconds without a write, after which no process can still be at it
 
 
+def target_of(path: Path) -> Path:
+    """Where a link leads, so that its file is replaced and not the link; other paths as they are."""
+    return path.resolve() if path.is_symlink() else path
+
+
 @contextmanager
 def whole_file(path: Path, *, playable: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes `path` when the block ends well and vanishes when it does not.
@@ -29,6 +34,7 @@ def whole_file(path: Path, *, playable: bool = False) -> Iterator[Path]:
     Its folder is made when it is missing. Raises WriteError.
     """
     with write_errors(path):
+        path = target_of(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         for old in leftovers(path):
             if time.time() - old.stat().st_mtime > ABANDONED:

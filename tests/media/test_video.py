@@ -212,6 +212,16 @@ def test_a_killed_video_plays_as_far_as_it_got_and_the_next_run_names_it(tmp_pat
     assert len(read_video(path)[0]) == 10
 
 
+def test_a_link_leads_to_the_video_that_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    write_clip(tmp_path / "disk" / "v.mp4", frames=1)
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "disk" / "v.mp4")
+    write_clip(tmp_path / "link.mp4")
+    assert (tmp_path / "link.mp4").is_symlink()
+    assert len(read_video(tmp_path / "disk" / "v.mp4")[0]) == 10
+    assert names(tmp_path / "disk") == ["v.mp4"]
+
+
 def test_the_place_is_tried_before_the_first_frame(tmp_path):
     with pytest.raises(
         OSError, match=r"no/v\.mp4 cannot be written, no such file or directory: make the folder"

@@ -45,6 +45,17 @@ def test_an_error_leaves_what_was_there_and_no_partial(tmp_path, error):
     assert (tmp_path / "a.json").read_text() == "old"
 
 
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "disk" / "real.mp4")
+    for text in ("new", "newer"):
+        with whole_file(tmp_path / "link.mp4") as partial:
+            partial.write_text(text)
+        assert (tmp_path / "link.mp4").is_symlink()
+        assert (tmp_path / "disk" / "real.mp4").read_text() == text
+    assert names(tmp_path / "disk") == ["real.mp4"]
+
+
 def test_writers_at_the_same_time_do_not_meet(tmp_path):
     with whole_file(tmp_path / "a") as one, whole_file(tmp_path / "a") as two:
         one.write_text("first")
