@@ -41,6 +41,7 @@ def test_no_box_in_the_first_picture_is_no_box(taken, value) -> None:
     [
         ({"x": 1, "y": 2}, "must have x, y, width and height, got a dictionary of x, y"),
         (BOX | {"width": 0}, "a width and a height above 0, got 0 x 40"),
+        (BOX | {"height": -1}, "a width and a height above 0, got 30 x -1"),
         (BOX | {"x": float("nan")}, "it's x must be a number .* got nan"),
         (BOX | {"height": "tall"}, "it's height must be a number"),
         ([10, 20, 5, 60], "above 0, got -5 x 40"),
@@ -78,6 +79,11 @@ def found_face(**changes: Any) -> dict[str, Any]:
 def test_what_are_no_landmarks_is_refused(taken, value, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         taken("FACE_LANDMARKS", value)
+
+
+@pytest.mark.parametrize("size", [(64, 48), [64, 48], torch.tensor([64, 48]), ("64", np.int64(48))])
+def test_the_size_of_landmarks_pictures_is_two_numbers(taken, size) -> None:
+    assert taken("FACE_LANDMARKS", found_face() | {"image_size": size})["image_size"] == (64.0, 48.0)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,11 @@ def test_an_overshoot_is_cut_off_and_grey_becomes_colour(pack, taken) -> None:
     assert torch.equal(grey, PICTURE[0, ..., :1].expand(-1, -1, 3))
 
 
+def test_every_frame_of_a_video_is_a_picture(taken) -> None:
+    frames = torch.rand(2, 3, 6, 8, 3)
+    assert torch.equal(taken("IMAGE", frames), frames.flatten(0, 1))
+
+
 def test_a_scaled_picture_is_said(taken, caplog) -> None:
     taken("IMAGE", PICTURE * 255, "image")
     assert "image has values up to 25" in caplog.text and "divided by 255" in caplog.text

@@ -41,6 +41,16 @@ def test_latents_of_another_model_are_refused_before_the_vae(scene, pack) -> Non
         pack.run("FramesToVideo", samples={"samples": torch.zeros(1, 4, 8, 8)}, **settings)
 
 
+@pytest.mark.parametrize(("axes", "refused"), [(1, True), (2, False), (3, True)])
+def test_vaes_of_sound_and_video_are_refused(taken, axes: int, refused: bool) -> None:
+    vae = SimpleNamespace(encode=print, decode=print, decode_tiled=print, latent_dim=axes)
+    if not refused:
+        assert taken("VAE", vae) is vae
+        return
+    with pytest.raises(ValueError, match="it must be a VAE of pictures, got an object"):
+        taken("VAE", vae)
+
+
 SOCKETS = ("model", "reference", "audio", "audio_encoder", "mask", "landmark_pictures", "face_landmarks")
 
 
