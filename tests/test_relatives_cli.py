@@ -190,3 +190,21 @@ def test_convert_into_a_folder_that_is_not_there(files, tmp_path, capsys):
 
 def test_convert_writes_safetensors_only(files, tmp_path):
     assert convert(files("hallo")[0], tmp_path / "out.pth") == 1
+
+
+@pytest.mark.parametrize("name", ["hallo", "echomimic", "v_express"])
+def test_half_precision_renders_nearly_the_same(
+    animate, files, frames, tmp_path, picture_file, sound_file, name
+):
+    """The default on a GPU, tried with the arithmetic of the CPU; fp16 takes minutes there."""
+    main_file, vae, encoder = files(name)
+    options, videos = (*FAST, "--vae", vae, "--audio-encoder", encoder), {}
+    for precision in ("fp32", "bf16"):
+        frames.clear()
+        status, _, errors = animate(
+            picture_file, sound_file(0.1), *options, "--dtype", precision, checkpoint=main_file.parent
+        )
+        assert status == 0, errors
+        videos[precision] = torch.stack(frames)
+    assert videos["fp32"].std() > 0.01
+    assert (videos["bf16"] - videos["fp32"]).abs().mean() < 0.02
