@@ -21,6 +21,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SAVE = "save it as JPEG or PNG"
+SWAPPED = "the portrait comes first, the sound second"
 # What people take for a portrait: where its mark stands, the mark, what it is, what to do.
 FOREIGN = (
     (4, b"ftyphei", "HEIC, a phone's format", f"{SAVE}, or pip install pillow-heif"),
@@ -28,16 +29,18 @@ FOREIGN = (
     (4, b"ftypmif1", "HEIF, a phone's format", f"{SAVE}, or pip install pillow-heif"),
     (4, b"ftypavi", "AVIF", f"{SAVE}, or update Pillow"),
     (4, b"ftypcrx", "a camera's raw file", SAVE),
+    (4, b"ftypM4A", "sound", SWAPPED),
     (4, b"ftyp", "a film", "take one picture out of it"),
     (0, b"\x1aE\xdf\xa3", "a film", "take one picture out of it"),
     (0, b"\xff\x0a", "JPEG XL", SAVE),
     (0, b"\0\0\0\x0cJXL ", "JPEG XL", SAVE),
     (0, b"v/1\x01", "OpenEXR", SAVE),
     (0, b"%PDF", "a PDF", "save its picture as JPEG or PNG"),
-    (0, b"RIFF????WAVE", "sound", "the portrait comes first, the sound second"),
-    (0, b"ID3", "sound", "the portrait comes first, the sound second"),
-    (0, b"OggS", "sound", "the portrait comes first, the sound second"),
-    (0, b"fLaC", "sound", "the portrait comes first, the sound second"),
+    (0, b"RIFF????WAVE", "sound", SWAPPED),
+    (0, b"ID3", "sound", SWAPPED),
+    (0, b"\xff\xfb", "sound", SWAPPED),
+    (0, b"OggS", "sound", SWAPPED),
+    (0, b"fLaC", "sound", SWAPPED),
 )
 TEXTS = (
     (b"<svg", "SVG, a drawing", "export it as PNG"),

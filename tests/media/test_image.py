@@ -162,6 +162,8 @@ def test_a_damaged_png_is_refused_with_a_remedy(tmp_path):
         (b"<!DOCTYPE HTML><html>Not found</html>", "a web page: download the picture itself"),
         (b"RIFF\x24\0\0\0WAVEfmt ", "sound: the portrait comes first"),
         (b"ID3\x04" + bytes(40), "sound: the portrait comes first"),
+        (b"\0\0\0\x1cftypM4A \0\0\x02\0", "sound: the portrait comes first"),
+        (b"\xff\xfb\x90\xc4" + bytes(40), "sound: the portrait comes first"),
         (b"%PDF-1.7", "a PDF"),
     ],
 )
