@@ -1,16 +1,16 @@
 // Opens ComfyUI in Chromium and answers what its pages make of the workflows, as JSON on standard output.
-// Standard input: {url, chromium, workflows: [name], run: name, screenshots: folder or null}
+// Standard input: {url, chromium, workflows: [name], run: [name], pictures: [name, name], screenshots: folder or null}
 
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 
 const { chromium } = createRequire(import.meta.url)('playwright-core'); // also looks in NODE_PATH
 const given = JSON.parse(readFileSync(0, 'utf8'));
-const TEMPLATES = '/api/workflow_templates/emo-portrait/';
 const OURS = '/extensions/emo-portrait/';
-const VIEW = { width: 1600, height: 1000 };
+const PACK = 'emo-portrait';
+const VIEW = { width: 1600, height: 900 };
 const VUE_NODES_SINCE = 35; // of frontend 1.x; before, they show no widgets of packs and no videos
-const WIDE = { width: 2560, height: 1300 };
+const SETTLE_MS = 1500; // the page fits and draws what it has loaded; panels look for changes several times a second
 
 const browser = await chromium.launch({
   executablePath: given.chromium,
@@ -37,42 +37,60 @@ async function inMode(mode, vue) {
   await page.waitForFunction(() => window.LiteGraph?.registered_node_types?.FramesToVideo, null, { timeout: 60000 });
   await page.waitForFunction(() => !document.querySelector('.p-progressspinner'), null, { timeout: 60000 });
   await page.waitForTimeout(1000);
-  const workflows = {};
-  for (const name of given.workflows) {
-    workflows[name] = await opened(page, name);
-    if (given.screenshots) await whole(page, `${mode} ${name}`);
-  }
-  await opened(page, given.run);
   const version = await page.evaluate(() => window.__COMFYUI_FRONTEND_VERSION__);
   const [major, minor] = version.split('.').map(Number);
   const ready = !vue || major > 1 || minor >= VUE_NODES_SINCE;
-  const player = ready ? await played(page, vue ? 2 : 1) : null;
-  if (given.screenshots) await everyNode(page, mode);
+  const workflows = {};
+  const players = {};
+  for (const name of given.workflows) {
+    workflows[name] = await opened(page, name, vue && ready);
+    await picture(page, `${mode} ${name}`);
+    if (!ready || !given.run.includes(name)) continue;
+    players[name] = await played(page, vue ? 2 : 1);
+    await picture(page, `${mode} ${name}, after Run`);
+  }
+  const panels = ready ? { curve: await curves(page), box: await boxes(page) } : null;
   await page.close();
-  return { version, workflows, player, errors };
+  return { version, ready, workflows, players, panels, errors };
 }
 
 async function setting(id, value) {
   await fetch(`${given.url}/settings/${id}`, { method: 'POST', body: JSON.stringify(value) });
 }
 
-// As the template browser does it: the graph, which of its nodes are unknown, and the prompt it makes.
-async function opened(page, name) {
-  const found = await page.evaluate(async (url) => {
-    const graph = await (await fetch(url)).json();
-    await window.app.loadGraphData(graph);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+async function picture(page, name) {
+  if (given.screenshots) await page.screenshot({ path: `${given.screenshots}/${name}.png` });
+}
+
+// By hand, in the template browser: what is unknown or asked for, how large it is shown, and the prompt it makes.
+async function opened(page, name, drawnInPage) {
+  await page.evaluate(() => window.app.extensionManager.command.execute('Comfy.BrowseTemplates'));
+  await page.locator('[role=dialog]').getByText(PACK, { exact: true }).first().click();
+  await page.getByTestId(`template-workflow-${name}`).click();
+  await page.getByTestId(`template-workflow-${name}`).waitFor({ state: 'detached' });
+  await page.waitForTimeout(SETTLE_MS);
+  const found = await page.evaluate(async (inPage) => {
     const known = window.LiteGraph.registered_node_types;
-    const missing = window.app.graph.nodes.map((node) => node.type).filter((type) => !known[type]);
-    return { missing, prompt: (await window.app.graphToPrompt()).output };
-  }, TEMPLATES + encodeURIComponent(`${name}.json`));
-  return found;
+    const { canvas, graph } = window.app;
+    const ofPage = (element) => {
+      const { left, top, width, height } = element.getBoundingClientRect();
+      return [element.dataset.nodeId, left, top, width, height];
+    };
+    const ofCanvas = (node) => [node.type, node.pos[0], node.pos[1] - 30, node.size[0], node.size[1] + 30];
+    return {
+      missing: graph.nodes.map((node) => node.type).filter((type) => !known[type]),
+      prompt: (await window.app.graphToPrompt()).output,
+      zoom: canvas.ds.scale,
+      textHidden: canvas.low_quality,
+      boxes: inPage ? [...document.querySelectorAll('[data-node-id]')].map(ofPage) : graph.nodes.map(ofCanvas),
+    };
+  }, drawnInPage);
+  const complaint = page.locator('[data-testid=error-overlay], [role=dialog]').first();
+  return { ...found, complaint: (await complaint.isVisible()) ? await complaint.innerText() : '' };
 }
 
 // Presses Run; the file that the player on the node shows in the end. The canvas only fills nodes in sight.
 async function played(page, seed) {
-  const place = await page.evaluate(() => [...window.app.graph.nodes.find((node) => node.type === 'FramesToVideo').pos]);
-  await frame(page, place, 1, [500, 200]);
   await page.evaluate(async (value) => {
     const sampler = window.app.graph.nodes.find((node) => node.type === 'EMOSampler');
     sampler.widgets.find((widget) => widget.name === 'seed').value = value;
@@ -80,12 +98,12 @@ async function played(page, seed) {
   }, seed);
   const video = page.locator('video[src*=".mp4"], video:has(source[src*=".mp4"])').first();
   try {
-    await video.waitFor({ state: 'attached', timeout: 60000 });
+    await video.waitFor({ state: 'attached', timeout: 90000 });
   } catch (error) {
     if (error.name !== 'TimeoutError') throw error;
     return { source: null };
   }
-  await page.waitForTimeout(1500);
+  await page.waitForTimeout(SETTLE_MS);
   return await video.evaluate((element) => ({
     source: element.currentSrc || element.src,
     width: element.videoWidth,
@@ -93,48 +111,88 @@ async function played(page, seed) {
   }));
 }
 
-// Puts the graph's point (x, y) at `corner` of the canvas; returns where the canvas stands in the window.
-async function frame(page, [x, y], scale, corner) {
-  return await page.evaluate(
-    async ([left, top, ratio, [right, down]]) => {
-      const { canvas } = window.app;
-      canvas.ds.scale = ratio;
-      canvas.ds.offset[0] = right / ratio - left;
-      canvas.ds.offset[1] = down / ratio - top;
-      canvas.setDirty(true, true);
-      await new Promise((resolve) => setTimeout(resolve, 700));
-      const place = canvas.canvas.getBoundingClientRect();
-      return [place.left, place.top];
-    },
-    [x, y, scale, corner],
-  );
-}
+const CURVES = {
+  short: '0:4, 2.5:20',
+  'a slip of the finger': '0:4, 1e9:5',
+  'no number': '0:4, 1e400:5',
+  day: '0:4, 86400:5',
+  'too many': Array.from({ length: 10001 }, (_, i) => `${i}:4`).join(','),
+  'many': Array.from({ length: 10000 }, (_, i) => `${i}:4`).join(','),
+};
 
-async function whole(page, name) {
-  await page.setViewportSize(WIDE);
-  const [x, y, right, bottom] = await page.evaluate(() => {
-    const boxes = window.app.graph.nodes.map((node) => [...node.pos, ...node.size]);
-    const edges = boxes.map(([left, top, width, height]) => [left, top, left + width, top + height]);
-    return [0, 1, 2, 3].map((i) => Math[i < 2 ? 'min' : 'max'](...edges.map((edge) => edge[i])));
+// What the head speed curve says of each text, whether its frame is red, and how much it draws.
+async function curves(page) {
+  await page.evaluate(() => {
+    window.app.graph.clear();
+    const node = window.LiteGraph.createNode('EMOHeadSpeed');
+    window.app.graph.add(node);
+    node.pos = [300, 300];
+    node.widgets.find((widget) => widget.name === 'mode').value = 'curve';
+    Object.assign(window.app.canvas.ds, { scale: 1, offset: [0, 0] });
+    window.app.canvas.setDirty(true, true);
   });
-  const scale = Math.min(1, (WIDE.width - 200) / (right - x), (WIDE.height - 260) / (bottom - y));
-  await frame(page, [x, y], scale, [110, 160]);
-  await page.screenshot({ path: `${given.screenshots}/${name}.png` });
-  await page.setViewportSize(VIEW);
+  const found = {};
+  for (const [name, text] of Object.entries(CURVES)) {
+    await page.evaluate((value) => {
+      const node = window.app.graph.nodes.find((each) => each.type === 'EMOHeadSpeed');
+      node.widgets.find((widget) => widget.name === 'curve').value = value;
+    }, text);
+    await page.waitForTimeout(700);
+    found[name] = await page.evaluate(() => {
+      const panel = window.app.graph.nodes.find((each) => each.type === 'EMOHeadSpeed').emoElement;
+      const note = panel.querySelector('.emo-note').textContent;
+      return { note, wrong: panel.querySelector('.emo-error') !== null, elements: panel.querySelectorAll('*').length };
+    });
+  }
+  return found;
 }
 
-// After the run, so that players and previews are filled; then the kinds that only other workflows have.
-async function everyNode(page, mode) {
-  const done = new Set();
-  for (const name of [null, ...given.workflows]) {
-    if (name !== null) await opened(page, name);
-    const all = await page.evaluate(() => window.app.graph.nodes.map((node) => [node.type, ...node.pos, ...node.size]));
-    for (const [type, x, y, width, height] of all.filter(([type]) => !done.has(type))) {
-      done.add(type);
-      const scale = Math.min(1.5, (VIEW.height - 200) / (height + 60));
-      const [left, top] = await frame(page, [x, y - 40], scale, [400, 100]);
-      const clip = { x: left + 385, y: top + 85, width: width * scale + 30, height: (height + 50) * scale + 30 };
-      await page.screenshot({ path: `${given.screenshots}/${mode} node ${type}.png`, clip });
-    }
-  }
+// A box is drawn on one picture, then Load Image gets another: what the node says, and after each button.
+async function boxes(page) {
+  const [first, second] = given.pictures;
+  await page.evaluate((name) => {
+    window.app.graph.clear();
+    const [loader, face] = ['LoadImage', 'FaceRegionMask'].map((type) => window.LiteGraph.createNode(type));
+    for (const node of [loader, face]) window.app.graph.add(node);
+    loader.pos = [100, 200];
+    face.pos = [500, 200];
+    loader.widgets.find((widget) => widget.name === 'image').value = name;
+    loader.connect(0, face, face.inputs.findIndex((input) => input.name === 'image'));
+    window.app.canvas.setDirty(true, true);
+  }, first);
+  const plot = page.locator('.emo-picture .emo-overlay').first();
+  await plot.waitFor({ state: 'visible' });
+  await page.waitForTimeout(SETTLE_MS);
+  const place = await plot.boundingBox();
+  await page.mouse.move(place.x + place.width * 0.4, place.y + place.height * 0.3);
+  await page.mouse.down();
+  await page.mouse.move(place.x + place.width * 0.6, place.y + place.height * 0.7, { steps: 4 });
+  await page.mouse.up();
+  const said = { drawn: await boxSays(page) };
+  const choose = (name) => page.evaluate((value) => {
+    const loader = window.app.graph.nodes.find((each) => each.type === 'LoadImage');
+    loader.widgets.find((widget) => widget.name === 'image').value = value;
+  }, name);
+  await choose(second);
+  said.other = await boxSays(page);
+  await choose(first);
+  said.back = await boxSays(page);
+  await choose(second);
+  await page.waitForTimeout(500);
+  await page.getByRole('button', { name: 'This box is right for this picture too' }).click();
+  said.kept = await boxSays(page);
+  await choose(first);
+  await page.waitForTimeout(500);
+  await page.getByRole('button', { name: 'Detect the face' }).click();
+  said.cleared = await boxSays(page);
+  return said;
+}
+
+async function boxSays(page) {
+  await page.waitForTimeout(500);
+  return await page.evaluate(() => {
+    const face = window.app.graph.nodes.find((each) => each.type === 'FaceRegionMask');
+    const values = ['box_x', 'box_y', 'box_width', 'box_height'].map((name) => face.widgets.find((w) => w.name === name).value);
+    return { note: face.emoElement.querySelector('.emo-note').textContent, values };
+  });
 }

@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,11 +105,10 @@ def inputs(server: Server) -> Inputs:
 
 
 @pytest.fixture(scope="session")
-def stand_ins(server: Server, inputs: Inputs, tiny_checkpoint: Path, tones: Callable[..., Tensor]) -> Inputs:
-    """What the workflows ask the user for: a photograph, speech of one second, weights (tiny random ones)."""
+def stand_ins(server: Server, inputs: Inputs, tones: Callable[..., Tensor]) -> Inputs:
+    """What the workflows ask the user for: a photograph, speech of one second, an upscaler."""
     inputs.phone_photo("photo.png")
     inputs.sound("speech.wav", tones(1.0, 44100, 2), 44100)
-    shutil.copy(tiny_checkpoint, server.base / "models/emo/emo-sd15.safetensors")
     write_upscaler(server.base / "models/upscale_models/RealESRGAN_x4plus.safetensors")
     return inputs
 

@@ -25,6 +25,21 @@ def only(prompt: Prompt, kind: str) -> dict[str, Any]:
     return found
 
 
+def with_own_files(prompt: Prompt, picture: str, sound: str) -> Prompt:
+    """The workflow after its user has chosen two files and drawn the wires from Load Image and Load Audio."""
+    kinds = {entry["class_type"]: key for key, entry in prompt.items()}
+    chosen = {"LoadImage": {"image": picture}, "LoadAudio": {"audio": sound}}
+    wires = [[kinds["LoadImage"], 0], [kinds["LoadAudio"], 0]]  # in the order of EMOExample's outputs
+    changed = {}
+    for key, entry in prompt.items():
+        inputs = {
+            name: wires[value[1]] if isinstance(value, list) and value[0] == kinds["EMOExample"] else value
+            for name, value in entry["inputs"].items()
+        }
+        changed[key] = entry | {"inputs": inputs | chosen.get(entry["class_type"], {})}
+    return changed
+
+
 def talking(seconds: float = 1.0, **sampler: Any) -> Prompt:
     """The demo model speaks the first `seconds` of the sample; `sampler` are inputs of EMOSampler."""
     settings = {

@@ -8,17 +8,20 @@ import pytest
 from PIL import Image
 
 from .files import Inputs
-from .harness import PACK, Clip, Server
-from .prompts import API, api_prompt, only
+from .harness import PACK, Clip, Prompt, Server
+from .prompts import API, api_prompt, only, with_own_files
 
 WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
 NAMES = [path.stem for path in WORKFLOWS]
+# these need nothing but the pack
+AS_OPENED = ["EMO talking portrait", "EMO your own photo and audio", "EMO long audio"]
+OWN = ("photo.png", "speech.wav")
 AAC_PADDING = 1023  # samples that the encoder may add to fill its last block
 THUMBNAIL_BYTES = 60_000
 
 
-def rendered(server: Server, name: str) -> Clip:
-    run = server.run(api_prompt(name))
+def rendered(server: Server, prompt: Prompt) -> Clip:
+    run = server.run(prompt)
     assert (run.status, run.error) == ("success", ""), f"{run.error}\n{server.log[-3000:]}"
     assert run.video["type"] == "output"
     return server.clip(run.video)
@@ -32,8 +35,9 @@ def check(clip: Clip, frames: int, size: tuple[int, int], rate: int, channels: i
     assert 0 <= clip.sound.shape[1] - round(frames * rate / fps) <= AAC_PADDING
 
 
-def test_the_demo(server: Server) -> None:
-    clip = rendered(server, "EMO talking portrait")
+@pytest.mark.parametrize("name", AS_OPENED)
+def test_a_workflow_runs_as_it_is_opened(server: Server, name: str) -> None:
+    clip = rendered(server, api_prompt(name))
     check(clip, 125, (128, 128), 16000, 1)
     assert clip.sound.std() > 0.01
     change = np.abs(np.diff(clip.frames.astype(int), axis=0)).mean(axis=(1, 2, 3))
@@ -42,14 +46,18 @@ def test_the_demo(server: Server) -> None:
     assert np.abs(clip.frames[0].astype(int) - np.asarray(portrait)).mean() < 12
 
 
-def test_your_own_photo_and_audio(server: Server, stand_ins: Inputs) -> None:
-    clip = rendered(server, "EMO your own photo and audio")
-    check(clip, 25, (64, 64), 44100, 2)
+@pytest.mark.parametrize("name", ["EMO your own photo and audio", "EMO long audio"])
+def test_it_runs_with_the_users_own_files(server: Server, stand_ins: Inputs, name: str) -> None:
+    clip = rendered(server, with_own_files(api_prompt(name), *OWN))
+    check(clip, 25, (128, 128), 44100, 2)
     assert np.diff(clip.frames.astype(int), axis=0).any()
 
 
 def test_upscale_and_paste_back(server: Server, stand_ins: Inputs) -> None:
-    clip = rendered(server, "EMO upscale and paste back")
+    """The example first: only the upscaler has to be there."""
+    name = "EMO upscale and paste back"
+    check(rendered(server, api_prompt(name)), 125, (128, 128), 16000, 1)
+    clip = rendered(server, with_own_files(api_prompt(name), *OWN))
     check(clip, 25, (1080, 1920), 44100, 2)
     original = np.asarray(Image.open(stand_ins.folder / "photo.png")).astype(int)
     changed = np.abs(clip.frames - original).mean(axis=(0, 3))
@@ -58,23 +66,28 @@ def test_upscale_and_paste_back(server: Server, stand_ins: Inputs) -> None:
     assert changed[400:700, 300:700].mean() > 5, "the demo model paints over the face"
 
 
-def test_long_audio(server: Server, stand_ins: Inputs) -> None:
-    clip = rendered(server, "EMO long audio")
-    check(clip, 25, (128, 128), 44100, 2)
-
-
 @pytest.mark.parametrize(
     ("name", "fps", "licence"),
     [("EchoMimic talking photo", 24, "Apache-2.0"), ("Hallo talking photo", 25, "MIT")],
 )
 def test_a_relatives_release(server: Server, releases: Inputs, name: str, fps: int, licence: str) -> None:
-    run = server.run(api_prompt(name))
+    run = server.run(with_own_files(api_prompt(name), *OWN))
     assert (run.status, run.error) == ("success", ""), f"{run.error}\n{server.log[-3000:]}"
     clip = server.clip(run.video)
     check(clip, fps, (64, 64), 44100, 2, fps)
     assert np.diff(clip.frames.astype(int), axis=0).any()
     assert any(f"Licence of the weights: {licence}." in text for text in run.texts)
     assert any("has no speed layers: the speed is ignored" in text for text in run.texts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_workflow_asks_for_a_picture_or_a_sound_that_is_not_there(name: str) -> None:
+    """A name there would be a red frame without a download, and a box would lie on the user's own picture."""
+    prompt = api_prompt(name)
+    for kind, widget in (("LoadImage", "image"), ("LoadAudio", "audio")):
+        assert [e["inputs"][widget] for e in prompt.values() if e["class_type"] == kind] in ([], [""])
+    face = only(prompt, "FaceRegionMask")
+    assert {face[side] for side in ("box_x", "box_y", "box_width", "box_height")} == {0}
 
 
 def test_every_workflow_has_its_api_form_and_the_other_way_round() -> None:
