@@ -1,4 +1,4 @@
-"""What no schema holds: the messages of the nodes, in Chinese too."""
+"""What no schema holds: messages of the nodes, in Chinese too, and help pages for a narrow panel."""
 
 import ast
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "web/docs"
 DOCS = ROOT / "web/docs"
 CHINESE = json.loads((ROOT / "locales/zh/main.json").read_text(encoding="utf-8"))["emoPortrait"]["messages"]
 # what runs below a node; the words of the panels are tested in tests/web/words.test.mjs
@@ -26,8 +27,8 @@ def messages() -> set[str]:
         }
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and LOGGED.fullmatch(ast.unparse(call.func)):
-                text = call.args[0]
-                found.add(ast.literal_eval(constants.get(ast.unparse(text), text)))
+                text = constants.get(ast.unparse(call.args[0]), call.args[0])
+                found |= {part.value for part in ast.walk(text) if isinstance(part, ast.Constant)}
     return found
 
 
@@ -43,3 +44,10 @@ def test_a_translated_message_says_the_same_values(message: str) -> None:
     places = {int(number) for number in re.findall(r"\{(\d+)\}", CHINESE[message])}
     assert places == set(range(1, len(PLACE.findall(message)) + 1))
     assert re.search(r"[\u4e00-\u9fff]", CHINESE[message])
+
+
+@pytest.mark.parametrize("page", sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")))
+def test_a_help_page_holds_no_table(page: str) -> None:
+    """The panel is 300 pixels wide and cuts off what stands in a second column."""
+    lines = (DOCS / page).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("|")] == []
