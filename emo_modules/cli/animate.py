@@ -14,6 +14,7 @@ from ..media.face import Box
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress
+from ..sampling.solver import Cancelled
 from ..schedule import SOLVERS
 from ..writing.errors import write_errors
 from ..writing.pictures import SUFFIXES as PICTURES
@@ -143,7 +144,8 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> tuple[Path,
     crop, kept, index = animation.prepared.crop, [], 0
     wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
     sound = soundtrack(animation.audio, animation.sample_rate, animation.count, animation.fps)
-    with VideoWriter(path, crop.width, crop.height, animation.fps, *sound) as writer:
+    writer = VideoWriter(path, crop.width, crop.height, animation.fps, *sound, cancelled_by=(Cancelled,))
+    with writer:
         for frames in animation.frames:
             for frame in frames:
                 writer.write(frame)
