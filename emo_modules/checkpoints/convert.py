@@ -27,7 +27,7 @@ def convert(
     Raises ValueError naming the file when a key is missing, left over or of another shape, ValueError or
     WriteError when `output` cannot be written.
     """
-    check_file_place(output, (".safetensors",))
+    check_file_place(output, (".safetensors",), [weights])
     if weights.suffix == ".safetensors" and CONFIG in read_header(weights, EXPECTED)[0]:
         raise ValueError(f"{weights}: is a converted file already; use it as it is")
     family, tensors = read_released(weights)

@@ -78,9 +78,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    check_file_place(options.output, SUFFIXES)  # before minutes or hours are spent
+    inputs = (options.portrait, options.audio)
+    check_file_place(options.output, SUFFIXES, inputs)  # before minutes or hours are spent
     if options.sheet:
-        check_file_place(options.sheet, PICTURES)
+        check_file_place(options.sheet, PICTURES, inputs)
     waveform, sample_rate = decode_audio(options.audio)
     check_audio(waveform)  # before the model is loaded
     portrait = load_image(options.portrait)

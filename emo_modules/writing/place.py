@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .errors import write_errors
@@ -12,10 +12,11 @@ FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
 
 
-def check_file_place(path: Path, suffixes: Sequence[str]) -> None:
+def check_file_place(path: Path, suffixes: Sequence[str], inputs: Iterable[Path] = ()) -> None:
     """Raises ValueError or WriteError, with the remedy, when no file `path` can be written.
 
-    Capital letters in the suffix are as good. Missing folders are not made, and nothing is left behind.
+    Capital letters in the suffix are as good; one of the `inputs` is not overwritten. Missing folders are not
+    made, and nothing is left behind.
     """
     with write_errors(path):
         is_folder = path.is_dir()
@@ -30,6 +31,8 @@ def check_file_place(path: Path, suffixes: Sequence[str]) -> None:
     if os.name == "nt" and (problem := name_problem(path.name)):
         raise ValueError(f"{path.name} {problem}: choose another name")
     check_place(path)
+    if any(path.exists() and given.exists() and path.samefile(given) for given in inputs):
+        raise ValueError(f"{path} is read and would be overwritten: give the output another name")
 
 
 def check_place(path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from emo_modules.writing.folder import folder_in_use
@@ -86,3 +87,12 @@ def test_a_folder_that_a_refused_run_made_goes_again(tmp_path):
     with pytest.raises(ValueError, match="bad input"), folder_in_use(tmp_path / "mine", "train"):
         raise ValueError("bad input")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(self: filelock.FileLock, timeout: float) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with folder_in_use(tmp_path, "train"):
+        assert f"{tmp_path} cannot be locked on this file system" in caplog.text

@@ -42,6 +42,15 @@ def test_a_folder_is_no_file(tmp_path):
     assert "is a folder" in refusal(tmp_path / "v.mp4")
 
 
+def test_an_input_is_not_overwritten(tmp_path):
+    (tmp_path / "talk.mp4").write_text("sound")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "talk.mp4")
+    for name in ("talk.mp4", "link.mp4"):
+        with pytest.raises(ValueError, match=f"{name} is read and would be overwritten"):
+            check_file_place(tmp_path / name, SUFFIXES, [tmp_path / "no.png", tmp_path / "talk.mp4"])
+    check_file_place(tmp_path / "new.mp4", SUFFIXES, [tmp_path / "talk.mp4"])
+
+
 def test_a_way_through_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     for name in ("file/v.mp4", "file/deeper/v.mp4"):
