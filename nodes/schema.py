@@ -84,6 +84,8 @@ def accepted(declared: io.Input, value: Any, log: logging.Logger) -> Any:
 def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
     @functools.wraps(execute)
     def checked(cls: type[io.ComfyNode], **given: Any) -> io.NodeOutput:
+        if cls.hidden is None:  # a script calls the node, without ComfyUI's executor
+            cls = cls.PREPARE_CLASS_CLONE({})
         with shown_on(cls.hidden.unique_id) as log:
             schema = cls.define_schema()
             _refuse_others(schema, given)

@@ -192,6 +192,15 @@ def test_a_huge_crop_is_refused_at_once(pack: Pack) -> None:
         )  # fmt: skip
 
 
+def test_a_script_may_call_a_node_without_the_executor(comfy) -> None:
+    """As programs do that are made from workflows."""
+    node = comfy.NODE_CLASS_MAPPINGS["EMOHeadSpeed"]()
+    inputs = {"mode": "constant", "speed": 7.5, "curve": "", "fps": 25.0}
+    assert getattr(node, node.FUNCTION)(**inputs).args == (7.5,)
+    with pytest.raises(ValueError, match="speed must be a number from 0 to 60, got -1"):
+        getattr(node, node.FUNCTION)(**(inputs | {"speed": -1}))
+
+
 def test_a_wired_checkpoint_is_one_of_the_list(pack: Pack) -> None:
     assert pack.run("LoadEMOModel", checkpoint=DEMO, dtype="fp32")[2] is not None
     with pytest.raises(ValueError, match=r"checkpoint must be one of demo \(built in\).*, got '../../a'"):
