@@ -19,7 +19,7 @@ install: $(INSTALLED) ## create .venv
 
 demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/demo.png
 	@mkdir -p output
-	$(BIN)/python -m emo_modules animate samples/portrait.png samples/speech.wav --box 25 27 105 104 \
+	$(BIN)/python -m emo_modules animate samples/portrait.png samples/speech.wav \
 		-o output/demo.mp4 --sheet output/demo.png
 
 test: $(INSTALLED) ## run the tests

@@ -13,8 +13,10 @@ from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import load_checkpoint
 from .config import EMOConfig
 from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
-from .media.face import Box, Crop, crop_to_face, find_face
+from .media.box import Box
+from .media.face import Crop, Face, crop_to_face, find_face
 from .media.face_embedding import face_embedding
+from .media.familiar import unfamiliar
 from .media.tracks import SpeechEncoder, audio_track
 from .models.emo import EMO, Denoiser
 from .models.regions import moved
@@ -66,6 +68,7 @@ class Prepared:
     picture: Tensor  # (3, H, W) in 0..1, the crop
     crop: Crop
     face: Box  # in the crop's pixels
+    found: Face  # in the portrait's, and what it was taken from
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,11 @@ class Pipeline:
     def prepare(self, portrait: Tensor, options: Options) -> Prepared:
         """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
         face = find_face(portrait, options.box, options.mask, options.face_index)
-        return Prepared(*crop_to_face(portrait, face, self.config.width, self.config.height))
+        config = self.config
+        prepared = Prepared(*crop_to_face(portrait, face, config.width, config.height, config.framing), face)
+        for reason in unfamiliar(config, prepared.picture, prepared.face):
+            _log.warning("%s", reason)
+        return prepared
 
     @torch.no_grad()
     def latents(

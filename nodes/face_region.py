@@ -1,12 +1,15 @@
 """FaceRegionMask."""
 
+from functools import partial
 from typing import Any
 
 from comfy_api.latest import io, ui
 from torch import Tensor
 from torch.nn import functional
 
-from ..emo_modules.media.face import Box, crop_to_face, find_face, region_mask
+from ..emo_modules.config import Framing
+from ..emo_modules.media.box import Box
+from ..emo_modules.media.face import Face, crop_to_face, find_face, region_mask
 from ..emo_modules.sampling.cues import FACE_MARGIN
 from .managed.boxes import boxes_of
 from .managed.notices import shown_on
@@ -16,6 +19,7 @@ from .schema import CATEGORY, CropType, LandmarksType, follows_schema, known
 
 WITHOUT_MODEL = 512  # pixels: the paper's size
 MAX_SIDE = 16384
+WHOLE_PICTURE, STOP = "use the whole picture", "stop"
 SHOWN_SIDE = 1024  # pixels, of the portrait drawn on the node
 
 
@@ -29,7 +33,7 @@ class FaceRegionMask(io.ComfyNode):
             category=CATEGORY,
             description="Finds the face, crops the portrait around it to the model's size and says where the "
             "face may be. Order: a box drawn here, the mask, the bounding box, the landmarks, detection.",
-            inputs=_inputs(),
+            inputs=[*_widgets(), *_sockets()],
             outputs=[
                 io.Mask.Output("MASK", display_name="mask", tooltip="Of the crop. To EMO Sampler."),
                 io.Image.Output("IMAGE", display_name="image", tooltip="The crop. To Reference Net Encode."),
@@ -50,6 +54,7 @@ class FaceRegionMask(io.ComfyNode):
         face_index: int,
         crop_width: int,
         crop_height: int,
+        no_face: str = WHOLE_PICTURE,
         model: Any = None,
         mask: Tensor | None = None,
         bounding_box: Any = None,
@@ -57,31 +62,33 @@ class FaceRegionMask(io.ComfyNode):
     ) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
             picture = one_picture(image, log)
-            given = box_width > 0 and box_height > 0
-            box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if given else None
-            masked = mask is not None and bool((mask[0] > 0.5).any())
-            if box is None and not masked:
-                box = boxes_of(bounding_box, face_landmarks, face_index)
-            face = find_face(picture, box, mask[0] if masked else None, face_index)
+            drawn = box_width > 0 and box_height > 0
+            box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if drawn else None
+            given = partial(boxes_of, bounding_box, face_landmarks, face_index)
+            face = find_face(picture, box, None if mask is None else mask[0], face_index, given)
+        if not face.found and no_face == STOP:
+            raise ValueError("no face found: draw a box around it, or set no_face to the whole picture")
         config = None if model is None else emo_config(model)
         width = crop_width or (config.width if config else WITHOUT_MODEL)
         height = crop_height or (config.height if config else WITHOUT_MODEL)
-        crop, way_back, inside = crop_to_face(picture, face, width, height)
+        framing = config.framing if config else Framing()
+        crop, way_back, inside = crop_to_face(picture, face, width, height, framing)
         region = region_mask([inside.scaled(FACE_MARGIN)], height, width)
         shown = {"emo_face": [_shown(picture, face)]}
         return io.NodeOutput(region, crop.movedim(0, -1)[None].contiguous(), way_back, ui=shown)
 
 
-def _shown(picture: Tensor, face: Box) -> dict[str, Any]:
+def _shown(picture: Tensor, face: Face) -> dict[str, Any]:
     """For the page: the portrait, made smaller, in a temporary file; its size, and the face in its pixels."""
-    height, width = picture.shape[:2]
+    box, (height, width) = face.box, picture.shape[:2]
     (saved,) = ui.PreviewImage(_small(picture)[None]).values
     return {
         "image": dict(saved),
         "width": width,
         "height": height,
-        "box": [round(value) for value in (face.x0, face.y0, face.width, face.height)],
-        "found": face != Box(0.0, 0.0, float(width), float(height)),
+        "box": [round(value) for value in (box.x0, box.y0, box.width, box.height)],
+        "found": face.found,
+        "source": face.source,
     }
 
 
@@ -95,7 +102,7 @@ def _small(picture: Tensor) -> Tensor:
     return functional.interpolate(planes, size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
 
 
-def _inputs() -> list[io.Input]:
+def _widgets() -> list[io.Input]:
     advanced = known(io.Int.Input, advanced=True)
     return [
         io.Image.Input("image", tooltip="The photo or drawing, of any size."),
@@ -110,14 +117,14 @@ def _inputs() -> list[io.Input]:
             default=0,
             min=0,
             max=MAX_SIDE,
-            tooltip="Width of the face in pixels. 0 looks for the face.",
+            tooltip="Width of the face in pixels, from ear to ear. 0 looks for the face.",
         ),
         io.Int.Input(
             "box_height",
             default=0,
             min=0,
             max=MAX_SIDE,
-            tooltip="Height of the face in pixels. 0 looks for the face.",
+            tooltip="Height of the face in pixels, from hairline to chin. 0 looks for the face.",
         ),
         io.Int.Input(
             "face_index",
@@ -144,12 +151,36 @@ def _inputs() -> list[io.Input]:
             tooltip="Height of the crop and of the video. 0 takes the connected model's, or 512.",
             **advanced,
         ),
-        io.Model.Input("model", optional=True, tooltip="From EMO Load Model: the crop gets its size."),
-        io.Mask.Input("mask", optional=True, tooltip="White where the face is. An empty one counts as none."),
+        io.Combo.Input(
+            "no_face",
+            options=[WHOLE_PICTURE, STOP],
+            default=WHOLE_PICTURE,
+            optional=True,
+            tooltip="When no face is found: go on with the whole picture, or stop before anything is "
+            "rendered.",
+            **advanced,
+        ),
+    ]
+
+
+def _sockets() -> list[io.Input]:
+    return [
+        io.Model.Input(
+            "model",
+            optional=True,
+            tooltip="From EMO Load Model: the crop gets its size, and the face stands in it as in training.",
+        ),
+        io.Mask.Input(
+            "mask",
+            optional=True,
+            tooltip="White on the face, from ear to ear and hairline to chin. An empty one counts as none; "
+            "so does one that is white along the edges, as Load Image's of a cut-out is.",
+        ),
         io.Custom("BOUNDING_BOX").Input(
             "bounding_box",
             optional=True,
-            tooltip="From any face detector. The largest, or face_index.",
+            tooltip="From any face detector, taken as it is: ear to ear, hairline to chin. The largest, or "
+            "face_index.",
             # newer pages would put a widget here that always sends a box
             extra_dict={"forceInput": True},
         ),

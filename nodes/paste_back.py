@@ -3,7 +3,8 @@
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emo_modules.media.face import Crop, paste_back
+from ..emo_modules.media.face import Crop
+from ..emo_modules.media.paste import paste_back
 from .schema import CATEGORY, CropType, follows_schema, known
 
 

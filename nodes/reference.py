@@ -6,7 +6,10 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..emo_modules.config import EMOConfig
+from ..emo_modules.media.face import typical_face
 from ..emo_modules.media.face_embedding import face_embedding
+from ..emo_modules.media.familiar import unfamiliar
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
@@ -66,8 +69,16 @@ class ReferenceNetEncode(io.ComfyNode):
             )
         with shown_on(cls.hidden.unique_id) as log:
             picture = snapped(one_picture(image, log), log)
+            _warn_of_unfamiliar(picture, reference_net.config, log)
             face = face_embedding(identity, picture, reference_net.config, log)
             return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face))
+
+
+def _warn_of_unfamiliar(picture: Tensor, config: EMOConfig, log: logging.Logger) -> None:
+    """Here rather than in EMO Face Region, which may be left out and need not know the model."""
+    face = typical_face(config.framing, picture.shape[1], picture.shape[0])
+    for reason in unfamiliar(config, picture.movedim(-1, 0), face):
+        log.warning("%s", reason)
 
 
 def snapped(picture: Tensor, log: logging.Logger) -> Tensor:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from emo_modules.config import EMOConfig, ScheduleConfig
+from emo_modules.config import EMOConfig, Framing, ScheduleConfig
 
 
 @pytest.mark.parametrize("config", [EMOConfig(), EMOConfig.sd15(), EMOConfig.demo()])
@@ -45,3 +45,11 @@ def test_fields_left_out_take_their_defaults():
 def test_epsilon_prediction_with_zero_terminal_snr_is_refused():
     with pytest.raises(ValueError, match="v_prediction"):
         ScheduleConfig("epsilon", zero_terminal_snr=True)
+
+
+def test_a_demo_checkpoint_from_before_framings_were_stored_has_its_framing():
+    stored = json.loads(EMOConfig.demo().to_json())
+    del stored["framing"], stored["pictures"]
+    assert EMOConfig.from_json(json.dumps(stored)) == EMOConfig.demo()
+    stored["name"] = "another"
+    assert EMOConfig.from_json(json.dumps(stored)).framing == Framing()

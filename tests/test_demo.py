@@ -52,7 +52,7 @@ def test_lips_follow_an_unseen_speaker_and_not_another_sound(demo):
     generate = subject(demo, {}).generate
 
     def opening(waveform: np.ndarray) -> np.ndarray:
-        frames, _ = generate(case.portrait, waveform, case.frames, case.head_speed, case.face_box, 0)
+        frames, _ = generate(case.portrait, waveform, case.frames, case.head_speed, 0)
         return read_frames(reader, frames).mouth_open.numpy()
 
     assert pearson(opening(case.waveform), case.performance.mouth_open) > 0.6

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..evaluation.avatars import evaluate_avatars
 from ..evaluation.clips import Subject
+from ..evaluation.framing import Framed, measure_framing
 from ..evaluation.metrics import psnr
 from ..evaluation.reader import load_reader
-from ..media.face import Box
+from ..media.box import Box
 from ..pipeline import DEMO_CHECKPOINT, Options, Pipeline
 from ..sampling.decode import decode_frames
 from ..schedule import SOLVERS
@@ -137,17 +138,20 @@ def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:
         waveform: np.ndarray,
         frames: int,
         head_speed: float | None,
-        face_box: tuple[float, float, float, float],
         seed: int,
     ) -> tuple[np.ndarray, Tensor]:
-        chosen = Options(seed=seed, head_speed=head_speed, box=Box(*face_box), **settings)
+        chosen = Options(seed=seed, head_speed=head_speed, **settings)
         prepared = pipeline.prepare(torch.from_numpy(portrait) / 255, chosen)
         latents = torch.cat(list(pipeline.latents(prepared, torch.from_numpy(waveform), frames, chosen)))
         return to_bytes(decode_frames(pipeline.vae, latents)), latents
 
     def without_speed(*case: Any) -> tuple[np.ndarray, Tensor]:
-        portrait, waveform, frames, _, face_box, seed = case
-        return generate(portrait, waveform, frames, None, face_box, seed)
+        portrait, waveform, frames, _, seed = case
+        return generate(portrait, waveform, frames, None, seed)
+
+    def frame(portrait: np.ndarray, true_face: Box) -> Framed:
+        prepared = pipeline.prepare(torch.from_numpy(portrait) / 255, Options())
+        return measure_framing(prepared.crop, prepared.found.found, true_face, pipeline.config.framing)
 
     def encode(frames: np.ndarray) -> Tensor:
         with torch.no_grad():
@@ -156,7 +160,7 @@ def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:
     def vae_psnr(frames: np.ndarray) -> float:
         return psnr(frames, to_bytes(decode_frames(pipeline.vae, encode(frames))))
 
-    return Subject(generate, encode, vae_psnr, without_speed)
+    return Subject(generate, encode, vae_psnr, without_speed, frame)
 
 
 def to_bytes(frames: Tensor) -> np.ndarray:

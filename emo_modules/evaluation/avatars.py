@@ -98,4 +98,5 @@ def _line(row: Measured) -> str:
         f"{row.voice} lip r {row.lip_r:.2f} width r {row.width_r:.2f} lag {row.lag_frames} "
         f"change {row.latent_change_ratio:.2f} identity {row.identity_top1_frames:.2f} "
         f"background {row.background_psnr:.1f} dB box {row.region_iou:.2f}"
+        + (f" zoom {row.framed.zoom:.2f}" if row.framed else "")
     )

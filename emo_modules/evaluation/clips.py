@@ -12,17 +12,16 @@ from torch import Tensor
 from ..data.avatar_files import SIZE, Case
 from ..data.avatars import Pose, face_box, head_mask
 from ..data.identity import random_identity
+from ..media.box import Box
+from .framing import Framed, framing_summary
 from .metrics import best_lag, iou, latent_change, nearest, pearson, psnr_outside
 from .reader import FaceReader, Reading, read_frames
 
 BACKGROUND_STRIDE = 4  # every fourth frame: drawing the heads' masks costs more than comparing
 
 # portrait (128, 128, 3) uint8, waveform (T,) at 16 kHz, frames, head speed in degrees per second or None,
-# face box in pixels, seed -> frames (F, 128, 128, 3) uint8 and their latents (F, C, h, w)
-Generate = Callable[
-    [np.ndarray, np.ndarray, int, float | None, tuple[float, float, float, float], int],
-    tuple[np.ndarray, Tensor],
-]
+# seed -> frames (F, 128, 128, 3) uint8 and their latents (F, C, h, w). Nothing of the truth is handed over.
+Generate = Callable[[np.ndarray, np.ndarray, int, float | None, int], tuple[np.ndarray, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,15 @@ class Subject:
     """What is measured: the generator, and the VAE's parts that are compared with the truth.
 
     encode: frames (F, 128, 128, 3) uint8 -> latents; vae_psnr: frames -> dB after encoding and decoding;
-    generate_without_speed: the same generator with its speed layers zeroed.
+    generate_without_speed: the same generator with its speed layers zeroed; frame: portrait and its true face
+    in pixels -> how the generator crops it.
     """
 
     generate: Generate
     encode: Callable[[np.ndarray], Tensor]
     vae_psnr: Callable[[np.ndarray], float] | None = None
     generate_without_speed: Generate | None = None
+    frame: Callable[[np.ndarray, Box], Framed] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Measured:
     background_psnr: float
     region_iou: float
     vae_psnr: float | None
+    framed: Framed | None
     opening: np.ndarray
     true_opening: np.ndarray
 
@@ -66,7 +68,7 @@ class Measured:
 
 
 def generate_case(generate: Generate, case: Case) -> tuple[np.ndarray, Tensor]:
-    return generate(case.portrait, case.waveform, case.frames, case.head_speed, case.face_box, case.seed)
+    return generate(case.portrait, case.waveform, case.frames, case.head_speed, case.seed)
 
 
 def measure_clip(subject: Subject, reader: FaceReader, case: Case, strangers: Tensor) -> Measured:
@@ -93,6 +95,7 @@ def measure_clip(subject: Subject, reader: FaceReader, case: Case, strangers: Te
         background_psnr=background_psnr(case, frames, reading, own),
         region_iou=median(iou(box, np.array(case.face_box)) for box in reading.face_box.numpy() * SIZE),
         vae_psnr=subject.vae_psnr(true_frames) if subject.vae_psnr else None,
+        framed=subject.frame(case.portrait, Box(*case.face_box)) if subject.frame else None,
         opening=opening,
         true_opening=acted.mouth_open,
     )
@@ -134,6 +137,8 @@ def summary(rows: list[Measured], everyone: list[Measured]) -> dict[str, Any]:
         "background_psnr": median(row.background_psnr for row in rows),
         "region_iou": median(row.region_iou for row in rows),
     }
+    if framed := [row.framed for row in rows if row.framed]:
+        values["framing"] = framing_summary(framed)
     if rows[0].vae_psnr is not None:
         values["vae_psnr"] = fmean(row.vae_psnr for row in rows)
     return values

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..footage.shards import Sample, ShardIndex
 from ..media.audio import SAMPLE_RATE
-from ..media.face import Box, crop_to_face
+from ..media.box import Box
+from ..media.face import Face, crop_to_face
 from ..media.files import libav_name
 from ..media.video import VideoWriter
 from ..pipeline import Options, Pipeline, Prepared
@@ -129,6 +130,8 @@ def first_frame(sample: Sample) -> Tensor:
 def whole_picture(picture: Tensor, face: np.ndarray, width: int, height: int) -> Prepared:
     """All of a prepared clip's picture (H, W, 3): generated and true frames then show the same view."""
     h, w = picture.shape[:2]
-    shown, crop, _ = crop_to_face(picture, Box(0, 0, w, h), width, height)
+    whole = Face(Box(0, 0, w, h), "none")
+    shown, crop, _ = crop_to_face(picture, whole, width, height)
     scale = (width / crop.box.width, height / crop.box.height)
-    return Prepared(shown, crop, Box(*map(float, face)).mapped(-crop.box.x0, -crop.box.y0, *scale))
+    inside = Box(*map(float, face)).mapped(-crop.box.x0, -crop.box.y0, *scale)
+    return Prepared(shown, crop, inside, whole)

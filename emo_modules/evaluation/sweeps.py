@@ -33,7 +33,7 @@ def measure_speed(
     for case in cases:
         row = []
         for speed in speeds:
-            given = (case.portrait, case.waveform, case.frames, speed, case.face_box, case.seed)
+            given = (case.portrait, case.waveform, case.frames, speed, case.seed)
             row.append(read_speed(read_frames(reader, generate(*given)[0])))
         log(f"head speed: asked {list(speeds)}, seen {[round(speed, 1) for speed in row]}")
         measured.append(row)

@@ -1,21 +1,45 @@
-"""Where the face is, the region mask (EMO sec. 3.2), the crop the model sees and the way back."""
+"""Where the face is, the region mask (EMO sec. 3.2), and the crop that the model sees.
+
+A face's box goes from ear to ear and from hairline to chin, as the models were trained with. Boxes that a
+user draws, masks, and boxes of other detectors are taken to be in this convention; `detect` brings its own to
+it.
+"""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..config import Framing
 from .box import Box
-from .detect import detect_faces
+from .detect import how_it_lies, search_faces
 from .image import as_float_image, to_rgb
 
 FACE_HEIGHT_LIMIT = 0.9  # of the crop's height; a wide crop would cut chins otherwise
+# Found boxes err: a face may miss its framing by so much of its width, and its place by so much of a frame.
+WIDTH_TOLERANCE, PLACE_TOLERANCE = 0.05, 0.03
+EDGE = 0.01  # of a side: a mask this close to it reaches the picture's edge
+
+Source = Literal["drawn", "mask", "given", "detected", "none"]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face's box in the picture's pixels, and what it was taken from; without a face the whole picture."""
+
+    box: Box
+    source: Source
+
+    @property
+    def found(self) -> bool:
+        return self.source != "none"
 
 
 def box_from_mask(mask: Tensor) -> Box:
@@ -27,34 +51,66 @@ def box_from_mask(mask: Tensor) -> Box:
 
 
 def find_face(
-    image: Tensor | np.ndarray, box: Box | None = None, mask: Tensor | None = None, index: int = 0
-) -> Box:
-    """The face in image (H, W, 3): the user's box, else the mask's, else face `index` of those detected.
+    image: Tensor | np.ndarray,
+    box: Box | None = None,
+    mask: Tensor | None = None,
+    index: int = 0,
+    given: Callable[[], Box | None] = lambda: None,
+) -> Face:
+    """The face in image (H, W, 3): the user's box, else the mask's, else what `given` returns of another
+    detector's, else face `index` of those detected here.
 
-    mask (H', W') may have another size than the picture; an empty one counts as none, since ComfyUI hands out
-    empty masks with every opaque picture. When no face is found the whole picture is returned with a warning.
+    mask (H', W') may have another size than the picture. An empty one counts as none, since ComfyUI hands out
+    empty masks with every opaque picture; so does one that is white along the picture's edges, as the mask of
+    a cut-out's transparent background is. Without a face the whole picture is returned, with a warning.
     Raises ValueError for a box outside the picture, or an index beyond the faces found.
     """
     height, width = image.shape[:2]
     if box is not None:
-        return _inside(box, width, height)
-    if mask is not None and bool((mask > 0.5).any()):
-        return box_from_mask(mask).mapped(0, 0, width / mask.shape[1], height / mask.shape[0])
-    if mask is not None:
-        _log.warning("the face mask %s is empty, looking for a face instead", tuple(mask.shape))
-    faces = detect_faces(image)
+        return Face(_inside(box, width, height), "drawn")
+    if mask is not None and (masked := _masked(mask, width, height)):
+        return Face(masked, "mask")
+    if (other := given()) is not None:
+        return Face(_inside(other, width, height), "given")
+    faces = search_faces(image)
     if not faces:
-        _log.warning("no face found in the %dx%d picture, using all of it: give a box or mask", width, height)
-        return Box(0.0, 0.0, float(width), float(height))
+        _log.warning("%s", _nothing_found(image))
+        return Face(Box(0.0, 0.0, float(width), float(height)), "none")
     if not 0 <= index < len(faces):
         raise ValueError(f"face index {index}, but found {len(faces)}: give 0 (largest) to {len(faces) - 1}")
-    return faces[index]
+    return Face(faces[index], "detected")
+
+
+def _nothing_found(image: Tensor | np.ndarray) -> str:
+    height, width = image.shape[:2]
+    lies = how_it_lies(image)
+    remedy = f"{lies}, or give a box or mask" if lies else "give a box or mask"
+    return f"no face found in the {width}x{height} picture, using all of it: {remedy}"
+
+
+def _masked(mask: Tensor, width: int, height: int) -> Box | None:
+    """The mask's box in a picture of that size; None for a mask that says nothing of a face."""
+    if not bool((mask > 0.5).any()):
+        _log.warning("the face mask %s is empty, looking for a face instead", tuple(mask.shape))
+        return None
+    box = box_from_mask(mask).mapped(0, 0, width / mask.shape[1], height / mask.shape[0])
+    x, y = EDGE * width, EDGE * height
+    if sum((box.x0 <= x, box.y0 <= y, box.x1 >= width - x, box.y1 >= height - y)) < 3:
+        return box
+    _log.warning(
+        "the face mask is white along the picture's edges, as Load Image's mask of a cut-out is outside the "
+        "person: looking for a face instead; paint only the face white"
+    )
+    return None
 
 
 def _inside(box: Box, width: int, height: int) -> Box:
     clipped = box.clipped(width, height)
     if clipped.area == 0:
-        raise ValueError(f"{box} has no area inside the {width}x{height} picture: draw it around the face")
+        edges = ", ".join(f"{edge:g}" for edge in (box.x0, box.y0, box.x1, box.y1))
+        raise ValueError(
+            f"the box {edges} has no area inside the {width}x{height} picture: draw it around the face"
+        )
     return clipped
 
 
@@ -82,91 +138,84 @@ class Crop:
 
 
 def crop_to_face(
-    image: Tensor | np.ndarray, face: Box, width: int, height: int, face_fraction: float = 0.58
+    image: Tensor | np.ndarray, face: Face, width: int, height: int, framing: Framing | None = None
 ) -> tuple[Tensor, Crop, Box]:
-    """The picture (3, height, width) in 0..1 around face, how it was cut, and the face box in its pixels.
+    """The picture (3, height, width) in 0..1 around face, how it was cut, and the face's box in its pixels.
 
-    image (H, W, C). The face's width is face_fraction of the crop's and the face stands in the middle; the
-    crop is moved rather than padded where it leaves the picture, and never larger than needed to show all of
-    the picture, so that a tightly framed portrait is kept as it is.
+    image (H, W, C). A picture whose face stands as in the training pictures is kept whole. Otherwise the face
+    is brought to `framing.face` of the crop's width; the crop is moved, as far as the framing allows, before
+    it is padded where it leaves the picture. Without a face all of the picture is shown, and the face is
+    taken to be where it mostly was in training.
     """
+    framing = framing or Framing()
     planes = to_rgb(as_float_image(image)).movedim(-1, 0)
     source_height, source_width = planes.shape[1:]
-    box = _crop_box(face, source_width, source_height, width / height, face_fraction)
+    box = crop_box(face, source_width, source_height, width / height, framing)
     # Clamped indices repeat the edge wherever the box exceeds the picture.
     rows = torch.arange(int(box.y0), int(box.y1)).clamp(0, source_height - 1)
     columns = torch.arange(int(box.x0), int(box.x1)).clamp(0, source_width - 1)
-    cut = _resized(planes[:, rows][:, :, columns][None], height, width)[0]
+    cut = resized(planes[:, rows][:, :, columns][None], height, width)[0]
     crop = Crop(source_width, source_height, box, width, height)
-    return cut, crop, face.mapped(-box.x0, -box.y0, width / box.width, height / box.height)
+    if not face.found:
+        return cut, crop, typical_face(framing, width, height)
+    return cut, crop, face.box.mapped(-box.x0, -box.y0, width / box.width, height / box.height)
 
 
-def _crop_box(face: Box, source_width: int, source_height: int, aspect: float, fraction: float) -> Box:
-    desired = max(face.width / fraction, face.height / FACE_HEIGHT_LIMIT * aspect)
-    whole_picture = max(source_width, source_height * aspect)
-    crop_width = max(1, round(min(desired, whole_picture)))
-    crop_height = max(1, round(min(desired, whole_picture) / aspect))
-    x, y = face.centre
-    x0 = _placed(x, crop_width, source_width)
-    y0 = _placed(y, crop_height, source_height)
+def typical_face(framing: Framing, width: int, height: int) -> Box:
+    """Where a face mostly is in a crop of that size."""
+    side = min(framing.face * width, FACE_HEIGHT_LIMIT * height) / 2
+    x, y = framing.centre[0] * width, framing.centre[1] * height
+    return Box(x - side, y - side, x + side, y + side)
+
+
+def crop_box(face: Face, source_width: int, source_height: int, aspect: float, framing: Framing) -> Box:
+    """What `crop_to_face` cuts out of a picture of that size for crops of that aspect (width over height)."""
+    size = _crop_width(face, source_width, source_height, aspect, framing)
+    crop_width, crop_height = max(1, round(size)), max(1, round(size / aspect))
+    centre = face.box.centre if face.found else (source_width / 2, source_height / 2)
+    place = framing if face.found else Framing()
+    x0, y0 = (
+        _placed(*each)
+        for each in zip(
+            centre,
+            (crop_width, crop_height),
+            (source_width, source_height),
+            place.centre,
+            place.drift,
+            strict=True,
+        )
+    )
     return Box(x0, y0, x0 + crop_width, y0 + crop_height)
 
 
-def _placed(centre: float, size: int, limit: int) -> float:
-    """Start of a span about centre, moved inside 0..limit, or around it when the span is the longer one."""
+def _crop_width(face: Face, source_width: int, source_height: int, aspect: float, framing: Framing) -> float:
+    largest = max(source_width, source_height * aspect)  # shows all of the picture
+    if not face.found:
+        return largest
+    unpadded = min(source_width, source_height * aspect)
+    share, tall = face.box.width / unpadded, face.box.height * aspect / unpadded
+    low, high = framing.least * (1 - WIDTH_TOLERANCE), framing.most * (1 + WIDTH_TOLERANCE)
+    if low <= share <= high and tall <= FACE_HEIGHT_LIMIT:
+        return unpadded
+    desired = max(face.box.width / framing.face, face.box.height / FACE_HEIGHT_LIMIT * aspect)
+    return desired if framing.most < 1 else min(desired, largest)
+
+
+def _placed(centre: float, size: int, limit: int, at: float, drift: float) -> float:
+    """Start of a span that has `centre` at the share `at` of it.
+
+    Moved inside 0..limit, or around it when the span is the longer one, by at most `drift` of its size.
+    """
+    wanted = centre - size * at
     low, high = sorted((0, limit - size))
-    return float(min(max(round(centre - size / 2), low), high))
+    inside = min(max(wanted, low), high)
+    most = (drift + PLACE_TOLERANCE) * size
+    return float(round(min(max(inside, wanted - most), wanted + most)))
 
 
-def _resized(images: Tensor, height: int, width: int) -> Tensor:
+def resized(images: Tensor, height: int, width: int) -> Tensor:
+    """Images (N, C, H, W) in 0..1 at another size, still in 0..1."""
     if images.shape[-2:] == (height, width):
         return images
-    resized = functional.interpolate(images, size=(height, width), mode="bicubic", antialias=True)
-    return resized.clamp(0, 1)
-
-
-def paste_back(frames: Tensor, original: Tensor, crop: Crop, feather: int) -> Tensor:
-    """Frames at the original's size: (F, H, W, 3) in 0..1, float32.
-
-    frames (F, h, w, 3) show the crop at any resolution; original (H, W, 3). The crop's edges fade into the
-    original over `feather` of its pixels, except where the crop reaches the picture's own edge. Raises
-    ValueError when the original is not the picture the crop was cut from.
-    """
-    original = to_rgb(as_float_image(original))
-    if tuple(original.shape[:2]) != (crop.source_height, crop.source_width):
-        raise ValueError(
-            f"the crop was cut from a {crop.source_width}x{crop.source_height} picture, "
-            f"got {original.shape[1]}x{original.shape[0]}: give the same picture as for the crop"
-        )
-    pasted = original.repeat(len(frames), 1, 1, 1)
-    inside = crop.box.clipped(crop.source_width, crop.source_height)
-    rows, columns = slice(int(inside.y0), int(inside.y1)), slice(int(inside.x0), int(inside.x1))
-    alpha = _feather_weights(crop, feather)[rows, columns, None]
-    for target, piece in zip(pasted, _crop_pieces(frames, crop, inside), strict=True):
-        target[rows, columns] = torch.lerp(original[rows, columns], piece, alpha)
-    return pasted
-
-
-def _crop_pieces(frames: Tensor, crop: Crop, inside: Box) -> Iterator[Tensor]:
-    """Frame by frame, the part of the crop that lies inside the picture, in the picture's pixels."""
-    box = crop.box
-    part = inside.mapped(-box.x0, -box.y0, 1, 1)
-    for frame in frames:
-        planes = to_rgb(as_float_image(frame)).movedim(-1, 0)[None]
-        full = _resized(planes, int(box.height), int(box.width))[0].movedim(0, -1)
-        yield full[int(part.y0) : int(part.y1), int(part.x0) : int(part.x1)]
-
-
-def _feather_weights(crop: Crop, feather: int) -> Tensor:
-    """(H, W) of the source: 1 well inside the crop, falling to 0 at its edges."""
-    box = crop.box
-    across = _ramp(crop.source_width, box.x0, box.x1, feather)
-    down = _ramp(crop.source_height, box.y0, box.y1, feather)
-    return torch.minimum(down[:, None], across[None, :])
-
-
-def _ramp(size: int, start: float, stop: float, feather: int) -> Tensor:
-    pixels = torch.arange(size) + 0.5
-    distance_low = pixels - start if start > 0 else torch.full((size,), torch.inf)
-    distance_high = stop - pixels if stop < size else torch.full((size,), torch.inf)
-    return (torch.minimum(distance_low, distance_high) / max(feather, 0.5)).clamp(0, 1)
+    scaled = functional.interpolate(images, size=(height, width), mode="bicubic", antialias=True)
+    return scaled.clamp(0, 1)

@@ -1,10 +1,13 @@
 """A small network that sees where faces are, and exactly how far they reach: ear to ear, hairline to chin."""
 
 from itertools import pairwise
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .box import Box
@@ -14,6 +17,7 @@ STRIDE = 8  # px of the finder's picture to a cell of its maps
 DEEPEST = 32  # its pictures have sides that are multiples of this
 TYPICAL_REACH = 24.0  # px from a face's centre to its sides
 SURE = 0.5  # from this score on a peak is a face
+DRAWN_WIDTHS = (8, 16, 20, 24, 32)  # of the network that detection asks for drawn faces
 SAME_FACE = 0.3  # overlap (IoU) above which two peaks are one face
 
 
@@ -50,13 +54,56 @@ class FaceFinder(nn.Module):
         out = self.out(merged).float()
         return out[:, 0], TYPICAL_REACH * out[:, 1:].clamp(-4, 4).exp()
 
+    @classmethod
+    def load(cls, path: Path, widths: tuple[int, ...]) -> Self:
+        """From safetensors, frozen, in evaluation mode."""
+        finder = cls(widths)
+        stored = {name: value.float() for name, value in load_file(path).items()}
+        finder.load_state_dict(finder.state_dict() | stored)
+        return finder.requires_grad_(False).eval()
 
-def read_peaks(heat: Tensor, reach: Tensor) -> np.ndarray:
-    """Boxes (K, 4) in the finder's px from scores (h, w) and distances (4, h, w); surest first."""
-    top = (heat == F.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat >= SURE)
+    @torch.no_grad()
+    def find(self, picture: Tensor, least: float = SURE) -> list[tuple[Box, float]]:
+        """Boxes and scores, surest first, of the faces in a picture (H, W, 3) in 0..1 that score `least`."""
+        height, width = picture.shape[:2]
+        scale = FINDER_SIDE / max(height, width)
+        size = [max(1, round(side * scale)) for side in (height, width)]
+        small = F.interpolate(picture.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True)
+        heat, reach = self._both_ways(small)
+        boxes, scores = read_peaks(heat, _steadied(heat, reach), least)
+        back = width / size[1], height / size[0]
+        found = (Box(*box).mapped(0, 0, *back) for box in boxes.tolist())
+        return list(zip(found, scores.tolist(), strict=True))
+
+    def _both_ways(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (h, w) and reach (4, h, w), averaged with those of its mirror image."""
+        height, width = picture.shape[-2:]
+        rest = (0, -width % DEEPEST, 0, -height % DEEPEST)
+        padded = F.pad(picture, rest, value=0.5)
+        heat, reach = self(torch.cat([padded, padded.flip(-1)]))
+        heat = (heat[0].sigmoid() + heat[1].sigmoid().flip(-1)) / 2
+        return heat, (reach[0] + reach[1].flip(-1)[[2, 1, 0, 3]]) / 2
+
+
+def _steadied(heat: Tensor, reach: Tensor) -> Tensor:
+    """Reach (4, h, w) such that a cell's box is the mean of those around it, weighted by their scores."""
+    rows, columns = heat.shape
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    here = STRIDE * torch.stack([x, y, x, y]).float()
+    ways = torch.tensor([-1.0, -1.0, 1.0, 1.0])[:, None, None]
+    weight = heat.square()[None]
+    edges = F.avg_pool2d((here + ways * reach) * weight, 3, 1, 1) / F.avg_pool2d(weight, 3, 1, 1)
+    return (edges - here) * ways
+
+
+def read_peaks(heat: Tensor, reach: Tensor, least: float = SURE) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (K, 4) in the finder's px and their scores (K,), surest first, from scores (h, w) and distances
+    (4, h, w); peaks below `least` are none."""
+    top = (heat == F.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat >= least)
     rows, columns = top.nonzero(as_tuple=True)
     order = heat[rows, columns].argsort(descending=True)
     rows, columns = rows[order], columns[order]
+    scores = heat[rows, columns]
     x, y = ((place.float() + 0.5) * STRIDE for place in (columns, rows))
     left, above, right, below = reach[:, rows, columns]
     boxes = torch.stack([x - left, y - above, x + right, y + below], 1)
@@ -64,7 +111,7 @@ def read_peaks(heat: Tensor, reach: Tensor) -> np.ndarray:
     for k in range(len(boxes)):
         if all(_overlap(boxes[k], boxes[other]) < SAME_FACE for other in kept):
             kept.append(k)
-    return boxes[kept].numpy().astype(np.float32)
+    return boxes[kept].numpy().astype(np.float32), scores[kept].numpy()
 
 
 def _overlap(a: Tensor, b: Tensor) -> float:

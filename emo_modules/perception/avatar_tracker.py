@@ -101,7 +101,7 @@ class AvatarTracker:
         rest = [-side % DEEPEST for side in size]
         heat, reach = self.finder(F.pad(small, (0, rest[1], 0, rest[0]), value=0.5))
         back = np.array([width / size[1], height / size[0]] * 2, np.float32)
-        return [back * read_peaks(*maps) for maps in zip(heat.sigmoid(), reach, strict=True)]
+        return [back * read_peaks(*maps)[0] for maps in zip(heat.sigmoid(), reach, strict=True)]
 
     def _read(
         self, held: deque[np.ndarray], faces: list[np.ndarray], rotations: list[np.ndarray], ready: int

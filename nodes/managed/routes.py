@@ -15,7 +15,7 @@ from torch import Tensor
 import nodes
 
 from ...emo_modules.media.box import Box
-from ...emo_modules.media.detect import detect_faces
+from ...emo_modules.media.detect import search_faces
 from ...emo_modules.media.image import load_image, to_rgb
 from .files import EXAMPLES
 
@@ -91,7 +91,7 @@ def _faces(path: Path, changed: int, size: int) -> tuple[int, int, list[Box]]:
     except (OSError, SyntaxError, EOFError, av.FFmpegError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path.name} cannot be read as a picture") from error
     height, width = picture.shape[:2]
-    return width, height, detect_faces(to_rgb(picture.float()))
+    return width, height, search_faces(to_rgb(picture.float()))
 
 
 def _decoded(path: Path) -> Tensor:

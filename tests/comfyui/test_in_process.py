@@ -23,6 +23,7 @@ NAMES = {
             "face_index": "INT",
             "crop_width": "INT",
             "crop_height": "INT",
+            "no_face": "COMBO?",
             "model": "MODEL?",
             "mask": "MASK?",
             "bounding_box": "BOUNDING_BOX?",

@@ -74,6 +74,60 @@ def test_an_empty_mask_counts_as_none(pack, photo):
     assert face_region(pack, photo, mask=torch.zeros(1, 64, 64))[2] == face_region(pack, photo)[2]
 
 
+def shown(pack: Pack, image: torch.Tensor, **inputs) -> dict:
+    node = pack.nodes.NODE_CLASS_MAPPINGS["FaceRegionMask"]
+    node.GET_SCHEMA()
+    output = node.PREPARE_CLASS_CLONE({}).execute(image=image, **(NO_BOX | CROP | inputs))
+    return output.ui["emo_face"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [*zip([*GIVEN, {}], ["drawn", "mask", "given", "given", "given", "detected"], strict=True)],
+)
+def test_the_node_shows_where_the_face_was_taken_from(pack, photo, given, source):
+    told = shown(pack, photo, **given)
+    assert (told["source"], told["found"]) == (source, True)
+    if given:
+        assert told["box"] == [300, 200, 60, 80]
+
+
+def test_without_a_face_the_run_goes_on_or_stops_as_asked(pack, caplog):
+    blank = torch.full((1, 50, 70, 3), 0.5)
+    assert shown(pack, blank)["found"] is False
+    assert "no face found in the 70x50 picture" in caplog.text
+    with pytest.raises(ValueError, match="no face found: draw a box"):
+        shown(pack, blank, no_face="stop")
+
+
+def test_the_mask_of_a_cut_outs_background_is_left_aside(pack, photo, caplog):
+    mask = torch.ones(1, 512, 512)
+    mask[:, 20:, 100:400] = 0
+    assert face_region(pack, photo, mask=mask)[2] == face_region(pack, photo)[2]
+    assert "white along the picture's edges" in caplog.text
+
+
+def test_the_demo_model_keeps_its_own_portrait_whole(pack, scene):
+    image, _ = pack.run("EMOExample")
+    _, _, way_back = face_region(pack, image, model=scene.model)
+    assert (way_back.box.width, way_back.box.height) == image.shape[2:0:-1]
+
+
+def test_a_photograph_and_a_size_unknown_to_the_weights_are_told(scene, photo, caplog):
+    def read(image):
+        caplog.clear()
+        scene.pack.run("ReferenceNetEncode", reference_net=scene.net, vae=scene.vae, image=image)
+        return caplog.text
+
+    face = photo[:, 20:190, 140:310]
+    small = torch.nn.functional.interpolate(face.movedim(-1, 1), (128, 128), mode="area").movedim(1, -1)
+    assert "looks like a photograph" in read(small)
+    image, _ = scene.pack.run("EMOExample")
+    assert read(image) == ""
+    larger = image.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    assert "trained at 128x128, the crop is 256x256" in read(larger)
+
+
 def test_face_index_beyond_the_faces_is_refused(pack, photo):
     boxes = [{"x": 0, "y": 0, "width": 9, "height": 9}]
     with pytest.raises(ValueError, match="face index 3, but 1 were given"):

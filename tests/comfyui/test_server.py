@@ -138,7 +138,8 @@ def test_the_box_shown_is_the_box_used_for_jpegs_and_thin_pictures(server: Serve
         assert (shown["width"], shown["height"]) == size
         box = dict.fromkeys(("box_x", "box_y", "box_width", "box_height", "face_index"), 0)
         region = node("FaceRegionMask", image=["1", 0], crop_width=64, crop_height=64, **box)
-        run = server.run({"1": node("LoadImage", image=name), "2": region})
+        shown_crop = node("PreviewImage", images=["2", 1])
+        run = server.run({"1": node("LoadImage", image=name), "2": region, "3": shown_crop})
         (used,) = run.outputs["2"]["emo_face"]
         assert (used["width"], used["height"]) == size
         assert used["found"] == (shown["box"] is not None)

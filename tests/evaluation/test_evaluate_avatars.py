@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from emo_modules.config import DRAWN_FRAMING
 from emo_modules.data.avatar_clips import FPS, frame_at
 from emo_modules.data.avatar_files import Case, make_case
 from emo_modules.data.performance import perform
 from emo_modules.data.speech import HELD_OUT_VOICES, VOICES, voice_available
 from emo_modules.evaluation.avatars import FIRST, Extent, evaluate_avatars
 from emo_modules.evaluation.clips import Subject, measure_clip
+from emo_modules.evaluation.framing import measure_framing
 from emo_modules.evaluation.reader import load_reader, read_frames
+from emo_modules.media.box import Box
+from emo_modules.media.face import Crop
 
 EXTENT = Extent(
     portraits=30,
@@ -40,7 +44,7 @@ def encode(frames: np.ndarray) -> torch.Tensor:
     return torch.nn.functional.avg_pool2d(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255, 8)
 
 
-def draw(portrait, waveform, frames, head_speed, face_box, seed):
+def draw(portrait, waveform, frames, head_speed, seed):
     """Knows everything: acts the very sentence at the speed asked for."""
     speech = next(
         case.speech
@@ -52,9 +56,14 @@ def draw(portrait, waveform, frames, head_speed, face_box, seed):
     return pictures, encode(pictures)
 
 
-def stand_still(portrait, waveform, frames, head_speed, face_box, seed):
+def stand_still(portrait, waveform, frames, head_speed, seed):
     pictures = np.repeat(portrait[None], frames, 0)
     return pictures, encode(pictures)
+
+
+def framed(portrait, true_face):
+    crop = Crop(128, 128, Box(0, 0, 128, 128), 128, 128)
+    return measure_framing(crop, True, true_face, DRAWN_FRAMING)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +75,7 @@ def reader():
 @pytest.fixture(scope="module")
 def report(reader):
     lines = []
-    subject = Subject(draw, encode, lambda frames: 40.0, stand_still)
+    subject = Subject(draw, encode, lambda frames: 40.0, stand_still, framed)
     result = evaluate_avatars(subject, reader, seed=7, clips=4, log=lines.append, extent=EXTENT)
     assert len(lines) >= 4 + 2 * EXTENT.speed_people + EXTENT.long_clips
     return result
@@ -85,6 +94,7 @@ def test_the_true_renderer_is_found_nearly_perfect(report):
         assert figures["background_psnr"] > 60
         assert figures["region_iou"] > 0.75
         assert figures["vae_psnr"] == 40
+        assert figures["framing"]["whole"] == figures["framing"]["as_trained"] == 1
     assert abs(report["all"]["lip_r_shuffled"]) < 0.35, "four short clips: their pauses may coincide"
     assert report["all"]["lip_r"] == pytest.approx(report["all"]["lip_r_of_truth"], abs=0.03)
 

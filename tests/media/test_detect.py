@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from emo_modules.config import DRAWN_FRAMING, EMOConfig
+from emo_modules.data.avatar_clips import HELD_OUT, portrait
+from emo_modules.data.avatars import Pose, face_box
+from emo_modules.data.identity import random_identity
+from emo_modules.media.box import Box
+from emo_modules.media.detect import detect_faces, how_it_lies, looks_drawn, search_faces
+from emo_modules.media.face import crop_box, find_face
+from emo_modules.media.familiar import unfamiliar
+
+PEOPLE = [HELD_OUT + 310_000 + k for k in range(8)]
+ASTRONAUT_FACE = Box(170, 42, 278, 172)  # ear to ear and hairline to chin, set by hand
+
+
+def drawn(seed: int) -> tuple[np.ndarray, Box]:
+    return portrait(seed, np.random.default_rng(seed), 128), Box(*face_box(random_identity(seed), Pose()))
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    return data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def scene(astronaut):
+    """A photograph in 3840 x 2160, in which the face is 75 px wide."""
+    board = Image.new("RGB", (3840, 2160), "grey")
+    board.paste(Image.fromarray(astronaut).resize((341, 341)), (600, 1500))
+    return np.array(board)
+
+
+@pytest.mark.parametrize("seed", PEOPLE)
+def test_a_drawn_face_is_found_in_the_boxes_that_the_models_were_trained_with(seed):
+    picture, true = drawn(seed)
+    (face,) = detect_faces(picture)
+    assert face.width == pytest.approx(true.width, rel=0.12)
+    assert face.iou(true) > 0.8
+    # and so a portrait that stands as in training is kept whole
+    assert crop_box(find_face(picture), 128, 128, 1.0, DRAWN_FRAMING) == Box(0, 0, 128, 128)
+
+
+def test_a_photographed_face_is_found_from_hairline_to_chin(astronaut):
+    (face,) = detect_faces(astronaut)
+    assert face.iou(ASTRONAUT_FACE) > 0.65
+
+
+def test_a_face_cut_by_the_pictures_edge_is_found_beyond_it(astronaut):
+    cut = astronaut[:300, 190:]  # 18 % of the face are outside
+    (face,) = search_faces(cut)
+    assert face.iou(ASTRONAUT_FACE.mapped(-190, 0, 1, 1)) > 0.5
+
+
+def test_a_small_face_in_a_large_picture_is_found_in_a_part_of_it(scene):
+    assert detect_faces(scene) == []
+    faces = search_faces(scene)
+    assert faces and faces[0].iou(ASTRONAUT_FACE.mapped(0, 0, 2 / 3, 2 / 3).mapped(600, 1500, 1, 1)) > 0.4
+
+
+@pytest.mark.parametrize(("turns", "words"), [(1, "to the right"), (2, "upside down"), (3, "to the left")])
+def test_a_picture_that_lies_is_told_how_to_be_turned(astronaut, turns, words):
+    lying = np.ascontiguousarray(np.rot90(astronaut[:256, 96:352], turns))
+    assert words in how_it_lies(lying)
+
+
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "brick", "moon"])
+def test_what_is_no_face_is_not_taken_for_one(name):
+    picture = getattr(data, name)()
+    picture = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, -1)
+    assert search_faces(picture) == []
+
+
+def test_drawings_are_told_from_photographs(astronaut):
+    for seed in PEOPLE:
+        picture, true = drawn(seed)
+        assert looks_drawn(torch.from_numpy(picture) / 255, true)
+    assert not looks_drawn(torch.from_numpy(astronaut) / 255, ASTRONAUT_FACE)
+    assert looks_drawn(torch.zeros(9, 9, 3), Box(20, 20, 30, 30)), "nothing can be said of an empty box"
+
+
+def test_what_the_weights_have_not_learned_is_named(astronaut):
+    face = ASTRONAUT_FACE.mapped(-140, -20, 128 / 170, 128 / 170)
+    crop = torch.from_numpy(astronaut[20:190, 140:310]).movedim(-1, 0)[None] / 255
+    photo = torch.nn.functional.interpolate(crop, (128, 128), mode="area")[0]
+    (only,) = unfamiliar(EMOConfig.demo(), photo, face)
+    assert "looks like a photograph" in only
+    assert list(unfamiliar(EMOConfig.sd15(), torch.rand(3, 512, 512), face)) == []
+    (only,) = unfamiliar(EMOConfig.sd15(), torch.rand(3, 256, 512), face)
+    assert "trained at 512x512, the crop is 512x256" in only
