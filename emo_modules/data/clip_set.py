@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..checked import Checked, Range
 from ..checkpoints.reading import family, read_weights
 from ..config import EMOConfig
 from ..writing.partial import whole_file
@@ -72,19 +73,22 @@ class Batch:
         return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
+Share = Annotated[float, Range(0, 1)]
+
+
 @dataclass(frozen=True)
-class Sampling:
+class Sampling(Checked):
     """How training clips are cut and which conditions are dropped, as probabilities."""
 
-    batch: int = 4
-    frames: int = 12
-    motion_frames: int = 4
-    first_clip: float = 0.25
-    drop_reference: float = 0.05
-    drop_audio: float = 0.1
-    drop_both: float = 0.05  # guidance's other half is without portrait and sound
-    portrait_share: float = 0.15  # references that are other pictures; the rest are frames of the clip
-    whole_region: float = 0.1  # the mask covers the picture, as at inference when no face is found
+    batch: Annotated[int, Range(1, 4096)] = 4
+    frames: Annotated[int, Range(1, 4096)] = 12
+    motion_frames: Annotated[int, Range(0, 4096)] = 4
+    first_clip: Share = 0.25
+    drop_reference: Share = 0.05
+    drop_audio: Share = 0.1
+    drop_both: Share = 0.05  # guidance's other half is without portrait and sound
+    portrait_share: Share = 0.15  # references that are other pictures; the rest are frames of the clip
+    whole_region: Share = 0.1  # the mask covers the picture, as at inference when no face is found
 
     @property
     def window(self) -> int:

@@ -168,8 +168,8 @@ class VideoWriter:
             self._close()
         if frames := frames_in(self._partial):
             kept = publish(self._partial, named_after(self.path, ".part"), None)
-            said = "the %d frames (%.2f s) before the error are kept in %s"
-            _log.warning(said, frames, float(frames / self._fps), kept)
+            seconds = float(frames / self._fps)
+            _log.warning("the %d frames (%.2f s) before the error are kept in %s", frames, seconds, kept)
 
     def _close(self) -> None:
         """The frames and samples that the encoders still hold, and the file's end; once."""

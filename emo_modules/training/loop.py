@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..checked import Checked
 from ..checkpoints.reading import read_weights
 from ..checkpoints.rename import load_strict
 from ..data.clip_set import Batch, ClipSet, Sampling, sample_batch
@@ -29,7 +30,7 @@ Sheet = Callable[[EMO, Path], Tensor]
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
 
     stage: str

@@ -6,6 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from ..checked import Checked
 from ..config import ScheduleConfig
 from ..data.clip_set import Batch, box_masks
 from ..sampling.noise import clip_noise
@@ -13,7 +14,7 @@ from ..schedule import TRAIN_STEPS, add_noise, clean_estimate, training_target
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Checked):
     """The defaults are the paper's: plain squared error. The demo's extras are named in its model card."""
 
     inference_share: float = 0.0  # share of samples at the timesteps that a few-step inference visits

@@ -47,7 +47,14 @@ def test_what_a_file_leaves_out_is_the_papers():
         ({"steps": 3}, "needs stage: give --stage"),
         ({"stage": "video", "steps": 3, "learning_rate": 1}, "TrainConfig has no field learning_rate"),
         ({"stage": "video", "steps": 3, "loss": {"snr": 1}}, "LossConfig has no field snr; configs/ has"),
-        ({"stage": "video", "steps": 3, "precision": "fp8"}, "'fp8' is none of no, bf16, fp16"),
+        (
+            {"stage": "video", "steps": 3, "precision": "fp8"},
+            "precision is 'fp8'; expected is one of no, bf16",
+        ),
+        (
+            {"stage": "video", "steps": 3, "sampling": {"first_clip": 5}},
+            "first_clip is 5; expected is a number",
+        ),
     ],
 )
 def test_wrong_configurations_are_refused(values, message):
