@@ -13,6 +13,7 @@ from emo_modules.media.face import Box
 from emo_modules.models.emo import EMO
 from emo_modules.pipeline import Options, Pipeline
 
+from ..hostile import CASES
 from .in_process import SAMPLING, Pack
 
 FACE = {"box_x": 20, "box_y": 15, "box_width": 40, "box_height": 40, "face_index": 0}
@@ -100,3 +101,35 @@ def test_a_checkpoint_without_an_encoder_says_where_to_get_one(pack, folder, tin
         ValueError, match="no audio encoder: put the one it was trained with, .*audio_encoders"
     ):
         pack.run("LoadAudioEncoder", audio_encoder_name="emo/bare.safetensors", normalize=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [
+        ("network: remote attention", "LoadAudioEncoder"),
+        ("network: more of the VAE", "LoadEMOModel"),
+        ("impossible: two widths", "LoadEMOModel"),
+        ("header: length 2^40", "LoadEMOModel"),
+    ],
+)
+def test_hostile_files_are_refused_as_the_library_does(name, node, pack, folder, tiny_checkpoint):
+    path, case = folder / "x.safetensors", CASES[name]
+    case.write(folder, tiny_checkpoint.read_bytes())
+    inputs = {"checkpoint": path.name, "dtype": "auto"}
+    if node == "LoadAudioEncoder":
+        inputs = {"audio_encoder_name": f"emo/{path.name}", "normalize": True}
+    with pytest.raises(ValueError, match=case.said) as caught:
+        pack.run(node, **inputs)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b'\x80\x04\x00\x00\x00\x00\x00\x00{"a":', b"<!DOCTYPE html>"])
+def test_damaged_audio_encoders_name_the_file(content, pack):
+    import folder_paths
+
+    path = Path(folder_paths.get_folder_paths("audio_encoders")[0]) / "damaged.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"damaged\.safetensors: expected a speech encoder: .*; found a "):
+        pack.run("LoadAudioEncoder", audio_encoder_name=path.name, normalize=True)
+    path.unlink()
