@@ -114,8 +114,8 @@ class _Validation:
     """`validate_inputs`, made anew for each prompt: the lists of files change.
 
     ComfyUI reads its parameters' names. It passes those inputs that the prompt has, and leaves undone for
-    them what it checks itself: so numbers are not among them, and each has a default, or a forgotten wire
-    would raise a TypeError in place of core's own message.
+    them what it checks itself: so numbers are not among them. It does not pass what the prompt lacks: so none
+    is required, or a forgotten wire would raise a TypeError in place of core's own message.
     """
 
     def __init__(self, own: classmethod | None):
@@ -139,7 +139,7 @@ class _Validation:
 
 def _signature(names: list[str]) -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Signature([inspect.Parameter(name, kind, default=None) for name in dict.fromkeys(names)])
+    return inspect.Signature([inspect.Parameter(name, kind) for name in dict.fromkeys(names)])
 
 
 def _unchecked_by_core(declared: io.Input) -> bool:

@@ -172,6 +172,19 @@ def test_a_vae_that_answers_nan_stops_with_the_remedy(pack, scene) -> None:
 # notices
 
 
+def test_what_is_said_in_an_inner_block_stands_below_what_was_said_before(pack, monkeypatch) -> None:
+    """Reading the inputs and running the node both speak, and the page shows the last text it got."""
+    notices, texts = pack.module("nodes.managed.notices"), []
+    server = SimpleNamespace(send_progress_text=lambda text, node_id: texts.append(text))
+    monkeypatch.setattr(notices.PromptServer, "instance", server, raising=False)
+    with notices.shown_on("3") as outer:
+        outer.warning("first")
+        with notices.shown_on("3") as inner:
+            inner.warning("second")
+    outer.warning("nobody's")
+    assert texts == ["⚠ first", "⚠ first\n⚠ second"]
+
+
 def test_an_empty_mask_is_none_to_the_sampler_too(scene, caplog) -> None:
     empty, none = (scene.sample(0.04, mask=mask) for mask in (torch.zeros(1, 128, 128), None))
     assert torch.equal(empty, none) and not torch.equal(none, scene.sample(0.04))
