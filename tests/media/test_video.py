@@ -14,6 +14,7 @@ import torch
 
 from emo_modules.media import video
 from emo_modules.media.audio import load_audio, samples_in_frames
+from emo_modules.media.growing import frames_in
 from emo_modules.media.video import VideoWriter, read_video, soundtrack
 from emo_modules.writing.partial import publish
 
@@ -220,6 +221,23 @@ def test_a_link_leads_to_the_video_that_is_replaced(tmp_path):
     assert (tmp_path / "link.mp4").is_symlink()
     assert len(read_video(tmp_path / "disk" / "v.mp4")[0]) == 10
     assert names(tmp_path / "disk") == ["v.mp4"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
+def test_frames_of_a_video_that_was_cut_off_are_counted_as_players_show_them(tmp_path, share):
+    cut = tmp_path / "cut.mp4"
+    with VideoWriter(tmp_path / "v.mp4", 64, 48, 25) as writer:
+        for k in range(200):
+            writer.write(torch.rand(48, 64, 3, generator=torch.Generator().manual_seed(k)))
+        (growing,) = tmp_path.glob("*.partial.mp4")
+        content = growing.read_bytes()
+        cut.write_bytes(content[: round(share * len(content))])
+    with (
+        suppress(av.error.InvalidDataError),
+        av.open(str(cut), options={"fflags": "+discardcorrupt"}) as shown,
+    ):
+        assert frames_in(cut) == sum(1 for _ in shown.decode(video=0)) > 0
+    assert (frames_in(cut) > 0) == (share > 0.1)
 
 
 def test_the_place_is_tried_before_the_first_frame(tmp_path):
