@@ -65,7 +65,14 @@ def as_tensor(value: Any) -> Tensor | None:
         native = np.float32 if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
         value = torch.from_numpy(np.ascontiguousarray(value, dtype=native))
     usable = isinstance(value, Tensor) and not value.is_complex() and _is_plain(value)
-    return value.detach().cpu() if usable else None
+    return _computable(value.detach().cpu()) if usable else None
+
+
+def _computable(tensor: Tensor) -> Tensor:
+    """torch cannot find the greatest of 8-bit floats and of wide unsigned integers."""
+    if tensor.is_floating_point():
+        return tensor.float() if tensor.itemsize == 1 else tensor
+    return tensor.long() if tensor.dtype in (torch.uint16, torch.uint32, torch.uint64) else tensor
 
 
 def as_list(value: Any) -> Any:
