@@ -23,6 +23,7 @@ FILES = {
     "convert": (["convert", "no.pth", "OUT"], ".safetensors"),
     "evaluate avatars": (["evaluate", "avatars", "--json", "OUT"], ".json"),
     "inspect": (["inspect", "no.tar", "-o", "OUT"], ".png"),
+    "train-finder": (["train-finder", "--out", "OUT"], ".safetensors"),
     "train-reader": (["train-reader", "--out", "OUT"], ".safetensors"),
     "train-syncnet": (["train-syncnet", "--out", "OUT"], ".safetensors"),
     "train-tracker": (["train-tracker", "--out", "OUT"], ".safetensors"),

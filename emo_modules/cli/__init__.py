@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare": ("prepare_footage", "a folder of videos -> clips in shards, ready to train on"),
     "prepare-demo-data": ("prepare", "draw and speak the demo model's training clips"),
     "train-demo": ("train_demo", "make the demo model from nothing: data, VAE, audio encoder, three stages"),
+    "train-finder": ("train_finder", "make the network that finds drawn faces in a portrait"),
     "train-reader": ("train_reader", "make the network that measures the evaluation's clips"),
     "train-syncnet": ("train_syncnet", "make the network that finds drawn lips out of sync with their sound"),
     "train-tracker": ("train_tracker", "make the networks that follow drawn faces in footage"),

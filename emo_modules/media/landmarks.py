@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from .face import Box
 
-# The three points inside a box of find_face, as (x, y) of its sides: the median over V-Express's 25 sample
+# The three points inside a face's box, as (x, y) of its sides: the median over V-Express's 25 sample
 # portraits, where single points lie up to 0.06 (one standard deviation) off.
-KPS_IN_FACE = ((0.30, 0.40), (0.70, 0.40), (0.50, 0.60))
+KPS_IN_FACE = ((0.30, 0.45), (0.70, 0.45), (0.50, 0.64))
 
 KPS_COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))  # left eye, right eye, nose
 KPS_RADIUS = 4

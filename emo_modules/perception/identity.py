@@ -25,7 +25,7 @@ SIDE = 112  # px of the aligned face
 # Where SFace was trained to find the eyes, the nose tip and the mouth's corners, left in the picture first.
 ALIGNED = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 MOUTH_CORNERS = (61, 291)  # of MediaPipe's mesh, left in the picture first
-MOUTH_IN_FACE = ((0.34, 0.78), (0.66, 0.78))  # of a box's sides, where no points are known
+MOUTH_IN_FACE = ((0.34, 0.81), (0.66, 0.81))  # of a box's sides, where no points are known
 ZOO = "https://github.com/opencv/opencv_zoo"
 
 

@@ -44,9 +44,9 @@ def train_tracker(
 def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinder:
     """Fits the finder to pictures with no, one or two faces, in two rounds of `steps`; the second sharpens
     the boxes."""
-    finder = _fresh(FaceFinder, seed)
+    finder = fresh(FaceFinder, seed)
     for part, lr in enumerate((3e-3, 2e-3)):
-        _fit(finder, partial(_finder_loss, finder, Scenes(pool, seed + part)), steps, lr, "finder", log)
+        fit(finder, partial(finder_loss, finder, Scenes(pool, seed + part)), steps, lr, "finder", log)
     return finder
 
 
@@ -54,9 +54,9 @@ def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseReader:
     """Fits the pose network to crops of several views of each person: first the pose; then, in as many steps,
     above all that the pose stays when the face moves and the head does not."""
     generator = torch.Generator().manual_seed(seed + 1)
-    reader = _fresh(PoseReader, seed)
-    _fit(reader, partial(_pose_loss, reader, pool, generator), steps, 2e-3, "pose", log)
-    return _fit(reader, partial(_change_loss, reader, pool, generator), steps, 1e-3, "change", log)
+    reader = fresh(PoseReader, seed)
+    fit(reader, partial(_pose_loss, reader, pool, generator), steps, 2e-3, "pose", log)
+    return fit(reader, partial(_change_loss, reader, pool, generator), steps, 1e-3, "change", log)
 
 
 def _pose_loss(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
@@ -84,13 +84,14 @@ def _between_views(errors: Tensor) -> Tensor:
     return errors - errors.mean(1, keepdim=True)
 
 
-def _fresh(kind: type[nn.Module], seed: int) -> nn.Module:
+def fresh(kind: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network whose first weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind().to(memory_format=torch.channels_last)
 
 
-def _fit(net: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, name: str, log: Log) -> nn.Module:
+def fit(net: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, name: str, log: Log) -> nn.Module:
     net.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
@@ -107,7 +108,7 @@ def _fit(net: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, name
     return net.requires_grad_(False).eval()
 
 
-def _finder_loss(finder: FaceFinder, scenes: Scenes) -> Tensor:
+def finder_loss(finder: FaceFinder, scenes: Scenes) -> Tensor:
     pictures, boxes = scenes.draw()
     heat, reach, weight = _targets(boxes, pictures.shape[-2] // STRIDE, pictures.shape[-1] // STRIDE)
     with torch.autocast("cpu", torch.bfloat16):

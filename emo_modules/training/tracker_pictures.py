@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -77,11 +78,12 @@ def _view(
 class Scenes:
     """Whole pictures (N, 3, 192, 192) with no, one or two faces, and each one's boxes (K, 4), endlessly."""
 
-    def __init__(self, pool: Pool, seed: int) -> None:
+    def __init__(self, pool: Pool, seed: int, textures: Sequence[np.ndarray] = ()) -> None:
+        """Half of the backdrops are parts of the textures (H, W, 3) uint8, if there are any."""
         self._pool = pool
         self._rng = np.random.default_rng([seed, 1])
         self._generator = torch.Generator().manual_seed(seed)
-        self._backdrops = np.stack([_backdrop(self._rng) for _ in range(BACKDROPS)])
+        self._backdrops = np.stack([_backdrop(self._rng, textures) for _ in range(BACKDROPS)])
 
     def draw(self) -> tuple[Tensor, list[np.ndarray]]:
         scenes = [_scene(self._pool, self._backdrops, self._rng) for _ in range(PICTURES)]
@@ -184,7 +186,27 @@ def _pasted(
     return box + np.array([x, y, x, y])
 
 
-def _backdrop(rng: np.random.Generator) -> np.ndarray:
+def _backdrop(rng: np.random.Generator, textures: Sequence[np.ndarray]) -> np.ndarray:
+    if textures and rng.random() < 0.5:
+        return _part_of(textures[rng.integers(len(textures))], rng)
+    return _drawn_backdrop(rng)
+
+
+def _part_of(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A square of it at (192, 192), half of the time in other colours."""
+    height, width = texture.shape[:2]
+    side = int(rng.uniform(0.25, 1) * min(height, width))
+    y, x = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    part = Image.fromarray(texture[y : y + side, x : x + side]).resize(
+        (FINDER_SIDE, FINDER_SIDE), Image.Resampling.BILINEAR
+    )
+    pixels = np.asarray(part, np.float32)
+    if rng.random() < 0.5:
+        pixels = pixels * rng.uniform(0.5, 1.3, 3) + rng.uniform(-40, 40)
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def _drawn_backdrop(rng: np.random.Generator) -> np.ndarray:
     """A picture (192, 192, 3) uint8 without a face: a colour, a gradient, noise, clutter or text."""
     grain = int(rng.choice([1, 2, 3, 12, FINDER_SIDE]))
     coarse = Image.fromarray(rng.integers(0, 256, (grain, grain, 3), np.uint8))

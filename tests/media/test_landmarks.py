@@ -129,8 +129,8 @@ def test_kps_outside_the_picture_are_cut_off():
 
 def test_estimated_kps_are_a_frontal_face():
     left, right, nose = estimated_kps(Box(100, 50, 200, 150)).tolist()
-    assert left == pytest.approx([130, 90]) and right == pytest.approx([170, 90])
-    assert nose == pytest.approx([150, 110])
+    assert left == pytest.approx([130, 95]) and right == pytest.approx([170, 95])
+    assert nose == pytest.approx([150, 114])
 
 
 def test_retargeting_is_that_of_v_express():
