@@ -32,8 +32,8 @@ SAME_PLACE = 0.4  # overlap (IoU) for that
 CASCADE_WIDTH, CASCADE_HEIGHT, CASCADE_RISE = 1.0, 1.06, 0.05
 
 # Flat colour tells drawings from photographs: at 40 px, the share of pixels that differ by at most 6 of 255
-# from those to the right and below. Of 40 drawn faces none has less than 0.46, as JPEG of 512 px too; of 38
-# sample portraits 35 have less than 0.36, the others are a cartoon and studio portraits.
+# from those to the right and below. Of 40 drawn faces none has less than 0.46, as JPEG of 512 px too; of 37
+# sample portraits of the relatives 36 have less than 0.36, and the other one is a flat cartoon.
 FLAT_SIDE, FLAT_STEP, FLAT_SHARE = 40, 6 / 255, 0.36
 
 PADDING = 0.25  # of the long side: a face at the picture's edge is found in a larger picture
