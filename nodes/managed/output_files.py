@@ -112,7 +112,8 @@ def _titles(nodes: dict[str, Any]) -> dict[str, str]:
 def _search_names(nodes: dict[str, Any], extra: dict[str, Any] | None) -> dict[str, str]:
     """The "Node name for S&R" that the page lets users edit; the node's type when nobody did."""
     names = {node_id: node["class_type"] for node_id, node in nodes.items()}
-    for node in (extra or {}).get("workflow", {}).get("nodes", []):
+    workflow = (extra or {}).get("workflow") or {}
+    for node in workflow.get("nodes", []):
         if str(node["id"]) in names and (given := node.get("properties", {}).get("Node name for S&R")):
             names[str(node["id"])] = given
     return names

@@ -116,6 +116,8 @@ def test_dates_and_widgets_are_filled_in_as_for_cores_savers(pack, output):
     assert named("%EMOSampler.seed%") == named("%main.seed%") == "7"
     assert named("%Load.image%") == "a_b_c.png"
     assert named("%second.image%") == "other.png"
+    hidden.extra_pnginfo = {"workflow": None}  # a prompt from a program
+    assert named("%main.seed%") == "7"
     assert said == []
     assert named("%main.steps%") == "%main.steps%"
     assert said == ["%main.steps% in filename_prefix names no widget of the workflow: it stays as it is"]
