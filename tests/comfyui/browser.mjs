@@ -11,6 +11,15 @@ const PACK = 'emo-portrait';
 const VIEW = { width: 1600, height: 900 };
 const VUE_NODES_SINCE = 35; // of frontend 1.x; before, they show no widgets of packs and no videos
 const SETTLE_MS = 1500; // the page fits and draws what it has loaded; panels look for changes several times a second
+// Up to 24 hours and 10,000 points are a curve.
+const CURVES = {
+  short: '0:4, 2.5:20',
+  'a slip of the finger': '0:4, 1e9:5',
+  'no number': '0:4, 1e400:5',
+  day: '0:4, 86400:5',
+  'too many': Array.from({ length: 10001 }, (_, i) => `${i}:4`).join(','),
+  many: Array.from({ length: 10000 }, (_, i) => `${i}:4`).join(','),
+};
 
 const browser = await chromium.launch({
   executablePath: given.chromium,
@@ -46,7 +55,8 @@ async function inMode(mode, vue) {
     workflows[name] = await opened(page, name, vue && ready);
     await picture(page, `${mode} ${name}`);
     if (!ready || !given.run.includes(name)) continue;
-    players[name] = await played(page, vue ? 2 : 1);
+    const seed = given.run.indexOf(name) + (vue ? given.run.length : 0); // its own, or ComfyUI would not compute it again
+    players[name] = await played(page, seed);
     await picture(page, `${mode} ${name}, after Run`);
   }
   const panels = ready ? { curve: await curves(page), box: await boxes(page) } : null;
@@ -64,6 +74,7 @@ async function picture(page, name) {
 
 // By hand, in the template browser: what is unknown or asked for, how large it is shown, and the prompt it makes.
 async function opened(page, name, drawnInPage) {
+  if (await page.locator('[role=dialog]').first().isVisible()) await page.keyboard.press('Escape'); // the last one's
   await page.evaluate(() => window.app.extensionManager.command.execute('Comfy.BrowseTemplates'));
   await page.locator('[role=dialog]').getByText(PACK, { exact: true }).first().click();
   await page.getByTestId(`template-workflow-${name}`).click();
@@ -110,15 +121,6 @@ async function played(page, seed) {
     duration: element.duration,
   }));
 }
-
-const CURVES = {
-  short: '0:4, 2.5:20',
-  'a slip of the finger': '0:4, 1e9:5',
-  'no number': '0:4, 1e400:5',
-  day: '0:4, 86400:5',
-  'too many': Array.from({ length: 10001 }, (_, i) => `${i}:4`).join(','),
-  'many': Array.from({ length: 10000 }, (_, i) => `${i}:4`).join(','),
-};
 
 // What the head speed curve says of each text, whether its frame is red, and how much it draws.
 async function curves(page) {

@@ -14,7 +14,7 @@ const STEPS = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 1], Arr
 const DOUBLE_MS = 400;
 const SHOWN_ERRORS = 3;
 const MOST_HANDLES = 200; // more could not be told apart, and each is an element that the keyboard reaches
-const LABEL = { width: 48, height: 10, clear: 4 }; // pixels that "normal 12" takes, and what it keeps from the curve
+const LABEL = { width: 56, height: 10, clear: 4 }; // pixels that "normal 12" takes, and what it keeps from the curve
 const FORM =
   "Points are seconds:degrees, such as 0:4, 2.5:20, with 0 to {speed} degrees per second and up to {hours} hours";
 
