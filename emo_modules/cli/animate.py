@@ -48,7 +48,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--head-speed", type=float, default=12.0, help="degrees per second: 4 calm, 12 normal, 25 active"
     )
     parser.add_argument(
-        "--box", type=float, nargs=4, metavar=("X0", "Y0", "X1", "Y1"), help="the face, in pixels"
+        "--box",
+        type=float,
+        nargs=4,
+        metavar=("X0", "Y0", "X1", "Y1"),
+        help="the face, in pixels, from ear to ear and hairline to chin",
     )
     parser.add_argument("--mask", type=Path, help="a picture that is white where the face is")
     parser.add_argument("--face", type=int, default=0, help="which of several faces, largest first")

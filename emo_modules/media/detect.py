@@ -47,7 +47,7 @@ def search_faces(image: Tensor | np.ndarray) -> list[Box]:
 
     Boxes may reach out of the picture.
     """
-    picture = to_rgb(as_float_image(image))
+    picture = _rgb(image)
     return next((faces for look in (_whole, _padded, _tiled) if (faces := look(picture))), [])
 
 
@@ -56,12 +56,12 @@ def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
 
     The picture is searched at 480 px on its long side at most, for faces of at least 1/16 of that side.
     """
-    return _whole(to_rgb(as_float_image(image)))
+    return _whole(_rgb(image))
 
 
 def how_it_lies(image: Tensor | np.ndarray) -> str | None:
     """What to do with a picture that shows a face only after a turn; None when it shows none at all."""
-    picture = to_rgb(as_float_image(image))
+    picture = _rgb(image)
     turns = {
         1: "it seems to lie on its side: turn it a quarter to the left",
         3: "it seems to lie on its side: turn it a quarter to the right",
@@ -81,6 +81,11 @@ def looks_drawn(picture: Tensor, face: Box) -> bool:
     across = (part[:, :-1, 1:] - part[:, :-1, :-1]).abs().amax(0)
     down = (part[:, 1:, :-1] - part[:, :-1, :-1]).abs().amax(0)
     return bool((torch.maximum(across, down) <= FLAT_STEP).float().mean() >= FLAT_SHARE)
+
+
+def _rgb(image: Tensor | np.ndarray) -> Tensor:
+    """(H, W, 3) in 0..1, where the network and the cascade are."""
+    return to_rgb(as_float_image(image)).cpu()
 
 
 def _whole(picture: Tensor) -> list[Box]:
@@ -160,7 +165,7 @@ def _cascade(picture: Tensor, neighbours: int) -> list[Box]:
         return []
     smallest = max(SMALLEST_FACE, max(height, width) // 16)
     found = Cascade(data.lbp_frontal_face_cascade_filename()).detect_multi_scale(
-        img=np.ascontiguousarray((picture * 255).round().byte().cpu().numpy()),
+        img=np.ascontiguousarray((picture * 255).round().byte().numpy()),
         scale_factor=1.2,
         step_ratio=1,
         min_size=(smallest, smallest),
