@@ -272,9 +272,7 @@ NETWORKS = {
     "a VAE by its place": Case(field(vae___class_name="os.system"), "names 'os.system'"),
     "more of the VAE": Case(field(vae__operations="os"), "PatchVAESettings has no field operations"),
     "a VAE of 1e9 channels": Case(field(vae__widths=[10**9] * 3), "PatchVAESettings.widths is"),
-    "a VAE of other latents": Case(
-        field(vae__latent_channels=8), "has latents of 4 channels, its PatchVAE of 8"
-    ),
+    "a VAE of other latents": Case(field(vae__latent_channels=5), "channels, its PatchVAE of 5"),
     "int8 weights": Case(whole_numbers, "quantised or whole numbers: .* torch.int8"),
 }
 NAMES = {

@@ -22,6 +22,8 @@ def read_values(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no YAML: {error}; {REMEDY}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected names and values, found {type(values).__name__}; {REMEDY}")
+    if not isinstance(sampling := values.get("sampling", {}), dict):
+        raise ValueError(f"{path}: sampling is {sampling!r}, expected are names and values; {REMEDY}")
     return values
 
 

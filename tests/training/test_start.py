@@ -64,7 +64,12 @@ def test_wrong_configurations_are_refused(values, message):
 
 def test_other_files_are_no_configuration(tmp_path):
     path = tmp_path / "config.yaml"
-    for text, message in (("- a\n- b\n", "found list"), ("a: [", "is no YAML")):
+    files = {
+        "- a\n- b\n": "found list",
+        "a: [": "is no YAML",
+        "sampling: 5": "sampling is 5, expected are names",
+    }
+    for text, message in files.items():
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_values(path)
