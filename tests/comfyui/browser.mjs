@@ -55,7 +55,7 @@ async function inMode(mode, vue) {
     workflows[name] = await opened(page, name, vue && ready);
     await picture(page, `${mode} ${name}`);
     if (!ready || !given.run.includes(name)) continue;
-    const seed = given.run.indexOf(name) + (vue ? given.run.length : 0); // its own, or ComfyUI would not compute it again
+    const seed = given.run.indexOf(name) + (vue ? given.run.length : 0); // else ComfyUI answers from its cache
     players[name] = await played(page, seed);
     await picture(page, `${mode} ${name}, after Run`);
   }
@@ -194,7 +194,8 @@ async function boxSays(page) {
   await page.waitForTimeout(500);
   return await page.evaluate(() => {
     const face = window.app.graph.nodes.find((each) => each.type === 'FaceRegionMask');
-    const values = ['box_x', 'box_y', 'box_width', 'box_height'].map((name) => face.widgets.find((w) => w.name === name).value);
+    const value = (name) => face.widgets.find((widget) => widget.name === name).value;
+    const values = ['box_x', 'box_y', 'box_width', 'box_height'].map(value);
     return { note: face.emoElement.querySelector('.emo-note').textContent, values };
   });
 }
