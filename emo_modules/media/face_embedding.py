@@ -89,7 +89,7 @@ def _vector(source: Any, wanted: int, log: logging.Logger) -> Tensor:
         numbers = rows[0]
     if numbers is None or numbers.shape != (wanted,) or not numbers.isfinite().all():
         raise ValueError(
-            f"identity is a face embedding of {wanted} finite numbers, got {_described(one, numbers)}: "
+            f"identity is a face embedding of {wanted} finite numbers, got {_described(numbers)}: "
             "connect insightface's embedding of one face, or a face analysis (antelopev2)"
         )
     return numbers
@@ -130,8 +130,8 @@ def _numbers(value: Any) -> Tensor | None:
         return None
 
 
-def _described(source: Any, numbers: Tensor | None) -> str:
+def _described(numbers: Tensor | None) -> str:
     if numbers is None:
-        return f"a {type(source).__name__} without numbers"
+        return "something without numbers"
     shape = " x ".join(map(str, numbers.shape)) or "1"
     return shape if numbers.isfinite().all() else f"{shape} of which some are not finite"

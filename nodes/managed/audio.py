@@ -126,7 +126,7 @@ def check_encoded(name: str, value: Any) -> None:
             raise ValueError(
                 f"{name} must have layers (B, T, D) of one size, got {described(layer)}: {remedy}"
             )
-        check_finite(layer, name)
+        check_finite(found, name)
 
 
 @torch.no_grad()
@@ -149,7 +149,7 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
         heard = standardized(mono) if config.audio.normalize else mono
         source = source.encode_audio(heard[None, None], SAMPLE_RATE)
         check_encoded("what the audio_encoder gives", source)
-    layers = torch.stack([layer[0] for layer in source[LAYERS][1:]], dim=1).cpu()
+    layers = torch.stack([as_tensor(layer)[0] for layer in source[LAYERS][1:]], dim=1)
     field = source.get(FIELD, CORES_FIELD)
     seconds, encoded = len(mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
     if encoded < seconds - 0.1:

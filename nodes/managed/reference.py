@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.media.finite import check_finite
 from ...emo_modules.models.reference import IdentityTokens, Past
 from ...emo_modules.models.reference import ReferenceNet as Network
 from ...emo_modules.models.spatial import Layer
@@ -101,7 +102,7 @@ def load_reference_net(
 def encode_reference(net: ReferenceNet, vae: Any, image: Tensor, identity: Tensor | None = None) -> Reference:
     """One portrait (1, H, W, 3) in 0..1, its sides multiples of 8, and its face embedding (1, D) if known.
 
-    Raises ValueError when the VAE's latents are not those the model reads.
+    Raises ValueError when the VAE's latents are not those the model reads, or what is read is not finite.
     """
     latent = vae.encode(image)
     if latent.ndim != 4 or latent.shape[1] != net.config.latent_channels:
@@ -112,6 +113,9 @@ def encode_reference(net: ReferenceNet, vae: Any, image: Tensor, identity: Tenso
     portrait = net.latent_format.process_in(latent)
     device = comfy.model_management.intermediate_device()
     written, tokens = net.read(portrait, identity)
+    for layer in written:
+        if layer.reference is not None:
+            check_finite(layer.reference, "what ReferenceNet reads in the portrait")
     return Reference(
         net,
         vae,
