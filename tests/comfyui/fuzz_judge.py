@@ -148,7 +148,7 @@ PYTHON_WORDS = re.compile(
     r"|Stranger|class type|<class|<function| object at 0x|has no attribute|positional argument|subscriptable"
     r"|not iterable|slice indices|\btensor\(|torch\.([a-z]+\d|Size|bool|Tensor)|__\w+__|Traceback"
 )
-SAYS_WHAT = re.compile(r"\b(got|needed|needs|expected|at least|at most|found|from \S+ to)\b")
+SAYS_WHAT = re.compile(r"\b(got|needed|needs|expected|at least|at most|found|from \S+ to|cannot be)\b")
 
 
 def jargon(message: str) -> str:
@@ -161,7 +161,7 @@ def judged(error: Exception, schema: Any) -> tuple[str, str]:
     """refused when the pack itself refused it in words for its user, else wrong and why."""
     message, frame = str(error), traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {message[:300]}"
-    if type(error) not in OWN_TYPES:
+    if type(error) not in OWN_TYPES and ".emo_modules." not in type(error).__module__:
         return "wrong", f"no sentence of the pack: {place}"
     if not frame.filename.startswith(OWN_CODE) or not _raises(frame.filename, frame.lineno):
         return "wrong", f"not raised by the pack: {place}"

@@ -76,7 +76,9 @@ def failure(error: dict[str, Any]) -> tuple[str, str]:
     if error["node_type"] not in NAMES:
         return "error of a core node", text
     raised = error["traceback"][-1]
-    if error["exception_type"] not in OWN_TYPES or not (PACK_FOLDER in raised or str(PACK) in raised):
+    kind = error["exception_type"]
+    own = kind in OWN_TYPES or ".emo_modules." in kind
+    if not own or not (PACK_FOLDER in raised or str(PACK) in raised):
         return "wrong exception", f"{text} {raised}"
     if word := jargon(error["exception_message"]):
         return "wrong words", f"{word}: {text}"
