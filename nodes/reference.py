@@ -24,6 +24,7 @@ from .schema import (
 )
 
 SNAP = 8  # the VAE's pixels per latent
+MOST_AREA = 16  # times the picture of training: attention over a photo from a camera would never end
 
 
 @follows_schema
@@ -69,9 +70,20 @@ class ReferenceNetEncode(io.ComfyNode):
             )
         with shown_on(cls.hidden.unique_id) as log:
             picture = snapped(one_picture(image, log), log)
+            _check_size(picture, reference_net.config)
             _warn_of_unfamiliar(picture, reference_net.config, log)
             face = face_embedding(identity, picture, reference_net.config, log)
             return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face))
+
+
+def _check_size(picture: Tensor, config: EMOConfig) -> None:
+    height, width = picture.shape[:2]
+    if width * height > MOST_AREA * config.width * config.height:
+        raise ValueError(
+            f"the portrait is {width}x{height} pixels, {config.name} was trained at "
+            f"{config.width}x{config.height}: crop it with EMO Face Region, or resize it to at most "
+            f"{MOST_AREA} times as many pixels"
+        )
 
 
 def _warn_of_unfamiliar(picture: Tensor, config: EMOConfig, log: logging.Logger) -> None:

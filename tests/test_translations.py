@@ -9,7 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "web/docs"
-DOCS = ROOT / "web/docs"
 CHINESE = json.loads((ROOT / "locales/zh/main.json").read_text(encoding="utf-8"))["emoPortrait"]["messages"]
 # what runs below a node; the words of the panels are tested in tests/web/words.test.mjs
 SOURCES = ("nodes", "emo_modules/media", "emo_modules/sampling", "emo_modules/checkpoints")

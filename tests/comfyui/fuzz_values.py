@@ -230,7 +230,7 @@ CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
         "1 x 1": resized(1, 1),
         "9 px wide": resized(64, 9),
         "1 px high": resized(1, 64),
-        "large": resized(600, 400),
+        "large": resized(1500, 1000),
     },
     "MASK": DTYPES
     | RANGES

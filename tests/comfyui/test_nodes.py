@@ -163,6 +163,15 @@ def test_wrong_parts_are_refused_by_name(pack, scene):
         pack.run("ReferenceNetEncode", reference_net=scene.net, vae=scene.vae, image=image[:, :5])
 
 
+def test_a_photo_as_it_comes_from_the_camera_is_refused_before_it_is_read(scene):
+    with pytest.raises(
+        ValueError, match="is 4000x3000 pixels, emo-demo was trained at 128x128: crop it with"
+    ):
+        scene.pack.run(
+            "ReferenceNetEncode", reference_net=scene.net, vae=scene.vae, image=torch.rand(1, 3000, 4000, 3)
+        )
+
+
 # EMOHeadSpeed
 
 
