@@ -59,6 +59,7 @@ async function inMode(mode, vue) {
     players[name] = await played(page, seed);
     await picture(page, `${mode} ${name}, after Run`);
   }
+  await closeDialog(page);
   const panels = ready ? { curve: await curves(page), box: await boxes(page) } : null;
   await page.close();
   return { version, ready, workflows, players, panels, errors };
@@ -72,9 +73,17 @@ async function picture(page, name) {
   if (given.screenshots) await page.screenshot({ path: `${given.screenshots}/${name}.png` });
 }
 
+// Older pages show what models a workflow misses in a dialog over everything else.
+async function closeDialog(page) {
+  const dialog = page.locator('[role=dialog]').first();
+  if (!(await dialog.isVisible())) return;
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+}
+
 // By hand, in the template browser: what is unknown or asked for, how large it is shown, and the prompt it makes.
 async function opened(page, name, drawnInPage) {
-  if (await page.locator('[role=dialog]').first().isVisible()) await page.keyboard.press('Escape'); // the last one's
+  await closeDialog(page);
   await page.evaluate(() => window.app.extensionManager.command.execute('Comfy.BrowseTemplates'));
   await page.locator('[role=dialog]').getByText(PACK, { exact: true }).first().click();
   await page.getByTestId(`template-workflow-${name}`).click();

@@ -89,6 +89,12 @@ def test_a_workflow_loads_whole_and_makes_the_committed_prompt(
     assert made == committed
 
 
+def finished(pages: dict[str, Any], mode: str) -> dict[str, Any]:
+    if not pages[mode]["ready"]:
+        pytest.skip(f"Vue nodes are not finished in frontend {pages[mode]['version']}, from 1.35 they are")
+    return pages[mode]
+
+
 def overlap(one: list[Any], other: list[Any]) -> bool:
     """Boxes are [kind, left, top, width, height]."""
     return all(one[i] < other[i] + other[i + 2] and other[i] < one[i] + one[i + 2] for i in (1, 2))
@@ -98,7 +104,7 @@ def overlap(one: list[Any], other: list[Any]) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_opened_workflow_can_be_read(pages: dict[str, Any], mode: str, name: str) -> None:
     """At 1600 x 900, as ComfyUI fits what the template browser opens."""
-    found = pages[mode]["workflows"][name]
+    found = finished(pages, mode)["workflows"][name]
     assert found["zoom"] >= LEAST_ZOOM
     assert not found["textHidden"]
     pairs = itertools.combinations(found["boxes"], 2)
@@ -109,12 +115,6 @@ def test_an_opened_workflow_can_be_read(pages: dict[str, Any], mode: str, name: 
 @pytest.mark.parametrize("name", RUN)
 def test_a_workflow_opens_without_a_complaint(pages: dict[str, Any], mode: str, name: str) -> None:
     assert pages[mode]["workflows"][name]["complaint"] == ""
-
-
-def finished(pages: dict[str, Any], mode: str) -> dict[str, Any]:
-    if not pages[mode]["ready"]:
-        pytest.skip(f"Vue nodes are not finished in frontend {pages[mode]['version']}, from 1.35 they are")
-    return pages[mode]
 
 
 @pytest.mark.parametrize("mode", MODES)
