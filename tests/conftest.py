@@ -1,5 +1,6 @@
 """A tiny EMO with every part, what it is made into and fed with, and the command that runs it."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,16 @@ WAV2VEC2 = {
 }
 AUDIO = AudioConfig(encoder=WAV2VEC2, layers=2, feature_dim=16, context=1, hidden_dim=16, tokens=3)
 CLIP_FRAMES = 8
+
+
+def pytest_configure() -> None:
+    """One thread, here and in the processes that tests start, unless OMP_NUM_THREADS says otherwise.
+
+    The tests' networks are so small that more threads only wait for each other: on busy processors ten
+    times as long as the work takes.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(autouse=True, scope="module")

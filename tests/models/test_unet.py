@@ -158,7 +158,7 @@ def test_speed_reaches_every_pixel_alike():
 
 
 def test_the_order_of_speeds_within_a_clip_does_not_count():
-    block = TemporalBlock(16, UNetConfig(heads=2, speed_dim=8))
+    block = TemporalBlock(16, UNetConfig(heads=2, temporal=True, speed_dim=8))
     randomise(block)
     x, tokens = torch.randn(6, 5, 16), torch.randn(1, 5, 8)
     given, shuffled, other = (
