@@ -69,7 +69,6 @@ def read(source: object, config: EMOConfig = HALLO) -> Tensor | None:
         Analysis([face(OTHER, 10), face(VALUES, 30)]),
         {"library": "insightface", "detector": Analysis([face()])},
     ],
-    ids=str,
 )
 def test_an_embedding_is_taken_out_of_what_it_comes_in(source):
     found = read(source)
@@ -117,7 +116,6 @@ def test_a_normalised_embedding_is_brought_to_the_length_that_the_weights_know(s
         (object(), "something without numbers"),
         (Analysis([face(VALUES[:128])]), "128"),
     ],
-    ids=str,
 )
 def test_anything_else_is_refused_with_what_came(source, got):
     with pytest.raises(ValueError, match="identity is a face embedding of 512 finite numbers, got") as raised:
