@@ -75,8 +75,9 @@ def mesh_at(landmarks: Any, frame: int, size: Size) -> Tensor:
     height, width = landmarks["image_size"]
     if abs(width * size[0] / (height * size[1]) - 1) > SAME_SHAPE:
         raise ValueError(
-            f"face_landmarks are of a picture of {width}x{height}, the portrait is {size[1]}x{size[0]}: find "
-            "them in EMO Face Region's image, or crop the driving video to the same shape"
+            f"face_landmarks are of a picture of {width:g}x{height:g}, the portrait is "
+            f"{size[1]}x{size[0]}: find them in EMO Face Region's image, "
+            "or crop the driving video to the same shape"
         )
     return mediapipe_points(landmarks, frame) * torch.tensor([size[1] / width, size[0] / height])
 

@@ -144,7 +144,8 @@ OWN_CODE = (str(PACK / "nodes"), str(PACK / "emo_modules"))
 OWN_TYPES = (ValueError, FileNotFoundError)
 OTHER_PACKS = re.compile(rf"an object of the class {Stranger.__name__}\b")  # it has no other name
 PYTHON_WORDS = re.compile(
-    r"NoneType|ndarray|\b(dict|str|int|float|bool|tuple|bytes|complex|builtin_function_or_method)\b"
+    r"NoneType|ndarray|\b(dict|str|int|float|bool|tuple|complex|builtin_function_or_method)\b"
+    r"|(?<!\d )\bbytes\b"  # a file of 200 bytes is plain English
     r"|Stranger|class type|<class|<function| object at 0x|has no attribute|positional argument|subscriptable"
     r"|not iterable|slice indices|\btensor\(|torch\.([a-z]+\d|Size|bool|Tensor)|__\w+__|Traceback"
 )
