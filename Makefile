@@ -23,7 +23,7 @@ demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/de
 		-o output/demo.mp4 --sheet output/demo.png
 
 test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest -q -rs
+	$(BIN)/python -m pytest -q -rs -n auto --dist loadfile
 
 lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check
@@ -33,7 +33,7 @@ install-comfyui: $(INSTALLED) ## install what the ComfyUI in COMFYUI_PATH needs
 	$(PIP_INSTALL) -r "$(COMFYUI_PATH)/requirements.txt" requests
 
 test-comfyui: $(INSTALLED) ## run the nodes inside the ComfyUI in COMFYUI_PATH; fails if there is none
-	EMO_REQUIRE_COMFYUI=1 $(BIN)/python -m pytest -q -rs tests/comfyui
+	EMO_REQUIRE_COMFYUI=1 $(BIN)/python -m pytest -q -rs -n auto --dist loadfile tests/comfyui
 
 web-test: ## run the tests of the JavaScript, if node is there
 	@if command -v node >/dev/null; then node --test tests/web/*.mjs; else echo 'skipped: node is not installed'; fi
