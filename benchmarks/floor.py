@@ -16,11 +16,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig
-from emo_modules.media.face import Box
+from emo_modules.cues.face import Box
+from emo_modules.cues.locator import face_cues
 from emo_modules.models.cpu import Linear
 from emo_modules.models.emo import EMO, Conditions
-from emo_modules.models.regions import moved
-from emo_modules.sampling.cues import face_cues
+from emo_modules.models.relatives.regions import moved
 
 FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
 MATRIX = 4096

@@ -15,8 +15,8 @@ from benchmarks.originals.meter import peak_bytes, reset_peak
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import VideoConditions
-from emo_modules.models.regions import read_regions
-from emo_modules.sampling.chunks import Performance, render_chunks
+from emo_modules.models.relatives.regions import read_regions
+from emo_modules.sampling.clips import Performance, render_chunks
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.sampling.lean import LeanEMO
 from emo_modules.sampling.solver import Solver, Step

@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import load_checkpoint
 from .config import EMOConfig
+from .cues.box import Box
+from .cues.face import Crop, Face, crop_to_face, find_face
+from .cues.face_embedding import face_embedding
+from .cues.familiar import unfamiliar
+from .cues.locator import face_cues
 from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
-from .media.box import Box
-from .media.face import Crop, Face, crop_to_face, find_face
-from .media.face_embedding import face_embedding
-from .media.familiar import unfamiliar
-from .media.tracks import SpeechEncoder, audio_track
 from .models.emo import EMO, Denoiser
-from .models.regions import moved
-from .sampling.chunks import Performance, chunk_count, noise_for, render_chunks
-from .sampling.cues import face_cues
+from .models.relatives.regions import moved
+from .sampling.clips import Performance, chunk_count, noise_for, render_chunks
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.lean import LeanEMO
 from .sampling.solver import Solver, Step
+from .speech.tracks import SpeechEncoder, audio_track
 
 DEMO_CHECKPOINT = Path(__file__).parent / "demo"
 

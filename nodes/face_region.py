@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..emo_modules.config import Framing
-from ..emo_modules.media.box import Box
-from ..emo_modules.media.face import Face, crop_to_face, find_face, region_mask
-from ..emo_modules.sampling.cues import FACE_MARGIN
+from ..emo_modules.cues.box import Box
+from ..emo_modules.cues.face import Face, crop_to_face, find_face, region_mask
+from ..emo_modules.cues.locator import FACE_MARGIN
 from .managed.boxes import boxes_of
 from .managed.notices import shown_on
 from .managed.pictures import one_picture

@@ -3,8 +3,8 @@
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..emo_modules.media.face import Crop
-from ..emo_modules.media.paste import paste_back
+from ..emo_modules.cues.face import Crop
+from ..emo_modules.cues.paste import paste_back
 from .schema import CATEGORY, CropType, follows_schema, known
 
 

@@ -7,9 +7,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..emo_modules.config import EMOConfig
-from ..emo_modules.media.face import typical_face
-from ..emo_modules.media.face_embedding import face_embedding
-from ..emo_modules.media.familiar import unfamiliar
+from ..emo_modules.cues.face import typical_face
+from ..emo_modules.cues.face_embedding import face_embedding
+from ..emo_modules.cues.familiar import unfamiliar
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference

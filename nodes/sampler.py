@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..emo_modules.config import EMOConfig
 from ..emo_modules.media.audio import fit_to_frames, frame_count, to_mono_16k
-from ..emo_modules.sampling.chunks import Performance
+from ..emo_modules.sampling.clips import Performance
 from .managed.audio import one_sound, speech_features
 from .managed.cues import cues_of, pictures_of
 from .managed.notices import shown_on

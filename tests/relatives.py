@@ -17,12 +17,12 @@ from emo_modules.checkpoints import wav2vec2, whisper
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
-from emo_modules.media.face import Box
-from emo_modules.media.tracks import build_speech_encoder
-from emo_modules.media.whisper import WHISPER_TINY
+from emo_modules.cues.face import Box
+from emo_modules.cues.locator import face_cues
 from emo_modules.models.emo import EMO, Conditions
-from emo_modules.models.regions import Regions
-from emo_modules.sampling.cues import face_cues
+from emo_modules.models.relatives.regions import Regions
+from emo_modules.speech.tracks import build_speech_encoder
+from emo_modules.speech.whisper import WHISPER_TINY
 
 Rules = list[tuple[str, str]]
 Files = dict[str, dict[str, Tensor]]

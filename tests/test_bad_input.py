@@ -16,7 +16,7 @@ from torch import Tensor
 
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cli import animate as command
-from emo_modules.media.face import Box
+from emo_modules.cues.face import Box
 from emo_modules.media.image import load_image
 from emo_modules.media.video import read_video
 from emo_modules.pipeline import Options, Pipeline
@@ -91,7 +91,7 @@ def test_one_of_several_faces_is_chosen_by_its_size(
     animate, tiny_pipeline, picture_file, sound_file, monkeypatch
 ):
     faces = [Box(40, 20, 70, 60), Box(5, 5, 20, 25)]
-    monkeypatch.setattr("emo_modules.media.face.search_faces", lambda image: faces)
+    monkeypatch.setattr("emo_modules.cues.face.search_faces", lambda image: faces)
     picture = load_image(picture_file)
     for index, face in enumerate(faces):
         found = tiny_pipeline.prepare(picture, Options(face_index=index))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emo_modules.checkpoints.store import save_checkpoint
-from emo_modules.media.face import Box
+from emo_modules.cues.face import Box
 from emo_modules.pipeline import Animation, Options, Pipeline
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.schedule import SOLVERS

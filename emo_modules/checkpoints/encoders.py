@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
-from ..media.tracks import NAMES, SpeechEncoder
+from ..speech.tracks import NAMES, SpeechEncoder
 from .reading import family, read_weights
 from .rename import assign_strict, rename
 from .vae import build_vae

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import AudioConfig, EMOConfig, IdentityConfig, ScheduleConfig, UNetConfig, WindowConfig
-from ..media.whisper import WHISPER_TINY
+from ..speech.whisper import WHISPER_TINY
 
 WIDE_LOCATOR = (16, 32, 96, 256)
 # of Stable Diffusion 1.5 and all that is trained from it, whatever licence its publisher names besides

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
-from ..media.tracks import SpeechEncoder, build_speech_encoder
 from ..models.cpu import operations_for
 from ..models.emo import EMO
+from ..speech.tracks import SpeechEncoder, build_speech_encoder
 from .files import find_files, write_files
 from .reading import family, read_header, read_tensors
 from .released import is_released, read_released

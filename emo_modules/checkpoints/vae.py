@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from ..checked import Checked, Length, Range, from_dict
 from ..config import Channels, Count, EMOConfig
-from ..media.audio_features import ONLY_SHAPE
 from ..models.patch_vae import PatchVAE
+from ..speech.wav2vec2 import ONLY_SHAPE
 
 Widths = Annotated[tuple[Channels, ...], Length(1, 8)]
 Depths = Annotated[tuple[Annotated[int, Range(1, 16)], ...], Length(1, 8)]

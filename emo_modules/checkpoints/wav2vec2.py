@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..media.audio_features import AudioEncoder
+from ..speech.wav2vec2 import AudioEncoder
 from .rename import assign_strict, first, rename
 
 HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.", "dropout_features.")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..media.whisper import WHISPER_TINY, WhisperEncoder
+from ..speech.whisper import WHISPER_TINY, WhisperEncoder
 from .rename import assign_strict, first, rename
 
 # The text decoder and its output layer: speech features come from the encoder alone.

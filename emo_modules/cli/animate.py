@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ..cues.face import Box
 from ..media.audio import check_audio, decode_audio
-from ..media.face import Box
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress

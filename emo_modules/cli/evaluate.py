@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cues.box import Box
 from ..evaluation.avatars import evaluate_avatars
 from ..evaluation.clips import Subject
 from ..evaluation.framing import Framed, measure_framing
 from ..evaluation.metrics import psnr
 from ..evaluation.reader import load_reader
-from ..media.box import Box
 from ..pipeline import DEMO_CHECKPOINT, Options, Pipeline
 from ..sampling.decode import decode_frames
 from ..schedule import SOLVERS

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cues.box import Box
 from ..data.avatar_files import SIZE, Case
 from ..data.avatars import Pose, face_box, head_mask
 from ..data.identity import random_identity
-from ..media.box import Box
 from .framing import Framed, framing_summary
 from .metrics import best_lag, iou, latent_change, nearest, pearson, psnr_outside
 from .reader import FaceReader, Reading, read_frames

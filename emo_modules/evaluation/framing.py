@@ -6,8 +6,8 @@ from statistics import fmean, median
 from typing import Any
 
 from ..config import Framing
-from ..media.box import Box
-from ..media.face import Crop
+from ..cues.box import Box
+from ..cues.face import Crop
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cues.box import Box
+from ..cues.face import Face, crop_to_face
 from ..footage.shards import Sample, ShardIndex
 from ..media.audio import SAMPLE_RATE
-from ..media.box import Box
-from ..media.face import Face, crop_to_face
 from ..media.files import libav_name
 from ..media.video import VideoWriter
 from ..pipeline import Options, Pipeline, Prepared

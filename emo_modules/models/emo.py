@@ -12,7 +12,7 @@ from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Attend, KeysValues, attend
 from .conditioning import AudioProjection, FaceLocator, PerceiverProjection, SpeedEncoder
 from .reference import IdentityTokens, Past, ReferenceNet, first_motion
-from .regions import Regions
+from .relatives.regions import Regions
 from .spatial import Layer
 from .temporal import MotionTokens
 from .unet import UNet

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..config import UNetConfig
 from .attention import Attend, Attention, FeedForward, KeysValues, attend, sinusoid
-from .regions import Regions
+from .relatives.regions import Regions
 
 
 @dataclass

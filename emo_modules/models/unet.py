@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
 from .attention import Attend, KeysValues, attend, sinusoid
-from .regions import RegionalAudioTransformer
+from .relatives.regions import RegionalAudioTransformer
 from .spatial import Layer, ResnetBlock, SpatialTransformer, TransformerBlock
 from .temporal import MotionTokens, TemporalTransformer
 

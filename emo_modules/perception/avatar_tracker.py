@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.reading import read_weights
 from ..checkpoints.rename import load_strict
-from ..media.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
+from ..cues.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
 from ..writing.partial import whole_file
 from .track import FaceTrack, largest
 

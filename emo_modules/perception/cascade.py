@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..media.detect import detect_faces
+from ..cues.detect import detect_faces
 from .track import FaceTrack, largest
 
 

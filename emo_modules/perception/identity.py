@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..media.face import Box
-from ..media.landmarks import KPS_IN_FACE, mesh_kps
+from ..cues.face import Box
+from ..cues.landmarks import KPS_IN_FACE, mesh_kps
 
 if TYPE_CHECKING:
     import cv2

@@ -2,7 +2,7 @@
 
 Checked against mediapipe 1.2 (tasks API, as since 0.10): `facial_transformation_matrixes` are (4, 4) arrays,
 translation in the last column in centimetres, from the canonical face to a camera with y up that looks along
--z. The mesh has 478 points, irises included: all are kept, since media/landmarks.py names them by number.
+-z. The mesh has 478 points, irises included: all are kept, since cues/landmarks.py names them by number.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from ..config import EMOConfig
 from ..models.cpu import operations_for
 from ..models.emo import Conditions, Denoiser, VideoConditions
 from ..models.reference import ReferenceNet, first_motion
-from ..models.regions import Regions
+from ..models.relatives.regions import Regions
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ..config import AudioConfig
 from ..data.avatar_clips import FEATURE_RATE, AvatarClip
 from ..data.speech import PHONEMES
 from ..media.audio import SAMPLE_RATE
-from ..media.audio_features import AudioEncoder
+from ..speech.wav2vec2 import AudioEncoder
 from ..writing.partial import whole_file
 
 

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..cues.box import Box
+from ..cues.finder import STRIDE, FaceFinder
 from ..data.avatar_clips import FPS, HELD_OUT, frame_at, pose_at
 from ..data.avatar_files import Case, make_case
 from ..data.avatars import face_box
 from ..data.identity import random_identity
-from ..media.box import Box
-from ..media.finder import STRIDE, FaceFinder
 from ..media.pose import measured_speed
 from ..media.video import VideoWriter, read_video
 from ..perception.avatar_tracker import POSE_UNIT, AvatarTracker, PoseReader

@@ -14,8 +14,8 @@ from ..checkpoints.vae import build_vae
 from ..config import EMOConfig
 from ..data.avatar_clips import HELD_OUT, AvatarClip, make_clip, prepare, read_clips
 from ..data.clip_set import ClipSet, Sampling, sample_batch
-from ..media.audio_features import AudioEncoder
 from ..models.emo import EMO
+from ..speech.wav2vec2 import AudioEncoder
 from .audio_encoder import train_audio_encoder
 from .encode import encode_clips
 from .loop import TrainConfig, Trainer, load_parameters, validation_loss

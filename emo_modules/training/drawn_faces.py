@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from ..media.finder import DRAWN_WIDTHS, FaceFinder
+from ..cues.finder import DRAWN_WIDTHS, FaceFinder
 from ..writing.partial import whole_file
 from .avatar_tracker import finder_loss, fit, fresh
 from .tracker_pictures import Pool, Scenes

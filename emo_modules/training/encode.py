@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..config import EMOConfig
 from ..data.avatar_clips import AvatarClip
 from ..data.clip_set import ClipSet
-from ..media.audio_features import AudioEncoder, context_windows, encode_audio
+from ..speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 
 
 def to_images(frames: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ from ..data.clip_set import (
 )
 from ..footage.decode import decode_flac, decode_pictures
 from ..footage.shards import ClipEntry, ShardIndex
-from ..media.audio_features import context_windows
-from ..media.tracks import SpeechEncoder, audio_track
+from ..speech.tracks import SpeechEncoder, audio_track
+from ..speech.wav2vec2 import context_windows
 from .sources import Drawn, microbatch_generator
 
 SHARDS_TOGETHER = 8  # shards whose clips are mixed: reads stay close together, neighbours become rare

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
+from ..cues.finder import FINDER_SIDE
 from ..data.avatar_clips import READER
 from ..data.avatars import Expression, Pose, face_box, render
 from ..data.identity import Identity, random_identity
 from ..data.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
-from ..media.finder import FINDER_SIDE
 from ..perception.avatar_tracker import cut_faces
 
 TRACKER = READER + 700_000  # identities from here on train the tracker; the reader's check ends far below

@@ -16,16 +16,16 @@ from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
 from ...emo_modules.checkpoints.whisper import build_whisper
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, to_mono_16k
-from ...emo_modules.media.audio_features import on_frame_clock, standardized
 from ...emo_modules.media.finite import check_finite
-from ...emo_modules.media.tracks import (
+from ...emo_modules.speech.tracks import (
     NAMES,
     SpeechEncoder,
     audio_track,
     build_speech_encoder,
     checked_track,
 )
-from ...emo_modules.media.whisper import WhisperEncoder
+from ...emo_modules.speech.wav2vec2 import on_frame_clock, standardized
+from ...emo_modules.speech.whisper import WhisperEncoder
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 from .sound import sound
 from .values import as_tensor, described

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...emo_modules.media.face import Box
+from ...emo_modules.cues.face import Box
 
 
 def boxes_of(given: list[Box] | None, landmarks: dict[str, Any] | None, index: int) -> Box | None:

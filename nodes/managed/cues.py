@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.cues.landmarks import draw_landmarks, mediapipe_points
+from ...emo_modules.cues.locator import Cues, mask_cues
 from ...emo_modules.media.image import to_rgb
-from ...emo_modules.media.landmarks import draw_landmarks, mediapipe_points
-from ...emo_modules.sampling.cues import Cues, mask_cues
 
 CUT = 8  # pixels that the portrait loses at its edges, to be a multiple of 8
 SAME_SHAPE = 0.02  # how much the sides' ratios of two pictures may differ, and be called the same

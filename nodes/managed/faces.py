@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from ...emo_modules.media.box import Box
+from ...emo_modules.cues.box import Box
 from .values import as_list, described, real_number, unpacked
 
 FARTHEST = 1e6  # pixels

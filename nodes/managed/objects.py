@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...emo_modules.media.face import Crop
+from ...emo_modules.cues.face import Crop
 from ...emo_modules.media.finite import check_finite
 from .audio import ManagedAudioEncoder, check_encoded
 from .faces import boxes, landmarks

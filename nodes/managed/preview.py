@@ -16,7 +16,7 @@ from torch import Tensor
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, samples_in_frames
 from ...emo_modules.models.patch_vae import PatchVAE
-from ...emo_modules.sampling.chunks import chunk_count
+from ...emo_modules.sampling.clips import chunk_count
 from .reference import Reference
 
 EVENT = "emo.chunk"

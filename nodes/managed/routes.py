@@ -14,8 +14,8 @@ from torch import Tensor
 
 import nodes
 
-from ...emo_modules.media.box import Box
-from ...emo_modules.media.detect import search_faces
+from ...emo_modules.cues.box import Box
+from ...emo_modules.cues.detect import search_faces
 from ...emo_modules.media.image import load_image, to_rgb
 from .files import EXAMPLES
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.cues.locator import Cues
 from ...emo_modules.models.emo import Conditions, VideoConditions
 from ...emo_modules.models.reference import first_motion
-from ...emo_modules.models.regions import moved
-from ...emo_modules.sampling.chunks import Performance, noise_for, render_chunks
-from ...emo_modules.sampling.cues import Cues
+from ...emo_modules.models.relatives.regions import moved
+from ...emo_modules.sampling.clips import Performance, noise_for, render_chunks
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .model import CONDITIONS, EMOModel, activation_bytes

@@ -10,7 +10,7 @@ from emo_modules.checkpoints.convert import convert
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.store import load_checkpoint
 from emo_modules.config import EMOConfig
-from emo_modules.media.whisper import WhisperEncoder
+from emo_modules.speech.whisper import WhisperEncoder
 
 from ..relatives import (
     NAMES,

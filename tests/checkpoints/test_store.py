@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
-from emo_modules.media.audio_features import AudioEncoder
 from emo_modules.models.emo import EMO
+from emo_modules.speech.wav2vec2 import AudioEncoder
 
 NOTES = {"licence": "Apache-2.0"}
 

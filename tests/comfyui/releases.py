@@ -13,9 +13,9 @@ from torch import Tensor
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
-from emo_modules.media.audio_features import AudioEncoder
-from emo_modules.media.whisper import WHISPER_TINY, WhisperEncoder
 from emo_modules.models.emo import EMO
+from emo_modules.speech.wav2vec2 import AudioEncoder
+from emo_modules.speech.whisper import WHISPER_TINY, WhisperEncoder
 
 PATCH = Path(__file__).with_name("small_families.py")
 SHAPE = {"block_out_channels": (16, 16, 32, 32), "heads": 2, "norm_groups": 8}

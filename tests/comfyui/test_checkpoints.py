@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from emo_modules.checkpoints.store import save_checkpoint
+from emo_modules.cues.face import Box
 from emo_modules.media.audio import to_mono_16k
-from emo_modules.media.face import Box
 from emo_modules.models.emo import EMO
 from emo_modules.pipeline import Options, Pipeline
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from emo_modules.config import EMOConfig
-from emo_modules.media.tracks import build_speech_encoder
+from emo_modules.speech.tracks import build_speech_encoder
 
 from .fuzz_judge import SOURCE, Outcome, Source, Touched, call
 from .fuzz_objects import OF_OTHERS, small_vae

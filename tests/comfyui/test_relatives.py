@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from emo_modules.config import EMOConfig
-from emo_modules.media.face import Box
+from emo_modules.cues.face import Box
+from emo_modules.cues.locator import face_cues
 from emo_modules.models.emo import EMO
-from emo_modules.sampling.chunks import Performance, noise_for, render_chunks
-from emo_modules.sampling.cues import face_cues
+from emo_modules.sampling.clips import Performance, noise_for, render_chunks
 from emo_modules.sampling.solver import Solver
 
 from .in_process import Pack
@@ -93,8 +93,8 @@ class Loaded:
     def render(self, on_step: Any = lambda *_: None, **changes: Any) -> Iterator[Tensor]:
         """Latents on the VAE's scale, as EMOSampler renders them."""
         module = self.pack.module("nodes.managed.sampling")
-        cues = self.pack.module("emo_modules.sampling.cues").face_cues
-        box = self.pack.module("emo_modules.media.face").Box(12, 10, 52, 56)
+        cues = self.pack.module("emo_modules.cues.locator").face_cues
+        box = self.pack.module("emo_modules.cues.face").Box(12, 10, 52, 56)
         settings = {"seed": 3, "steps": 3, "cfg": 2.0, "sampler_name": "euler", "scheduler": "as trained"}
         sampling = module.Sampling(**(settings | changes), audio_scale=1.0)
         found = cues(self.net.config, box, 64, 64)
@@ -194,7 +194,7 @@ def test_one_window_is_sampled_as_a_clip_is(pack, sampler_name):
     generator = torch.Generator().manual_seed(0)
     noise, heard = (torch.randn(shape, generator=generator) for shape in ((12, 4, 8, 8), (1, 12, 10, 1, 768)))
     with torch.no_grad():
-        video = emo.video_conditions(pack.module("emo_modules.sampling.cues").Cues(None, None))
+        video = emo.video_conditions(pack.module("emo_modules.cues.locator").Cues(None, None))
         conditions = emo.clip_conditions(video, 12, heard, None, None)
         windows = pack.module("emo_modules.sampling.windows").Windows(
             emo.config.windows, lambda frames: conditions, torch.device("cpu")

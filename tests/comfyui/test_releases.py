@@ -212,7 +212,7 @@ def test_released_sets_hold_no_audio_encoder(pack, folder):
 
 def test_an_encoder_inside_a_converted_file_is_found(pack, folder, encoders, tones):
     """As `python -m emo_modules convert --audio-encoder` writes them."""
-    from emo_modules.media.whisper import WHISPER_TINY, WhisperEncoder
+    from emo_modules.speech.whisper import WHISPER_TINY, WhisperEncoder
 
     config = small("echomimic")
     config = replace(config, audio=replace(config.audio, encoder=WHISPER_TINY))
@@ -305,7 +305,7 @@ def test_pose_weights_follow_the_landmarks_of_a_driving_video(render, pack):
         render("echomimic_pose", face_landmarks=landmarks(12, shift=shift))[0] for shift in (0.0, 1.0)
     )
     assert (still - moving).abs().max() > 1e-3
-    draw = pack.module("emo_modules.media.landmarks").draw_landmarks
+    draw = pack.module("emo_modules.cues.landmarks").draw_landmarks
     faces = landmarks(12, shift=1.0)["frames"]
     drawn = [draw(torch.from_numpy(face["landmarks_xy"]), 64, 64) for (face,) in faces]
     pictures = torch.stack(drawn).movedim(1, -1)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from emo_modules.cues.face import Box
 from emo_modules.media.audio import to_mono_16k
-from emo_modules.media.face import Box
 from emo_modules.pipeline import Options, Pipeline, Prepared
 
 from .in_process import demo_scene
@@ -77,8 +77,8 @@ def still(pack):
 @pytest.mark.parametrize("sampler_name", ["euler", "dpmpp_2m", "uni_pc", "heun"])
 def test_chunks_equal_one_piece_without_motion(scene, still, sampler_name):
     sampling = scene.pack.module("nodes.managed.sampling")
-    chunks = scene.pack.module("emo_modules.sampling.chunks")
-    cues = scene.pack.module("emo_modules.sampling.cues")
+    chunks = scene.pack.module("emo_modules.sampling.clips")
+    cues = scene.pack.module("emo_modules.cues.locator")
     settings = sampling.Sampling(0, 3, 1.5, sampler_name, "as trained", 1.0)
     emo = sampling.ManagedEMO(still, scene.reference)
     performance = chunks.Performance(torch.randn(30, 3, 96), torch.full((30,), 9.0))

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from emo_modules.config import DRAWN_FRAMING
+from emo_modules.cues.box import Box
+from emo_modules.cues.face import Crop
 from emo_modules.data.avatar_clips import FPS, frame_at
 from emo_modules.data.avatar_files import Case, make_case
 from emo_modules.data.performance import perform
@@ -16,8 +18,6 @@ from emo_modules.evaluation.avatars import FIRST, Extent, evaluate_avatars
 from emo_modules.evaluation.clips import Subject, measure_clip
 from emo_modules.evaluation.framing import measure_framing
 from emo_modules.evaluation.reader import load_reader, read_frames
-from emo_modules.media.box import Box
-from emo_modules.media.face import Crop
 
 EXTENT = Extent(
     portraits=30,

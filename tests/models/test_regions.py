@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emo_modules.config import UNetConfig
 from emo_modules.models.attention import Attention
-from emo_modules.models.regions import (
+from emo_modules.models.relatives.regions import (
     REGIONS,
     RegionalAudioBlock,
     RegionalAudioTransformer,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from emo_modules.models.emo import EMO, Conditions
-from emo_modules.models.regions import Region, Regions
+from emo_modules.models.relatives.regions import Region, Regions
 
 from ..relatives import NAMES, RELEASED, Scene, random_emo, small
 

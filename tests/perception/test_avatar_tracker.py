@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from emo_modules.cues.face import Box
+from emo_modules.cues.finder import FaceFinder
 from emo_modules.data.avatar_clips import HELD_OUT
 from emo_modules.data.avatars import Expression, Pose, face_box, render
 from emo_modules.data.identity import random_identity
-from emo_modules.media.face import Box
-from emo_modules.media.finder import FaceFinder
 from emo_modules.media.pose import head_speed, measured_speed
 from emo_modules.perception.avatar_tracker import (
     CROP,

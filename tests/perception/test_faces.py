@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emo_modules.media.face import Box
+from emo_modules.cues.face import Box
 from emo_modules.perception import cascade
 from emo_modules.perception.cascade import CascadeAnalyzer
 from emo_modules.perception.faces import load_analyzer

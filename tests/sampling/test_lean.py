@@ -12,8 +12,8 @@ from torch import Tensor
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
-from emo_modules.models.regions import moved
-from emo_modules.sampling.chunks import Performance, noise_for, render_chunks
+from emo_modules.models.relatives.regions import moved
+from emo_modules.sampling.clips import Performance, noise_for, render_chunks
 from emo_modules.sampling.lean import LeanEMO
 from emo_modules.sampling.noise import video_noise
 from emo_modules.sampling.solver import Solver

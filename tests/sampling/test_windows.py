@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emo_modules.config import WindowConfig
 from emo_modules.models.emo import Conditions
-from emo_modules.sampling.chunks import Performance, chunk_count, noise_for, render_chunks
+from emo_modules.sampling.clips import Performance, chunk_count, noise_for, render_chunks
 from emo_modules.sampling.solver import Solver
 from emo_modules.sampling.windows import Windows, window_frames
 

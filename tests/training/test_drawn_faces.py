@@ -1,6 +1,6 @@
 import torch
 
-from emo_modules.media.finder import DRAWN_WIDTHS, FaceFinder
+from emo_modules.cues.finder import DRAWN_WIDTHS, FaceFinder
 from emo_modules.training.drawn_faces import save_finder, train_finder
 
 

@@ -127,7 +127,7 @@ def tensors(a: Batch, b: Batch) -> list[tuple[Tensor, Tensor]]:
 
 def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
     from emo_modules.footage.decode import decode_flac
-    from emo_modules.media.audio_features import context_windows, encode_audio
+    from emo_modules.speech.wav2vec2 import context_windows, encode_audio
 
     raw = source.clips[1]
     batch = source.encode(raw)

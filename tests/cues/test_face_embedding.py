@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig
-from emo_modules.media.face_embedding import face_embedding
+from emo_modules.cues.face_embedding import face_embedding
 
 HALLO = FAMILIES["hallo"].config
 VALUES = np.random.default_rng(0).normal(size=512).astype(np.float32)

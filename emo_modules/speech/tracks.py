@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from ..config import EMOConfig
-from .audio import SAMPLE_RATE
-from .audio_features import AudioEncoder, encode_audio
-from .family_audio import hallo_features, v_express_features
+from ..media.audio import SAMPLE_RATE
+from .relatives import hallo_features, v_express_features
+from .wav2vec2 import AudioEncoder, encode_audio
 from .whisper import WhisperEncoder, encode_whisper
 
 SpeechEncoder = AudioEncoder | WhisperEncoder

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..config import UNetConfig
-from .attention import Attend, Attention, FeedForward, KeysValues, attend
+from ...config import UNetConfig
+from ..attention import Attend, Attention, FeedForward, KeysValues, attend
 
 REGIONS = ("full", "face", "lip")
 

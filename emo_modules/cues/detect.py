@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..media.image import as_float_image, to_rgb
 from .box import Box
 from .finder import DRAWN_WIDTHS, SAME_FACE, SURE, FaceFinder
-from .image import as_float_image, to_rgb
 
 WEIGHTS = Path(__file__).with_name("drawn_faces.safetensors")
 DETECTION_SIDE = 480

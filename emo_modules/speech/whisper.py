@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from ..checked import Checked, Range, from_dict
 from ..config import Channels
-from .audio import SAMPLE_RATE, check_audio
-from .audio_features import ONLY_SHAPE
+from ..media.audio import SAMPLE_RATE, check_audio
+from .wav2vec2 import ONLY_SHAPE
 
 WHISPER_TINY = {
     "d_model": 384,

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from ..config import EMOConfig
-from ..media.face import Box, region_mask
-from ..media.landmarks import draw_kps, estimated_kps, face_box, lips_box, mesh_kps
-from ..media.regions import attention_masks, echomimic_region, hallo_region, mask_levels
-from ..models.regions import Regions, read_regions
+from ..models.relatives.regions import Regions, read_regions
+from .face import Box, region_mask
+from .landmarks import draw_kps, estimated_kps, face_box, lips_box, mesh_kps
+from .masks import attention_masks, echomimic_region, hallo_region, mask_levels
 
 FACE_MARGIN = 1.06  # EMO's training masks are unions over a clip, a little larger than one frame's face
 

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from emo_modules.config import EMOConfig
-from emo_modules.media.face import Box
-from emo_modules.media.landmarks import draw_kps, face_box, lips_box, mesh_kps
-from emo_modules.media.regions import attention_masks, echomimic_region, hallo_region, mask_levels
-from emo_modules.models.regions import REGIONS, Regions
-from emo_modules.sampling.cues import FACE_MARGIN, box_around, face_cues, mask_cues
+from emo_modules.cues.face import Box
+from emo_modules.cues.landmarks import draw_kps, face_box, lips_box, mesh_kps
+from emo_modules.cues.locator import FACE_MARGIN, box_around, face_cues, mask_cues
+from emo_modules.cues.masks import attention_masks, echomimic_region, hallo_region, mask_levels
+from emo_modules.models.relatives.regions import REGIONS, Regions
 
 from ..relatives import RELEASED
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ..media.image import as_float_image, to_rgb
 from .box import Box
 from .face import Crop, resized
-from .image import as_float_image, to_rgb
 
 
 def paste_back(frames: Tensor, original: Tensor, crop: Crop, feather: int) -> Tensor:

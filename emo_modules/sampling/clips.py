@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..config import EMOConfig
-from ..media.audio_features import context_windows
 from ..media.finite import check_finite
 from ..models.emo import Conditions, VideoConditions
+from ..speech.wav2vec2 import context_windows
 from .noise import video_noise
 from .windows import Windows
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from emo_modules.config import AudioConfig, EMOConfig
-from emo_modules.media.audio_features import context_windows
-from emo_modules.media.face import Box
+from emo_modules.cues.face import Box
 from emo_modules.pipeline import Options, Pipeline, Progress
-from emo_modules.sampling.chunks import Performance, chunk_count, render_chunks
+from emo_modules.sampling.clips import Performance, chunk_count, render_chunks
 from emo_modules.sampling.noise import clip_noise, video_noise
 from emo_modules.sampling.solver import Cancelled, Solver
+from emo_modules.speech.wav2vec2 import context_windows
 
 FRAMES, CHUNK, PAST = 10, 4, 2  # three clips, of the last one 2 frames; tiny_config has the same
 SHAPE = (4, 8, 8)

@@ -6,16 +6,16 @@ import torch
 from skimage import data
 
 from emo_modules.config import DRAWN_FRAMING, Framing
-from emo_modules.media.box import Box
-from emo_modules.media.detect import detect_faces, without_repeats
-from emo_modules.media.face import (
+from emo_modules.cues.box import Box
+from emo_modules.cues.detect import detect_faces, without_repeats
+from emo_modules.cues.face import (
     Face,
     box_from_mask,
     crop_to_face,
     find_face,
     region_mask,
 )
-from emo_modules.media.paste import paste_back
+from emo_modules.cues.paste import paste_back
 
 ASTRONAUT_FACE = Box(170, 62, 278, 170)  # brows to chin, set by hand
 

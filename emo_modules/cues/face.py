@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..config import Framing
+from ..media.image import as_float_image, to_rgb
 from .box import Box
 from .detect import how_it_lies, search_faces
-from .image import as_float_image, to_rgb
 
 FACE_HEIGHT_LIMIT = 0.9  # of the crop's height; a wide crop would cut chins otherwise
 # Found boxes err: a face may miss its framing by so much of its width, and its place by so much of a frame.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .audio import SAMPLE_RATE, check_audio
-from .audio_features import AudioEncoder
+from ..media.audio import SAMPLE_RATE, check_audio
+from .wav2vec2 import AudioEncoder
 
 # The originals take a whole file in one pass (Hallo2: cut at 60 s); attention memory grows with its length.
 PIECE_SECONDS = 60

@@ -7,11 +7,11 @@ from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emo_modules.config import AudioConfig, EMOConfig
-from emo_modules.media import family_audio
 from emo_modules.media.audio import frame_count
-from emo_modules.media.audio_features import AudioEncoder
-from emo_modules.media.family_audio import hallo_features, v_express_features
-from emo_modules.media.tracks import audio_track
+from emo_modules.speech import relatives as family_audio
+from emo_modules.speech.relatives import hallo_features, v_express_features
+from emo_modules.speech.tracks import audio_track
+from emo_modules.speech.wav2vec2 import AudioEncoder
 
 CONFIG = {
     "hidden_size": 32,

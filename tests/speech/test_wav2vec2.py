@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emo_modules.config import AudioConfig
-from emo_modules.media.audio_features import AudioEncoder, context_windows, encode_audio
+from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 
 CONFIG = {
     "hidden_size": 32,

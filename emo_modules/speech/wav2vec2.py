@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..checked import Checked, Length, Range, from_dict
 from ..config import AudioConfig, Channels, Share
-from .audio import SAMPLE_RATE, check_audio, exact_fps
+from ..media.audio import SAMPLE_RATE, check_audio, exact_fps
 
 ONLY_SHAPE = "only what shapes a network is taken from a file"
 

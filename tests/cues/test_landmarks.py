@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from emo_modules.media.face import Box
-from emo_modules.media.landmarks import (
+from emo_modules.cues.face import Box
+from emo_modules.cues.landmarks import (
     draw_kps,
     draw_landmarks,
     estimated_kps,

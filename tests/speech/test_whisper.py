@@ -5,8 +5,8 @@ import torch
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper import modeling_whisper
 
-from emo_modules.media import whisper
-from emo_modules.media.whisper import WHISPER_TINY, WhisperEncoder, encode_whisper, log_mel
+from emo_modules.speech import whisper
+from emo_modules.speech.whisper import WHISPER_TINY, WhisperEncoder, encode_whisper, log_mel
 
 CONFIG = {
     "d_model": 32,

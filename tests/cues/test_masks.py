@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from emo_modules.media.face import Box
-from emo_modules.media.regions import (
+from emo_modules.cues.face import Box
+from emo_modules.cues.masks import (
     attention_masks,
     echomimic_region,
     estimated_lips,

@@ -1,0 +1,1 @@
+"""What only the weights of EMO's open relatives have."""
