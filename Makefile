@@ -42,14 +42,14 @@ locales: $(INSTALLED) ## copy the nodes' English texts to locales/en
 	$(BIN)/python tests/test_packaging.py
 
 demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
-	$(BIN)/python -m emo_modules prepare-demo-data --out runs/demo/clips
+	$(BIN)/python -m emo_people draw-clips --out runs/demo/clips
 
 train-demo: $(INSTALLED) ## train the demo model on them
-	$(BIN)/python -m emo_modules train-demo --out runs/demo
+	$(BIN)/python -m emo_people train-demo --out runs/demo
 
 evaluate: $(INSTALLED) ## measure the demo model on 50 unseen avatars: output/evaluation.json
 	@mkdir -p output
-	$(BIN)/python -m emo_modules evaluate avatars --seed 1 --clips 50 --json output/evaluation.json
+	$(BIN)/python -m emo_people evaluate --seed 1 --clips 50 --json output/evaluation.json
 
 # torch goes first and alone, so that pip takes a CPU build where an index offers one.
 $(INSTALLED): constraints.txt pyproject.toml

@@ -20,8 +20,7 @@ from contextlib import chdir
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
-from emo_modules.pipeline import DEMO_CHECKPOINT
+from emo_modules.checkpoints.store import DEMO_CHECKPOINT, load_checkpoint, save_checkpoint
 from tests.hostile import CASES, Case
 
 MAX_SECONDS, MAX_BYTES = 3.0, 500 * 10**6

@@ -1,7 +1,7 @@
 """Whether a command that is killed at random moments ends with the same files as one that is not.
 
     python -m benchmarks.kill --work DIR --kills 10 --compare '*.tar' '*.json' -- \\
-        python -m emo_modules prepare FOOTAGE {} --analyzer avatars
+        python -m emo_training prepare FOOTAGE {} --analyzer tracker:emo_people/networks/tracker.safetensors
 
 `{}` stands for the folder that the command writes. It runs once undisturbed, then again and again in another
 folder, killed with SIGKILL after a random share of the first run's time, until it ends; ends are compared.

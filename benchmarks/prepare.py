@@ -19,14 +19,14 @@ import av
 import numpy as np
 
 from benchmarks.measure import machine
-from emo_modules.data.avatar_clips import HELD_OUT, frame_at, random_head_speed, speak
-from emo_modules.data.avatar_files import join
-from emo_modules.data.performance import Performance, perform
-from emo_modules.data.speech import SAMPLE_RATE, TRAINING_VOICES, Speech
-from emo_modules.footage.clips import PrepareConfig
-from emo_modules.footage.engine import Engine, prepare_footage
-from emo_modules.footage.shards import Sample, read_samples
-from emo_modules.perception.syncnet import AVATAR_SYNCNET
+from emo_people.acting.performance import Performance, perform
+from emo_people.avatar_clips import HELD_OUT, frame_at, random_head_speed, speak
+from emo_people.avatar_files import join
+from emo_people.networks import syncnet, tracker
+from emo_people.speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech
+from emo_training.footage.clips import PrepareConfig
+from emo_training.footage.engine import Engine, prepare_footage
+from emo_training.footage.shards import Sample, read_samples
 
 SIDE = 256
 FIRST = HELD_OUT + 500_000  # people whom no network was trained on
@@ -281,7 +281,9 @@ def main() -> None:
     films = [*good_films(footage, options.good, options.seed), *bad_films(footage, options.seed)]
     (options.out / "truth.json").write_text(json.dumps([asdict(film) for film in films], indent=1))
     print(f"drew {len(films)} films", file=sys.stderr)
-    config = PrepareConfig(analyzer="avatars", syncnet=str(AVATAR_SYNCNET), smallest_face=64)
+    config = PrepareConfig(
+        analyzer=f"tracker:{tracker.WEIGHTS}", syncnet=str(syncnet.WEIGHTS), smallest_face=64
+    )
     spent = timed(lambda: prepare_footage(footage, shards, config, Engine("local", options.workers)))
     result = {"machine": machine()} | report(films, shards, spent, options.workers)
     if options.hd_seconds:

@@ -20,13 +20,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.floor import matrix_rate
 from emo_modules.config import EMOConfig
-from emo_modules.data.clip_set import Batch, ClipSet, Sampling, sample_batch
 from emo_modules.models.emo import EMO
-from emo_modules.training.board import peak_memory
-from emo_modules.training.config_file import stage_sampling
-from emo_modules.training.loop import TrainConfig, Trainer
-from emo_modules.training.sources import ClipSource
-from emo_modules.training.stages import PAPER_STAGES, select_parameters
+from emo_training.training.board import peak_memory
+from emo_training.training.clip_set import Batch, ClipSet, Sampling, sample_batch
+from emo_training.training.config_file import stage_sampling
+from emo_training.training.loop import TrainConfig, Trainer
+from emo_training.training.sources import ClipSource
+from emo_training.training.stages import PAPER_STAGES, select_parameters
 
 
 def random_clips(config: EMOConfig, sampling: Sampling) -> ClipSet:

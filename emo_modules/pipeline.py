@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints.encoders import load_audio_encoder, load_vae
-from .checkpoints.store import load_checkpoint
+from .checkpoints.store import DEMO_CHECKPOINT, load_checkpoint
 from .config import EMOConfig
 from .cues.box import Box
 from .cues.face import Crop, Face, crop_to_face, find_face
@@ -25,8 +25,6 @@ from .sampling.decode import decode_beside, decode_frames
 from .sampling.lean import LeanEMO
 from .sampling.solver import Solver, Step
 from .speech.tracks import SpeechEncoder, audio_track
-
-DEMO_CHECKPOINT = Path(__file__).parent / "demo"
 
 _log = logging.getLogger(__name__)
 

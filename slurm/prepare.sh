@@ -21,4 +21,4 @@ else
 fi
 
 export OMP_NUM_THREADS=1
-srun python -m emo_modules prepare "${FOOTAGE:?}" "${SHARDS:?}" "${options[@]}" "${work[@]}"
+srun python -m emo_training prepare "${FOOTAGE:?}" "${SHARDS:?}" "${options[@]}" "${work[@]}"

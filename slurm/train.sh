@@ -15,6 +15,6 @@ set -euo pipefail
 HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node 4 \
     --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$HEAD:29500" \
-    -m emo_modules train --config "configs/$STAGE.yaml" --shards shards --out "runs/$STAGE" \
+    -m emo_training train --config "configs/$STAGE.yaml" --shards shards --out "runs/$STAGE" \
     --vae weights/vae.safetensors --audio-encoder weights/wav2vec2.safetensors \
     --workers 8 --minutes 1420 $START

@@ -14,10 +14,10 @@ from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.cli import main
 from emo_modules.config import AudioConfig, EMOConfig, ScheduleConfig, SpeedConfig, UNetConfig
-from emo_modules.data.clip_set import ClipSet
 from emo_modules.models.emo import EMO
 from emo_modules.pipeline import Pipeline
 from emo_modules.speech.wav2vec2 import AudioEncoder
+from emo_training.training.clip_set import ClipSet
 
 SHAPE = {
     "block_out_channels": (16, 32),

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import soundfile
 
-from emo_modules.footage.shards import Sample, ShardWriter, write_index
+from emo_training.footage.shards import Sample, ShardWriter, write_index
 
 SIZE, FRAMES = 64, 30
 

@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from emo_modules.cli import COMMANDS, LIBRARY_ERRORS, main
+from emo_modules.cli import COMMANDS, MOVED, main
 from emo_modules.cli import animate as command
+from emo_modules.cli.command_line import LIBRARY_ERRORS
 from emo_modules.media.video import read_video
+from emo_training.cli import main as inspect
 
 ROOT = Path(__file__).parents[1]
 BOX = ("--box", "20", "16", "50", "52")
@@ -163,6 +165,15 @@ def test_help_lists_the_commands_without_loading_them(capsys):
     assert all(f"    {name}" in text for name in COMMANDS)
 
 
+@pytest.mark.parametrize("command", MOVED)
+def test_a_command_that_has_moved_says_where_to(command, capsys):
+    assert main([command, "--out", "x"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {command} has moved: python -m emo_")
+    package, name = said.split("python -m ")[-1].split()
+    assert name in import_module(f"{package}.cli").COMMANDS
+
+
 def test_usage_errors_leave_with_two(capsys):
     with pytest.raises(SystemExit) as left:
         main(["animate", "portrait.png"])
@@ -190,8 +201,8 @@ def test_errors_of_libraries_end_in_a_line(module, name, monkeypatch, capsys, tm
     def run(options: argparse.Namespace) -> None:
         raise Broken
 
-    monkeypatch.setattr("emo_modules.cli.inspect.run", run)
-    assert main(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
+    monkeypatch.setattr("emo_training.cli.inspect.run", run)
+    assert inspect(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
     assert capsys.readouterr().err.startswith("error: the file is broken")
 
 
@@ -199,15 +210,15 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):
     def run(options: argparse.Namespace) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr("emo_modules.cli.inspect.run", run)
+    monkeypatch.setattr("emo_training.cli.inspect.run", run)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        main(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")])
+        inspect(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")])
 
 
 def test_running_out_of_memory_is_said(monkeypatch, capsys, tmp_path):
     def run(options: argparse.Namespace) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("emo_modules.cli.inspect.run", run)
-    assert main(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
+    monkeypatch.setattr("emo_training.cli.inspect.run", run)
+    assert inspect(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
     assert "error: not enough memory" in capsys.readouterr().err

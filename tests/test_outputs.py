@@ -9,35 +9,37 @@ import pytest
 import torch
 
 from emo_modules.cli import animate as command
-from emo_modules.cli import main
 from emo_modules.media.video import read_video
-from emo_modules.writing.folder import folder_in_use
+from emo_training.folder import folder_in_use
 
 ROOT = Path(__file__).parents[1]
 BOX = ("--box", "20", "16", "50", "52")
 
 # command line of each, with OUT where its output goes; the inputs do not exist
 FILES = {
-    "animate": (["animate", "no.png", "no.wav", "-o", "OUT"], ".mp4"),
-    "animate --sheet": (["animate", "no.png", "no.wav", "-o", "v.mp4", "--sheet", "OUT"], ".png"),
-    "convert": (["convert", "no.pth", "OUT"], ".safetensors"),
-    "evaluate avatars": (["evaluate", "avatars", "--json", "OUT"], ".json"),
-    "inspect": (["inspect", "no.tar", "-o", "OUT"], ".png"),
-    "train-finder": (["train-finder", "--out", "OUT"], ".safetensors"),
-    "train-reader": (["train-reader", "--out", "OUT"], ".safetensors"),
-    "train-syncnet": (["train-syncnet", "--out", "OUT"], ".safetensors"),
-    "train-tracker": (["train-tracker", "--out", "OUT"], ".safetensors"),
+    "animate": (["emo_modules", "animate", "no.png", "no.wav", "-o", "OUT"], ".mp4"),
+    "animate --sheet": (
+        ["emo_modules", "animate", "no.png", "no.wav", "-o", "v.mp4", "--sheet", "OUT"],
+        ".png",
+    ),
+    "convert": (["emo_modules", "convert", "no.pth", "OUT"], ".safetensors"),
+    "evaluate": (["emo_people", "evaluate", "--json", "OUT"], ".json"),
+    "inspect": (["emo_training", "inspect", "no.tar", "-o", "OUT"], ".png"),
+    "train-finder": (["emo_people", "train-finder", "--out", "OUT"], ".safetensors"),
+    "train-reader": (["emo_people", "train-reader", "--out", "OUT"], ".safetensors"),
+    "train-syncnet": (["emo_people", "train-syncnet", "--out", "OUT"], ".safetensors"),
+    "train-tracker": (["emo_people", "train-tracker", "--out", "OUT"], ".safetensors"),
 }
 FOLDERS = {
-    "avatar": ["avatar", "--seed", "1", "--text", "Hi", "--out", "OUT"],
-    "evaluate shards": ["evaluate", "shards", "no", "--out", "OUT"],
-    "evaluate videos": ["evaluate", "videos", "no", "no", "--out", "OUT"],
-    "prepare": ["prepare", "no", "OUT"],
-    "prepare --part": ["prepare", "no", "OUT", "--part", "0/2"],
-    "prepare --pack": ["prepare", "no", "OUT", "--pack"],
-    "prepare-demo-data": ["prepare-demo-data", "--out", "OUT"],
-    "train": ["train", "--stage", "image", "--clips", "no", "--out", "OUT"],
-    "train-demo": ["train-demo", "--out", "OUT"],
+    "avatar": ["emo_people", "avatar", "--seed", "1", "--text", "Hi", "--out", "OUT"],
+    "evaluate shards": ["emo_training", "evaluate", "shards", "no", "--out", "OUT"],
+    "evaluate videos": ["emo_training", "evaluate", "videos", "no", "no", "--out", "OUT"],
+    "prepare": ["emo_training", "prepare", "no", "OUT"],
+    "prepare --part": ["emo_training", "prepare", "no", "OUT", "--part", "0/2"],
+    "prepare --pack": ["emo_training", "prepare", "no", "OUT", "--pack"],
+    "draw-clips": ["emo_people", "draw-clips", "--out", "OUT"],
+    "train": ["emo_training", "train", "--stage", "image", "--clips", "no", "--out", "OUT"],
+    "train-demo": ["emo_people", "train-demo", "--out", "OUT"],
 }
 
 
@@ -47,7 +49,9 @@ def errors(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(arguments: list[str], out: Path) -> str:
-        assert main([str(out) if part == "OUT" else part for part in arguments]) == 1
+        package, *given = arguments
+        main = importlib.import_module(f"{package}.cli").main
+        assert main([str(out) if part == "OUT" else part for part in given]) == 1
         return capsys.readouterr().err
 
     return run
@@ -81,8 +85,11 @@ def test_a_folder_that_cannot_be_or_is_in_use_is_refused_first(errors, tmp_path,
 
 
 def test_every_command_is_among_them():
-    commands = importlib.import_module("emo_modules.cli").COMMANDS
-    assert {name.split()[0] for name in FILES | FOLDERS} == set(commands)
+    tried = {
+        tuple(arguments[:2]) for arguments in [*(given for given, _ in FILES.values()), *FOLDERS.values()]
+    }
+    packages = ("emo_modules", "emo_training", "emo_people")
+    assert tried == {(p, name) for p in packages for name in importlib.import_module(f"{p}.cli").COMMANDS}
 
 
 def test_shares_of_one_preparation_run_beside_each_other(errors, tmp_path):

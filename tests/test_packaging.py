@@ -44,7 +44,19 @@ SETS = {
 WITH_COMFYUI = {"av", "filelock", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
 IMPORT = re.compile(r"""^(?:import\b[^"';]*|export\b[^"';=]*\bfrom\s*|.*\bimport\()["']([^"']+)["']""", re.M)
 TEMPLATE_FOLDERS = ("example_workflows", "example", "examples", "workflow", "workflows")
-FOR_DEVELOPERS = (".", "assets/", "benchmarks/", "configs/", "docs/", "output/", "runs/", "slurm/", "tests/")
+FOR_DEVELOPERS = (
+    ".",
+    "assets/",
+    "benchmarks/",
+    "configs/",
+    "docs/",
+    "emo_people/",
+    "emo_training/",
+    "output/",
+    "runs/",
+    "slurm/",
+    "tests/",
+)
 
 
 def git_files(*options: str) -> list[str]:

@@ -11,28 +11,55 @@ from statistics import median
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# A unit is a folder or module right below emo_modules/; it imports itself and units of a lower rank.
+# A room is a folder or module right below a package; it imports itself and rooms of a lower rank.
 RANKS = {
-    "__init__": -1,
-    "checked": -1,
-    "config": 0,
-    "writing": 0,
-    "schedule": 1,
-    "models": 2,
-    "media": 2,
-    "speech": 3,
-    "cues": 3,
-    "checkpoints": 4,
-    "perception": 5,
-    "sampling": 5,
-    "data": 5,
-    "pipeline": 6,
-    "footage": 6,
-    "training": 7,
-    "evaluation": 7,
-    "cli": 8,
-    "__main__": 9,
-    "nodes": 10,
+    "emo_modules": {
+        "__init__": -1,
+        "checked": -1,
+        "config": 0,
+        "writing": 0,
+        "schedule": 1,
+        "models": 2,
+        "media": 2,
+        "speech": 3,
+        "cues": 3,
+        "checkpoints": 4,
+        "sampling": 5,
+        "pipeline": 6,
+        "cli": 7,
+        "__main__": 8,
+    },
+    "emo_training": {
+        "__init__": -1,
+        "folder": 0,
+        "perception": 0,
+        "footage": 1,
+        "training": 2,
+        "evaluation": 2,
+        "cli": 3,
+        "__main__": 4,
+    },
+    "emo_people": {
+        "__init__": -1,
+        "speech": 0,
+        "acting": 1,
+        "drawing": 1,
+        "avatar_clips": 2,
+        "avatar_files": 3,
+        "networks": 4,
+        "recipe": 5,
+        "evaluation": 5,
+        "cli": 6,
+        "__main__": 7,
+    },
+    "nodes": {},
+}
+# What each package may import of the others.
+BELOW = {
+    "emo_modules": (),
+    "emo_training": ("emo_modules",),
+    "emo_people": ("emo_modules", "emo_training"),
+    "nodes": ("emo_modules",),
 }
 COMFYUI = {"comfy", "nodes", "folder_paths"}
 MAX_FILE_LINES = 400
@@ -53,8 +80,8 @@ class Module:
         return ast.parse(self.source)
 
     @property
-    def in_library(self) -> bool:
-        return self.name.startswith("pack.emo_modules")
+    def top(self) -> str:
+        return place(self.name)[0]
 
 
 @dataclass(frozen=True)
@@ -71,9 +98,10 @@ def module(path: str, source: str) -> Module:
     return Module(package if parts[-1] == "__init__" else ".".join(parts), package, source)
 
 
-def unit(name: str) -> str:
-    parts = name.removeprefix("pack.").split(".")
-    return parts[0] if parts[0] != "emo_modules" else (parts[1:] or ["__init__"])[0]
+def place(name: str) -> tuple[str, str]:
+    """Package and room of a module."""
+    package, *rooms = name.removeprefix("pack.").split(".")
+    return package, (rooms or ["__init__"])[0]
 
 
 def resolve(node: ast.ImportFrom, package: str) -> str:
@@ -92,33 +120,54 @@ def imports(code: Module) -> Iterator[Import]:
             yield Import(node.lineno, resolve(node, code.package), names, node.level > 0)
 
 
-def dependencies(code: Module, known: set[str]) -> Iterator[tuple[int, str]]:
-    """Line and name of each module of the pack that `code` imports; `from . import x` may name one."""
+def dependencies(code: Module, known: set[str]) -> Iterator[tuple[Import, str]]:
+    """Each import of a module of the pack and that module's name; `from . import x` may name one."""
     for found in imports(code):
-        if found.relative:
-            inner = (f"{found.base}.{name}" for name in found.names)
-            yield from ((found.line, name if name in known else found.base) for name in inner)
+        if found.relative or found.base.split(".")[0] in RANKS and found.base.split(".")[0] != "nodes":
+            base = found.base if found.relative else f"pack.{found.base}"
+            inner = (f"{base}.{name}" for name in found.names or ("",))
+            yield from ((found, name if name in known else base) for name in inner)
 
 
 def rank_errors(code: Module, known: set[str]) -> list[str]:
-    own = unit(code.name)
-    if own not in RANKS:
-        return [f"{code.name}: {own} has no rank, add it to RANKS"]
+    package, room = place(code.name)
+    ranks = RANKS[package]
+    if package != "nodes" and room not in ranks:
+        return [f"{code.name}: {room} has no rank, add it to RANKS"]
     return [
-        f"{code.name}:{line} ({own}) imports {target or 'something outside the pack'}, which is not below it"
-        for line, target in dependencies(code, known)
-        if unit(target) != own and RANKS.get(unit(target), len(RANKS)) >= RANKS[own]
+        f"{code.name}:{found.line} imports {target or 'something outside the pack'}, which is not below it"
+        for found, target in dependencies(code, known)
+        if not is_below(code, *place(target))
+    ]
+
+
+def is_below(code: Module, package: str, room: str) -> bool:
+    own_package, own_room = place(code.name)
+    if package != own_package:
+        return package in BELOW[own_package]
+    if room == own_room or package == "nodes":
+        return True
+    return RANKS[package].get(room, len(RANKS[package])) < RANKS[package][own_room]
+
+
+def spelling_errors(code: Module) -> list[str]:
+    """The one way of imports: by dots within a package and from nodes, by name from another package."""
+    return [
+        f"{code.name}:{found.line} imports {target} {'by dots' if found.relative else 'by name'}"
+        for found, target in dependencies(code, set())
+        if found.relative != (code.top in (place(target)[0], "nodes"))
     ]
 
 
 def foreign_errors(code: Module) -> list[str]:
-    """Absolute imports that a module may not have: its own pack by name, and in the library ComfyUI."""
-    forbidden = {"emo_modules"} | (COMFYUI if code.in_library else set())
+    """Absolute imports of ComfyUI, of which only nodes know."""
+    if code.top == "nodes":
+        return []
     tops = ((found.line, found.base.split(".")[0]) for found in imports(code) if not found.relative)
     return [
         f"{code.name}:{line} imports {top}"
         for line, top in tops
-        if top in forbidden or (code.in_library and top.startswith("comfy_"))
+        if top in COMFYUI or top.startswith("comfy_")
     ]
 
 
@@ -173,7 +222,7 @@ def read(folder: str) -> list[Module]:
     ]
 
 
-MODULES = read("emo_modules") + read("nodes")
+MODULES = [code for package in RANKS for code in read(package)]
 KNOWN = {code.name for code in MODULES}
 
 
@@ -184,7 +233,8 @@ def test_the_package_is_found() -> None:
 @pytest.mark.parametrize("code", MODULES, ids=lambda code: code.name)
 def test_module_keeps_the_rules(code: Module) -> None:
     too_long = [f"{name} has {lines} lines" for name, lines in functions(code) if lines > MAX_FUNCTION_LINES]
-    assert rank_errors(code, KNOWN) + foreign_errors(code) + broad_excepts(code) + too_long == []
+    broken = rank_errors(code, KNOWN) + spelling_errors(code) + foreign_errors(code) + broad_excepts(code)
+    assert broken + too_long == []
     assert len(code.source.splitlines()) <= MAX_FILE_LINES
     assert not own_attention(code), f"{code.name} calls {SDPA}; go through models/attention.py"
 
@@ -208,16 +258,19 @@ def test_attention_has_one_home() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("emo_modules/models/unet.py", "from ..data.avatars import render"),
+        ("emo_modules/models/unet.py", "from emo_training.training.loop import Trainer"),
         ("emo_modules/models/unet.py", "from ..speech.tracks import audio_track"),
         ("emo_modules/models/unet.py", "from ...nodes import EMOSampler"),
         ("emo_modules/models/unet.py", "from .....elsewhere import x"),
         ("emo_modules/models/unet.py", "def f():\n    from ..pipeline import Pipeline"),
         ("emo_modules/models/unet.py", "from .. import pipeline"),
-        ("emo_modules/data/__init__.py", "from ..sampling import sample"),
+        ("emo_modules/media/__init__.py", "from ..sampling import sample"),
+        ("emo_training/footage/pack.py", "from emo_people.avatar_clips import FPS"),
+        ("emo_training/footage/pack.py", "from ..training.loop import Trainer"),
+        ("nodes/sampler.py", "from ..emo_training.training.loop import Trainer"),
         ("emo_modules/__init__.py", "from .config import EMOConfig"),
         ("emo_modules/extra.py", ""),
-        ("emo_modules/cli/train.py", "from ..extra import x"),
+        ("emo_training/cli/train.py", "from ..extra import x"),
     ],
 )
 def test_upward_imports_are_reported(path: str, source: str) -> None:
@@ -233,6 +286,8 @@ def test_upward_imports_are_reported(path: str, source: str) -> None:
         ("emo_modules/__main__.py", "from .cli import main"),
         ("nodes/sampler.py", "from ..emo_modules.pipeline import Pipeline\nfrom .types import Crop"),
         ("emo_modules/config.py", "import torch\nfrom . import __version__"),
+        ("emo_training/training/loop.py", "from emo_modules.models.emo import EMO\nfrom ..folder import x"),
+        ("emo_people/recipe/demo.py", "from emo_training.training.loop import Trainer"),
     ],
 )
 def test_downward_imports_pass(path: str, source: str) -> None:
@@ -247,22 +302,34 @@ def test_downward_imports_pass(path: str, source: str) -> None:
         "from comfy import ops",
         "from comfy_api.latest import io",
         "def f():\n    import folder_paths",
-        "from emo_modules.config import EMOConfig",
     ],
 )
 def test_foreign_imports_are_reported(source: str) -> None:
     assert len(foreign_errors(module("emo_modules/models/unet.py", source))) == 1
 
 
-def test_nodes_may_import_comfyui_but_not_the_library_by_name() -> None:
+def test_nodes_may_import_comfyui() -> None:
     assert foreign_errors(module("nodes/sampler.py", "import comfy.samplers, comfy_api.latest")) == []
-    assert len(foreign_errors(module("nodes/sampler.py", "import emo_modules"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "right", "wrong"),
+    [
+        ("nodes/sampler.py", "from ..emo_modules import config", "import emo_modules.config"),
+        ("emo_modules/pipeline.py", "from . import config", "from emo_modules import config"),
+        ("emo_training/folder.py", "from emo_modules import config", "from ..emo_modules import config"),
+        ("emo_people/cli/avatar.py", "from ..recipe import demo", "from emo_people.recipe import demo"),
+    ],
+)
+def test_an_import_in_the_other_way_is_reported(path: str, right: str, wrong: str) -> None:
+    assert spelling_errors(module(path, right)) == []
+    assert len(spelling_errors(module(path, wrong))) == 1
 
 
 def test_a_cycle_is_reported() -> None:
-    first = module("emo_modules/data/first.py", "from . import second")
-    second = module("emo_modules/data/second.py", "def f():\n    from .third import g")
-    third = module("emo_modules/data/third.py", "from .first import h")
+    first = module("emo_modules/media/first.py", "from . import second")
+    second = module("emo_modules/media/second.py", "def f():\n    from .third import g")
+    third = module("emo_modules/media/third.py", "from .first import h")
     assert set(cycle([first, second, third])) == {code.name for code in (first, second, third)}
     assert cycle([first, second]) == []
 

@@ -18,6 +18,7 @@ from .released import is_released, read_released
 from .rename import assign_strict, check_fit
 from .vae import build_vae
 
+DEMO_CHECKPOINT = Path(__file__).parents[1] / "demo"
 CONFIG = "emo_config"
 NOTE = 2000  # characters of a note that are kept: they are shown to the user
 OTHER_METADATA = (CONFIG, "format", "digest")
@@ -32,7 +33,7 @@ PARTS = (
 )
 EXPECTED = "an EMO checkpoint (safetensors with emo_config in its metadata)"
 WHERE = (
-    "The demo model comes with this project; `python -m emo_modules train` writes others. Stable "
+    "The demo model comes with this project; `python -m emo_training train` writes others. Stable "
     "Diffusion and AnimateDiff files can only start a training."
 )
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ..checkpoints.store import DEMO_CHECKPOINT
 from ..cues.face import Box
 from ..media.audio import check_audio, decode_audio
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
-from ..pipeline import DEMO_CHECKPOINT, Animation, Options, Pipeline, Progress
+from ..pipeline import Animation, Options, Pipeline, Progress
 from ..sampling.solver import Cancelled
 from ..schedule import SOLVERS
 from ..writing.errors import write_errors

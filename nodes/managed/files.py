@@ -5,7 +5,7 @@ from pathlib import Path
 import folder_paths
 
 from ...emo_modules.checkpoints.released import is_companion, is_released
-from ...emo_modules.pipeline import DEMO_CHECKPOINT
+from ...emo_modules.checkpoints.store import DEMO_CHECKPOINT
 
 FOLDER = "emo"
 AUDIO_FOLDER = "audio_encoders"

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.checkpoints.sd15 import BACKBONE_DROPS, REFERENCE_DROPS, initialise_from_sd15, sd15_unets
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_training.training.sd15 import BACKBONE_DROPS, REFERENCE_DROPS, initialise_from_sd15, sd15_unets
 
 
 @pytest.fixture

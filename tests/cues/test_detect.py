@@ -9,9 +9,9 @@ from emo_modules.cues.box import Box
 from emo_modules.cues.detect import detect_faces, how_it_lies, looks_drawn, search_faces
 from emo_modules.cues.face import crop_box, find_face
 from emo_modules.cues.familiar import unfamiliar
-from emo_modules.data.avatar_clips import HELD_OUT, portrait
-from emo_modules.data.avatars import Pose, face_box
-from emo_modules.data.identity import random_identity
+from emo_people.avatar_clips import HELD_OUT, portrait
+from emo_people.drawing.avatars import Pose, face_box
+from emo_people.drawing.identity import random_identity
 
 PEOPLE = [HELD_OUT + 310_000 + k for k in range(8)]
 ASTRONAUT_FACE = Box(170, 42, 278, 172)  # ear to ear and hairline to chin, set by hand

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.evaluation.frechet import FrechetDistance, frechet_distance
-from emo_modules.evaluation.networks import (
+from emo_training.evaluation.frechet import FrechetDistance, frechet_distance
+from emo_training.evaluation.networks import (
     WINDOW,
     load_i3d,
     load_inception,

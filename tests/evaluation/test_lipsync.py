@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.evaluation.identity_similarity import embeddings, similarity
-from emo_modules.evaluation.lipsync import SPAN, lip_sync
-from emo_modules.evaluation.motion import speed_agreement, speed_curve, trembling
-from emo_modules.media.pose import rotation_angles
-from emo_modules.perception.faces import FaceTrack
+from emo_training.evaluation.identity_similarity import embeddings, similarity
+from emo_training.evaluation.lipsync import SPAN, lip_sync
+from emo_training.evaluation.motion import speed_agreement, speed_curve, trembling
+from emo_training.perception.faces import FaceTrack
+from emo_training.perception.pose import rotation_angles
 
 FRAMES, TURN = 120, 2 * np.pi / 80  # radians that a point goes on its circle with each frame
 GROWTH = 0.05  # of the sound's logarithm of energy, per frame
@@ -55,7 +55,7 @@ def swelling(frames: int, late: int = 0) -> np.ndarray:
 
 
 def loudness_at_start() -> float:
-    from emo_modules.perception.syncnet import sound_windows
+    from emo_training.perception.syncnet import sound_windows
 
     return float(sound_windows(swelling(30), 1)[0, 0, 0].mean())
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emo_modules.evaluation.metrics import (
+from emo_training.evaluation.metrics import (
     best_lag,
     iou,
     latent_change,

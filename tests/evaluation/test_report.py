@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.cli import main
-from emo_modules.evaluation.frechet import FrechetDistance
-from emo_modules.evaluation.page import number
-from emo_modules.evaluation.pairs import Video
-from emo_modules.evaluation.plots import all_plots
 from emo_modules.media.video import VideoWriter
+from emo_people.networks import reader, syncnet, tracker
+from emo_training.cli import main
+from emo_training.evaluation.frechet import FrechetDistance
+from emo_training.evaluation.page import number
+from emo_training.evaluation.pairs import Video
+from emo_training.evaluation.plots import all_plots
 
 from ..shards import FRAMES, level, make_sample, write_shards
 
@@ -49,7 +50,8 @@ def folders(tmp_path_factory):
 def report(folders):
     """The folder of a report by the networks for avatars, on noise."""
     out = folders / "report"
-    arguments = ["--analyzer", "avatars", "--syncnet", "avatars", "--identity", "avatars"]
+    arguments = ["--analyzer", f"tracker:{tracker.WEIGHTS}", "--syncnet", str(syncnet.WEIGHTS)]
+    arguments += ["--reader", str(reader.WEIGHTS)]
     arguments += ["--inception", str(folders / "wide.pt"), "--out", str(out)]
     status = main(["evaluate", "videos", str(folders / "generated"), str(folders / "true"), *arguments])
     assert status == 0
@@ -180,7 +182,7 @@ def test_true_and_generated_videos_are_alike_in_kind(evaluate, tmp_path):
 
 
 def test_the_model_sees_the_whole_picture_and_the_first_face():
-    from emo_modules.evaluation.generate import first_frame, whole_picture
+    from emo_training.evaluation.generate import first_frame, whole_picture
 
     sample = make_sample(0)
     picture = first_frame(sample)

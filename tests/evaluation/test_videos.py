@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.evaluation.figures import all_figures
-from emo_modules.evaluation.instruments import Instruments, Weights, load_instruments
-from emo_modules.evaluation.networks import load_i3d, load_inception
-from emo_modules.evaluation.pairs import Video, find_pairs
-from emo_modules.evaluation.videos import measure_pairs
 from emo_modules.media.video import VideoWriter
-from emo_modules.perception.faces import FaceTrack
-from emo_modules.perception.mfcc import mfcc
+from emo_training.evaluation.figures import all_figures
+from emo_training.evaluation.instruments import Instruments, Weights, load_instruments
+from emo_training.evaluation.networks import load_i3d, load_inception
+from emo_training.evaluation.pairs import Video, find_pairs
+from emo_training.evaluation.videos import measure_pairs
+from emo_training.perception.faces import FaceTrack
+from emo_training.perception.mfcc import mfcc
 
 SIDE, FRAMES, RATE = 64, 48, 16000
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_modules.cli import main
-from emo_modules.footage import engine, pack, prepare
-from emo_modules.footage.clips import PrepareConfig
-from emo_modules.footage.engine import Engine, pack_footage, prepare_footage
-from emo_modules.footage.prepare import Part
-from emo_modules.footage.shards import ShardIndex, read_samples
-from emo_modules.footage.workers import run_tasks
+from emo_training.cli import main
+from emo_training.footage import engine, pack, prepare
+from emo_training.footage.clips import PrepareConfig
+from emo_training.footage.engine import Engine, pack_footage, prepare_footage
+from emo_training.footage.prepare import Part
+from emo_training.footage.shards import ShardIndex, read_samples
+from emo_training.footage.workers import run_tasks
 
 from .films import MarkerAnalyzer, speech, talking, write_film
 from .marker_prepare import CONFIG
@@ -218,7 +218,7 @@ def test_workers_end_with_their_parent(tmp_path):
 import os, sys, time
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from tests.footage.test_engine import _sleep
-from emo_modules.footage.workers import run_tasks
+from emo_training.footage.workers import run_tasks
 list(run_tasks(_sleep, [{str(tmp_path / "pid")!r}], 1, print))
 """
     parent = subprocess.Popen([sys.executable, "-c", code])

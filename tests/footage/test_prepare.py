@@ -8,11 +8,11 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from emo_modules.footage import prepare
-from emo_modules.footage.clips import Drop, PrepareConfig
-from emo_modules.footage.decode import decode_flac, decode_pictures
-from emo_modules.footage.prepare import Tools, prepare_source
-from emo_modules.footage.sources import find_sources
+from emo_training.footage import prepare
+from emo_training.footage.clips import Drop, PrepareConfig
+from emo_training.footage.decode import decode_flac, decode_pictures
+from emo_training.footage.prepare import Tools, prepare_source
+from emo_training.footage.sources import find_sources
 
 from .films import MarkerAnalyzer, beside, nobody, speech, talking, write_film
 

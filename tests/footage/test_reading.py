@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from emo_modules.footage.reading import Pictures, probe
-from emo_modules.footage.sound import level, read_sound
+from emo_training.footage.reading import Pictures, probe
+from emo_training.footage.sound import level, read_sound
 
 from .films import portrait, speech, talking, write_film
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_modules.footage.decode import decode_flac, decode_pictures
-from emo_modules.footage.shards import (
+from emo_training.footage.decode import decode_flac, decode_pictures
+from emo_training.footage.shards import (
     INDEX,
     SPEED_BIN,
     ShardIndex,

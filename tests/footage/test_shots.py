@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from emo_modules.footage import shots
-from emo_modules.footage.shots import adaptive_cuts, split_shots, windowed_cuts
+from emo_training.footage import shots
+from emo_training.footage.shots import adaptive_cuts, split_shots, windowed_cuts
 
 from .films import nobody, talking
 

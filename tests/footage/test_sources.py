@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from emo_modules.footage.sources import find_sources, key_of, read_manifest, refused, split_of
+from emo_training.footage.sources import find_sources, key_of, read_manifest, refused, split_of
 
 
 def touch(folder, *names):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from emo_modules.cues.face import Box
-from emo_modules.perception import cascade
-from emo_modules.perception.cascade import CascadeAnalyzer
-from emo_modules.perception.faces import load_analyzer
-from emo_modules.perception.track import largest
+from emo_training.perception import cascade
+from emo_training.perception.cascade import CascadeAnalyzer
+from emo_training.perception.faces import load_analyzer
+from emo_training.perception.track import largest
 
 
 @pytest.fixture
@@ -71,7 +71,9 @@ def test_largest():
     assert np.isnan(largest(np.zeros((0, 4)))).all()
 
 
-@pytest.mark.parametrize("spec", ["", "mediapipe", "mediapipe:", "cascades", "avatars:x"])
+@pytest.mark.parametrize(
+    "spec", ["", "mediapipe", "mediapipe:", "cascades", "avatars", "tracker", "tracker:"]
+)
 def test_unknown_analyzers_are_refused(spec):
     with pytest.raises(ValueError, match="unknown face analyzer .*give 'cascade'"):
         load_analyzer(spec)

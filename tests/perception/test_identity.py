@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_modules.data.avatars import Expression, Pose, face_box, render
-from emo_modules.data.identity import random_identity
-from emo_modules.perception.identity import (
+from emo_people.drawing.avatars import Expression, Pose, face_box, render
+from emo_people.drawing.identity import random_identity
+from emo_training.perception.identity import (
     ALIGNED,
     align,
     box_points,

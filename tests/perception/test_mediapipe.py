@@ -9,8 +9,8 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from emo_modules.media.pose import rotation_matrices
-from emo_modules.perception.faces import load_analyzer
+from emo_training.perception.faces import load_analyzer
+from emo_training.perception.pose import rotation_matrices
 
 FRAME = np.zeros((100, 200, 3), np.uint8)
 
@@ -122,7 +122,7 @@ def test_a_page_instead_of_a_bundle_is_refused(tmp_path):
 
 
 def test_a_missing_package_is_named(bundle, monkeypatch):
-    monkeypatch.setattr("emo_modules.perception.mediapipe.find_spec", lambda name: None)
+    monkeypatch.setattr("emo_training.perception.mediapipe.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'emo-portrait\[mediapipe\]'"):
         load_analyzer(f"mediapipe:{bundle}")
 

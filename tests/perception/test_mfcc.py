@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emo_modules.perception.mfcc import mfcc
+from emo_training.perception.mfcc import mfcc
 
 # python_speech_features 0.6: mfcc(chirp(), 16000)[[0, 50, 98]]
 KNOWN = [

@@ -5,13 +5,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from emo_modules.data.avatar_clips import HELD_OUT, pose_at
-from emo_modules.data.avatar_files import make_case
-from emo_modules.data.avatars import face_box
-from emo_modules.data.identity import random_identity
-from emo_modules.data.speech import voice_available
-from emo_modules.perception.syncnet import (
-    AVATAR_SYNCNET,
+from emo_people.avatar_clips import HELD_OUT, pose_at
+from emo_people.avatar_files import make_case
+from emo_people.drawing.avatars import face_box
+from emo_people.drawing.identity import random_identity
+from emo_people.networks.syncnet import WEIGHTS, compressed, delayed
+from emo_people.speech.synthesis import voice_available
+from emo_training.perception.syncnet import (
     SyncNet,
     SyncNetConfig,
     face_crops,
@@ -20,7 +20,6 @@ from emo_modules.perception.syncnet import (
     save_syncnet,
     sound_windows,
 )
-from emo_modules.training.syncnet import compressed, delayed
 
 SMALL = SyncNetConfig(
     side=64,
@@ -201,7 +200,7 @@ def clips() -> list[tuple[np.ndarray, np.ndarray]]:
     """Crops and sound of two unseen people, through H.264."""
     if not (voice_available("flite:slt") and voice_available("espeak:en-us")):
         pytest.skip("flite and espeak-ng speak for the avatars")
-    side, clips = load_syncnet(AVATAR_SYNCNET).config.side, []
+    side, clips = load_syncnet(WEIGHTS).config.side, []
     for case in (make_case(HELD_OUT + 9000 + k, shortest=3.0) for k in range(2)):
         person = random_identity(case.seed)
         boxes = np.array([face_box(person, pose_at(case.performance, k)) for k in range(case.frames)])
@@ -211,7 +210,7 @@ def clips() -> list[tuple[np.ndarray, np.ndarray]]:
 
 @pytest.mark.parametrize("frames", [-10, -3, 0, 1, 6])
 def test_planted_shifts_are_found(clips, frames):
-    net = load_syncnet(AVATAR_SYNCNET)
+    net = load_syncnet(WEIGHTS)
     for crops, waveform in clips:
         found = measure_sync(net, crops, delayed(waveform, frames))
         assert abs(found.offset - frames) <= 1
@@ -219,12 +218,12 @@ def test_planted_shifts_are_found(clips, frames):
 
 
 def test_foreign_sound_and_silence_are_found_out(clips):
-    net = load_syncnet(AVATAR_SYNCNET)
+    net = load_syncnet(WEIGHTS)
     (crops, own), (_, other) = clips
     for sound in (np.resize(other, len(own)), np.zeros_like(own)):
         assert measure_sync(net, crops, sound).confidence < net.config.min_confidence
 
 
 def test_the_weights_are_small():
-    assert AVATAR_SYNCNET.stat().st_size < 3_000_000
-    assert sum(parameter.numel() for parameter in load_syncnet(AVATAR_SYNCNET).parameters()) < 1_000_000
+    assert WEIGHTS.stat().st_size < 3_000_000
+    assert sum(parameter.numel() for parameter in load_syncnet(WEIGHTS).parameters()) < 1_000_000

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
-from emo_modules.cli import main
-from emo_modules.footage.shards import ShardIndex
-from emo_modules.training.speed_buckets import fit_speed_buckets
+from emo_training.cli import main
+from emo_training.footage.shards import ShardIndex
+from emo_training.training.speed_buckets import fit_speed_buckets
 
 from ..shards import write_shards
 

@@ -11,16 +11,16 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from emo_modules.data.clip_set import Batch, ClipSet, Sampling, draw_places, sample_batch
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import TRAIN_STEPS
-from emo_modules.training.board import Board, keep_until
-from emo_modules.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
-from emo_modules.training.losses import (
+from emo_training.training.board import Board, keep_until
+from emo_training.training.clip_set import Batch, ClipSet, Sampling, draw_places, sample_batch
+from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
+from emo_training.training.losses import (
     LossConfig,
 )
-from emo_modules.training.samples import everything, sheet_drawer
-from emo_modules.training.sources import ClipSource
+from emo_training.training.samples import everything, sheet_drawer
+from emo_training.training.sources import ClipSource
 
 CLIP = Sampling(batch=2, frames=3, motion_frames=2)
 PICTURES = Sampling(batch=2, frames=3, motion_frames=0)

@@ -8,9 +8,9 @@ from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
 from emo_modules.config import ScheduleConfig
-from emo_modules.data.clip_set import ClipSet, Sampling, sample_batch
 from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod, build_scheduler, clean_estimate
-from emo_modules.training.losses import (
+from emo_training.training.clip_set import ClipSet, Sampling, sample_batch
+from emo_training.training.losses import (
     LossConfig,
     Noised,
     add_training_noise,

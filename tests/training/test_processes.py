@@ -14,9 +14,9 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-ALONE = [sys.executable, "-m", "emo_modules"]
+ALONE = [sys.executable, "-m", "emo_training"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-PAIR = [*TORCHRUN, "-m", "emo_modules"]
+PAIR = [*TORCHRUN, "-m", "emo_training"]
 SETTINGS = {
     "stage": "video",
     "precision": "no",

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.data.clip_set import Batch, Sampling
-from emo_modules.footage.shards import ShardIndex
 from emo_modules.pipeline import Pipeline
-from emo_modules.training.shard_source import ClipOrder, ShardClips, ShardSource
+from emo_training.footage.shards import ShardIndex
+from emo_training.training.clip_set import Batch, Sampling
+from emo_training.training.shard_source import ClipOrder, ShardClips, ShardSource
 
 from ..shards import FRAMES, level, write_shards
 
@@ -126,8 +126,8 @@ def tensors(a: Batch, b: Batch) -> list[tuple[Tensor, Tensor]]:
 
 
 def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
-    from emo_modules.footage.decode import decode_flac
     from emo_modules.speech.wav2vec2 import context_windows, encode_audio
+    from emo_training.footage.decode import decode_flac
 
     raw = source.clips[1]
     batch = source.encode(raw)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emo_modules.config import SpeedConfig
-from emo_modules.footage.shards import SPEED_BIN, SPEED_BINS
-from emo_modules.training.speed_buckets import NARROWEST, REACH, fit_speed_buckets
+from emo_training.footage.shards import SPEED_BIN, SPEED_BINS
+from emo_training.training.speed_buckets import NARROWEST, REACH, fit_speed_buckets
 
 
 def histogram(speeds: np.ndarray) -> np.ndarray:

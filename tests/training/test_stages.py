@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from emo_modules.config import EMOConfig
-from emo_modules.data.clip_set import ClipSet, Sampling
 from emo_modules.models.emo import EMO
-from emo_modules.training.loop import TrainConfig, Trainer, load_parameters
-from emo_modules.training.losses import LossConfig
-from emo_modules.training.sources import ClipSource
-from emo_modules.training.stages import (
+from emo_training.training.clip_set import ClipSet, Sampling
+from emo_training.training.loop import TrainConfig, Trainer, load_parameters
+from emo_training.training.losses import LossConfig
+from emo_training.training.sources import ClipSource
+from emo_training.training.stages import (
     DEMO_STAGES,
     PAPER_STAGES,
     PARTS,

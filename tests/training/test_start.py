@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from emo_modules.checkpoints.released import read_released
-from emo_modules.checkpoints.transplant import initialise_from_relative, starting_config
 from emo_modules.config import EMOConfig
-from emo_modules.footage.shards import ShardIndex
 from emo_modules.models.emo import EMO
-from emo_modules.training import start
-from emo_modules.training.config_file import build_config, read_values, stage_sampling
-from emo_modules.training.start import Start, starting_model
+from emo_training.footage.shards import ShardIndex
+from emo_training.training import start
+from emo_training.training.config_file import build_config, read_values, stage_sampling
+from emo_training.training.start import Start, starting_model
+from emo_training.training.transplant import initialise_from_relative, starting_config
 
 from ..relatives import shrink, write_release
 

@@ -5,8 +5,8 @@ import errno
 import pytest
 from safetensors import SafetensorError
 
-from emo_modules.training.state import find_state, new_state, replace_state
 from emo_modules.writing.errors import WriteError
+from emo_training.training.state import find_state, new_state, replace_state
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 SAFETENSORS = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")

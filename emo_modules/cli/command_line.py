@@ -1,0 +1,68 @@
+"""What every package's command line shares: finding the command, and errors as one line."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+NO_MEMORY = "not enough memory: close other programs, or work on less at once"
+# What libraries raise for a file or machine that is at fault, where no code of ours has said it better. Those
+# that are not imported have raised nothing. A RuntimeError is not here: it may be a fault of this program.
+LIBRARY_ERRORS = (
+    ("av", "FFmpegError"),
+    ("PIL.Image", "DecompressionBombError"),
+    ("pickle", "UnpicklingError"),
+    ("safetensors", "SafetensorError"),
+    ("soundfile", "SoundFileError"),
+    ("tarfile", "TarError"),
+    ("torch", "OutOfMemoryError"),
+    ("yaml", "YAMLError"),
+    ("zipfile", "BadZipFile"),
+)
+
+
+def run_command_line(
+    package: str,
+    description: str,
+    commands: Mapping[str, str],
+    moved: Mapping[str, str],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Runs one of `commands`, name -> summary, each a module of `package`.cli with `add_options` and `run`.
+
+    A module is imported only when its command is asked for. `moved` tells where commands went that were here.
+    Returns the exit status: 0, 1 after printing what was wrong with the input, or 130 when interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in moved:
+        print(f"error: {arguments[0]} has moved: {moved[arguments[0]]}", file=sys.stderr)
+        return 1
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
+    choices = parser.add_subparsers(dest="command", required=True)
+    for name, summary in commands.items():
+        command = choices.add_parser(name, help=summary, description=summary)
+        if arguments[:1] == [name]:
+            _module(package, name).add_options(command)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        _module(package, options.command).run(options)
+    except (ValueError, OSError, MemoryError, *library_errors()) as error:
+        print(f"error: {str(error) or NO_MEMORY}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _module(package: str, command: str) -> Any:
+    return import_module(f"{package}.cli.{command.replace('-', '_')}")
+
+
+def library_errors() -> tuple[type[Exception], ...]:
+    return tuple(
+        getattr(sys.modules[module], name) for module, name in LIBRARY_ERRORS if module in sys.modules
+    )

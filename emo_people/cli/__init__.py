@@ -1,0 +1,20 @@
+"""The command line of the synthetic people: drawing them, and training and measuring what knows only them."""
+
+from collections.abc import Sequence
+
+from emo_modules.cli.command_line import run_command_line
+
+COMMANDS = {
+    "avatar": "draw a person nobody trained on, with speech and the true video",
+    "draw-clips": "draw and speak the built-in model's training clips",
+    "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
+    "evaluate": "measure a model on people and sentences it never saw",
+    "train-finder": "make the network that finds drawn faces in a portrait",
+    "train-reader": "make the network that measures the evaluation's clips",
+    "train-syncnet": "make the network that finds drawn lips out of sync with their sound",
+    "train-tracker": "make the networks that follow drawn faces in footage",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run_command_line("emo_people", "EMO: a world of synthetic people", COMMANDS, {}, arguments)

@@ -1,0 +1,22 @@
+"""`avatar --seed N --text T --voice V --out DIR`."""
+
+import argparse
+from pathlib import Path
+
+from emo_training.folder import folder_in_use
+
+from ..avatar_files import write_avatar
+from ..speech.synthesis import VOICES
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, required=True, help="the person; nobody that was trained on")
+    parser.add_argument("--text", required=True, help="what they say")
+    parser.add_argument("--voice", choices=VOICES, default="flite:slt")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    with folder_in_use(options.out, "avatar"):
+        write_avatar(options.out, options.seed, options.text, options.voice)
+    print(f"{options.out}: portrait.png, speech.wav, truth.mp4, truth.json")

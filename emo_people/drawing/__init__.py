@@ -1,0 +1,1 @@
+"""Who a drawn person is, and the picture of it."""

@@ -1,0 +1,145 @@
+"""One generated clip measured against the truth of its case."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emo_modules.cues.box import Box
+from emo_training.evaluation.metrics import best_lag, iou, latent_change, nearest, pearson, psnr_outside
+from emo_training.perception.face_reader import FaceReader, Reading, read_frames
+
+from ..avatar_files import SIZE, Case
+from ..drawing.avatars import Pose, face_box, head_mask
+from ..drawing.identity import random_identity
+from .framing import Framed, framing_summary
+
+BACKGROUND_STRIDE = 4  # every fourth frame: drawing the heads' masks costs more than comparing
+
+# portrait (128, 128, 3) uint8, waveform (T,) at 16 kHz, frames, head speed in degrees per second or None,
+# seed -> frames (F, 128, 128, 3) uint8 and their latents (F, C, h, w). Nothing of the truth is handed over.
+Generate = Callable[[np.ndarray, np.ndarray, int, float | None, int], tuple[np.ndarray, Tensor]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: the generator, and the VAE's parts that are compared with the truth.
+
+    encode: frames (F, 128, 128, 3) uint8 -> latents; vae_psnr: frames -> dB after encoding and decoding;
+    generate_without_speed: the same generator with its speed layers zeroed; frame: portrait and its true face
+    in pixels -> how the generator crops it.
+    """
+
+    generate: Generate
+    encode: Callable[[np.ndarray], Tensor]
+    vae_psnr: Callable[[np.ndarray], float] | None = None
+    generate_without_speed: Generate | None = None
+    frame: Callable[[np.ndarray, Box], Framed] | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One clip's figures; `opening` and `true_opening` are the curves (F,) behind `lip_r`."""
+
+    seed: int
+    voice: str
+    held_out_voice: bool
+    frames: int
+    head_speed: float
+    lip_r: float
+    lip_r_of_truth: float  # read from the true frames: the most that the reader can see
+    width_r: float
+    lag_frames: int
+    latent_change_ratio: float
+    identity_top1: bool
+    identity_top1_frames: float
+    background_psnr: float
+    region_iou: float
+    vae_psnr: float | None
+    framed: Framed | None
+    opening: np.ndarray
+    true_opening: np.ndarray
+
+    def row(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if not isinstance(value, np.ndarray)}
+
+
+def generate_case(generate: Generate, case: Case) -> tuple[np.ndarray, Tensor]:
+    return generate(case.portrait, case.waveform, case.frames, case.head_speed, case.seed)
+
+
+def measure_clip(subject: Subject, reader: FaceReader, case: Case, strangers: Tensor) -> Measured:
+    """Generates `case` and measures it; `strangers` (M, D) are the identities of other people's portraits."""
+    frames, latents = generate_case(subject.generate, case)
+    reading, true_frames = read_frames(reader, frames), case.truth()
+    own = read_frames(reader, case.portrait[None])
+    opening, acted = reading.mouth_open.numpy(), case.performance
+    truth_read = read_frames(reader, true_frames).mouth_open.numpy()
+    everyone = torch.cat([own.identity, strangers])
+    return Measured(
+        seed=case.seed,
+        voice=case.voice,
+        held_out_voice=case.held_out_voice,
+        frames=case.frames,
+        head_speed=case.head_speed,
+        lip_r=pearson(opening, acted.mouth_open),
+        lip_r_of_truth=pearson(truth_read, acted.mouth_open),
+        width_r=pearson(reading.mouth_width.numpy(), acted.mouth_width),
+        lag_frames=best_lag(opening, acted.mouth_open),
+        latent_change_ratio=latent_change(latents) / latent_change(subject.encode(true_frames)),
+        identity_top1=bool(nearest(reading.identity.mean(0, keepdim=True), everyone)[0] == 0),
+        identity_top1_frames=float((nearest(reading.identity, everyone) == 0).float().mean()),
+        background_psnr=background_psnr(case, frames, reading, own),
+        region_iou=median(iou(box, np.array(case.face_box)) for box in reading.face_box.numpy() * SIZE),
+        vae_psnr=subject.vae_psnr(true_frames) if subject.vae_psnr else None,
+        framed=subject.frame(case.portrait, Box(*case.face_box)) if subject.frame else None,
+        opening=opening,
+        true_opening=acted.mouth_open,
+    )
+
+
+def background_psnr(case: Case, frames: np.ndarray, reading: Reading, portrait: Reading) -> float:
+    """dB against the portrait where neither its head nor the frame's is, both in the pose that was read."""
+    picks = range(0, len(frames), BACKGROUND_STRIDE)
+    before = _head_where_read(case.seed, portrait, 0)
+    masks = np.stack([before | _head_where_read(case.seed, reading, k) for k in picks])
+    return psnr_outside(frames[::BACKGROUND_STRIDE], case.portrait, masks)
+
+
+def _head_where_read(seed: int, reading: Reading, k: int) -> np.ndarray:
+    """The pixels (128, 128) bool of the person's head and body, turned and placed as frame k was read."""
+    identity = random_identity(seed)
+    angles = [float(getattr(reading, name)[k]) for name in ("yaw", "pitch", "roll")]
+    drawn = np.array(face_box(identity, Pose(*angles), 1))
+    x0, y0, x1, y1 = (reading.face_box[k].numpy() - drawn).tolist()
+    return head_mask(identity, Pose(*angles, x=(x0 + x1) / 2, y=(y0 + y1) / 2), SIZE)
+
+
+def summary(rows: list[Measured], everyone: list[Measured]) -> dict[str, Any]:
+    """The figures of `rows`; their shuffled lip r is taken against the true curves of all other clips."""
+    pairs = [(row, other) for row in rows for other in everyone if other is not row]
+    values = {
+        "clips": len(rows),
+        "lip_r": median(row.lip_r for row in rows),
+        "lip_r_per_clip": [row.lip_r for row in rows],
+        "lip_r_shuffled": median(pearson(row.opening, other.true_opening) for row, other in pairs),
+        # Sentences begin and end with closed lips, so even true curves of different clips agree a little.
+        "lip_r_shuffled_of_truth": median(pearson(a.true_opening, b.true_opening) for a, b in pairs),
+        "lip_r_of_truth": median(row.lip_r_of_truth for row in rows),
+        "width_r": median(row.width_r for row in rows),
+        "lag_within_1": fmean(abs(row.lag_frames) <= 1 for row in rows),
+        "latent_change_ratio": median(row.latent_change_ratio for row in rows),
+        "identity_top1": fmean(row.identity_top1 for row in rows),
+        "identity_top1_frames": fmean(row.identity_top1_frames for row in rows),
+        "background_psnr": median(row.background_psnr for row in rows),
+        "region_iou": median(row.region_iou for row in rows),
+    }
+    if framed := [row.framed for row in rows if row.framed]:
+        values["framing"] = framing_summary(framed)
+    if rows[0].vae_psnr is not None:
+        values["vae_psnr"] = fmean(row.vae_psnr for row in rows)
+    return values

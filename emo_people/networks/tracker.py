@@ -1,0 +1,188 @@
+"""Trains the tracker of drawn faces, and checks it on people and sentences that nothing is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emo_modules.cues.box import Box
+from emo_modules.cues.finder import STRIDE, FaceFinder
+from emo_modules.media.video import VideoWriter, read_video
+from emo_training.perception.pose import measured_speed
+from emo_training.perception.tracker import POSE_UNIT, PoseReader, Tracker
+
+from ..avatar_clips import FPS, HELD_OUT, frame_at, pose_at
+from ..avatar_files import Case, make_case
+from ..drawing.avatars import face_box
+from ..drawing.identity import random_identity
+from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
+
+WEIGHTS = Path(__file__).with_name("tracker.safetensors")
+CHECK = HELD_OUT + 62_000  # people and sentences from here on check the tracker
+CHECK_SIDE = 256  # px of the clips it is checked on
+# Pitch is the hardest to tell from an expression: mouth and brows move up and down.
+AXIS_WEIGHTS = torch.tensor([1.0, 2.0, 1.0])
+MOVING = 5.0  # degrees per second: above, speeds are compared by their ratio
+Log = Callable[[str], None]
+
+
+def train_tracker(
+    seed: int = 0, people: int = 3000, views: int = 10, steps: int = 1400, log: Log = print
+) -> Tracker:
+    """Draws the people and fits both networks; the defaults made the tracker that comes with the package, in
+    half an hour of one core."""
+    pool = Pool.draw(people, views, seed)
+    log(f"tracker: drew {people} people in {views} views")
+    return Tracker(fit_finder(pool, seed, steps, log), fit_pose(pool, seed, steps, log))
+
+
+def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinder:
+    """Fits the finder to pictures with no, one or two faces, in two rounds of `steps`; the second sharpens
+    the boxes."""
+    finder = fresh(FaceFinder, seed)
+    for part, lr in enumerate((3e-3, 2e-3)):
+        fit(finder, partial(finder_loss, finder, Scenes(pool, seed + part)), steps, lr, "finder", log)
+    return finder
+
+
+def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseReader:
+    """Fits the pose network to crops of several views of each person: first the pose; then, in as many steps,
+    above all that the pose stays when the face moves and the head does not."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    reader = fresh(PoseReader, seed)
+    fit(reader, partial(_pose_loss, reader, pool, generator), steps, 2e-3, "pose", log)
+    return fit(reader, partial(_change_loss, reader, pool, generator), steps, 1e-3, "change", log)
+
+
+def _pose_loss(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
+    error = _pose_errors(reader, pool, generator)
+    return error.square().mean() + 4 * _between_views(error).square().mean()
+
+
+def _change_loss(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
+    """Absolute errors, since squares would hardly see the small ones of nearly equal poses."""
+    error = _pose_errors(reader, pool, generator)
+    change = F.smooth_l1_loss(_between_views(error), torch.zeros_like(error), reduction="none", beta=0.01)
+    return error.square().mean() + (change * AXIS_WEIGHTS).mean()
+
+
+def _pose_errors(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
+    """(P, V, 3), of the poses of P people in V views each, in the network's units."""
+    crops, poses = draw_crops(pool, generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        read = reader(crops)
+    return (read - poses).unflatten(0, (-1, VIEWS)) / POSE_UNIT
+
+
+def _between_views(errors: Tensor) -> Tensor:
+    """Errors in how the views of one person differ: what is left without the person's own mean error."""
+    return errors - errors.mean(1, keepdim=True)
+
+
+def fresh(kind: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network whose first weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kind().to(memory_format=torch.channels_last)
+
+
+def fit(net: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, name: str, log: Log) -> nn.Module:
+    net.requires_grad_(True).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
+    recent = []
+    for step in range(steps):
+        value = loss()
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
+        recent.append(value.item())
+        if (step + 1) % 100 == 0 or step == steps - 1:
+            log(f"{name}: step {step + 1} loss {np.mean(recent[-100:]):.5f}")
+    return net.requires_grad_(False).eval()
+
+
+def finder_loss(finder: FaceFinder, scenes: Scenes) -> Tensor:
+    pictures, boxes = scenes.draw()
+    heat, reach, weight = _targets(boxes, pictures.shape[-2] // STRIDE, pictures.shape[-1] // STRIDE)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, sides = finder(pictures)
+    # Focal loss on a soft peak (CenterNet): cells near a centre count less as background.
+    chance = found.sigmoid()
+    hit = heat == 1
+    score = torch.where(
+        hit, (1 - chance) ** 2 * F.logsigmoid(found), (1 - heat) ** 4 * chance**2 * F.logsigmoid(-found)
+    )
+    wrong = (sides.log() - reach.log()).abs().mean(1)
+    return -score.sum() / max(int(hit.sum()), 1) + 10 * (wrong * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _targets(boxes: list[np.ndarray], rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft peaks (N, rows, columns), distances to the box's sides (N, 4, rows, columns), and how much they
+    count (N, rows, columns): near the centre only."""
+    y, x = ((np.mgrid[0:rows, 0:columns] + 0.5) * STRIDE).astype(np.float32)
+    heat = np.zeros((len(boxes), rows, columns), np.float32)
+    reach = np.ones((len(boxes), 4, rows, columns), np.float32)
+    for k, faces in enumerate(boxes):
+        for x0, y0, x1, y1 in faces:
+            away = ((x - (x0 + x1) / 2) ** 2 + (y - (y0 + y1) / 2) ** 2) / (0.12 * (x1 - x0 + STRIDE)) ** 2
+            peak = np.exp(-away / 2)
+            peak[np.unravel_index(peak.argmax(), peak.shape)] = 1
+            closest = peak > heat[k]
+            heat[k] = np.maximum(heat[k], peak)
+            sides = np.stack([x - x0, y - y0, x1 - x, y1 - y]).clip(1)
+            reach[k] = np.where(closest, sides, reach[k])
+    heat, reach = torch.from_numpy(heat), torch.from_numpy(reach)
+    return heat, reach, torch.where(heat > 0.3, heat, 0.0)
+
+
+def check_tracker(tracker: Tracker, clips: int = 24) -> dict[str, float]:
+    """Tracks `clips` acted sentences of unseen people, 256 px, after H.264. Needs flite and espeak-ng.
+
+    found: share of frames with exactly one face; iou: its mean overlap with the true box. Of the clips' mean
+    head speeds in degrees per second: speed_error, the mean relative error where the truth is above 5, its
+    largest as speed_worst; slow_error, the mean absolute error of the others; follows, the mean correlation
+    of the speed curves of the former.
+    """
+    rows = np.array([_check(tracker, make_case(CHECK + k, 3.0)) for k in range(clips)])
+    found, overlap, truth, measured, follows = rows.T
+    wrong, moving = np.abs(measured - truth), truth > MOVING
+    return {
+        "found": float(found.mean()),
+        "iou": float(np.nanmean(overlap)),
+        "speed_error": float((wrong / truth)[moving].mean()),
+        "speed_worst": float((wrong / truth)[moving].max()),
+        "slow_error": float(wrong[~moving].mean()),
+        "follows": float(follows[moving].mean()),
+    }
+
+
+def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, float]:
+    """Share of frames with one face, box overlap, true and measured mean speed, and how the curves agree."""
+    track = tracker.analyze(_filmed(case))
+    person, truth = random_identity(case.seed), case.performance.speed
+    boxes = [face_box(person, pose_at(case.performance, k), CHECK_SIDE) for k in range(case.frames)]
+    overlaps = [Box(*a.tolist()).iou(Box(*b)) for a, b in zip(track.boxes, boxes, strict=True)]
+    speed = measured_speed(track.rotations, FPS)
+    known = np.isfinite(speed)
+    agreement = np.corrcoef(truth[known], speed[known])[0, 1]
+    one = float((track.counts == 1).mean())
+    return one, float(np.mean(overlaps)), float(truth.mean()), float(np.nanmean(speed)), float(agreement)
+
+
+def _filmed(case: Case) -> np.ndarray:
+    """The true frames (F, 256, 256, 3) uint8 as a video file gives them back."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with VideoWriter(path, CHECK_SIDE, CHECK_SIDE, FPS) as video:
+            for k in range(case.frames):
+                video.write(frame_at(case.seed, case.performance, k, CHECK_SIDE))
+        return read_video(path)[0].numpy()

@@ -1,0 +1,1 @@
+"""The built-in model from nothing, in one resumable recipe."""

@@ -1,0 +1,169 @@
+"""The demo model from nothing, in one resumable recipe. What it was trained with is what stands here."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emo_modules.checkpoints.reading import read_weights
+from emo_modules.checkpoints.rename import load_strict
+from emo_modules.checkpoints.store import save_checkpoint
+from emo_modules.checkpoints.vae import build_vae
+from emo_modules.config import EMOConfig
+from emo_modules.models.emo import EMO
+from emo_modules.speech.wav2vec2 import AudioEncoder
+from emo_training.training.clip_set import ClipSet, Sampling, sample_batch
+from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
+from emo_training.training.losses import LossConfig
+from emo_training.training.samples import everything, sheet_drawer
+from emo_training.training.sources import ClipSource
+from emo_training.training.stages import start_as_lookup
+
+from ..avatar_clips import HELD_OUT, AvatarClip, make_clip, prepare, read_clips
+from .audio_encoder import train_audio_encoder
+from .encode import encode_clips
+from .mouth_reader import train_mouth_reader
+from .vae import to_vae_frames, train_vae
+
+MAX_BYTES = 16 * 2**20 - 1
+SHOWN = 4  # held-out clips on a sample sheet
+NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
+_CLIPS = Sampling(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
+_IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0)
+_VIDEO_LOSS = LossConfig(
+    clean_error=True, inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15
+)
+_SPEED_LOSS = replace(
+    _VIDEO_LOSS, inference_share=0.8, inference_steps=2, mouth_weight=0.0, reader_weight=0.5
+)
+
+
+@dataclass(frozen=True)
+class DemoRecipe:
+    """What the built-in model was made with: under two hours on two slow cores."""
+
+    clips: int = 2000
+    held_out: int = 64
+    vae_minutes: float = 9.0
+    audio_minutes: float = 5.0
+    reader_steps: int = 500
+    stages: tuple[TrainConfig, ...] = (
+        TrainConfig(
+            "image",
+            steps=350,
+            demo=True,
+            lr=1.5e-3,
+            warmup=60,
+            ema=0.998,
+            sampling=Sampling(batch=12, frames=4, motion_frames=0, portrait_share=1.0, drop_both=0.0),
+            loss=_IMAGE_LOSS,
+        ),
+        TrainConfig(
+            "video",
+            steps=1500,
+            demo=True,
+            lr=5e-4,
+            fresh_rate=3.0,
+            warmup=60,
+            ema=0.998,
+            sampling=_CLIPS,
+            loss=_VIDEO_LOSS,
+        ),
+        TrainConfig(
+            "speed",
+            steps=700,
+            demo=True,
+            lr=1e-3,
+            fresh_rate=3.0,
+            warmup=30,
+            ema=0.995,
+            sampling=_CLIPS,
+            loss=_SPEED_LOSS,
+        ),
+    )
+
+
+def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = print) -> list[Path]:
+    """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
+    config = EMOConfig.demo()
+    prepare(folder / "clips", range(recipe.clips))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        train_parts(folder, config, recipe, log)
+    clips, held_out = encoded(folder, config, recipe)
+    model = train_stages(folder, config, recipe, clips, held_out, log)
+    return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
+
+
+def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Callable[[str], None]) -> None:
+    unseen = [make_clip(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
+    if not (folder / "vae.safetensors").exists():
+        vae = build_vae(config).to(memory_format=torch.channels_last)
+        frames = to_vae_frames(read_clips(folder / "clips"))
+        vae.start_from_components(frames[::10].permute(0, 3, 1, 2) / 127.5 - 1)
+        held_out = torch.from_numpy(np.stack([clip.frames[0] for clip in unseen]))
+        train_vae(vae, frames, held_out, folder, recipe.vae_minutes, log=log)
+    if not (folder / "audio_encoder.safetensors").exists():
+        train_audio_encoder(config.audio, list(sounds(folder)), unseen, folder, recipe.audio_minutes, log=log)
+
+
+def sounds(folder: Path) -> Iterator[AvatarClip]:
+    """Clips without their pictures, which would not fit in memory."""
+    for clip in read_clips(folder / "clips"):
+        empty = clip.frames[:0].copy()
+        yield replace(clip, frames=empty, portraits=empty)
+
+
+def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
+    vae, encoder = build_vae(config), AudioEncoder(config.audio.encoder, config.audio.normalize)
+    for name, part in (("vae", vae), ("audio_encoder", encoder)):
+        file = folder / f"{name}.safetensors"
+        load_strict(part, read_weights(file, f"the {name} that an earlier step trained"), str(file))
+    return vae.eval(), encoder.eval()
+
+
+def encoded(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[ClipSet, ClipSet]:
+    """The training set and the held-out set, encoded once."""
+    for name in ("held", "set"):
+        if not (folder / f"{name}.safetensors").exists():
+            parts = frozen_parts(folder, config)
+            unseen = (make_clip(HELD_OUT + k) for k in range(recipe.held_out))
+            clips = read_clips(folder / "clips") if name == "set" else unseen
+            encode_clips(clips, config, *parts).save(folder / f"{name}.safetensors")
+    return ClipSet.load(folder / "set.safetensors"), ClipSet.load(folder / "held.safetensors")
+
+
+def train_stages(
+    folder: Path,
+    config: EMOConfig,
+    recipe: DemoRecipe,
+    clips: ClipSet,
+    held_out: ClipSet,
+    log: Callable[[str], None],
+) -> EMO:
+    """Each stage starts from the averaged weights of the one before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = EMO(config)
+        start_as_lookup(model)
+        reader, r2 = train_mouth_reader(clips, recipe.reader_steps)
+    log(f"mouth reader on latents: R2 {r2:.3f}")
+    model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
+    for stage in recipe.stages:
+        shown = sample_batch(held_out, config, everything(config, SHOWN), torch.Generator().manual_seed(7))
+        sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None
+        source = ClipSource(clips, config, stage.sampling, stage.seed)
+        Trainer(model, source, stage, folder / stage.stage, reader, log, sheet).run()
+        load_parameters(model, folder / stage.stage / "ema.safetensors")
+        log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")
+    return model
+
+
+def export(folder: Path, path: Path, model: EMO) -> list[Path]:
+    """One checkpoint in half precision, in pieces small enough for git."""
+    vae, encoder = frozen_parts(folder, model.config)
+    parts = dict(model.named_children()) | {"vae": vae, "audio_encoder": encoder}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return save_checkpoint(path, model.config, parts, NOTES, torch.float16, MAX_BYTES)

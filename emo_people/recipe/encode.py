@@ -1,0 +1,53 @@
+"""Avatar clips -> the encoded clips that the stages train on, with the demo's frozen VAE and audio
+encoder."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from emo_modules.config import EMOConfig
+from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
+from emo_training.training.clip_set import ClipSet
+
+from ..avatar_clips import AvatarClip
+
+
+def to_images(frames: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) -> (N, 3, H, W) in -1..1."""
+    return frames.permute(0, 3, 1, 2) / 127.5 - 1
+
+
+@torch.no_grad()
+def encode_clip(
+    clip: AvatarClip, config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
+) -> dict[str, Tensor]:
+    """One clip's fields of `ClipSet`, without the leading K."""
+    frames, m = len(clip.frames), config.audio.context
+    features = encode_audio(encoder, torch.from_numpy(clip.waveform), int(clip.total), config.fps)
+    wanted = torch.arange(frames) + int(clip.start)
+    # (F, 2m+1, layers, D): its middle column and both ends
+    inner = context_windows(features, config.audio, wanted, config.fps)
+    pictures = torch.cat([torch.from_numpy(clip.frames), torch.from_numpy(clip.portraits)])
+    images = to_images(pictures).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        latents = vae.encode(images).half().contiguous()
+    curves = torch.from_numpy(clip.curves)
+    return {
+        "latents": latents[:frames],
+        "portraits": latents[frames:],
+        "audio": torch.cat([inner[0, :m], inner[:, m], inner[-1, m + 1 :]]).half(),
+        "boxes": torch.from_numpy(clip.boxes) / clip.frames.shape[1],
+        "mouth": curves[:, :2].contiguous(),
+        "speeds": curves[:, 5].contiguous(),
+    }
+
+
+def encode_clips(
+    clips: Iterable[AvatarClip], config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
+) -> ClipSet:
+    def rows() -> Iterator[dict[str, Tensor]]:
+        for clip in clips:
+            yield encode_clip(clip, config, vae, encoder)
+
+    return ClipSet.stack(rows())

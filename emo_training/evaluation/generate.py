@@ -1,0 +1,138 @@
+"""Held-out clips of prepared shards -> true videos with their sound, and what a model makes of each first
+frame and sound."""
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from emo_modules.cues.box import Box
+from emo_modules.cues.face import Face, crop_to_face
+from emo_modules.media.audio import SAMPLE_RATE
+from emo_modules.media.files import libav_name
+from emo_modules.media.video import VideoWriter
+from emo_modules.pipeline import Options, Pipeline, Prepared
+from emo_modules.sampling.decode import decode_frames
+from emo_modules.writing.partial import remove_partials, whole_file, write_text
+
+from ..footage.shards import Sample, ShardIndex
+from ..perception.face_reader import Log
+
+CRF = 10  # H.264 must leave less of a trace than what is measured
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the model is run; None takes the checkpoint's default."""
+
+    steps: int | None = None
+    cfg: float | None = None
+    seed: int = 0
+
+
+def generate_clips(
+    shards: Path,
+    out: Path,
+    pipeline: Pipeline,
+    checkpoint: str,
+    sampling: Sampling,
+    clips: int | None,
+    log: Log,
+) -> tuple[Path, Path]:
+    """Folders of generated and of true videos of the `test` split's clips with sound, or the first `clips`.
+
+    Videos that are there already are kept. Raises ValueError when `out` holds videos of other settings, and
+    as `ShardIndex.load`.
+    """
+    made, true = out / "generated", out / "true"
+    made.mkdir(parents=True, exist_ok=True)
+    true.mkdir(exist_ok=True)
+    for folder in (made, true):
+        remove_partials(folder)
+    _same_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(sampling))
+    index = ShardIndex.load(shards, "test")
+    heard = [entry for entry in index.entries if entry.sound]
+    log(f"{len(heard)} of {len(index.entries)} test clips have sound")
+    for k, entry in enumerate(heard[:clips]):
+        paths = [folder / f"{entry.key}.mp4" for folder in (made, true)]
+        if all(path.exists() for path in paths):
+            log(f"{entry.key} is there already")
+            continue
+        sample = index.read(entry)
+        write_true(sample, paths[1])
+        write_generated(sample, pipeline, sampling, paths[0])
+        log(f"generated {k + 1}/{len(heard[:clips])}: {entry.key}, {entry.frames} frames")
+    return made, true
+
+
+def _same_settings(path: Path, settings: dict[str, object]) -> None:
+    if path.exists() and (before := json.loads(path.read_text())) != settings:
+        raise ValueError(
+            f"{path.parent} holds videos made with {before}, now asked for {settings}: choose another --out"
+        )
+    write_text(path, json.dumps(settings))
+
+
+def sound(sample: Sample) -> np.ndarray:
+    """The clip's sound (S,) float32, 16 kHz."""
+    import soundfile
+
+    return soundfile.read(io.BytesIO(sample.audio), dtype="float32")[0]
+
+
+def write_true(sample: Sample, path: Path) -> None:
+    """The stored video, its packets as they are, with the sound as AAC."""
+    with (
+        whole_file(path, playable=True) as partial,
+        av.open(io.BytesIO(sample.video)) as source,
+        av.open(libav_name(partial), "w") as target,
+    ):
+        stream = source.streams.video[0]
+        pictures = target.add_stream_from_template(stream)
+        speech = target.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.stream = pictures
+                target.mux(packet)
+        frame = av.AudioFrame.from_ndarray(sound(sample)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+        target.mux([*speech.encode(frame), *speech.encode(None)])
+
+
+def write_generated(sample: Sample, pipeline: Pipeline, sampling: Sampling, path: Path) -> None:
+    """What the model makes of the clip's first frame, its sound and its mean head speed, if that is known."""
+    config, waveform = pipeline.config, sound(sample)
+    speeds = sample.arrays["speeds"]
+    speed = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else None
+    options = Options(seed=sampling.seed, steps=sampling.steps, cfg=sampling.cfg, head_speed=speed)
+    prepared = whole_picture(first_frame(sample), sample.arrays["boxes"][0], config.width, config.height)
+    frames = round(sample.facts["frames"] * config.fps / sample.facts["fps"])
+    heard = torch.from_numpy(waveform)
+    with VideoWriter(path, config.width, config.height, config.fps, heard, SAMPLE_RATE, crf=CRF) as writer:
+        for latents in pipeline.latents(prepared, heard, frames, options):
+            for frame in decode_frames(pipeline.vae, latents):
+                writer.write(frame)
+
+
+def first_frame(sample: Sample) -> Tensor:
+    """(H, W, 3) in 0..1."""
+    with av.open(io.BytesIO(sample.video)) as container:
+        frame = next(container.decode(video=0))
+        return torch.from_numpy(frame.to_ndarray(format="rgb24")) / 255
+
+
+def whole_picture(picture: Tensor, face: np.ndarray, width: int, height: int) -> Prepared:
+    """All of a prepared clip's picture (H, W, 3): generated and true frames then show the same view."""
+    h, w = picture.shape[:2]
+    whole = Face(Box(0, 0, w, h), "none")
+    shown, crop, _ = crop_to_face(picture, whole, width, height)
+    scale = (width / crop.box.width, height / crop.box.height)
+    inside = Box(*map(float, face)).mapped(-crop.box.x0, -crop.box.y0, *scale)
+    return Prepared(shown, crop, inside, whole)

@@ -1,0 +1,60 @@
+"""Identity similarity (F-SIM): cosine between face embeddings of a video's frames and of its portrait."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..perception.face_reader import SIZE, FaceReader, read_frames
+from ..perception.faces import FaceTrack
+from .networks import PICTURES, batches
+from .pairs import Video
+
+
+class Embedder(Protocol):
+    """Frames (N, H, W, 3) uint8, boxes (N, 4) and perhaps landmarks (N, K, 2) -> unit vectors (N, D)."""
+
+    def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray: ...
+
+
+class ReaderIdentity:
+    """A face reader's view of who somebody is; it reads whole pictures and needs no boxes."""
+
+    def __init__(self, reader: FaceReader) -> None:
+        self._reader = reader
+
+    def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray:
+        return read_frames(self._reader, resized(frames, SIZE)).identity.numpy()
+
+
+def resized(frames: np.ndarray, side: int) -> np.ndarray:
+    """Frames (N, H, W, 3) uint8 at side x side."""
+    if frames.shape[1:3] == (side, side):
+        return frames
+    planes = torch.from_numpy(frames).movedim(-1, 1).float()
+    small = torch.nn.functional.interpolate(planes, size=(side, side), mode="bilinear", antialias=True)
+    return small.round().clamp(0, 255).byte().movedim(1, -1).contiguous().numpy()
+
+
+def embeddings(embedder: Embedder, video: Video, track: FaceTrack) -> np.ndarray:
+    """Unit vectors (N, D) of the N frames that show a face. Raises ValueError when none does."""
+    found = list(_embedded(embedder, video, track))
+    if not found:
+        raise ValueError("no face was found")
+    return np.concatenate(found)
+
+
+def _embedded(embedder: Embedder, video: Video, track: FaceTrack) -> Iterator[np.ndarray]:
+    seen = np.isfinite(track.boxes).all(axis=1)
+    faces = (frame for frame, face in zip(video.frames(), seen, strict=True) if face)
+    places = np.flatnonzero(seen)
+    for k, batch in enumerate(batches(faces, PICTURES)):
+        part = places[k * PICTURES : k * PICTURES + len(batch)]
+        landmarks = None if track.landmarks is None else track.landmarks[part]
+        yield embedder.embed(np.stack(batch), track.boxes[part], landmarks)
+
+
+def similarity(vectors: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Cosines (N,) of unit vectors (N, D) with one unit vector (D,)."""
+    return vectors @ reference

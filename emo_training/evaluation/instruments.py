@@ -1,0 +1,86 @@
+"""The networks that measure videos, loaded from the files that were given, and named with their checksums."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..perception.face_reader import FaceReader, load_reader
+from ..perception.faces import FaceAnalyzer, load_analyzer
+from ..perception.identity import load_identity
+from ..perception.syncnet import SyncNet, load_syncnet
+from .identity_similarity import Embedder, ReaderIdentity
+from .motion import Blendshapes, Expressions, MouthShapes
+from .networks import FeatureNet, fingerprint, load_i3d, load_inception
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the measuring networks come from; None leaves out what needs the network."""
+
+    analyzer: str = "cascade"
+    inception: Path | None = None
+    i3d: Path | None = None
+    syncnet: Path | None = None
+    identity: Path | None = None
+    face_detector: Path | None = None  # YuNet, for identities where the analyzer finds no landmarks
+    reader: Path | None = None  # where there is no SFace and no MediaPipe: identities and mouths
+    device: str = "cpu"  # of Inception and I3D
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """`labels` names the weights behind each instrument, with the start of their sha256."""
+
+    analyzer: FaceAnalyzer
+    inception: FeatureNet | None
+    i3d: FeatureNet | None
+    syncnet: SyncNet | None
+    identity: Embedder | None
+    expressions: Expressions | None
+    labels: dict[str, str]
+
+
+def load_instruments(weights: Weights) -> Instruments:
+    """Loads and tries every network that was given. Raises OSError or ValueError for a wrong file."""
+    analyzer = load_analyzer(weights.analyzer)
+    reader = load_reader(weights.reader) if weights.reader else None
+    files = {
+        "analyzer": _analyzer_file(weights.analyzer),
+        "inception": weights.inception,
+        "i3d": weights.i3d,
+        "syncnet": weights.syncnet,
+        "identity": weights.identity or weights.reader,
+        "face detector": weights.face_detector,
+        "reader": weights.reader,
+    }
+    labels = {name: label(path) for name, path in files.items() if path}
+    labels.setdefault("analyzer", weights.analyzer)
+    return Instruments(
+        analyzer,
+        load_inception(weights.inception, weights.device) if weights.inception else None,
+        load_i3d(weights.i3d, weights.device) if weights.i3d else None,
+        load_syncnet(weights.syncnet) if weights.syncnet else None,
+        _embedder(weights, reader),
+        _expressions(weights.analyzer, reader),
+        labels,
+    )
+
+
+def label(path: Path) -> str:
+    return f"{path.name} (sha256 {fingerprint(path)[:12]})"
+
+
+def _analyzer_file(spec: str) -> Path | None:
+    _, _, path = spec.partition(":")
+    return Path(path) if path else None
+
+
+def _embedder(weights: Weights, reader: FaceReader | None) -> Embedder | None:
+    if weights.identity:
+        return load_identity(weights.identity, weights.face_detector)
+    return ReaderIdentity(reader) if reader else None
+
+
+def _expressions(spec: str, reader: FaceReader | None) -> Expressions | None:
+    if spec.startswith("mediapipe:"):
+        return Blendshapes()
+    return MouthShapes(reader) if reader else None

@@ -1,0 +1,88 @@
+"""How fast generated heads turn against how fast they should, and how faces move as a distribution."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..perception.face_reader import SIZE, FaceReader, read_frames
+from ..perception.faces import FaceTrack
+from ..perception.pose import measured_speed, smoothed_poses
+from .identity_similarity import resized
+from .metrics import spearman
+from .networks import PICTURES, batches
+from .pairs import FPS, Video
+
+
+@dataclass(frozen=True)
+class SpeedAgreement:
+    """Over clips: mean absolute difference in degrees per second, mean generated speed over mean true speed,
+    and rank correlation (None for fewer than 3 clips)."""
+
+    difference: float
+    ratio: float
+    spearman: float | None
+
+
+def speed_agreement(generated: np.ndarray, true: np.ndarray) -> SpeedAgreement:
+    """Of mean speeds (K,) of K clips."""
+    ranks = spearman(generated, true) if len(generated) > 2 else None
+    return SpeedAgreement(
+        float(np.abs(generated - true).mean()), float(generated.mean() / max(true.mean(), 1e-6)), ranks
+    )
+
+
+def speed_curve(track: FaceTrack) -> np.ndarray:
+    """Head speed (T,) in degrees per second, NaN where unknown. Raises ValueError when all of it is."""
+    speeds = measured_speed(track.rotations, FPS)
+    if not np.isfinite(speeds).any():
+        raise ValueError("no head pose was found")
+    return speeds
+
+
+def trembling(track: FaceTrack) -> float:
+    """Root mean square, in degrees, of what smoothing takes from the poses: the tracker's noise, and in a
+    generated video also trembling of the head, which `speed_curve` does not count as motion."""
+    rest = track.rotations - smoothed_poses(track.rotations, FPS)
+    return float(np.sqrt(np.nanmean((rest**2).sum(1))))
+
+
+class Expressions(Protocol):
+    """What a face does in each frame, as vectors for a Frechet distance."""
+
+    label: str
+    caveat: str
+    instrument: str  # whose weights it reads
+
+    def read(self, video: Video, track: FaceTrack) -> np.ndarray: ...
+
+
+class Blendshapes:
+    """MediaPipe's 52 blendshapes as the analyser found them."""
+
+    label = "E-FID (blendshape)"
+    caveat = "not comparable to the paper's E-FID, which reads a 3D morphable model"
+    instrument = "analyzer"
+
+    def read(self, video: Video, track: FaceTrack) -> np.ndarray:
+        """(N, 52) of the frames that show a face."""
+        return track.expressions[np.isfinite(track.expressions).all(axis=1)]
+
+
+class MouthShapes:
+    """Mouth opening and width by a face reader."""
+
+    label = "Mouth Frechet distance"
+    caveat = "of mouth opening and width in 0..1, of faces that the reader knows"
+    instrument = "reader"
+
+    def __init__(self, reader: FaceReader) -> None:
+        self._reader = reader
+
+    def read(self, video: Video, track: FaceTrack) -> np.ndarray:
+        """(T, 2) of all frames."""
+        rows = []
+        for batch in batches(video.frames(), PICTURES):
+            reading = read_frames(self._reader, resized(np.stack(batch), SIZE))
+            rows.append(np.stack([reading.mouth_open.numpy(), reading.mouth_width.numpy()], 1))
+        return np.concatenate(rows)

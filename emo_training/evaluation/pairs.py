@@ -1,0 +1,113 @@
+"""Generated and true videos paired by name, read as 25 frames and 16000 samples per second."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import av
+import numpy as np
+
+from emo_modules.media.audio import decode_audio, to_mono_16k
+from emo_modules.media.files import open_input
+from emo_modules.media.video import SUFFIXES
+
+FPS = 25
+SLACK = 0.0005  # seconds: time stamps are rounded
+KINDS = (*SUFFIXES, ".webm", ".avi")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One file; frames are decoded as they are asked for, as often as they are asked for."""
+
+    path: Path
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Frames (H, W, 3) uint8 at 25 fps: what is on the screen at each 1/25 s.
+
+        Raises ValueError that says what the file holds instead of video.
+        """
+        count, shown = 0, None
+        for time, frame in self._decoded():
+            while shown is not None and count / FPS < time - SLACK:
+                yield shown.to_ndarray(format="rgb24")
+                count += 1
+            shown = frame
+        if shown is None:
+            raise ValueError(f"{self.path} has a video stream without frames")
+        while count / FPS < time + 1 / self.rate - SLACK:
+            yield shown.to_ndarray(format="rgb24")
+            count += 1
+
+    def _decoded(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Each frame with the time at which it appears, in seconds after the first."""
+        start = None
+        with self._open() as container:
+            stream = container.streams.video[0]
+            try:
+                for frame in container.decode(stream):
+                    time = float(frame.pts * stream.time_base)
+                    start = time if start is None else start
+                    yield time - start, frame
+            except av.FFmpegError as error:
+                raise ValueError(f"{self.path} cannot be read to its end: {error.strerror}") from error
+
+    def _open(self) -> av.container.InputContainer:
+        try:
+            container = open_input(self.path)
+        except av.FFmpegError as error:
+            raise ValueError(f"{self.path} cannot be read as video: {error.strerror}") from error
+        if not container.streams.video:
+            kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
+            raise ValueError(f"{self.path} has no video stream, found: {kinds}")
+        return container
+
+    @cached_property
+    def rate(self) -> float:
+        """The file's own frames per second, on average."""
+        with self._open() as container:
+            return float(container.streams.video[0].average_rate or FPS)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        with self._open() as container:
+            return container.streams.video[0].width, container.streams.video[0].height
+
+    @cached_property
+    def has_sound(self) -> bool:
+        with self._open() as container:
+            return bool(container.streams.audio)
+
+    def waveform(self) -> np.ndarray:
+        """The sound (S,) float32, 16 kHz mono. Raises ValueError for a silent file."""
+        return to_mono_16k(*decode_audio(self.path)).numpy()
+
+
+@dataclass(frozen=True)
+class Pair:
+    name: str
+    generated: Video
+    true: Video
+
+
+def find_pairs(generated: Path, true: Path) -> list[Pair]:
+    """Videos with the same name in both folders, whatever their suffixes, in order of their names.
+
+    Raises ValueError when a folder has no video, or a generated video has no true one.
+    """
+    made, recorded = _videos(generated), _videos(true)
+    if alone := sorted(made.keys() - recorded.keys()):
+        raise ValueError(
+            f"{len(alone)} generated videos have no true video of the same name in {true}, the first is "
+            f"{alone[0]}: rename them, or leave them out"
+        )
+    return [Pair(name, Video(made[name]), Video(recorded[name])) for name in sorted(made)]
+
+
+def _videos(folder: Path) -> dict[str, Path]:
+    found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in KINDS}
+    if not found:
+        raise ValueError(f"{folder} has no video; looked for files that end in {', '.join(KINDS)}")
+    return found

@@ -1,0 +1,162 @@
+"""`evaluate videos`: every pair of generated and true video measured, streamed, one pair after the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from ..perception.face_reader import Log
+from ..perception.faces import FaceTrack
+from ..perception.syncnet import Sync
+from .frechet import FrechetDistance
+from .identity_similarity import embeddings, similarity
+from .instruments import Instruments
+from .lipsync import LipSync, lip_sync
+from .motion import speed_curve, trembling
+from .networks import picture_features, window_features
+from .pairs import Pair, Video
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One video of a pair; None is what was not measured."""
+
+    frames: int
+    faces: float  # share of frames that show a face
+    size: tuple[int, int]
+    sync: Sync | None
+    foreign_sync: Sync | None  # with another clip's sound
+    identity: np.ndarray | None  # (N,) cosines with the true video's first face
+    speed: np.ndarray | None  # (T,) degrees per second
+    trembling: float | None  # degrees
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One pair; `problems` says what could not be measured and why."""
+
+    name: str
+    generated: Side
+    true: Side
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Distances:
+    """The Frechet distances, gathered over all pairs."""
+
+    fid: FrechetDistance = field(default_factory=FrechetDistance)
+    fvd: FrechetDistance = field(default_factory=FrechetDistance)
+    expressions: FrechetDistance = field(default_factory=FrechetDistance)
+
+    def add(self, tools: Instruments, video: Video, track: FaceTrack, real: bool) -> None:
+        if tools.inception:
+            for features in picture_features(tools.inception, video.frames()):
+                self.fid.update(features, real)
+        if tools.i3d:
+            for features in window_features(tools.i3d, video.frames()):
+                self.fvd.update(features, real)
+        if tools.expressions:
+            self.expressions.update(torch.from_numpy(tools.expressions.read(video, track)), real)
+
+
+def measure_pairs(pairs: Sequence[Pair], tools: Instruments, log: Log) -> tuple[list[Clip], Distances]:
+    """Raises ValueError for a file that cannot be read as video."""
+    clips, distances = [], Distances()
+    for k, pair in enumerate(pairs):
+        other = pairs[(k + 1) % len(pairs)] if len(pairs) > 1 else None
+        clips.append(PairMeasure(pair, other, tools).measure(distances))
+        log(f"{k + 1}/{len(pairs)} {_line(clips[-1])}")
+    return clips, distances
+
+
+@dataclass(frozen=True)
+class PairMeasure:
+    """Measures one pair; `other` lends its sound for the control of the lip sync."""
+
+    pair: Pair
+    other: Pair | None
+    tools: Instruments
+    problems: list[str] = field(default_factory=list)
+
+    def measure(self, distances: Distances) -> Clip:
+        generated, true = self.pair.generated, self.pair.true
+        made, recorded = (self.tools.analyzer.analyze(video.frames()) for video in (generated, true))
+        distances.add(self.tools, generated, made, real=False)
+        distances.add(self.tools, true, recorded, real=True)
+        vectors = self._vectors("true", true, recorded)
+        reference = None if vectors is None else vectors[0]
+        return Clip(
+            self.pair.name,
+            self._side("generated", generated, made, self._vectors("generated", generated, made), reference),
+            self._side("true", true, recorded, vectors, reference),
+            tuple(self.problems),
+        )
+
+    def _side(
+        self,
+        name: str,
+        video: Video,
+        track: FaceTrack,
+        vectors: np.ndarray | None,
+        reference: np.ndarray | None,
+    ) -> Side:
+        sync = self._sync(name, video, track)
+        speed = self._speed(name, track)
+        return Side(
+            frames=len(track.counts),
+            faces=float((track.counts > 0).mean()),
+            size=video.size,
+            sync=sync.own if sync else None,
+            foreign_sync=sync.foreign if sync else None,
+            identity=None if vectors is None or reference is None else similarity(vectors, reference),
+            speed=speed,
+            trembling=None if speed is None else trembling(track),
+        )
+
+    def _sync(self, name: str, video: Video, track: FaceTrack) -> LipSync | None:
+        net = self.tools.syncnet
+        if net is None:
+            return None
+        # A silent generated video is meant to be heard with the true one's sound.
+        sound = video if video.has_sound else self.pair.true
+        foreign = self.other.true.waveform() if self.other and self.other.true.has_sound else None
+        return self._tried(
+            f"lip sync of the {name} video",
+            lambda: lip_sync(net, video, track, sound.waveform(), foreign),
+        )
+
+    def _vectors(self, name: str, video: Video, track: FaceTrack) -> np.ndarray | None:
+        embedder = self.tools.identity
+        if embedder is None:
+            return None
+        return self._tried(f"identity of the {name} video", lambda: embeddings(embedder, video, track))
+
+    def _speed(self, name: str, track: FaceTrack) -> np.ndarray | None:
+        if track.rotations is None:
+            return None
+        return self._tried(f"head speed of the {name} video", lambda: speed_curve(track))
+
+    def _tried(self, what: str, measure: Callable[[], T]) -> T | None:
+        """The value, or None with a note where the clip has none: one bad clip does not stop the others."""
+        try:
+            return measure()
+        except ValueError as error:
+            self.problems.append(f"{what}: {error}")
+            return None
+
+
+def _line(clip: Clip) -> str:
+    made = clip.generated
+    parts = [f"{clip.name}: {made.frames} frames"]
+    if made.sync:
+        parts.append(f"LSE-C {made.sync.confidence:.2f} LSE-D {made.sync.distance:.2f}")
+    if made.identity is not None:
+        parts.append(f"identity {made.identity.mean():.2f}")
+    if made.speed is not None:
+        parts.append(f"{np.nanmean(made.speed):.1f} degrees/s")
+    return ", ".join([*parts, *clip.problems])

@@ -1,0 +1,203 @@
+"""A folder of footage -> shards, by local processes or Ray, resuming where an earlier run was stopped."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from emo_modules.writing.errors import FULL_DISK
+from emo_modules.writing.partial import remove_partials, write_json
+
+from .clips import Drop, PrepareConfig, Source
+from .pack import finished, forget, load_part, pack, packing_has_begun
+from .prepare import Part, load_tools, part_record, source_size, write_part
+from .shards import INDEX, ShardWriter
+from .sources import find_sources, split_of
+from .workers import run_tasks
+
+PARTS = "parts"
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How sources are spread: "local" processes, or the tasks of a "ray" cluster that shares the folders."""
+
+    name: str = "local"
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.name not in ("local", "ray") or self.workers < 1:
+            raise ValueError(
+                f"engines are local and ray with at least 1 worker, got {self.name} with {self.workers}"
+            )
+
+
+def prepare_footage(
+    footage: Path,
+    shards: Path,
+    config: PrepareConfig,
+    engine: Engine | None = None,
+    share: tuple[int, int] | None = None,
+) -> dict[str, Any] | None:
+    """Prepares every source and packs the shards; returns the summary.
+
+    With share (i, n) only each n-th source is prepared, from the i-th, 0..n-1, and nothing is packed: None.
+    Run again after a stop of any kind it goes on where it was. Raises ValueError for input that cannot be
+    used as a whole and for shards of other footage or settings, OSError when the disk is full.
+    """
+    load_tools(config)  # says what is wrong with the weights before anything starts
+    sources, parts = _begun(footage, shards, config)
+    mine = sources if share is None else _share(sources, *share)
+    todo = [source for source in mine if not _is_done(source, parts)]
+    if todo and packing_has_begun(shards):
+        raise ValueError(
+            f"{shards} already holds shards, and {len(todo)} files of {footage} are not in them, such as "
+            f"{todo[0].name}: prepare new footage into a folder of its own"
+        )
+    with _disk_errors(shards):
+        _run(todo, mine, config, parts, engine or Engine())
+    return pack_footage(footage, shards, config) if share is None else None
+
+
+def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str, Any]:
+    """Packs parts, all of which must be there; returns the summary. Raises as prepare_footage."""
+    sources, parts = _begun(footage, shards, config)
+    if finished(shards):
+        return json.loads((shards / INDEX).read_text(encoding="utf-8"))["summary"]
+    if not packing_has_begun(shards):
+        missing = [source for source in sources if not _is_done(source, parts)]
+        if missing:
+            raise ValueError(
+                f"{len(missing)} of {len(sources)} files are not prepared, such as {missing[0].name}: run "
+                "their part of the array again, then --pack"
+            )
+        for path in _records(parts):
+            if path.stem not in {source.key for source in sources}:
+                forget(parts, path.stem)  # its file was taken away, perhaps because someone asked for it
+    with _disk_errors(shards):
+        summary = pack(shards, parts, _public(config), config.shard_size)
+    for folder in (shards, parts):
+        remove_partials(folder)
+    return summary
+
+
+def _begun(footage: Path, shards: Path, config: PrepareConfig) -> tuple[list[Source], Path]:
+    """The sources and the folder of parts, which keeps the settings that made them."""
+    sources = find_sources(footage, shards)
+    parts = shards / PARTS
+    parts.mkdir(parents=True, exist_ok=True)
+    path, wanted = parts / CONFIG, asdict(config)
+    if not path.exists():
+        write_json(path, wanted)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if other:
+        difference = ", ".join(f"{name} {found.get(name)} (now {wanted.get(name)})" for name in other)
+        raise ValueError(f"{shards} was begun with {difference}: use the same settings or another folder")
+    return sources, parts
+
+
+def _public(config: PrepareConfig) -> dict[str, Any]:
+    """The settings without paths of this machine."""
+    kind, _, path = config.analyzer.partition(":")
+    analyzer = f"{kind}:{Path(path).name}" if path else kind
+    return asdict(config) | {
+        "analyzer": analyzer,
+        "syncnet": config.syncnet and Path(config.syncnet).name,
+    }
+
+
+def _share(sources: list[Source], index: int, count: int) -> list[Source]:
+    if not 0 <= index < count:
+        raise ValueError(f"part {index}/{count}: parts count from 0 to {count - 1}")
+    return sources[index::count]
+
+
+def _records(parts: Path) -> list[Path]:
+    return sorted(parts.glob("*-????????.json"))
+
+
+def _is_done(source: Source, parts: Path) -> bool:
+    path = part_record(parts, source.key)
+    return path.exists() and load_part(path).bytes == source_size(source)
+
+
+@contextmanager
+def _disk_errors(shards: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise OSError(
+            errno.ENOSPC,
+            f"the disk is full ({os.strerror(error.errno)}); what is finished is kept. Free space for "
+            f"{shards}, then run the same command again: it goes on from there",
+        ) from error
+
+
+def _run(
+    todo: Sequence[Source], mine: Sequence[Source], config: PrepareConfig, parts: Path, engine: Engine
+) -> None:
+    from tqdm import tqdm
+
+    sizes = {source.key: source_size(source) for source in mine}
+    done = sum(sizes.values()) - sum(sizes[source.key] for source in todo)
+    run = _local if engine.name == "local" else _ray
+    hours = 0.0
+    # Bytes, because a file's length in time is not known before it is opened.
+    with tqdm(total=sum(sizes.values()), initial=done, unit="B", unit_scale=True, desc="prepare") as bar:
+        for part in run(todo, config, parts, engine.workers):
+            hours += part.seconds / 3600
+            bar.update(sizes[part.key])
+            rate = hours / max(bar.format_dict["elapsed"] / 3600, 1e-9)
+            bar.set_postfix_str(f"{hours:.2f} h of footage, {rate:.2f} h/h")
+
+
+def _local(todo: Sequence[Source], config: PrepareConfig, parts: Path, workers: int) -> Iterator[Part]:
+    work = partial(write_part, config=config, parts=parts)
+    return run_tasks(work, todo, workers, partial(_write_crashed, config=config, parts=parts))
+
+
+def _write_crashed(source: Source, what: str, config: PrepareConfig, parts: Path) -> Part:
+    """The part of a file that no process survives."""
+    drop = asdict(Drop(source.name, 0.0, 0.0, "read", f"corrupt: {what}"))
+    split = split_of(source.identity, config.test_share)
+    part = Part(source.key, source.name, source_size(source), split, drops=(drop,))
+    with ShardWriter(parts / f"{source.key}.tar"):
+        pass
+    write_json(part_record(parts, source.key), asdict(part))
+    return part
+
+
+def _ray(todo: Sequence[Source], config: PrepareConfig, parts: Path, workers: int) -> Iterator[Part]:
+    """Ray Data, one task for each source, at most `workers` at a time; all nodes share the folders."""
+    import ray
+
+    if not todo:
+        return
+    places = [{"place": place} for place in range(len(todo))]
+    rows = ray.data.from_items(places, override_num_blocks=len(todo))
+    work = partial(_ray_row, sources=list(todo), config=config, parts=parts.resolve())
+    for row in rows.map(work, num_cpus=1, concurrency=workers).iter_rows():
+        if row["error"]:
+            raise OSError(row["errno"], row["error"])
+        yield load_part(part_record(parts, row["key"]))
+
+
+def _ray_row(
+    row: dict[str, Any], sources: list[Source], config: PrepareConfig, parts: Path
+) -> dict[str, Any]:
+    """Errors travel as values: Ray would run the task again, and wrap them beyond recognition."""
+    source = replace(sources[row["place"]], path=sources[row["place"]].path.resolve())
+    try:
+        part = write_part(source, config, parts)
+    except OSError as error:
+        return {"key": source.key, "error": error.strerror or str(error), "errno": error.errno or 0}
+    return {"key": part.key, "error": "", "errno": 0}

@@ -1,0 +1,231 @@
+"""Prepared clips in WebDataset shards: the tar format, its index, and reading one clip of many.
+
+A shard is a plain tar whose members KEY.mp4, KEY.flac, KEY.npz and KEY.json belong together. Beside each lies
+SHARD.index.json with every member's place, so that training reads any clip without reading what stands before
+it, and goes on exactly where it stopped.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from emo_modules.writing.errors import write_errors
+from emo_modules.writing.partial import create_partial, write_json
+
+VERSION = 1
+BLOCK = tarfile.BLOCKSIZE
+SPEED_BIN = 0.25  # degrees per second
+SPEED_BINS = 800
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip as it lies in a shard; docs/footage.md has the schema."""
+
+    key: str
+    video: bytes  # mp4, H.264, 25 fps, square, without sound
+    audio: bytes | None  # flac, 16 kHz mono, as long as the video; None for footage without sound
+    arrays: dict[str, np.ndarray]  # boxes (T, 4), rotations (T, 3), speeds (T,), perhaps landmarks (T, K, 2)
+    facts: dict[str, Any]
+
+    def members(self) -> dict[str, bytes]:
+        """The files by suffix, in the order in which they are stored."""
+        packed = io.BytesIO()
+        np.savez(packed, **self.arrays)
+        files = {"mp4": self.video}
+        if self.audio is not None:
+            files["flac"] = self.audio
+        return files | {
+            "npz": packed.getvalue(),
+            "json": json.dumps(self.facts, sort_keys=True, indent=1).encode(),
+        }
+
+    @classmethod
+    def from_members(cls, key: str, files: dict[str, bytes]) -> Self:
+        with np.load(io.BytesIO(files["npz"])) as arrays:
+            loaded = dict(arrays)
+        return cls(key, files["mp4"], files.get("flac"), loaded, json.loads(files["json"]))
+
+
+class ShardWriter:
+    """Writes samples to a tar with the same bytes for the same samples; it appears when `with` ends well."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.size = path, 0
+
+    def __enter__(self) -> Self:
+        with write_errors(self.path):
+            self._partial = create_partial(self.path)
+            self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)
+        return self
+
+    def write(self, sample: Sample) -> None:
+        for suffix, content in sample.members().items():
+            info = tarfile.TarInfo(f"{sample.key}.{suffix}")
+            info.size, info.mode = len(content), 0o644  # owner, group and time stay 0
+            with write_errors(self.path):
+                self._tar.addfile(info, io.BytesIO(content))
+            self.size += BLOCK + -(-len(content) // BLOCK) * BLOCK
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with write_errors(self.path):
+                self._tar.__exit__(kind, error, trace)
+                if kind is None:
+                    os.replace(self._partial, self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """Where one clip lies, and what has to be known before it is read."""
+
+    key: str
+    shard: str
+    split: str
+    identity: str
+    frames: int
+    sound: bool
+    places: dict[str, tuple[int, int]]  # by suffix: first byte in the shard, number of bytes
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """Every sample of a shard, in order. Raises ValueError for a file that is no whole shard."""
+    for entry in scan_shard(path):
+        yield read_sample(path.parent, entry)
+
+
+def read_sample(folder: Path, entry: ClipEntry) -> Sample:
+    """One clip, without reading the rest of its shard. Raises ValueError when the shard ends before it."""
+    files = {}
+    with (folder / entry.shard).open("rb") as file:
+        for suffix, (start, size) in entry.places.items():
+            file.seek(start)
+            files[suffix] = file.read(size)
+            if len(files[suffix]) < size:
+                raise ValueError(
+                    f"{folder / entry.shard} ends before {entry.key}.{suffix}: expected {size} bytes, found "
+                    f"{len(files[suffix])}; copy the shard again"
+                )
+    return Sample.from_members(entry.key, files)
+
+
+def scan_shard(path: Path) -> list[ClipEntry]:
+    """The index of a shard, read from the tar itself. Raises ValueError for a file that is no whole shard."""
+    places: dict[str, dict[str, tuple[int, int]]] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                key, suffix = member.name.rsplit(".", 1)
+                places.setdefault(key, {})[suffix] = (member.offset_data, member.size)
+                if suffix == "json":
+                    facts[key] = json.loads(tar.extractfile(member).read())
+    except (tarfile.TarError, ValueError) as error:
+        raise ValueError(f"{path} is no whole WebDataset shard: {error}; prepare or copy it again") from error
+    if broken := sorted(key for key, files in places.items() if not {"mp4", "npz", "json"} <= files.keys()):
+        raise ValueError(f"{path}: clip {broken[0]} lacks mp4, npz or json; prepare or copy the shard again")
+    return [
+        ClipEntry(
+            key, path.name, facts[key]["split"], facts[key]["identity"], facts[key]["frames"],
+            "flac" in files, files,
+        )
+        for key, files in places.items()
+    ]  # fmt: skip
+
+
+def index_path(shard: Path) -> Path:
+    return shard.with_suffix(".index.json")
+
+
+def index_shard(path: Path) -> None:
+    """Write SHARD.index.json: the clips' places, and a histogram of head speeds."""
+    counts = np.zeros(SPEED_BINS, np.int64)
+    entries = scan_shard(path)
+    for entry in entries:
+        speeds = read_sample(path.parent, entry).arrays["speeds"]
+        known = np.clip(speeds[np.isfinite(speeds)] / SPEED_BIN, 0, SPEED_BINS - 1)
+        counts += np.bincount(known.astype(np.int64), minlength=SPEED_BINS)
+    clips = [asdict(entry) for entry in entries]
+    write_json(index_path(path), {"version": VERSION, "clips": clips, "speeds": counts.tolist()})
+
+
+def write_index(folder: Path, facts: dict[str, Any]) -> None:
+    """Write `index.json` over all finished shards, and whatever else is known of the footage.
+
+    Shards that have no index of their own get one.
+    """
+    shards = []
+    for path in sorted(folder.glob("*.tar")):
+        if not index_path(path).exists():
+            index_shard(path)
+        clips = json.loads(index_path(path).read_text())["clips"]
+        frames = sum(clip["frames"] for clip in clips)
+        size = path.stat().st_size
+        shards.append({"name": path.name, "clips": len(clips), "frames": frames, "bytes": size})
+    write_json(folder / INDEX, {"version": VERSION, "shards": shards} | facts)
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """All clips of a folder of shards, and how fast the heads in them turn."""
+
+    folder: Path
+    entries: tuple[ClipEntry, ...]
+    speeds: np.ndarray  # (SPEED_BINS,) number of frames in each bin of SPEED_BIN degrees per second
+
+    @classmethod
+    def load(cls, folder: Path, split: str = "train") -> Self:
+        """Raises ValueError when the folder has no index, or no clip of that split."""
+        if not (folder / INDEX).exists():
+            raise ValueError(
+                f"{folder} has no {INDEX}: expected a folder that `python -m emo_training prepare` finished"
+            )
+        listed = json.loads((folder / INDEX).read_text())["shards"]
+        entries, speeds = [], np.zeros(SPEED_BINS, np.int64)
+        for name in (shard["name"] for shard in listed):
+            stored = json.loads(index_path(folder / name).read_text())
+            mine = [_entry(clip) for clip in stored["clips"] if clip["split"] == split]
+            entries += mine
+            speeds += np.array(stored["speeds"]) if mine else 0
+        if not entries:
+            raise ValueError(f"{folder} has no clip of the split {split!r} in its {len(listed)} shards")
+        return cls(folder, tuple(entries), speeds)
+
+    @cached_property
+    def by_identity(self) -> dict[str, list[ClipEntry]]:
+        people: dict[str, list[ClipEntry]] = {}
+        for entry in self.entries:
+            people.setdefault(entry.identity, []).append(entry)
+        return people
+
+    @property
+    def hours(self) -> float:
+        return sum(entry.frames for entry in self.entries) / 25 / 3600
+
+    def read(self, entry: ClipEntry) -> Sample:
+        return read_sample(self.folder, entry)
+
+
+def best_split(folder: Path) -> str:
+    """What samples are shown of: the split that is not trained on, unless there is none."""
+    names = [shard["name"] for shard in json.loads((folder / INDEX).read_text())["shards"]]
+    return "test" if any(name.startswith("test") for name in names) else "train"
+
+
+def _entry(clip: dict[str, Any]) -> ClipEntry:
+    places = {suffix: (place[0], place[1]) for suffix, place in clip["places"].items()}
+    return ClipEntry(**(clip | {"places": places}))

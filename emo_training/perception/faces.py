@@ -1,0 +1,28 @@
+"""The analysers of faces in footage, by name."""
+
+from pathlib import Path
+
+from .cascade import CascadeAnalyzer
+from .mediapipe import MediaPipeAnalyzer
+from .track import FaceAnalyzer as FaceAnalyzer
+from .track import FaceTrack as FaceTrack
+from .track import largest as largest
+from .tracker import load_tracker
+
+
+def load_analyzer(spec: str) -> FaceAnalyzer:
+    """The analyser named "cascade", "tracker:PATH" or "mediapipe:PATH/face_landmarker.task".
+
+    Raises ValueError for anything else, and ValueError or OSError for a file that is missing or another.
+    """
+    kind, _, path = spec.partition(":")
+    if spec == "cascade":
+        return CascadeAnalyzer()
+    if kind == "tracker" and path:
+        return load_tracker(Path(path))
+    if kind == "mediapipe" and path:
+        return MediaPipeAnalyzer(Path(path))
+    raise ValueError(
+        f"unknown face analyzer {spec!r}: give 'cascade' (boxes only), 'tracker:FILE' (of train-tracker) or "
+        "'mediapipe:PATH/face_landmarker.task' (real faces, with pose)"
+    )

@@ -1,0 +1,1 @@
+"""EMO's three-stage training (EMO sec. 3.3): what it reads, starts from, minimises, and keeps."""

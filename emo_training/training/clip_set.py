@@ -1,0 +1,215 @@
+"""Encoded clips: what every training stage reads, whether they come from drawn avatars or from footage."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Self
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from emo_modules.checked import Checked, Range
+from emo_modules.checkpoints.reading import family, read_weights
+from emo_modules.config import EMOConfig
+from emo_modules.writing.partial import whole_file
+
+CLIPS = "encoded clips, as ClipSet.save writes them"
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """K clips of F frames. `audio` has m more frames on each side, so that every frame has its whole
+    context."""
+
+    latents: Tensor  # (K, F, C, H, W)
+    portraits: Tensor  # (K, P, C, H, W) other pictures of the same person
+    audio: Tensor  # (K, m+F+m, layers, D)
+    boxes: Tensor  # (K, F, 4) face box, fractions of the picture's width and height
+    mouth: Tensor  # (K, F, 2) opening and width in 0..1; NaN where nobody knows them
+    speeds: Tensor  # (K, F) head rotation in degrees per second
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def save(self, path: Path) -> None:
+        with whole_file(path) as partial:
+            save_file({name: value.contiguous() for name, value in asdict(self).items()}, partial)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises ValueError for a file that `save` did not write."""
+        tensors, names = read_weights(path, CLIPS), {f.name for f in fields(cls)}
+        if tensors.keys() != names:
+            raise ValueError(f"{path}: expected {CLIPS}; found {family(list(tensors))}")
+        return cls(**tensors)
+
+    @classmethod
+    def stack(cls, clips: Iterable[dict[str, Tensor]]) -> Self:
+        rows = list(clips)
+        return cls(**{f.name: torch.stack([row[f.name] for row in rows]) for f in fields(cls)})
+
+    def part(self, start: int, stop: int) -> Self:
+        return type(self)(**{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B training clips; dropped conditions are zeros, exactly as the model sees them dropped at inference."""
+
+    latents: Tensor  # (B, F, C, H, W)
+    motion: Tensor  # (B, M, C, H, W)
+    motion_kept: Tensor  # (B,) 0 for a video's first clip, whose motion maps are zero
+    reference: Tensor  # (B, C, H, W)
+    reference_kept: Tensor  # (B,)
+    audio: Tensor  # (B, F, 2m+1, layers, D)
+    audio_kept: Tensor  # (B,)
+    mask: Tensor  # (B, 1, 8H, 8W)
+    mouth: Tensor  # (B, F, 2)
+    mouth_boxes: Tensor  # (B, 4) fractions: where the mouth is within the union of face boxes
+    speeds: Tensor  # (B, F)
+
+    def to(self, device: torch.device) -> Self:
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+Share = Annotated[float, Range(0, 1)]
+
+
+@dataclass(frozen=True)
+class Sampling(Checked):
+    """How training clips are cut and which conditions are dropped, as probabilities."""
+
+    batch: Annotated[int, Range(1, 4096)] = 4
+    frames: Annotated[int, Range(1, 4096)] = 12
+    motion_frames: Annotated[int, Range(0, 4096)] = 4
+    first_clip: Share = 0.25
+    drop_reference: Share = 0.05
+    drop_audio: Share = 0.1
+    drop_both: Share = 0.05  # guidance's other half is without portrait and sound
+    portrait_share: Share = 0.15  # references that are other pictures; the rest are frames of the clip
+    whole_region: Share = 0.1  # the mask covers the picture, as at inference when no face is found
+
+    @property
+    def window(self) -> int:
+        """Frames that follow one another: motion frames and those that are trained on."""
+        return self.frames + self.motion_frames
+
+    @property
+    def needed(self) -> int:
+        """Frames that a clip must have: those that are trained on, and another one for the reference."""
+        return (self.window if self.motion_frames else 1) + 1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which conditions each of B clips keeps: 1 or 0, (B,) each."""
+
+    portrait: Tensor  # the reference is another picture of the person, not a frame of the clip
+    motion: Tensor
+    reference: Tensor
+    audio: Tensor
+    region: Tensor
+
+
+def draw_kept(sampling: Sampling, generator: torch.Generator) -> Kept:
+    def kept(drop: float) -> Tensor:
+        return (torch.rand(sampling.batch, generator=generator) >= drop).float()
+
+    both = kept(sampling.drop_both)
+    return Kept(
+        portrait=1 - kept(sampling.portrait_share),
+        motion=kept(sampling.first_clip),
+        reference=kept(sampling.drop_reference) * both,
+        audio=kept(sampling.drop_audio) * both,
+        region=kept(sampling.whole_region),
+    )
+
+
+def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generator: torch.Generator) -> Batch:
+    """B random clips: M motion frames, the F frames after them, and a reference picture of the same person.
+
+    Without motion frames (image stage) the F pictures come from anywhere in the clip.
+    """
+    if clips.latents.shape[1] < sampling.needed:
+        raise ValueError(
+            f"clips have {clips.latents.shape[1]} frames, training needs {sampling.needed} "
+            f"({sampling.motion_frames} motion frames, {sampling.frames} to train on, and another one for "
+            "the reference)"
+        )
+
+    def randint(high: int) -> Tensor:
+        return torch.randint(high, (sampling.batch,), generator=generator)
+
+    picks = randint(len(clips))
+    window, reference_places = draw_places(clips.latents.shape[1], sampling, sampling.batch, generator)
+    clip = window[:, sampling.motion_frames :]
+    context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
+    union = box_union(clips.boxes[picks[:, None], clip])
+    latents = clips.latents[picks[:, None], window].float()
+    reference = clips.latents[picks, reference_places]
+    elsewhere = clips.portraits[picks, randint(clips.portraits.shape[1])]
+    kept = draw_kept(sampling, generator)
+    reference = torch.where(kept.portrait[:, None, None, None] > 0, elsewhere, reference)
+    return Batch(
+        latents=latents[:, sampling.motion_frames :],
+        motion=latents[:, : sampling.motion_frames],
+        motion_kept=kept.motion,
+        reference=reference.float(),
+        reference_kept=kept.reference,
+        audio=clips.audio[picks[:, None, None], context].float(),
+        audio_kept=kept.audio,
+        mask=region_masks(union, kept.region, config),
+        mouth=clips.mouth[picks[:, None], clip],
+        mouth_boxes=mouth_regions(union),
+        speeds=clips.speeds[picks[:, None], clip].float(),
+    )
+
+
+def draw_places(
+    frames: int, sampling: Sampling, batch: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Which frames to read of clips that have `frames` of them, at least `sampling.needed`.
+
+    Returns (B, M+F), motion frames and the frames after them, or without motion frames frames from anywhere;
+    and the reference's (B,): any other frame of the clip, each as likely (EMO sec. 3.3: "a distinct, randomly
+    chosen frame").
+    """
+
+    def randint(high: int, *shape: int) -> Tensor:
+        return torch.randint(high, (batch, *shape), generator=generator)
+
+    if not sampling.motion_frames:
+        reference = randint(frames)
+        places = randint(frames - 1, sampling.frames)
+        return places + (places >= reference[:, None]), reference
+    start = randint(frames - sampling.window + 1)
+    outside = randint(frames - sampling.window)
+    reference = outside + sampling.window * (outside >= start)
+    return start[:, None] + torch.arange(sampling.window), reference
+
+
+def box_union(boxes: Tensor) -> Tensor:
+    """The box (B, 4) around each clip's boxes (B, F, 4) (EMO sec. 3.2)."""
+    return torch.cat([boxes[..., :2].amin(1), boxes[..., 2:].amax(1)], dim=-1)
+
+
+def region_masks(union: Tensor, kept: Tensor, config: EMOConfig) -> Tensor:
+    """The locator's pictures (B, 1, H, W): boxes (B, 4) in fractions, or everything where not kept."""
+    return torch.maximum(box_masks(union, config.height, config.width), 1 - kept[:, None, None, None])
+
+
+def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes (B, 4) in fractions -> masks (B, 1, height, width), 1 inside."""
+    x = (torch.arange(width, device=boxes.device) + 0.5) / width
+    y = (torch.arange(height, device=boxes.device) + 0.5) / height
+    across = (x >= boxes[:, None, 0]) & (x < boxes[:, None, 2])
+    down = (y >= boxes[:, None, 1]) & (y < boxes[:, None, 3])
+    return (down[:, :, None] & across[:, None, :]).float()[:, None]
+
+
+def mouth_regions(face: Tensor) -> Tensor:
+    """Face boxes (B, 4) -> the lower middle of each, where the mouth moves: central 60 %, lowest 45 %."""
+    x0, y0, x1, y1 = face.unbind(-1)
+    width, height = x1 - x0, y1 - y0
+    return torch.stack([x0 + 0.2 * width, y0 + 0.55 * height, x1 - 0.2 * width, y1], dim=-1)

@@ -1,0 +1,47 @@
+"""Training configurations as YAML: the fields of `TrainConfig`, nested as they are there."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emo_modules.checked import from_dict
+from emo_modules.config import EMOConfig
+
+from .clip_set import Sampling
+from .loop import TrainConfig
+
+REMEDY = "configs/ has an example of every stage, TrainConfig in emo_training/training/loop.py every field"
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Raises ValueError for a file that is no YAML mapping."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}; {REMEDY}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected names and values, found {type(values).__name__}; {REMEDY}")
+    if not isinstance(sampling := values.get("sampling", {}), dict):
+        raise ValueError(f"{path}: sampling is {sampling!r}, expected are names and values; {REMEDY}")
+    return values
+
+
+def build_config(values: dict[str, Any], model: EMOConfig) -> TrainConfig:
+    """What is not given is the paper's, for a model of this clip length and number of motion frames.
+
+    Raises ValueError for names that no field has, and when stage or steps are missing.
+    """
+    if missing := [name for name in ("stage", "steps") if name not in values]:
+        raise ValueError(f"a training needs {' and '.join(missing)}: give --{missing[0]} or a --config")
+    sampling = asdict(stage_sampling(values["stage"], model)) | values.get("sampling", {})
+    return from_dict(TrainConfig, values | {"sampling": sampling}, REMEDY)
+
+
+def stage_sampling(stage: str, model: EMOConfig) -> Sampling:
+    """EMO sec. 4.1: 48 pictures, then 4 clips of the model's own length and number of motion frames; the
+    portrait is a frame of the same clip."""
+    if stage == "image":
+        return Sampling(batch=48, frames=1, motion_frames=0, portrait_share=0.0)
+    return Sampling(batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0)

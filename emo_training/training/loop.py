@@ -1,0 +1,290 @@
+"""One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from emo_modules.checked import Checked
+from emo_modules.checkpoints.reading import read_weights
+from emo_modules.checkpoints.rename import load_strict
+from emo_modules.models.emo import EMO
+from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
+from emo_modules.writing.errors import write_errors
+from emo_modules.writing.partial import whole_file
+
+from .board import Board, keep_until, peak_memory
+from .clip_set import Batch, ClipSet, Sampling, sample_batch
+from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
+from .sources import Drawn, Source, microbatch_generator
+from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
+from .state import find_state, new_state, replace_state
+
+Sheet = Callable[[EMO, Path], Tensor]
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
+
+    stage: str
+    steps: int
+    demo: bool = False  # the demo's stage table
+    lr: float = 1e-5
+    fresh_rate: float = 1.0  # multiplies the learning rate of audio and speed layers
+    warmup: int = 500
+    sampling: Sampling = Sampling()
+    loss: LossConfig = LossConfig()
+    accumulate: int = 1  # microbatches of each process between two updates
+    recompute: bool = False  # gradient checkpointing
+    optimizer: Literal["adamw", "adafactor"] = "adamw"  # Adafactor keeps no moments: a third of the memory
+    ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    minutes: float | None = None  # stop, resumable, when this much wall clock is spent
+    save_every: int = 250
+    log_every: int = 25
+
+    @property
+    def table(self) -> Stage:
+        stages = DEMO_STAGES if self.demo else PAPER_STAGES
+        if self.stage not in stages:
+            raise ValueError(f"stage {self.stage!r} is none of {', '.join(stages)}")
+        return stages[self.stage]
+
+
+@dataclass
+class Progress:
+    """How far a run is; saved and loaded with the optimizer."""
+
+    step: int = 0
+    running: dict[str, float] = field(default_factory=dict)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self.step, "running": self.running}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step, self.running = state["step"], state["running"]
+
+    def update(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+
+
+class Trainer:
+    """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`.
+
+    `sheet(model, path)` draws samples of the averaged model at every save and returns them as a video (F, H,
+    W, 3) uint8; `board` shows figures and samples in TensorBoard.
+    """
+
+    def __init__(
+        self,
+        model: EMO,
+        source: Source,
+        config: TrainConfig,
+        folder: Path,
+        reader: nn.Module | None = None,
+        log: Callable[[str], None] = print,
+        sheet: Sheet | None = None,
+        board: Board | None = None,
+    ):
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+        from diffusers.optimization import get_cosine_schedule_with_warmup
+        from diffusers.training_utils import EMAModel
+
+        self.accelerator = Accelerator(
+            mixed_precision=config.precision,
+            cpu=not torch.cuda.is_available(),
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        self.config, self.source, self.folder, self.log = config, source, folder, log
+        self.sheet, self.board = sheet, board
+        self.stage, self.emo = config.table, model
+        if config.recompute:
+            model.backbone.recompute_layers()
+            model.reference_net.recompute_layers()
+        self.reader = None if reader is None else reader.to(self.accelerator.device)
+        self.named = select_parameters(model, self.stage)
+        parameters = [p for _, p in self.named]
+        optimizer = self.build_optimizer()
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.lr_schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup, config.steps)
+        self.progress, self.ema = Progress(), None
+        self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
+        if config.ema is not None:
+            self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
+            self.ema.to(self.accelerator.device)
+            self.accelerator.register_for_checkpointing(self.ema)
+        self.alphas = alphas_cumprod(model.config.schedule)
+
+    def build_optimizer(self) -> torch.optim.Optimizer:
+        if self.config.optimizer == "adafactor":
+            return torch.optim.Adafactor(self.groups(), weight_decay=0.01)
+        return torch.optim.AdamW(self.groups(), betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The trained parameters in optimizer groups: audio and speed layers have their own learning rate."""
+        fresh = [p for name, p in self.named if part_of(name) in ("audio", "speed")]
+        others = [p for name, p in self.named if part_of(name) not in ("audio", "speed")]
+        rates = ((others, self.config.lr), (fresh, self.config.lr * self.config.fresh_rate))
+        return [{"params": group, "lr": rate} for group, rate in rates if group]
+
+    def run(self) -> Progress:
+        """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it
+        is there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (saved := find_state(self.folder)) is not None:
+            self.accelerator.load_state(str(saved))
+            if self.ema is not None:
+                self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
+        if self.accelerator.is_main_process:
+            keep_until(self.folder / "log.jsonl", self.progress.step)
+        start, first = time.monotonic(), self.progress.step
+        self.model.train()
+        batches = self.source.stream(self.microbatches())
+        while self.progress.step < self.config.steps:
+            self.progress.update(self.step(batches))
+            self.progress.step += 1
+            spent = time.monotonic() - start
+            if self.progress.step % self.config.log_every == 0:
+                self.report(spent / (self.progress.step - first))
+            if self.progress.step % self.config.save_every == 0:
+                self.save()
+            if self.config.minutes is not None and spent > self.config.minutes * 60:
+                break
+        self.save()
+        return self.progress
+
+    def microbatches(self) -> list[int]:
+        """The numbers of those that this process trains on, from here to the last step."""
+        processes, own = self.accelerator.num_processes, self.accelerator.process_index
+        first, last = (step * self.config.accumulate for step in (self.progress.step, self.config.steps))
+        return [turn * processes + own for turn in range(first, last)]
+
+    def step(self, batches: Iterator[Drawn]) -> dict[str, float]:
+        """One update; returns the losses' means over all microbatches of all processes."""
+        names, sums = [], 0
+        for turn in range(self.config.accumulate):
+            apart = turn < self.config.accumulate - 1
+            with self.accelerator.no_sync(self.model) if apart else nullcontext():
+                losses = self.losses(self.noised(*next(batches)))
+                self.accelerator.backward(sum(losses.values()) / self.config.accumulate)
+            names, sums = list(losses), sums + torch.stack(list(losses.values())).detach()
+        self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
+        self.optimizer.step()
+        self.lr_schedule.step()
+        self.optimizer.zero_grad()
+        if self.ema is not None:
+            self.ema.step([p for _, p in self.named])
+        means = self.accelerator.reduce(sums / self.config.accumulate, "mean")
+        return dict(zip(names, means.tolist(), strict=True))
+
+    def noised(self, batch: Batch, generator: torch.Generator) -> Noised:
+        schedule = self.emo.config.schedule
+        noised = add_training_noise(batch, schedule, self.alphas, self.config.loss, generator)
+        return noised.to(self.accelerator.device)
+
+    def losses(self, noised: Noised) -> dict[str, Tensor]:
+        config = self.config.loss
+        prediction = self.model(
+            noised.noisy, noised.timesteps, noised.batch, self.stage.clips, self.stage.speed
+        )
+        losses = {"denoise": denoising_loss(prediction, noised, self.emo.config.schedule, config)}
+        if self.reader is not None and config.reader_weight:
+            read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader)
+            losses["mouth"] = read * config.reader_weight
+        return losses
+
+    def report(self, seconds: float) -> None:
+        line = {
+            "step": self.progress.step,
+            "seconds": round(seconds, 3),
+            "memory_gb": round(peak_memory(self.accelerator.device) / 1e9, 2),
+            "lr": self.lr_schedule.get_last_lr()[0],
+            **{name: round(value, 4) for name, value in self.progress.running.items()},
+        }
+        if self.accelerator.is_main_process:
+            self.log(f"{self.config.stage} {json.dumps(line)}")
+            path = self.folder / "log.jsonl"
+            with write_errors(path), path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            if self.board is not None:
+                self.board.figures(line)
+
+    def save(self) -> None:
+        """State, samples and averaged weights; a kill while saving leaves the previous ones usable.
+
+        Raises WriteError, as when the disk is full.
+        """
+        with new_state(self.folder) as partial:
+            self.accelerator.save_state(str(partial))
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            replace_state(self.folder)
+            if self.sheet is not None:
+                self.draw(self.sheet)
+            self.save_weights()
+        self.accelerator.wait_for_everyone()
+
+    def save_weights(self) -> None:
+        """The averaged weights, or the last ones where no average is kept."""
+        weights = {name: p.detach() for name, p in self.emo.named_parameters()}
+        if self.ema is not None:
+            averaged = zip(self.named, self.ema.shadow_params, strict=True)
+            weights |= {name: value for (name, _), value in averaged}
+        weights = {name: value.contiguous().cpu() for name, value in weights.items()}
+        with whole_file(self.folder / "ema.safetensors") as partial:
+            save_file(weights, partial)
+
+    def draw(self, sheet: Sheet) -> None:
+        with self.averaged():
+            video = sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
+        if self.board is not None:
+            self.board.video(self.progress.step, video, self.emo.config.fps)
+        self.model.train()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model with the averaged weights, if an average is kept."""
+        parameters = [p for _, p in self.named]
+        if self.ema is not None:
+            self.ema.store(parameters)
+            self.ema.copy_to(parameters)
+        yield
+        if self.ema is not None:
+            self.ema.restore(parameters)
+
+
+@torch.no_grad()
+def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: int = 4) -> dict[int, float]:
+    """Denoising loss on clips that were never trained on, at four noise levels; the same noise every time."""
+    alphas, device = alphas_cumprod(model.config.schedule), next(model.parameters()).device
+    out = {}
+    for timestep in (TRAIN_STEPS - 1, 700, 400, 150):
+        level, total = alphas[timestep].expand(TRAIN_STEPS), 0.0
+        for k in range(batches):
+            generator = microbatch_generator(99, k)
+            batch = sample_batch(clips, model.config, config.sampling, generator)
+            noised = add_training_noise(batch, model.config.schedule, level, config.loss, generator).to(
+                device
+            )
+            steps = torch.full_like(noised.timesteps, timestep)
+            prediction = model(noised.noisy, steps, noised.batch, config.table.clips, config.table.speed)
+            error = prediction_error(prediction, noised, model.config.schedule, config.loss)
+            total += float(error.square().mean())
+        out[timestep] = round(total / batches, 4)
+    return out
+
+
+def load_parameters(model: EMO, path: Path) -> None:
+    """Weights that a stage left behind (`ema.safetensors`). Raises ValueError when they do not fit."""
+    load_strict(model, read_weights(path, "the weights that a stage of the training left"), str(path))

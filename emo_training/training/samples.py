@@ -1,0 +1,85 @@
+"""Sample sheets: what the model makes of held-out clips while it trains."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from emo_modules.config import EMOConfig
+from emo_modules.models.emo import EMO
+from emo_modules.sampling.noise import clip_noise
+from emo_modules.sampling.solver import Solver
+from emo_modules.writing.pictures import save_picture
+
+from .clip_set import Batch, Sampling
+
+
+def everything(config: EMOConfig, rows: int) -> Sampling:
+    """Whole clips with every condition, as at inference."""
+    return Sampling(
+        rows,
+        config.clip_frames,
+        config.motion_frames,
+        first_clip=0,
+        drop_reference=0,
+        drop_audio=0,
+        drop_both=0,
+        whole_region=0,
+        portrait_share=0,
+    )
+
+
+@torch.no_grad()
+def generate_batch(model: EMO, batch: Batch, steps: int, with_speed: bool) -> Tensor:
+    """Latents (B, F, C, H, W) that the model makes of a batch's portraits, sound and perhaps head speeds."""
+    generator = torch.Generator().manual_seed(7)
+    config, device = model.config, next(model.parameters()).device
+    video = model.video_conditions(batch.reference, batch.mask)
+    speeds = batch.speeds if with_speed else None
+    conditions = model.clip_conditions(video, config.clip_frames, batch.audio, None, speeds)
+    noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
+    made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
+    return made.unflatten(0, batch.latents.shape[:2])
+
+
+@torch.no_grad()
+def write_sample_sheet(
+    path: Path, model: EMO, vae: nn.Module, batch: Batch, steps: int, with_speed: bool
+) -> Tensor:
+    """Two lines a clip: portrait and true frames, portrait and generated frames; every second one is drawn.
+
+    Returns the video (F, H, W, 3) uint8: the clips side by side, true ones above, generated ones below.
+    """
+    model.eval()
+    batch = batch.to(next(model.parameters()).device)
+    made = generate_batch(model, batch, steps, with_speed)
+    lines = torch.stack([batch.latents, made], dim=1).flatten(0, 1)
+    portraits = batch.reference.repeat_interleave(2, dim=0)[:, None]
+    home = next(vae.parameters()).device
+    decoded = [vae.decode(line.to(home)) for line in torch.cat([portraits, lines], dim=1)]
+    pictures = to_bytes(torch.stack(decoded))
+    grid = torch.cat([pictures[:, :1], pictures[:, 1::2]], dim=1)
+    save_picture(path, Image.fromarray(grid.transpose(1, 2).flatten(2, 3).flatten(0, 1).numpy()))
+    return side_by_side(pictures[:, 1:])
+
+
+def to_bytes(pictures: Tensor) -> Tensor:
+    """(..., 3, H, W) in -1..1 -> (..., H, W, 3) uint8 on the CPU."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1).cpu()
+
+
+def side_by_side(clips: Tensor) -> Tensor:
+    """Clips (2B, F, H, W, 3) in pairs -> (F, 2H, B*W, 3)."""
+    pairs = clips.unflatten(0, (-1, 2))  # (B, 2, F, H, W, 3)
+    return pairs.permute(2, 1, 3, 0, 4, 5).flatten(3, 4).flatten(1, 2).contiguous()
+
+
+def sheet_drawer(vae: nn.Module, batch: Batch, with_speed: bool) -> Callable[[EMO, Path], Tensor]:
+    """What `Trainer` calls at every save."""
+
+    def draw(model: EMO, path: Path) -> Tensor:
+        return write_sample_sheet(path, model, vae, batch, model.config.schedule.steps, with_speed)
+
+    return draw

@@ -1,0 +1,215 @@
+"""Training clips from shards: read and decoded by worker processes, encoded on the training device.
+
+Neither latents nor speech features are stored: with 250 h of footage they would take more disk than the
+video, and encoding is a small part of a step.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from emo_modules.config import EMOConfig
+from emo_modules.speech.tracks import SpeechEncoder, audio_track
+from emo_modules.speech.wav2vec2 import context_windows
+
+from ..footage.decode import decode_flac, decode_pictures
+from ..footage.shards import ClipEntry, ShardIndex
+from .clip_set import (
+    Batch,
+    Kept,
+    Sampling,
+    box_union,
+    draw_kept,
+    draw_places,
+    mouth_regions,
+    region_masks,
+)
+from .sources import Drawn, microbatch_generator
+
+SHARDS_TOGETHER = 8  # shards whose clips are mixed: reads stay close together, neighbours become rare
+ENCODED_AT_ONCE = 8  # pictures in one pass of the VAE
+NOISE = 1  # the use of `microbatch_generator` for noise; 0 is for what is read
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """B clips before the VAE and the audio encoder."""
+
+    pictures: Tensor  # (B, M+F+1, 3, H, W) uint8: motion frames, the clip's frames, the reference
+    waveforms: list[Tensor]  # (S,) each, the whole clips at 16 kHz; empty for pictures without sound
+    totals: list[int]  # frames of each whole clip
+    frames: Tensor  # (B, F) where the clip's frames lie in the whole clip
+    union: Tensor  # (B, 4) the face boxes' union, in fractions
+    speeds: Tensor  # (B, F) degrees per second
+    kept: Kept
+
+
+class ClipOrder:
+    """The endless sequence of clips: each epoch all of them, in an order of its own."""
+
+    def __init__(self, entries: Sequence[ClipEntry], seed: int) -> None:
+        self.entries, self.seed = entries, seed
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def __getitem__(self, n: int) -> ClipEntry:
+        epoch, place = divmod(n, len(self.entries))
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._shuffled(epoch)
+        return self.entries[self._order[place]]
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng((self.seed, epoch))
+        members = self._by_shard
+        shards = rng.permutation(len(members))
+        groups = [shards[k : k + SHARDS_TOGETHER] for k in range(0, len(shards), SHARDS_TOGETHER)]
+        return np.concatenate([rng.permutation(np.concatenate([members[s] for s in g])) for g in groups])
+
+    @cached_property
+    def _by_shard(self) -> list[np.ndarray]:
+        names = np.array([entry.shard for entry in self.entries])
+        return [np.flatnonzero(names == name) for name in np.unique(names)]
+
+
+class ShardClips(Dataset):
+    """Microbatch number -> `RawBatch`; runs in the workers."""
+
+    def __init__(self, index: ShardIndex, config: EMOConfig, sampling: Sampling, seed: int, sound: bool):
+        usable = [e for e in index.entries if e.frames >= sampling.needed and (e.sound or not sound)]
+        if not usable:
+            raise ValueError(
+                f"{index.folder}: none of {len(index.entries)} clips has {sampling.needed} frames"
+                f"{' and sound' if sound else ''}, which this stage needs with one for the reference; "
+                "prepare longer clips"
+            )
+        self.index, self.config, self.sampling, self.seed = index, config, sampling, seed
+        self.order, self.sound = ClipOrder(usable, seed), sound
+
+    def __getitem__(self, microbatch: int) -> RawBatch:
+        generator = microbatch_generator(self.seed, microbatch)
+        size = self.sampling.batch
+        kept = draw_kept(self.sampling, generator)
+        entries = [self.order[microbatch * size + row] for row in range(size)]
+        rows = [
+            self.read(entry, bool(elsewhere), generator)
+            for entry, elsewhere in zip(entries, kept.portrait, strict=True)
+        ]
+        pictures, waveforms, totals, frames, union, speeds = zip(*rows, strict=True)
+        stacked = (torch.stack(column) for column in (frames, union, speeds))
+        return RawBatch(torch.stack(pictures), list(waveforms), list(totals), *stacked, kept)
+
+    def read(self, entry: ClipEntry, elsewhere: bool, generator: torch.Generator) -> tuple[object, ...]:
+        (window,), (reference,) = draw_places(entry.frames, self.sampling, 1, generator)
+        sample = self.index.read(entry)
+        pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
+        if elsewhere and (mates := self.other_clips(entry)):
+            pictures[-1] = self.picture_of(mates, generator)
+        clip = window[self.sampling.motion_frames :]
+        boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
+        speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
+        waveform = decode_flac(sample.audio) if self.sound else torch.empty(0)
+        return (
+            self.resized(torch.from_numpy(pictures).permute(0, 3, 1, 2)),
+            waveform, entry.frames, clip, box_union(boxes[None])[0], speeds,
+        )  # fmt: skip
+
+    def other_clips(self, entry: ClipEntry) -> list[ClipEntry]:
+        """Of the same person."""
+        return [mate for mate in self.index.by_identity[entry.identity] if mate.key != entry.key]
+
+    def picture_of(self, mates: list[ClipEntry], generator: torch.Generator) -> np.ndarray:
+        """Any frame of any of these clips."""
+        mate = mates[int(torch.randint(len(mates), (), generator=generator))]
+        frame = int(torch.randint(mate.frames, (), generator=generator))
+        return decode_pictures(self.index.read(mate).video, [frame])[0]
+
+    def resized(self, pictures: Tensor) -> Tensor:
+        size = (self.config.height, self.config.width)
+        if tuple(pictures.shape[-2:]) == size:
+            return pictures
+        resized = functional.interpolate(pictures.float(), size, mode="bilinear", antialias=True)
+        return resized.round().byte()
+
+
+class ShardSource:
+    """Streams microbatches from shards. The image stage reads pictures only and needs no audio encoder."""
+
+    def __init__(
+        self,
+        index: ShardIndex,
+        config: EMOConfig,
+        sampling: Sampling,
+        seed: int,
+        vae: nn.Module,
+        audio_encoder: SpeechEncoder | None,
+        workers: int = 2,
+        precision: torch.dtype | None = None,
+    ) -> None:
+        self.clips = ShardClips(index, config, sampling, seed, audio_encoder is not None)
+        self.config, self.seed, self.workers, self.precision = config, seed, workers, precision
+        self.vae, self.audio_encoder = vae, audio_encoder
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.vae.parameters()).device
+
+    def stream(self, microbatches: Sequence[int]) -> Iterator[Drawn]:
+        raws = DataLoader(
+            self.clips,
+            batch_size=None,
+            sampler=microbatches,
+            num_workers=self.workers,
+            collate_fn=_same,
+            multiprocessing_context="spawn" if self.workers else None,
+        )
+        for number, raw in zip(microbatches, raws, strict=True):
+            yield self.encode(raw), microbatch_generator(self.seed, number, NOISE)
+
+    @torch.no_grad()
+    def encode(self, raw: RawBatch) -> Batch:
+        on_device: Callable[[Tensor], Tensor] = partial(torch.Tensor.to, device=self.device)
+        motion = self.clips.sampling.motion_frames
+        latents = self.encode_pictures(on_device(raw.pictures))
+        union = on_device(raw.union)
+        clip = latents[:, motion:-1]
+        return Batch(
+            latents=clip,
+            motion=latents[:, :motion],
+            motion_kept=on_device(raw.kept.motion),
+            reference=latents[:, -1],
+            reference_kept=on_device(raw.kept.reference),
+            audio=self.encode_sound(raw).to(self.device),
+            audio_kept=on_device(raw.kept.audio),
+            mask=region_masks(union, on_device(raw.kept.region), self.config),
+            mouth=torch.full((*clip.shape[:2], 2), torch.nan, device=self.device),
+            mouth_boxes=mouth_regions(union),
+            speeds=on_device(raw.speeds),
+        )
+
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
+        """uint8 (B, N, 3, H, W) -> latents (B, N, C, h, w) float32."""
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            pieces = [
+                self.vae.encode(piece / 127.5 - 1).float()
+                for piece in pictures.flatten(0, 1).split(ENCODED_AT_ONCE)
+            ]
+        return torch.cat(pieces).unflatten(0, pictures.shape[:2])
+
+    def encode_sound(self, raw: RawBatch) -> Tensor:
+        """(B, F, 2m+1, layers, D); (B, 0) in the image stage."""
+        if self.audio_encoder is None:
+            return torch.empty(len(raw.totals), 0)
+        windows = []
+        for waveform, total, frames in zip(raw.waveforms, raw.totals, raw.frames, strict=True):
+            rows = audio_track(self.audio_encoder, waveform, total, self.config)
+            windows.append(context_windows(rows, self.config.audio, frames, self.config.fps))
+        return torch.stack(windows)
+
+
+def _same(raw: RawBatch) -> RawBatch:
+    return raw

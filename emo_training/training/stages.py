@@ -1,0 +1,68 @@
+"""The three training stages as a table (EMO sec. 3.3): what is trained, on what, under which conditions."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from emo_modules.models.attention import Attention
+from emo_modules.models.emo import EMO
+
+PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
+
+
+def part_of(parameter: str) -> str:
+    """Which of `PARTS` a parameter of EMO belongs to."""
+    if parameter.startswith(("reference_net.", "face_locator.")):
+        return parameter.split(".")[0]
+    if parameter.startswith("speed_encoder.") or "_speed." in parameter:
+        return "speed"
+    if parameter.startswith("audio_projection.") or "_audio." in parameter:
+        return "audio"
+    return "temporal" if ".motion_modules." in parameter else "backbone"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`trains` lists the parts whose parameters change; the others stay bit for bit."""
+
+    trains: tuple[str, ...]
+    clips: bool  # clips with motion frames and sound, or single images without
+    speed: bool = False  # head speed is a condition
+
+
+# EMO sec. 3.3. The paper introduces the temporal and audio layers in the second stage and does not say that
+# the rest is
+# frozen; it does say that audio layers stay out of the third, because speed would take over what sound
+# should drive.
+PAPER_STAGES = {
+    "image": Stage(("reference_net", "backbone", "face_locator"), clips=False),
+    "video": Stage(("temporal", "audio"), clips=True),
+    "speed": Stage(("temporal", "speed"), clips=True, speed=True),
+}
+# The demo starts from noise instead of Stable Diffusion 1.5, so its second stage goes on with every part it
+# has.
+DEMO_STAGES = PAPER_STAGES | {
+    "video": Stage(("reference_net", "backbone", "face_locator", "temporal", "audio"), clips=True),
+}
+
+
+def select_parameters(model: EMO, stage: Stage) -> list[tuple[str, nn.Parameter]]:
+    """Freeze all but the stage's parts; returns the parameters to train."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(part_of(name) in stage.trains)
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
+@torch.no_grad()
+def start_as_lookup(model: EMO) -> None:
+    """Start every reference-attention as a look at the same place in the portrait (`reference_positions`).
+
+    Queries and keys begin as the same projection, wide enough for the positions to decide. A model that
+    starts from noise then copies the portrait within a few hundred steps instead of first having to find it.
+    """
+    for module in model.backbone.modules():
+        attention = getattr(module, "attn_ref", None)
+        if isinstance(attention, Attention):
+            nn.init.normal_(attention.to_q.weight, std=attention.to_q.in_features**-0.5)
+            attention.to_k.weight.copy_(attention.to_q.weight)

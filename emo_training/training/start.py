@@ -1,0 +1,78 @@
+"""What a training starts from: the paper's preset, public initialisations, or a checkpoint."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emo_modules.checkpoints.animatediff import EXPECTED as ANIMATEDIFF
+from emo_modules.checkpoints.animatediff import initialise_from_animatediff
+from emo_modules.checkpoints.families import SD15_TERMS
+from emo_modules.checkpoints.reading import read_weights
+from emo_modules.checkpoints.released import read_released
+from emo_modules.checkpoints.store import Loaded, load_checkpoint
+from emo_modules.config import EMOConfig
+from emo_modules.models.emo import EMO
+
+from .sd15 import EXPECTED as SD15
+from .sd15 import initialise_from_sd15
+from .speed_buckets import fit_speed_buckets
+from .transplant import initialise_from_relative, starting_config
+
+
+@dataclass(frozen=True)
+class Start:
+    """Each later one overwrites what it has of the earlier ones."""
+
+    checkpoint: Path | None = None  # of this project; without it the paper's preset
+    sd15: Path | None = None
+    animatediff: Path | None = None
+    relative: Path | None = None  # released weights of Hallo, EchoMimic or V-Express
+    size: tuple[int, int] | None = None  # width and height of the pictures to train on
+
+
+def fresh_model(config: EMOConfig, seed: int) -> EMO:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return EMO(config)
+
+
+def rebuilt(model: EMO, config: EMOConfig) -> EMO:
+    """The same weights, not a copy, under another configuration."""
+    with torch.device("meta"):
+        other = EMO(config)
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other
+
+
+def starting_model(
+    start: Start, seed: int, speeds: np.ndarray | None
+) -> tuple[EMO, Loaded | None, dict[str, str]]:
+    """The model, the checkpoint it comes from, if any, and what the licences of the weights that it starts
+    from want to be said of the trained ones. The same seed gives the same fresh layers.
+
+    speeds: the footage's histogram, to which the speed buckets are fitted; None keeps them.
+    """
+    loaded = load_checkpoint(start.checkpoint) if start.checkpoint else None
+    config = loaded.config if loaded else EMOConfig.sd15()
+    family, tensors = read_released(start.relative) if start.relative else (None, {})
+    if family:
+        config = starting_config(config, family)
+    if start.size:
+        config = replace(config, width=start.size[0], height=start.size[1])
+    if speeds is not None:
+        config = replace(config, speed=fit_speed_buckets(speeds, config.speed))
+    model = fresh_model(config, seed) if loaded is None else rebuilt(loaded.model, config)
+    notes = dict(loaded.notes) if loaded else {}
+    if start.sd15:
+        initialise_from_sd15(model, read_weights(start.sd15, SD15), str(start.sd15))
+        notes["terms"] = SD15_TERMS
+    if start.animatediff:
+        initialise_from_animatediff(
+            model, read_weights(start.animatediff, ANIMATEDIFF), str(start.animatediff)
+        )
+    if family:
+        initialise_from_relative(model, family, tensors, str(start.relative))
+        notes |= family.notes | {"title": f"Trained from {family.title}"}
+    return model, loaded, notes

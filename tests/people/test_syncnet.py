@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from emo_people.networks.syncnet import (
+    CLIP,
+    PEOPLE,
+    SPAN,
+    WEIGHTS,
+    WINDOWS,
+    Pool,
+    delayed,
+    draw_clip,
+    train_syncnet,
+)
+from emo_people.speech.synthesis import voice_available
+from emo_training.perception.syncnet import load_syncnet
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    if not (voice_available("flite:slt") and voice_available("espeak:en-us")):
+        pytest.skip("flite and espeak-ng speak for the avatars")
+    drawn = [draw_clip(PEOPLE + 700_000 + k) for k in range(3)]
+    return Pool(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))
+
+
+def test_a_clip_is_the_same_every_time(pool):
+    pictures, sounds = draw_clip(PEOPLE + 700_001)
+    assert pictures.shape == (CLIP, 3, 64, 64) and sounds.shape == (3, CLIP - 5, 1, 13, 20)
+    np.testing.assert_array_equal(pictures, pool.pictures[1])
+    np.testing.assert_array_equal(sounds, pool.sounds[1])
+
+
+def test_sound_window_15_goes_with_the_first_lip_window(pool):
+    """The trained network finds each clip's own moment nearer than the other shifts that a step shows it."""
+    net = load_syncnet(WEIGHTS)
+    lips, sounds = pool.sample(3, torch.Generator().manual_seed(0))
+    shown = net.embed_lips(lips)
+    heard = net.embed_sound(sounds.flatten(0, 1)).unflatten(0, sounds.shape[:2])
+    means = torch.stack([(shown - heard[:, k : k + WINDOWS]).norm(dim=2).mean() for k in range(2 * SPAN + 1)])
+    assert means.argmin() == SPAN
+
+
+def test_training_repeats(pool):
+    lines: list[str] = []
+    first, second = (train_syncnet(pool, seed=1, steps=3, batch=3, log=lines.append) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert lines[:2] == lines[2:] and lines[0] != lines[1]
+
+
+def test_sound_is_delayed_by_frames():
+    sound = np.arange(1, 2001, dtype=np.float32)
+    late, early = delayed(sound, 2), delayed(sound, -1)
+    assert (late[:1280] == 0).all() and (late[1280:] == sound[:720]).all()
+    assert (early[:1360] == sound[640:]).all() and (early[1360:] == 0).all()
