@@ -46,9 +46,14 @@ IMPORT = re.compile(r"""^(?:import\b[^"';]*|export\b[^"';=]*\bfrom\s*|.*\bimport
 TEMPLATE_FOLDERS = ("example_workflows", "example", "examples", "workflow", "workflows")
 FOR_DEVELOPERS = (
     ".",
+    "AGENTS.md",
+    "CONTRIBUTING.md",
+    "Makefile",
+    "SECURITY.md",
     "assets/",
     "benchmarks/",
     "configs/",
+    "constraints.txt",
     "docs/",
     "emo_people/",
     "emo_training/",
