@@ -68,7 +68,7 @@ def _hints(kind: type) -> dict[str, Any]:
 def _fits(value: Any, hint: Any) -> bool:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _fits(value, args[0]) and args[1].holds(value)
+        return _fits(value, args[0]) and all(limit.holds(value) for limit in _limits(args))
     if origin in (Union, types.UnionType):
         return any(_fits(value, arg) for arg in args)
     if origin is Literal:
@@ -83,11 +83,16 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
+def _limits(annotated: tuple[Any, ...]) -> list[Range | Length]:
+    """Of what stands beside a kind; the rest are texts for the command line."""
+    return [note for note in annotated[1:] if isinstance(note, (Range, Length))]
+
+
 def _words(hint: Any) -> str:
     """What a field may be, for a message."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return f"{_words(args[0])} {args[1]}"
+        return " ".join([_words(args[0]), *map(str, _limits(args))])
     if origin in (Union, types.UnionType):
         return " or ".join(map(_words, args))
     if origin is Literal:

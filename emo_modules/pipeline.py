@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import DEMO_CHECKPOINT, load_checkpoint
 from .config import EMOConfig
+from .config import Solver as SolverName
 from .cues.box import Box
 from .cues.face import Crop, Face, crop_to_face, find_face
 from .cues.face_embedding import face_embedding
@@ -31,15 +32,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """How to render; None takes the checkpoint's own default."""
+    """How to render; None takes the checkpoint's own default. Fields with a text are options of `animate`."""
 
-    seed: int = 0
-    steps: int | None = None
-    cfg: float | None = None
-    guided_steps: tuple[float, float] = (0.0, 1.0)  # guidance from this share of the steps to that one
-    solver: str | None = None
-    decode_beside: bool = False  # decode a clip while the next one is sampled; for GPUs with room
-    head_speed: float | None = 12.0  # degrees per second; None leaves the speed layers out
+    seed: Annotated[int, "another seed gives another performance"] = 0
+    steps: Annotated[int | None, "denoising steps; default: as the checkpoint says"] = None
+    cfg: Annotated[float | None, "guidance; 1 is off and twice as fast; default: the checkpoint's"] = None
+    guided_steps: Annotated[
+        tuple[float, float],
+        "guide only from this share of the steps to that one; the others take half the time",
+        ("FROM", "TO"),
+    ] = (0.0, 1.0)
+    solver: Annotated[SolverName | None, "default: the checkpoint's"] = None
+    decode_beside: Annotated[bool, "decode a clip while the next one is sampled, on a GPU"] = False
+    # None leaves the speed layers out
+    head_speed: Annotated[float | None, "degrees per second: 4 calm, 12 normal, 25 active"] = 12.0
     box: Box | None = None  # of the face, in the portrait's pixels
     mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
     face_index: int = 0  # among several faces, largest first

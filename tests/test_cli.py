@@ -174,6 +174,17 @@ def test_a_command_that_has_moved_says_where_to(command, capsys):
     assert name in import_module(f"{package}.cli").COMMANDS
 
 
+def test_help_lists_every_option_of_animate(capsys):
+    with pytest.raises(SystemExit):
+        main(["animate", "--help"])
+    text = capsys.readouterr().out
+    names = (
+        "output checkpoint seed steps cfg guided-steps solver head-speed box mask face vae audio-encoder "
+        "identity decode-beside compile low-memory device dtype sheet"
+    )
+    assert all(f"--{name} " in text for name in names.split())
+
+
 def test_usage_errors_leave_with_two(capsys):
     with pytest.raises(SystemExit) as left:
         main(["animate", "portrait.png"])

@@ -10,16 +10,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..checkpoints.store import DEMO_CHECKPOINT
-from ..cues.face import Box
+from ..cues.box import Box
 from ..media.audio import check_audio, decode_audio
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import Animation, Options, Pipeline, Progress
 from ..sampling.solver import Cancelled
-from ..schedule import SOLVERS
 from ..writing.errors import write_errors
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place
+from .options import add_field_options, field_values
 from .precision import DTYPES, default_precision, warn_of_emulation
 from .sheet import write_sheet
 
@@ -31,23 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, default=DEMO_CHECKPOINT, help="default: the built-in demo model"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="denoising steps; default: as the checkpoint says")
-    parser.add_argument(
-        "--cfg", type=float, help="guidance; 1 is off and twice as fast; default: the checkpoint's"
-    )
-    parser.add_argument(
-        "--guided-steps",
-        type=float,
-        nargs=2,
-        default=(0.0, 1.0),
-        metavar=("FROM", "TO"),
-        help="guide only from this share of the steps to that one; the others take half the time",
-    )
-    parser.add_argument("--solver", choices=sorted(SOLVERS), help="default: the checkpoint's")
-    parser.add_argument(
-        "--head-speed", type=float, default=12.0, help="degrees per second: 4 calm, 12 normal, 25 active"
-    )
+    add_field_options(parser, Options)
     parser.add_argument(
         "--box",
         type=float,
@@ -63,9 +47,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--identity",
         type=Path,
         help="face embedding, a .npy of 512 numbers, which Hallo, Hallo2 and JoyHallo need for the likeness",
-    )
-    parser.add_argument(
-        "--decode-beside", action="store_true", help="decode a clip while the next one is sampled, on a GPU"
     )
     parser.add_argument(
         "--compile", action="store_true", help="compile the Backbone: slow start, faster steps"
@@ -104,13 +85,7 @@ def run(options: argparse.Namespace) -> None:
     if options.compile:
         pipeline.denoiser.backbone.compile()
     settings = Options(
-        seed=options.seed,
-        steps=options.steps,
-        cfg=options.cfg,
-        decode_beside=options.decode_beside,
-        guided_steps=tuple(options.guided_steps),
-        solver=options.solver,
-        head_speed=options.head_speed,
+        **field_values(Options, options),
         box=Box(*options.box) if options.box else None,
         mask=load_image(options.mask).mean(-1) if options.mask else None,
         face_index=options.face,

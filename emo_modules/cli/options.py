@@ -1,0 +1,52 @@
+"""Command line options made of a dataclass, which says their names, kinds and help once.
+
+    size: Annotated[int, "pixels of the stored square"] = 512      --size SIZE   pixels of the stored square
+    sound: Annotated[bool, "pictures alone"] = True                --without-sound
+
+A field with a text is an option; a tuple of names beside the text are those of its numbers. Fields without a
+text are the caller's affair.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+
+def add_field_options(parser: argparse.ArgumentParser, record: type) -> None:
+    """Adds the options of the dataclass `record`. None is required, and one that is not given is None."""
+    for name, hint, default, notes in _field_options(record):
+        text = next(note for note in notes if isinstance(note, str))
+        names = next((note for note in notes if isinstance(note, tuple)), None)
+        flag = f"--{'without-' if default is True else ''}{name.replace('_', '-')}"
+        if hint is bool:
+            parser.add_argument(flag, dest=name, action="store_const", const=not default, help=text)
+        elif get_origin(hint) is Literal:
+            parser.add_argument(flag, choices=get_args(hint), help=text)
+        elif get_origin(hint) is tuple:
+            parts = get_args(hint)
+            parser.add_argument(flag, type=parts[0], nargs=len(parts), metavar=names, help=text)
+        else:
+            parser.add_argument(flag, type=hint, help=text)
+
+
+def field_values(record: type, options: argparse.Namespace) -> dict[str, Any]:
+    """Those of `record`'s options that were given, by field; for the others its defaults stand."""
+    given = {name: getattr(options, name) for name, *_ in _field_options(record)}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _field_options(record: type) -> Iterator[tuple[str, Any, Any, tuple[Any, ...]]]:
+    """Name, kind without `| None`, default, and the notes beside the kind."""
+    hints = get_type_hints(record, include_extras=True)
+    for field in fields(record):
+        if get_origin(hints[field.name]) is not Annotated:
+            continue
+        kind, *notes = get_args(hints[field.name])
+        if any(isinstance(note, str) for note in notes):
+            kinds = [part for part in get_args(kind) if part is not type(None)]
+            yield field.name, kinds[0] if type(None) in get_args(kind) else kind, field.default, tuple(notes)
