@@ -21,19 +21,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.floor import matrix_rate
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
-from emo_training.training.board import peak_memory
-from emo_training.training.clip_set import Batch, ClipSet, Sampling, sample_batch
-from emo_training.training.config_file import stage_sampling
+from emo_training.training.batch_sources import MemorySource
+from emo_training.training.config_file import stage_draw
+from emo_training.training.logs import peak_memory
 from emo_training.training.loop import TrainConfig, Trainer
-from emo_training.training.sources import ClipSource
+from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch
 from emo_training.training.stages import PAPER_STAGES, select_parameters
 
 
-def random_clips(config: EMOConfig, sampling: Sampling) -> ClipSet:
+def random_clips(config: EMOConfig, draw: Draw) -> SampleSet:
     latent = (config.latent_channels, config.height // 8, config.width // 8)
     audio = config.audio
-    frames = sampling.needed
-    return ClipSet(
+    frames = draw.needed
+    return SampleSet(
         latents=torch.randn(2, frames, *latent),
         portraits=torch.randn(2, 1, *latent),
         audio=torch.randn(2, frames + 2 * audio.context, audio.layers, audio.feature_dim),
@@ -55,7 +55,7 @@ def operations(config: EMOConfig, run: TrainConfig) -> int:
     if run.recompute:
         model.backbone.recompute_layers()
         model.reference_net.recompute_layers()
-    drawn = sample_batch(random_clips(config, run.sampling), config, run.sampling, torch.Generator())
+    drawn = draw_batch(random_clips(config, run.draw), config, run.draw, torch.Generator())
     batch = on_meta(drawn)
     timesteps = torch.zeros(batch.latents.shape[:2], device="meta")
     with FlopCounterMode(display=False) as counter:
@@ -68,9 +68,9 @@ def measure(config: EMOConfig, run: TrainConfig) -> dict[str, float]:
     """Seconds and bytes of the second of two steps."""
     torch.manual_seed(0)
     model = EMO(config).to(memory_format=torch.channels_last)
-    clips = random_clips(config, run.sampling)
+    clips = random_clips(config, run.draw)
     with tempfile.TemporaryDirectory() as folder:
-        source = ClipSource(clips, config, run.sampling, run.seed)
+        source = MemorySource(clips, config, run.draw, run.seed)
         trainer = Trainer(model, source, run, Path(folder))
         trainer.model.train()
         batches = source.stream(trainer.microbatches())
@@ -98,17 +98,17 @@ def main() -> None:
     parser.add_argument("--count", action="store_true", help="only count operations")
     options = parser.parse_args()
     config = replace(EMOConfig.sd15(), width=options.size, height=options.size)
-    sampling = replace(stage_sampling(options.stage, config), batch=options.batch)
+    draw = replace(stage_draw(options.stage, config), batch=options.batch)
     if options.frames:
-        sampling = replace(sampling, frames=options.frames)
+        draw = replace(draw, frames=options.frames)
     run = TrainConfig(
-        options.stage, 2, warmup=1, sampling=sampling, precision=options.precision,
+        options.stage, 2, warmup=1, draw=draw, precision=options.precision,
         recompute=options.recompute, optimizer=options.optimizer,
         ema=None if options.without_ema else 0.999,
     )  # fmt: skip
     flops = operations(config, run)
-    tokens = options.batch * sampling.frames * (options.size // 8) ** 2
-    line = {"stage": run.stage, "size": options.size, "frames": sampling.frames, "batch": options.batch}
+    tokens = options.batch * draw.frames * (options.size // 8) ** 2
+    line = {"stage": run.stage, "size": options.size, "frames": draw.frames, "batch": options.batch}
     line |= {"teraflop_per_step": round(flops / 1e12, 3), "latent_positions": tokens}
     if not options.count:
         line |= report(measure(config, run), flops, tokens, options.precision)

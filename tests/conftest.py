@@ -17,7 +17,7 @@ from emo_modules.config import AudioConfig, EMOConfig, ScheduleConfig, SpeedConf
 from emo_modules.models.emo import EMO
 from emo_modules.pipeline import Pipeline
 from emo_modules.speech.wav2vec2 import AudioEncoder
-from emo_training.training.clip_set import ClipSet
+from emo_training.training.sample_set import SampleSet
 
 SHAPE = {
     "block_out_channels": (16, 32),
@@ -136,7 +136,7 @@ def tiny_checkpoint(tmp_path_factory, tiny_pipeline, save_pipeline) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clips() -> ClipSet:
+def clips() -> SampleSet:
     """Three clips of 8 random frames, 64 x 64 pixels; faces stand in the middle."""
     generator = torch.Generator().manual_seed(0)
 
@@ -147,7 +147,7 @@ def clips() -> ClipSet:
         return torch.randn(3, *shape, generator=generator)
 
     edges = torch.tensor([0.2, 0.2, 0.7, 0.7])
-    return ClipSet(
+    return SampleSet(
         latents=randn(CLIP_FRAMES, 4, 8, 8),
         portraits=randn(2, 4, 8, 8),
         audio=randn(CLIP_FRAMES + 2 * AUDIO.context, AUDIO.layers, AUDIO.feature_dim),

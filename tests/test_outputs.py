@@ -10,7 +10,7 @@ import torch
 
 from emo_modules.cli import animate as command
 from emo_modules.media.video import read_video
-from emo_training.folder import folder_in_use
+from emo_training.folder_lock import folder_in_use
 
 ROOT = Path(__file__).parents[1]
 BOX = ("--box", "20", "16", "50", "52")
@@ -38,7 +38,7 @@ FOLDERS = {
     "prepare --part": ["emo_training", "prepare", "no", "OUT", "--part", "0/2"],
     "prepare --pack": ["emo_training", "prepare", "no", "OUT", "--pack"],
     "draw-clips": ["emo_people", "draw-clips", "--out", "OUT"],
-    "train": ["emo_training", "train", "--stage", "image", "--clips", "no", "--out", "OUT"],
+    "train": ["emo_training", "train", "--stage", "image", "--samples", "no", "--out", "OUT"],
     "train-demo": ["emo_people", "train-demo", "--out", "OUT"],
 }
 

@@ -31,7 +31,7 @@ RANKS = {
     },
     "emo_training": {
         "__init__": -1,
-        "folder": 0,
+        "folder_lock": 0,
         "perception": 0,
         "footage": 1,
         "training": 2,
@@ -286,7 +286,10 @@ def test_upward_imports_are_reported(path: str, source: str) -> None:
         ("emo_modules/__main__.py", "from .cli import main"),
         ("nodes/sampler.py", "from ..emo_modules.pipeline import Pipeline\nfrom .types import Crop"),
         ("emo_modules/config.py", "import torch\nfrom . import __version__"),
-        ("emo_training/training/loop.py", "from emo_modules.models.emo import EMO\nfrom ..folder import x"),
+        (
+            "emo_training/training/loop.py",
+            "from emo_modules.models.emo import EMO\nfrom ..folder_lock import x",
+        ),
         ("emo_people/recipe/demo.py", "from emo_training.training.loop import Trainer"),
     ],
 )
@@ -317,7 +320,7 @@ def test_nodes_may_import_comfyui() -> None:
     [
         ("nodes/sampler.py", "from ..emo_modules import config", "import emo_modules.config"),
         ("emo_modules/pipeline.py", "from . import config", "from emo_modules import config"),
-        ("emo_training/folder.py", "from emo_modules import config", "from ..emo_modules import config"),
+        ("emo_training/folder_lock.py", "from emo_modules import config", "from ..emo_modules import config"),
         ("emo_people/cli/avatar.py", "from ..recipe import demo", "from emo_people.recipe import demo"),
     ],
 )

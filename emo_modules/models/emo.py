@@ -19,7 +19,7 @@ from .unet import UNet
 
 
 class Batch(Protocol):
-    """What training passes in; see `emo_training.training.clip_set.Batch` for shapes."""
+    """What training passes in; see `emo_training.training.sample_set.Batch` for shapes."""
 
     reference: Tensor
     reference_kept: Tensor

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from emo_training.folder import folder_in_use
+from emo_training.folder_lock import folder_in_use
 
 from ..avatar_files import write_avatar
 from ..speech.synthesis import VOICES

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emo_training.evaluation.metrics import nearest, smoothed, spearman
+from emo_training.evaluation.metrics import nearest, running_mean, spearman
 from emo_training.perception.face_reader import FaceReader, Log, Reading, read_frames
 from emo_training.perception.pose import head_speed
 
@@ -21,7 +21,7 @@ SPAN = 2.0  # seconds at the start and at the end of long sound
 
 def read_speed(reading: Reading) -> float:
     """Mean head speed in degrees per second; poses are smoothed over 3 frames against the reader's noise."""
-    curves = [smoothed(getattr(reading, name).numpy()) for name in ("yaw", "pitch", "roll")]
+    curves = [running_mean(getattr(reading, name).numpy()) for name in ("yaw", "pitch", "roll")]
     return float(head_speed(*curves, FPS).mean())
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from emo_modules.cues.box import Box
 from emo_modules.cues.finder import STRIDE, FaceFinder
 from emo_modules.media.video import VideoWriter, read_video
-from emo_training.perception.pose import measured_speed
-from emo_training.perception.tracker import POSE_UNIT, PoseReader, Tracker
+from emo_training.perception.pose import estimate_speed
+from emo_training.perception.tracker import POSE_UNIT, PoseNet, Tracker
 
 from ..avatar_clips import FPS, HELD_OUT, frame_at, pose_at
 from ..avatar_files import Case, make_case
@@ -52,28 +52,28 @@ def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinde
     return finder
 
 
-def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseReader:
+def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseNet:
     """Fits the pose network to crops of several views of each person: first the pose; then, in as many steps,
     above all that the pose stays when the face moves and the head does not."""
     generator = torch.Generator().manual_seed(seed + 1)
-    reader = fresh(PoseReader, seed)
+    reader = fresh(PoseNet, seed)
     fit(reader, partial(_pose_loss, reader, pool, generator), steps, 2e-3, "pose", log)
     return fit(reader, partial(_change_loss, reader, pool, generator), steps, 1e-3, "change", log)
 
 
-def _pose_loss(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
+def _pose_loss(reader: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
     error = _pose_errors(reader, pool, generator)
     return error.square().mean() + 4 * _between_views(error).square().mean()
 
 
-def _change_loss(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
+def _change_loss(reader: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
     """Absolute errors, since squares would hardly see the small ones of nearly equal poses."""
     error = _pose_errors(reader, pool, generator)
     change = F.smooth_l1_loss(_between_views(error), torch.zeros_like(error), reduction="none", beta=0.01)
     return error.square().mean() + (change * AXIS_WEIGHTS).mean()
 
 
-def _pose_errors(reader: PoseReader, pool: Pool, generator: torch.Generator) -> Tensor:
+def _pose_errors(reader: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
     """(P, V, 3), of the poses of P people in V views each, in the network's units."""
     crops, poses = draw_crops(pool, generator)
     with torch.autocast("cpu", torch.bfloat16):
@@ -171,7 +171,7 @@ def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, fl
     person, truth = random_identity(case.seed), case.performance.speed
     boxes = [face_box(person, pose_at(case.performance, k), CHECK_SIDE) for k in range(case.frames)]
     overlaps = [Box(*a.tolist()).iou(Box(*b)) for a, b in zip(track.boxes, boxes, strict=True)]
-    speed = measured_speed(track.rotations, FPS)
+    speed = estimate_speed(track.rotations, FPS)
     known = np.isfinite(speed)
     agreement = np.corrcoef(truth[known], speed[known])[0, 1]
     one = float((track.counts == 1).mean())

@@ -14,11 +14,11 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.speech.wav2vec2 import AudioEncoder
-from emo_training.training.clip_set import ClipSet, Sampling, sample_batch
+from emo_training.training.batch_sources import MemorySource
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_training.training.losses import LossConfig
-from emo_training.training.samples import everything, sheet_drawer
-from emo_training.training.sources import ClipSource
+from emo_training.training.sample_set import Draw, SampleSet, draw_batch
+from emo_training.training.samples import sheet_draw, sheet_drawer
 from emo_training.training.stages import start_as_lookup
 
 from ..avatar_clips import HELD_OUT, AvatarClip, make_clip, prepare, read_clips
@@ -30,7 +30,7 @@ from .vae import to_vae_frames, train_vae
 MAX_BYTES = 16 * 2**20 - 1
 SHOWN = 4  # held-out clips on a sample sheet
 NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
-_CLIPS = Sampling(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
+_CLIPS = Draw(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
 _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0)
 _VIDEO_LOSS = LossConfig(
     clean_error=True, inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15
@@ -57,7 +57,7 @@ class DemoRecipe:
             lr=1.5e-3,
             warmup=60,
             ema=0.998,
-            sampling=Sampling(batch=12, frames=4, motion_frames=0, portrait_share=1.0, drop_both=0.0),
+            draw=Draw(batch=12, frames=4, motion_frames=0, portrait_share=1.0, drop_both=0.0),
             loss=_IMAGE_LOSS,
         ),
         TrainConfig(
@@ -68,7 +68,7 @@ class DemoRecipe:
             fresh_rate=3.0,
             warmup=60,
             ema=0.998,
-            sampling=_CLIPS,
+            draw=_CLIPS,
             loss=_VIDEO_LOSS,
         ),
         TrainConfig(
@@ -79,7 +79,7 @@ class DemoRecipe:
             fresh_rate=3.0,
             warmup=30,
             ema=0.995,
-            sampling=_CLIPS,
+            draw=_CLIPS,
             loss=_SPEED_LOSS,
         ),
     )
@@ -124,7 +124,7 @@ def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, Audi
     return vae.eval(), encoder.eval()
 
 
-def encoded(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[ClipSet, ClipSet]:
+def encoded(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[SampleSet, SampleSet]:
     """The training set and the held-out set, encoded once."""
     for name in ("held", "set"):
         if not (folder / f"{name}.safetensors").exists():
@@ -132,15 +132,15 @@ def encoded(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[ClipSe
             unseen = (make_clip(HELD_OUT + k) for k in range(recipe.held_out))
             clips = read_clips(folder / "clips") if name == "set" else unseen
             encode_clips(clips, config, *parts).save(folder / f"{name}.safetensors")
-    return ClipSet.load(folder / "set.safetensors"), ClipSet.load(folder / "held.safetensors")
+    return SampleSet.load(folder / "set.safetensors"), SampleSet.load(folder / "held.safetensors")
 
 
 def train_stages(
     folder: Path,
     config: EMOConfig,
     recipe: DemoRecipe,
-    clips: ClipSet,
-    held_out: ClipSet,
+    clips: SampleSet,
+    held_out: SampleSet,
     log: Callable[[str], None],
 ) -> EMO:
     """Each stage starts from the averaged weights of the one before."""
@@ -152,9 +152,9 @@ def train_stages(
     log(f"mouth reader on latents: R2 {r2:.3f}")
     model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
     for stage in recipe.stages:
-        shown = sample_batch(held_out, config, everything(config, SHOWN), torch.Generator().manual_seed(7))
+        shown = draw_batch(held_out, config, sheet_draw(config, SHOWN), torch.Generator().manual_seed(7))
         sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None
-        source = ClipSource(clips, config, stage.sampling, stage.seed)
+        source = MemorySource(clips, config, stage.draw, stage.seed)
         Trainer(model, source, stage, folder / stage.stage, reader, log, sheet).run()
         load_parameters(model, folder / stage.stage / "ema.safetensors")
         log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
-from emo_training.training.clip_set import ClipSet
+from emo_training.training.sample_set import SampleSet
 
 from ..avatar_clips import AvatarClip
 
@@ -22,7 +22,7 @@ def to_images(frames: Tensor) -> Tensor:
 def encode_clip(
     clip: AvatarClip, config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
 ) -> dict[str, Tensor]:
-    """One clip's fields of `ClipSet`, without the leading K."""
+    """One clip's fields of `SampleSet`, without the leading K."""
     frames, m = len(clip.frames), config.audio.context
     features = encode_audio(encoder, torch.from_numpy(clip.waveform), int(clip.total), config.fps)
     wanted = torch.arange(frames) + int(clip.start)
@@ -45,9 +45,9 @@ def encode_clip(
 
 def encode_clips(
     clips: Iterable[AvatarClip], config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
-) -> ClipSet:
+) -> SampleSet:
     def rows() -> Iterator[dict[str, Tensor]]:
         for clip in clips:
             yield encode_clip(clip, config, vae, encoder)
 
-    return ClipSet.stack(rows())
+    return SampleSet.stack(rows())

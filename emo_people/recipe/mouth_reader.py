@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emo_training.training.clip_set import ClipSet
+from emo_training.training.sample_set import SampleSet
 
 
 class MouthReader(nn.Module):
@@ -33,7 +33,7 @@ class MouthReader(nn.Module):
 
 
 def train_mouth_reader(
-    clips: ClipSet, steps: int = 900, batch: int = 128, lr: float = 2e-3, seed: int = 0
+    clips: SampleSet, steps: int = 900, batch: int = 128, lr: float = 2e-3, seed: int = 0
 ) -> tuple[MouthReader, float]:
     """Fit on noised latents; returns the frozen reader and the opening's R2 on the last tenth of the
     clips."""

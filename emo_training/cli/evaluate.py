@@ -8,7 +8,7 @@ from typing import Any
 from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.pipeline import Pipeline
 
-from ..folder import folder_in_use
+from ..folder_lock import folder_in_use
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -64,16 +64,16 @@ def _shards(options: argparse.Namespace) -> None:
 
 
 def _generate_and_report(options: argparse.Namespace) -> None:
-    from ..evaluation.generate import Sampling, generate_clips
+    from ..evaluation.generate import Denoising, generate_clips
 
-    sampling = Sampling(options.steps, options.cfg, options.seed)
+    denoising = Denoising(options.steps, options.cfg, options.seed)
     pipeline = Pipeline.load(
         options.checkpoint, options.device, vae=options.vae, audio_encoder=options.audio_encoder
     )
     folders = generate_clips(
-        options.shards, options.out, pipeline, str(options.checkpoint), sampling, options.clips, print
+        options.shards, options.out, pipeline, str(options.checkpoint), denoising, options.clips, print
     )
-    _report(options, *folders, checkpoint=str(options.checkpoint), **asdict(sampling))
+    _report(options, *folders, checkpoint=str(options.checkpoint), **asdict(denoising))
 
 
 def _report(options: argparse.Namespace, generated: Path, true: Path, **settings: Any) -> None:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ..folder import folder_in_use
+from ..folder_lock import folder_in_use
 from ..footage.clips import PrepareConfig
 from ..footage.engine import Engine, pack_footage, prepare_footage
 from ..footage.shots import SHOT_FINDERS

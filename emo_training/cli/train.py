@@ -1,4 +1,4 @@
-"""`train`: one stage on shards or encoded clips, alone or under `accelerate launch`, `torchrun` or `srun`."""
+"""`train`: one stage on shards or encoded samples, alone or under accelerate launch, torchrun or srun."""
 
 import argparse
 import logging
@@ -13,19 +13,19 @@ from emo_modules.checkpoints.encoders import load_audio_encoder, load_vae
 from emo_modules.checkpoints.store import Loaded, save_checkpoint
 from emo_modules.config import EMOConfig
 
-from ..folder import folder_in_use
+from ..folder_lock import folder_in_use
 from ..footage.shards import ShardIndex, best_split
-from ..training.board import Board
-from ..training.clip_set import ClipSet, sample_batch
+from ..training.batch_sources import BatchSource, MemorySource
 from ..training.config_file import build_config, read_values
+from ..training.logs import Board
 from ..training.loop import Sheet, TrainConfig, Trainer, load_parameters
-from ..training.samples import everything, sheet_drawer
+from ..training.sample_set import SampleSet, draw_batch
+from ..training.samples import sheet_draw, sheet_drawer
 from ..training.shard_source import ShardSource
-from ..training.sources import ClipSource, Source
 from ..training.stages import PAPER_STAGES
 from ..training.start import Start, starting_model
 
-SHOWN = 4  # clips on a sample sheet
+SHOWN = 4  # samples on a sample sheet
 OVERRIDES = (
     "stage", "steps", "accumulate", "lr", "minutes", "precision", "recompute", "save_every", "seed",
 )  # fmt: skip
@@ -36,11 +36,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", choices=sorted(PAPER_STAGES))
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--shards", type=Path, help="the folder that `prepare` wrote")
-    data.add_argument("--clips", type=Path, help="encoded clips, as `ClipSet.save` writes them")
+    data.add_argument(
+        "--samples", "--clips", type=Path, help="encoded samples, as `SampleSet.save` writes them"
+    )
     parser.add_argument("--out", type=Path, required=True, help="state, logs, samples and the checkpoint")
     add_start_options(parser)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--batch", type=int, help="clips per process; default: the paper's")
+    parser.add_argument("--batch", type=int, help="samples per process; default: the paper's")
     parser.add_argument("--accumulate", type=int, help="batches of each process per update")
     parser.add_argument("--lr", type=float, help="default: 1e-5, the paper's")
     parser.add_argument("--minutes", type=float, help="stop, resumable, after this much wall clock")
@@ -113,7 +115,7 @@ def given_values(options: argparse.Namespace) -> dict[str, Any]:
     given = {name: getattr(options, name) for name in OVERRIDES}
     values |= {name: value for name, value in given.items() if value is not None}
     if options.batch is not None:
-        values["sampling"] = values.get("sampling", {}) | {"batch": options.batch}
+        values["draw"] = values.get("draw", {}) | {"batch": options.batch}
     return values
 
 
@@ -123,9 +125,9 @@ def open_source(
     frozen: dict[str, nn.Module],
     index: ShardIndex | None,
     options: argparse.Namespace,
-) -> Source:
+) -> BatchSource:
     if index is None:
-        return ClipSource(ClipSet.load(options.clips), model, config.sampling, config.seed)
+        return MemorySource(SampleSet.load(options.samples), model, config.draw, config.seed)
     needed = {"vae": "--vae"} | ({"audio_encoder": "--audio-encoder"} if config.table.clips else {})
     if missing := [flag for part, flag in needed.items() if part not in frozen]:
         raise ValueError(
@@ -134,16 +136,16 @@ def open_source(
     encoder = frozen["audio_encoder"] if config.table.clips else None
     precision = torch.bfloat16 if config.precision == "bf16" else None
     parts = (frozen["vae"], encoder, options.workers, precision)
-    return ShardSource(index, model, config.sampling, config.seed, *parts)
+    return ShardSource(index, model, config.draw, config.seed, *parts)
 
 
 def sheet_of(
     config: TrainConfig, model: EMOConfig, frozen: dict[str, nn.Module], options: argparse.Namespace
 ) -> Sheet:
-    """Draws clips of the test split, where there is one."""
-    whole = everything(model, SHOWN)
-    if options.clips:
-        shown = sample_batch(ClipSet.load(options.clips), model, whole, torch.Generator().manual_seed(7))
+    """Draws samples of the test split, where there is one."""
+    whole = sheet_draw(model, SHOWN)
+    if options.samples:
+        shown = draw_batch(SampleSet.load(options.samples), model, whole, torch.Generator().manual_seed(7))
     else:
         held_out = ShardIndex.load(options.shards, best_split(options.shards))
         parts = (frozen["vae"], frozen["audio_encoder"], 0)

@@ -7,11 +7,11 @@ from statistics import fmean
 import numpy as np
 
 from ..perception.syncnet import SyncNetConfig
+from .feature_nets import WINDOW
 from .frechet import FrechetDistance
 from .instruments import Instruments
+from .measure import Clip, Distances, Side
 from .motion import speed_agreement
-from .networks import WINDOW
-from .videos import Clip, Distances, Side
 
 LOWER, HIGHER, NEAR_ZERO, NEAR_ONE, NEAR_TRUE = "lower", "higher", "near 0", "near 1", "near true"
 NO_CLIP = "could be measured on no clip; the table of clips says why"

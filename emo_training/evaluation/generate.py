@@ -29,7 +29,7 @@ SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Denoising:
     """How the model is run; None takes the checkpoint's default."""
 
     steps: int | None = None
@@ -42,7 +42,7 @@ def generate_clips(
     out: Path,
     pipeline: Pipeline,
     checkpoint: str,
-    sampling: Sampling,
+    denoising: Denoising,
     clips: int | None,
     log: Log,
 ) -> tuple[Path, Path]:
@@ -56,7 +56,7 @@ def generate_clips(
     true.mkdir(exist_ok=True)
     for folder in (made, true):
         remove_partials(folder)
-    _same_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(sampling))
+    _same_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(denoising))
     index = ShardIndex.load(shards, "test")
     heard = [entry for entry in index.entries if entry.sound]
     log(f"{len(heard)} of {len(index.entries)} test clips have sound")
@@ -67,7 +67,7 @@ def generate_clips(
             continue
         sample = index.read(entry)
         write_true(sample, paths[1])
-        write_generated(sample, pipeline, sampling, paths[0])
+        write_generated(sample, pipeline, denoising, paths[0])
         log(f"generated {k + 1}/{len(heard[:clips])}: {entry.key}, {entry.frames} frames")
     return made, true
 
@@ -106,12 +106,12 @@ def write_true(sample: Sample, path: Path) -> None:
         target.mux([*speech.encode(frame), *speech.encode(None)])
 
 
-def write_generated(sample: Sample, pipeline: Pipeline, sampling: Sampling, path: Path) -> None:
+def write_generated(sample: Sample, pipeline: Pipeline, denoising: Denoising, path: Path) -> None:
     """What the model makes of the clip's first frame, its sound and its mean head speed, if that is known."""
     config, waveform = pipeline.config, sound(sample)
     speeds = sample.arrays["speeds"]
     speed = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else None
-    options = Options(seed=sampling.seed, steps=sampling.steps, cfg=sampling.cfg, head_speed=speed)
+    options = Options(seed=denoising.seed, steps=denoising.steps, cfg=denoising.cfg, head_speed=speed)
     prepared = whole_picture(first_frame(sample), sample.arrays["boxes"][0], config.width, config.height)
     frames = round(sample.facts["frames"] * config.fps / sample.facts["fps"])
     heard = torch.from_numpy(waveform)

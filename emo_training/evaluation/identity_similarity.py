@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ..perception.analyzers import FaceTrack
 from ..perception.face_reader import SIZE, FaceReader, read_frames
-from ..perception.faces import FaceTrack
-from .networks import PICTURES, batches
+from .feature_nets import PICTURES, batches
 from .pairs import Video
 
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..perception.analyzers import FaceAnalyzer, load_analyzer
 from ..perception.face_reader import FaceReader, load_reader
-from ..perception.faces import FaceAnalyzer, load_analyzer
-from ..perception.identity import load_identity
+from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
+from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception
 from .identity_similarity import Embedder, ReaderIdentity
 from .motion import Blendshapes, Expressions, MouthShapes
-from .networks import FeatureNet, fingerprint, load_i3d, load_inception
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _analyzer_file(spec: str) -> Path | None:
 
 def _embedder(weights: Weights, reader: FaceReader | None) -> Embedder | None:
     if weights.identity:
-        return load_identity(weights.identity, weights.face_detector)
+        return load_sface(weights.identity, weights.face_detector)
     return ReaderIdentity(reader) if reader else None
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..perception.faces import FaceTrack
+from ..perception.analyzers import FaceTrack
 from ..perception.syncnet import Sync, SyncNet, face_crops, measure_sync
 from .pairs import FPS, Video
 

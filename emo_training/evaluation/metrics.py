@@ -65,6 +65,6 @@ def nearest(queries: Tensor, gallery: Tensor) -> Tensor:
     return (unit(queries, dim=1) @ unit(gallery, dim=1).T).argmax(1)
 
 
-def smoothed(curve: np.ndarray, width: int = 3) -> np.ndarray:
+def running_mean(curve: np.ndarray, width: int = 3) -> np.ndarray:
     """Running mean (F - width + 1,) of a curve (F,)."""
     return np.convolve(curve, np.ones(width) / width, mode="valid")

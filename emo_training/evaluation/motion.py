@@ -5,12 +5,12 @@ from typing import Protocol
 
 import numpy as np
 
+from ..perception.analyzers import FaceTrack
 from ..perception.face_reader import SIZE, FaceReader, read_frames
-from ..perception.faces import FaceTrack
-from ..perception.pose import measured_speed, smoothed_poses
+from ..perception.pose import estimate_speed, smooth_poses
+from .feature_nets import PICTURES, batches
 from .identity_similarity import resized
 from .metrics import spearman
-from .networks import PICTURES, batches
 from .pairs import FPS, Video
 
 
@@ -34,7 +34,7 @@ def speed_agreement(generated: np.ndarray, true: np.ndarray) -> SpeedAgreement:
 
 def speed_curve(track: FaceTrack) -> np.ndarray:
     """Head speed (T,) in degrees per second, NaN where unknown. Raises ValueError when all of it is."""
-    speeds = measured_speed(track.rotations, FPS)
+    speeds = estimate_speed(track.rotations, FPS)
     if not np.isfinite(speeds).any():
         raise ValueError("no head pose was found")
     return speeds
@@ -43,7 +43,7 @@ def speed_curve(track: FaceTrack) -> np.ndarray:
 def trembling(track: FaceTrack) -> float:
     """Root mean square, in degrees, of what smoothing takes from the poses: the tracker's noise, and in a
     generated video also trembling of the head, which `speed_curve` does not count as motion."""
-    rest = track.rotations - smoothed_poses(track.rotations, FPS)
+    rest = track.rotations - smooth_poses(track.rotations, FPS)
     return float(np.sqrt(np.nanmean((rest**2).sum(1))))
 
 

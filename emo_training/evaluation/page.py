@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 
 from .figures import HIGHER, LOWER, Figure
-from .videos import Clip, Side
+from .measure import Clip, Side
 
 ARROWS = {LOWER: "↓", HIGHER: "↑"}
 STYLE = """

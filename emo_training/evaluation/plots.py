@@ -9,8 +9,8 @@ import numpy as np
 from .figures import mean_speeds
 from .frechet import EXTRA
 from .lipsync import SPAN
+from .measure import Clip, Side
 from .pairs import FPS
-from .videos import Clip, Side
 
 GENERATED, TRUE, CONTROL = "#3f7fe0", "#e0872a", "#8b93a1"
 INK = "#010203"  # becomes the page's own text colour

@@ -13,11 +13,11 @@ from emo_modules.writing.partial import write_text
 from ..perception.face_reader import Log
 from .figures import Figure, all_figures
 from .instruments import Instruments
+from .measure import Clip, Side, measure_pairs
 from .page import page
 from .pairs import Pair
 from .plots import all_plots
 from .side_by_side import write_side_by_side
-from .videos import Clip, Side, measure_pairs
 
 SHOWN = 12  # pairs that are put side by side
 

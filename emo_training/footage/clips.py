@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..perception.faces import FaceTrack
+from ..perception.analyzers import FaceTrack
 
 if TYPE_CHECKING:
     from ..perception.syncnet import Sync

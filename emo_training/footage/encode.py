@@ -6,7 +6,7 @@ from typing import Any
 import av
 import numpy as np
 
-from ..perception.pose import measured_speed
+from ..perception.pose import estimate_speed
 from .clips import FPS, RATE, Clip, PrepareConfig
 from .shards import Sample
 from .sources import split_of
@@ -59,7 +59,7 @@ def _arrays(clip: Clip) -> dict[str, np.ndarray]:
     track = clip.track
     unknown = np.full((len(clip), 3), np.nan, np.float32)
     rotations = unknown if track.rotations is None else track.rotations
-    speeds = measured_speed(rotations, FPS)
+    speeds = estimate_speed(rotations, FPS)
     arrays = {"boxes": track.boxes, "rotations": rotations, "speeds": speeds}
     if track.landmarks is not None:
         arrays["landmarks"] = track.landmarks

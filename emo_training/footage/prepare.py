@@ -13,7 +13,7 @@ import numpy as np
 from emo_modules.writing.errors import FULL_DISK
 from emo_modules.writing.partial import write_json
 
-from ..perception.faces import FaceAnalyzer, load_analyzer
+from ..perception.analyzers import FaceAnalyzer, load_analyzer
 from . import stages
 from .clips import FPS, Clip, Drop, PrepareConfig, Source, run_stages
 from .encode import sample_of

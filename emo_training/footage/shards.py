@@ -90,7 +90,7 @@ class ShardWriter:
 
 
 @dataclass(frozen=True)
-class ClipEntry:
+class SampleEntry:
     """Where one clip lies, and what has to be known before it is read."""
 
     key: str
@@ -108,7 +108,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
         yield read_sample(path.parent, entry)
 
 
-def read_sample(folder: Path, entry: ClipEntry) -> Sample:
+def read_sample(folder: Path, entry: SampleEntry) -> Sample:
     """One clip, without reading the rest of its shard. Raises ValueError when the shard ends before it."""
     files = {}
     with (folder / entry.shard).open("rb") as file:
@@ -123,7 +123,7 @@ def read_sample(folder: Path, entry: ClipEntry) -> Sample:
     return Sample.from_members(entry.key, files)
 
 
-def scan_shard(path: Path) -> list[ClipEntry]:
+def scan_shard(path: Path) -> list[SampleEntry]:
     """The index of a shard, read from the tar itself. Raises ValueError for a file that is no whole shard."""
     places: dict[str, dict[str, tuple[int, int]]] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -139,7 +139,7 @@ def scan_shard(path: Path) -> list[ClipEntry]:
     if broken := sorted(key for key, files in places.items() if not {"mp4", "npz", "json"} <= files.keys()):
         raise ValueError(f"{path}: clip {broken[0]} lacks mp4, npz or json; prepare or copy the shard again")
     return [
-        ClipEntry(
+        SampleEntry(
             key, path.name, facts[key]["split"], facts[key]["identity"], facts[key]["frames"],
             "flac" in files, files,
         )
@@ -184,7 +184,7 @@ class ShardIndex:
     """All clips of a folder of shards, and how fast the heads in them turn."""
 
     folder: Path
-    entries: tuple[ClipEntry, ...]
+    entries: tuple[SampleEntry, ...]
     speeds: np.ndarray  # (SPEED_BINS,) number of frames in each bin of SPEED_BIN degrees per second
 
     @classmethod
@@ -206,8 +206,8 @@ class ShardIndex:
         return cls(folder, tuple(entries), speeds)
 
     @cached_property
-    def by_identity(self) -> dict[str, list[ClipEntry]]:
-        people: dict[str, list[ClipEntry]] = {}
+    def by_identity(self) -> dict[str, list[SampleEntry]]:
+        people: dict[str, list[SampleEntry]] = {}
         for entry in self.entries:
             people.setdefault(entry.identity, []).append(entry)
         return people
@@ -216,7 +216,7 @@ class ShardIndex:
     def hours(self) -> float:
         return sum(entry.frames for entry in self.entries) / 25 / 3600
 
-    def read(self, entry: ClipEntry) -> Sample:
+    def read(self, entry: SampleEntry) -> Sample:
         return read_sample(self.folder, entry)
 
 
@@ -226,6 +226,6 @@ def best_split(folder: Path) -> str:
     return "test" if any(name.startswith("test") for name in names) else "train"
 
 
-def _entry(clip: dict[str, Any]) -> ClipEntry:
+def _entry(clip: dict[str, Any]) -> SampleEntry:
     places = {suffix: (place[0], place[1]) for suffix, place in clip["places"].items()}
-    return ClipEntry(**(clip | {"places": places}))
+    return SampleEntry(**(clip | {"places": places}))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..perception.faces import FaceAnalyzer
+from ..perception.analyzers import FaceAnalyzer
 from .clips import FPS, Clip, Drop, mapped_track
 from .reading import Pictures, reduced_size
 

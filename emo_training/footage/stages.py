@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..perception.faces import FaceTrack
+from ..perception.analyzers import FaceTrack
 from .clips import FPS, SAMPLES, Clip, Drop, PrepareConfig, mapped_track
 from .reading import Pictures
 from .sound import SILENCE, level

@@ -7,7 +7,7 @@ import numpy as np
 
 from emo_modules.cues.detect import detect_faces
 
-from .track import FaceTrack, largest
+from .face_track import FaceTrack, largest
 
 
 @dataclass(frozen=True)

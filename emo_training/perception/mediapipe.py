@@ -16,8 +16,8 @@ from zipfile import is_zipfile
 
 import numpy as np
 
+from .face_track import FPS, FaceTrack, largest
 from .pose import transform_angles
-from .track import FPS, FaceTrack, largest
 
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker

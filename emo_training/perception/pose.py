@@ -67,15 +67,15 @@ def head_speed(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, fps: float)
     return np.concatenate([speed[:1], speed])
 
 
-def measured_speed(rotations: np.ndarray, fps: float) -> np.ndarray:
+def estimate_speed(rotations: np.ndarray, fps: float) -> np.ndarray:
     """Head speed (T,) in degrees per second of a tracker's noisy yaw, pitch, roll (T, 3): footage's label.
 
     It is NaN where the pose is unknown, and between two frames one of which is.
     """
-    return head_speed(*smoothed_poses(rotations, fps).T, fps)
+    return head_speed(*smooth_poses(rotations, fps).T, fps)
 
 
-def smoothed_poses(rotations: np.ndarray, fps: float) -> np.ndarray:
+def smooth_poses(rotations: np.ndarray, fps: float) -> np.ndarray:
     """Yaw, pitch, roll (T, 3) without the tracker's noise, by a Wiener filter for this clip and each angle.
 
     Trackers err with the face: mouth, brows and lids leak into the pose, the more the slower they move. So

@@ -25,7 +25,7 @@ from emo_modules.checkpoints.rename import load_strict
 from emo_modules.cues.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
 from emo_modules.writing.partial import whole_file
 
-from .track import FaceTrack, largest
+from .face_track import FaceTrack, largest
 
 CROP = 128  # px
 CROP_MARGIN = 1.25  # crop's side over the face box's longer one
@@ -45,7 +45,7 @@ class _Residual(nn.Module):
         return x + self.outer(self.inner(x))
 
 
-class PoseReader(nn.Module):
+class PoseNet(nn.Module):
     """Crops (N, 3, 128, 128) in 0..1 -> yaw, pitch, roll (N, 3) in degrees."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), hidden: int = 160) -> None:
@@ -73,7 +73,7 @@ class Tracker:
     """The two networks as a `FaceAnalyzer`; holds few frames at a time."""
 
     finder: FaceFinder
-    reader: PoseReader
+    reader: PoseNet
     name: str = "tracker"
 
     @torch.no_grad()
@@ -171,7 +171,7 @@ def save_tracker(tracker: Tracker, path: Path) -> None:
 def load_tracker(path: Path) -> Tracker:
     """A file of `save_tracker`; frozen, in evaluation mode."""
     tensors = read_weights(path, "the tracker that train-tracker makes")
-    tracker = Tracker(FaceFinder(), PoseReader())
+    tracker = Tracker(FaceFinder(), PoseNet())
     for name in ("finder", "reader"):
         net: nn.Module = getattr(tracker, name)
         own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}

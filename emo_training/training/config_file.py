@@ -7,8 +7,8 @@ from typing import Any
 from emo_modules.checked import from_dict
 from emo_modules.config import EMOConfig
 
-from .clip_set import Sampling
 from .loop import TrainConfig
+from .sample_set import Draw
 
 REMEDY = "configs/ has an example of every stage, TrainConfig in emo_training/training/loop.py every field"
 
@@ -23,8 +23,8 @@ def read_values(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no YAML: {error}; {REMEDY}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected names and values, found {type(values).__name__}; {REMEDY}")
-    if not isinstance(sampling := values.get("sampling", {}), dict):
-        raise ValueError(f"{path}: sampling is {sampling!r}, expected are names and values; {REMEDY}")
+    if not isinstance(draw := values.get("draw", {}), dict):
+        raise ValueError(f"{path}: draw is {draw!r}, expected are names and values; {REMEDY}")
     return values
 
 
@@ -35,13 +35,13 @@ def build_config(values: dict[str, Any], model: EMOConfig) -> TrainConfig:
     """
     if missing := [name for name in ("stage", "steps") if name not in values]:
         raise ValueError(f"a training needs {' and '.join(missing)}: give --{missing[0]} or a --config")
-    sampling = asdict(stage_sampling(values["stage"], model)) | values.get("sampling", {})
-    return from_dict(TrainConfig, values | {"sampling": sampling}, REMEDY)
+    draw = asdict(stage_draw(values["stage"], model)) | values.get("draw", {})
+    return from_dict(TrainConfig, values | {"draw": draw}, REMEDY)
 
 
-def stage_sampling(stage: str, model: EMOConfig) -> Sampling:
+def stage_draw(stage: str, model: EMOConfig) -> Draw:
     """EMO sec. 4.1: 48 pictures, then 4 clips of the model's own length and number of motion frames; the
     portrait is a frame of the same clip."""
     if stage == "image":
-        return Sampling(batch=48, frames=1, motion_frames=0, portrait_share=0.0)
-    return Sampling(batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0)
+        return Draw(batch=48, frames=1, motion_frames=0, portrait_share=0.0)
+    return Draw(batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0)

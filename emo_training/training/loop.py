@@ -20,10 +20,10 @@ from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
 from emo_modules.writing.errors import write_errors
 from emo_modules.writing.partial import whole_file
 
-from .board import Board, keep_until, peak_memory
-from .clip_set import Batch, ClipSet, Sampling, sample_batch
+from .batch_sources import BatchSource, Drawn, microbatch_generator
+from .logs import Board, keep_until, peak_memory
 from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
-from .sources import Drawn, Source, microbatch_generator
+from .sample_set import Batch, Draw, SampleSet, draw_batch
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
 from .state import find_state, new_state, replace_state
 
@@ -40,7 +40,7 @@ class TrainConfig(Checked):
     lr: float = 1e-5
     fresh_rate: float = 1.0  # multiplies the learning rate of audio and speed layers
     warmup: int = 500
-    sampling: Sampling = Sampling()
+    draw: Draw = Draw()
     loss: LossConfig = LossConfig()
     accumulate: int = 1  # microbatches of each process between two updates
     recompute: bool = False  # gradient checkpointing
@@ -61,7 +61,7 @@ class TrainConfig(Checked):
 
 
 @dataclass
-class Progress:
+class TrainProgress:
     """How far a run is; saved and loaded with the optimizer."""
 
     step: int = 0
@@ -88,7 +88,7 @@ class Trainer:
     def __init__(
         self,
         model: EMO,
-        source: Source,
+        source: BatchSource,
         config: TrainConfig,
         folder: Path,
         reader: nn.Module | None = None,
@@ -118,7 +118,7 @@ class Trainer:
         optimizer = self.build_optimizer()
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.lr_schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup, config.steps)
-        self.progress, self.ema = Progress(), None
+        self.progress, self.ema = TrainProgress(), None
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
             self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
@@ -138,7 +138,7 @@ class Trainer:
         rates = ((others, self.config.lr), (fresh, self.config.lr * self.config.fresh_rate))
         return [{"params": group, "lr": rate} for group, rate in rates if group]
 
-    def run(self) -> Progress:
+    def run(self) -> TrainProgress:
         """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it
         is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -265,15 +265,17 @@ class Trainer:
 
 
 @torch.no_grad()
-def validation_loss(model: EMO, clips: ClipSet, config: TrainConfig, batches: int = 4) -> dict[int, float]:
-    """Denoising loss on clips that were never trained on, at four noise levels; the same noise every time."""
+def validation_loss(
+    model: EMO, samples: SampleSet, config: TrainConfig, batches: int = 4
+) -> dict[int, float]:
+    """Denoising loss on samples never trained on, at four noise levels; the same noise every time."""
     alphas, device = alphas_cumprod(model.config.schedule), next(model.parameters()).device
     out = {}
     for timestep in (TRAIN_STEPS - 1, 700, 400, 150):
         level, total = alphas[timestep].expand(TRAIN_STEPS), 0.0
         for k in range(batches):
             generator = microbatch_generator(99, k)
-            batch = sample_batch(clips, model.config, config.sampling, generator)
+            batch = draw_batch(samples, model.config, config.draw, generator)
             noised = add_training_noise(batch, model.config.schedule, level, config.loss, generator).to(
                 device
             )

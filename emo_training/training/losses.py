@@ -11,7 +11,7 @@ from emo_modules.config import ScheduleConfig
 from emo_modules.sampling.noise import clip_noise
 from emo_modules.schedule import TRAIN_STEPS, add_noise, clean_estimate, training_target
 
-from .clip_set import Batch, box_masks
+from .sample_set import Batch, box_masks
 
 
 @dataclass(frozen=True)

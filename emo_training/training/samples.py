@@ -1,4 +1,4 @@
-"""Sample sheets: what the model makes of held-out clips while it trains."""
+"""Sample sheets: what the model makes of held-out samples while it trains."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ from emo_modules.sampling.noise import clip_noise
 from emo_modules.sampling.solver import Solver
 from emo_modules.writing.pictures import save_picture
 
-from .clip_set import Batch, Sampling
+from .sample_set import Batch, Draw
 
 
-def everything(config: EMOConfig, rows: int) -> Sampling:
+def sheet_draw(config: EMOConfig, rows: int) -> Draw:
     """Whole clips with every condition, as at inference."""
-    return Sampling(
+    return Draw(
         rows,
         config.clip_frames,
         config.motion_frames,

@@ -1,4 +1,4 @@
-"""Training clips from shards: read and decoded by worker processes, encoded on the training device.
+"""Training samples from shards: read and decoded by worker processes, encoded on the training device.
 
 Neither latents nor speech features are stored: with 250 h of footage they would take more disk than the
 video, and encoding is a small part of a step.
@@ -19,45 +19,45 @@ from emo_modules.speech.tracks import SpeechEncoder, audio_track
 from emo_modules.speech.wav2vec2 import context_windows
 
 from ..footage.decode import decode_flac, decode_pictures
-from ..footage.shards import ClipEntry, ShardIndex
-from .clip_set import (
+from ..footage.shards import SampleEntry, ShardIndex
+from .batch_sources import Drawn, microbatch_generator
+from .sample_set import (
     Batch,
+    Draw,
     Kept,
-    Sampling,
     box_union,
     draw_kept,
     draw_places,
     mouth_regions,
     region_masks,
 )
-from .sources import Drawn, microbatch_generator
 
-SHARDS_TOGETHER = 8  # shards whose clips are mixed: reads stay close together, neighbours become rare
+SHARDS_TOGETHER = 8  # shards whose samples are mixed: reads stay close together, neighbours become rare
 ENCODED_AT_ONCE = 8  # pictures in one pass of the VAE
 NOISE = 1  # the use of `microbatch_generator` for noise; 0 is for what is read
 
 
 @dataclass(frozen=True)
 class RawBatch:
-    """B clips before the VAE and the audio encoder."""
+    """B samples before the VAE and the audio encoder."""
 
     pictures: Tensor  # (B, M+F+1, 3, H, W) uint8: motion frames, the clip's frames, the reference
-    waveforms: list[Tensor]  # (S,) each, the whole clips at 16 kHz; empty for pictures without sound
-    totals: list[int]  # frames of each whole clip
-    frames: Tensor  # (B, F) where the clip's frames lie in the whole clip
+    waveforms: list[Tensor]  # (S,) each, the whole samples at 16 kHz; empty for pictures without sound
+    totals: list[int]  # frames of each whole sample
+    frames: Tensor  # (B, F) where the clip's frames lie in the whole sample
     union: Tensor  # (B, 4) the face boxes' union, in fractions
     speeds: Tensor  # (B, F) degrees per second
     kept: Kept
 
 
-class ClipOrder:
-    """The endless sequence of clips: each epoch all of them, in an order of its own."""
+class SampleOrder:
+    """The endless sequence of samples: each epoch all of them, in an order of its own."""
 
-    def __init__(self, entries: Sequence[ClipEntry], seed: int) -> None:
+    def __init__(self, entries: Sequence[SampleEntry], seed: int) -> None:
         self.entries, self.seed = entries, seed
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
-    def __getitem__(self, n: int) -> ClipEntry:
+    def __getitem__(self, n: int) -> SampleEntry:
         epoch, place = divmod(n, len(self.entries))
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
@@ -76,24 +76,24 @@ class ClipOrder:
         return [np.flatnonzero(names == name) for name in np.unique(names)]
 
 
-class ShardClips(Dataset):
+class ShardSamples(Dataset):
     """Microbatch number -> `RawBatch`; runs in the workers."""
 
-    def __init__(self, index: ShardIndex, config: EMOConfig, sampling: Sampling, seed: int, sound: bool):
-        usable = [e for e in index.entries if e.frames >= sampling.needed and (e.sound or not sound)]
+    def __init__(self, index: ShardIndex, config: EMOConfig, draw: Draw, seed: int, sound: bool):
+        usable = [e for e in index.entries if e.frames >= draw.needed and (e.sound or not sound)]
         if not usable:
             raise ValueError(
-                f"{index.folder}: none of {len(index.entries)} clips has {sampling.needed} frames"
+                f"{index.folder}: none of {len(index.entries)} samples has {draw.needed} frames"
                 f"{' and sound' if sound else ''}, which this stage needs with one for the reference; "
-                "prepare longer clips"
+                "prepare longer ones"
             )
-        self.index, self.config, self.sampling, self.seed = index, config, sampling, seed
-        self.order, self.sound = ClipOrder(usable, seed), sound
+        self.index, self.config, self.draw, self.seed = index, config, draw, seed
+        self.order, self.sound = SampleOrder(usable, seed), sound
 
     def __getitem__(self, microbatch: int) -> RawBatch:
         generator = microbatch_generator(self.seed, microbatch)
-        size = self.sampling.batch
-        kept = draw_kept(self.sampling, generator)
+        size = self.draw.batch
+        kept = draw_kept(self.draw, generator)
         entries = [self.order[microbatch * size + row] for row in range(size)]
         rows = [
             self.read(entry, bool(elsewhere), generator)
@@ -103,13 +103,13 @@ class ShardClips(Dataset):
         stacked = (torch.stack(column) for column in (frames, union, speeds))
         return RawBatch(torch.stack(pictures), list(waveforms), list(totals), *stacked, kept)
 
-    def read(self, entry: ClipEntry, elsewhere: bool, generator: torch.Generator) -> tuple[object, ...]:
-        (window,), (reference,) = draw_places(entry.frames, self.sampling, 1, generator)
+    def read(self, entry: SampleEntry, elsewhere: bool, generator: torch.Generator) -> tuple[object, ...]:
+        (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
         sample = self.index.read(entry)
         pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
-        if elsewhere and (mates := self.other_clips(entry)):
+        if elsewhere and (mates := self.other_samples(entry)):
             pictures[-1] = self.picture_of(mates, generator)
-        clip = window[self.sampling.motion_frames :]
+        clip = window[self.draw.motion_frames :]
         boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
         waveform = decode_flac(sample.audio) if self.sound else torch.empty(0)
@@ -118,12 +118,12 @@ class ShardClips(Dataset):
             waveform, entry.frames, clip, box_union(boxes[None])[0], speeds,
         )  # fmt: skip
 
-    def other_clips(self, entry: ClipEntry) -> list[ClipEntry]:
+    def other_samples(self, entry: SampleEntry) -> list[SampleEntry]:
         """Of the same person."""
         return [mate for mate in self.index.by_identity[entry.identity] if mate.key != entry.key]
 
-    def picture_of(self, mates: list[ClipEntry], generator: torch.Generator) -> np.ndarray:
-        """Any frame of any of these clips."""
+    def picture_of(self, mates: list[SampleEntry], generator: torch.Generator) -> np.ndarray:
+        """Any frame of any of these samples."""
         mate = mates[int(torch.randint(len(mates), (), generator=generator))]
         frame = int(torch.randint(mate.frames, (), generator=generator))
         return decode_pictures(self.index.read(mate).video, [frame])[0]
@@ -143,14 +143,14 @@ class ShardSource:
         self,
         index: ShardIndex,
         config: EMOConfig,
-        sampling: Sampling,
+        draw: Draw,
         seed: int,
         vae: nn.Module,
         audio_encoder: SpeechEncoder | None,
         workers: int = 2,
         precision: torch.dtype | None = None,
     ) -> None:
-        self.clips = ShardClips(index, config, sampling, seed, audio_encoder is not None)
+        self.samples = ShardSamples(index, config, draw, seed, audio_encoder is not None)
         self.config, self.seed, self.workers, self.precision = config, seed, workers, precision
         self.vae, self.audio_encoder = vae, audio_encoder
 
@@ -160,7 +160,7 @@ class ShardSource:
 
     def stream(self, microbatches: Sequence[int]) -> Iterator[Drawn]:
         raws = DataLoader(
-            self.clips,
+            self.samples,
             batch_size=None,
             sampler=microbatches,
             num_workers=self.workers,
@@ -173,7 +173,7 @@ class ShardSource:
     @torch.no_grad()
     def encode(self, raw: RawBatch) -> Batch:
         on_device: Callable[[Tensor], Tensor] = partial(torch.Tensor.to, device=self.device)
-        motion = self.clips.sampling.motion_frames
+        motion = self.samples.draw.motion_frames
         latents = self.encode_pictures(on_device(raw.pictures))
         union = on_device(raw.union)
         clip = latents[:, motion:-1]

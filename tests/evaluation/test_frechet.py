@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_training.evaluation.frechet import FrechetDistance, frechet_distance
-from emo_training.evaluation.networks import (
+from emo_training.evaluation.feature_nets import (
     WINDOW,
     load_i3d,
     load_inception,
     picture_features,
     window_features,
 )
+from emo_training.evaluation.frechet import FrechetDistance, frechet_distance
 
 
 class MeanColour(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from emo_training.evaluation.identity_similarity import embeddings, similarity
 from emo_training.evaluation.lipsync import SPAN, lip_sync
 from emo_training.evaluation.motion import speed_agreement, speed_curve, trembling
-from emo_training.perception.faces import FaceTrack
+from emo_training.perception.analyzers import FaceTrack
 from emo_training.perception.pose import rotation_angles
 
 FRAMES, TURN = 120, 2 * np.pi / 80  # radians that a point goes on its circle with each frame

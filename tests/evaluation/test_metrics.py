@@ -10,7 +10,7 @@ from emo_training.evaluation.metrics import (
     pearson,
     psnr,
     psnr_outside,
-    smoothed,
+    running_mean,
     spearman,
 )
 
@@ -84,4 +84,4 @@ def test_nearest_goes_by_direction():
 
 
 def test_smoothed_is_a_running_mean():
-    assert smoothed(np.array([0.0, 3, 6, 0])).tolist() == [3, 3]
+    assert running_mean(np.array([0.0, 3, 6, 0])).tolist() == [3, 3]

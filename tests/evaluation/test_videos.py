@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from emo_modules.media.video import VideoWriter
+from emo_training.evaluation.feature_nets import load_i3d, load_inception
 from emo_training.evaluation.figures import all_figures
 from emo_training.evaluation.instruments import Instruments, Weights, load_instruments
-from emo_training.evaluation.networks import load_i3d, load_inception
+from emo_training.evaluation.measure import measure_pairs
 from emo_training.evaluation.pairs import Video, find_pairs
-from emo_training.evaluation.videos import measure_pairs
-from emo_training.perception.faces import FaceTrack
+from emo_training.perception.analyzers import FaceTrack
 from emo_training.perception.mfcc import mfcc
 
 SIDE, FRAMES, RATE = 64, 48, 16000

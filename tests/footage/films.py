@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import find_objects, label
 
-from emo_training.perception.faces import FaceTrack, largest
+from emo_training.perception.analyzers import FaceTrack, largest
 
 SIDE = 288
 

@@ -7,7 +7,7 @@ import pytest
 
 from emo_training.footage import stages
 from emo_training.footage.clips import Clip, Drop, Media, PrepareConfig, Sound, Source, run_stages
-from emo_training.perception.faces import FaceTrack
+from emo_training.perception.analyzers import FaceTrack
 
 CONFIG = PrepareConfig(size=64, min_seconds=1, max_seconds=2.5, smallest_face=40)
 SOURCE = Source(Path("a.mp4"), "a.mp4", "a-00000000", "a")

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from emo_training.perception.faces import load_analyzer
+from emo_training.perception.analyzers import load_analyzer
 from emo_training.perception.pose import rotation_matrices
 
 FRAME = np.zeros((100, 200, 3), np.uint8)

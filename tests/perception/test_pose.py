@@ -4,11 +4,11 @@ import pytest
 from emo_people.drawing.avatars import Pose, _projection
 from emo_people.drawing.identity import random_identity
 from emo_training.perception.pose import (
+    estimate_speed,
     head_speed,
-    measured_speed,
     rotation_angles,
     rotation_matrices,
-    smoothed_poses,
+    smooth_poses,
     transform_angles,
 )
 
@@ -100,15 +100,15 @@ def test_a_steady_turn_has_its_speed():
 
 def test_speed_of_few_frames():
     assert head_speed(*np.zeros((3, 1)), FPS).tolist() == [0]
-    assert measured_speed(np.zeros((0, 3)), FPS).shape == (0,)
-    assert measured_speed(np.array([[0.0, 0, 0], [1, 0, 0]]), FPS) == pytest.approx([25, 25])
+    assert estimate_speed(np.zeros((0, 3)), FPS).shape == (0,)
+    assert estimate_speed(np.array([[0.0, 0, 0], [1, 0, 0]]), FPS) == pytest.approx([25, 25])
 
 
 @pytest.mark.parametrize("noise", [noisy, wandering])
 @pytest.mark.parametrize(("speed", "degrees"), [(6.0, 0.12), (15.0, 0.25), (35.0, 0.25)])
 def test_noise_hardly_changes_the_speed(noise, speed, degrees):
     speeds = [
-        measured_speed(noise(moving(seed=seed, speed=speed), degrees, seed), FPS).mean() for seed in range(8)
+        estimate_speed(noise(moving(seed=seed, speed=speed), degrees, seed), FPS).mean() for seed in range(8)
     ]
     assert np.abs(np.array(speeds) / speed - 1).max() < 0.12
     assert np.mean(speeds) == pytest.approx(speed, rel=0.06)
@@ -117,7 +117,7 @@ def test_noise_hardly_changes_the_speed(noise, speed, degrees):
 @pytest.mark.parametrize("noise", [noisy, wandering])
 def test_a_still_head_is_nearly_still(noise):
     still = np.full((75, 3), 4.0)
-    speeds = [measured_speed(noise(still, 0.25, seed), FPS).mean() for seed in range(8)]
+    speeds = [estimate_speed(noise(still, 0.25, seed), FPS).mean() for seed in range(8)]
     assert max(speeds) < 2 and np.mean(speeds) < 0.8
     unfiltered = head_speed(*noise(still, 0.25).T, FPS).mean()
     assert unfiltered > 4
@@ -125,15 +125,15 @@ def test_a_still_head_is_nearly_still(noise):
 
 def test_the_mean_pose_is_kept():
     poses = np.array([12.0, -30.0, 5.0]) + moving(60, speed=8)
-    assert np.abs(smoothed_poses(noisy(poses, 0.3), FPS) - poses).mean() < 0.25
+    assert np.abs(smooth_poses(noisy(poses, 0.3), FPS) - poses).mean() < 0.25
 
 
 def test_gaps_stay_unknown_and_do_no_harm_around():
     poses = moving(100)
     holed = poses.copy()
     holed[40:43] = holed[:2] = np.nan
-    smooth = smoothed_poses(holed, FPS)
+    smooth = smooth_poses(holed, FPS)
     assert np.array_equal(np.isnan(smooth), np.isnan(holed))
     assert np.nanmax(np.abs(smooth - poses)) < 0.8
-    assert np.isnan(measured_speed(holed, FPS)).sum() == 2 + 1 + 3 + 1
-    assert np.isnan(smoothed_poses(np.full((5, 3), np.nan), FPS)).all()
+    assert np.isnan(estimate_speed(holed, FPS)).sum() == 2 + 1 + 3 + 1
+    assert np.isnan(smooth_poses(np.full((5, 3), np.nan), FPS)).all()

@@ -9,12 +9,12 @@ from emo_people.drawing.avatars import Expression, Pose, face_box, render
 from emo_people.drawing.identity import random_identity
 from emo_people.networks.tracker import WEIGHTS, fit_finder, fit_pose
 from emo_people.networks.tracker_pictures import Pool, Scenes, degrade, draw_crops
-from emo_training.perception.faces import load_analyzer
-from emo_training.perception.pose import head_speed, measured_speed
+from emo_training.perception.analyzers import load_analyzer
+from emo_training.perception.pose import estimate_speed, head_speed
 from emo_training.perception.tracker import (
     CROP,
     REACH,
-    PoseReader,
+    PoseNet,
     Tracker,
     cut_faces,
     load_tracker,
@@ -109,7 +109,7 @@ def test_the_speed_of_a_talking_head_is_read(tracker, degrees):
     for seed in PEOPLE[:4]:
         frames, poses = acted(seed, 75, degrees)
         true = head_speed(*poses.T, FPS)
-        speed = measured_speed(tracker.analyze(iter(frames)).rotations, FPS)
+        speed = estimate_speed(tracker.analyze(iter(frames)).rotations, FPS)
         ratios.append(speed.mean() / true.mean())
         agreements.append(np.corrcoef(speed, true)[0, 1])
     assert np.abs(np.array(ratios) - 1).max() < 0.12
@@ -118,7 +118,7 @@ def test_the_speed_of_a_talking_head_is_read(tracker, degrees):
 
 def test_a_talking_head_that_is_still_is_read_as_still(tracker):
     speeds = [
-        measured_speed(tracker.analyze(acted(seed, 75, 0.0)[0]).rotations, FPS).mean() for seed in PEOPLE[:4]
+        estimate_speed(tracker.analyze(acted(seed, 75, 0.0)[0]).rotations, FPS).mean() for seed in PEOPLE[:4]
     ]
     assert np.mean(speeds) < 2 and max(speeds) < 4
 
@@ -160,7 +160,7 @@ def test_crops_are_squares_around_boxes():
 
 def test_saved_weights_load(tmp_path):
     path = tmp_path / "tracker.safetensors"
-    fresh = Tracker(FaceFinder().eval(), PoseReader().eval())
+    fresh = Tracker(FaceFinder().eval(), PoseNet().eval())
     save_tracker(fresh, path)
     crops = torch.rand(2, 3, CROP, CROP)
     assert torch.allclose(load_tracker(path).read_poses(crops), fresh.read_poses(crops), atol=0.1)

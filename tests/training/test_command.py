@@ -53,7 +53,7 @@ def test_pictures_without_sound_are_for_the_image_stage(train, tmp_path):
     assert train("image", data=silent)[0] == 0
     status, error = train("video", data=silent)
     assert status == 1
-    assert "none of 2 clips has 7 frames and sound, which this stage needs" in error
+    assert "none of 2 samples has 7 frames and sound, which this stage needs" in error
 
 
 def test_shards_need_a_vae_and_an_audio_encoder(train, tmp_path, tiny_pipeline):

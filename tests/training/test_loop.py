@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import TRAIN_STEPS
-from emo_training.training.board import Board, keep_until
-from emo_training.training.clip_set import Batch, ClipSet, Sampling, draw_places, sample_batch
+from emo_training.training.batch_sources import MemorySource
+from emo_training.training.logs import Board, keep_until
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_training.training.losses import (
     LossConfig,
 )
-from emo_training.training.samples import everything, sheet_drawer
-from emo_training.training.sources import ClipSource
+from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch, draw_places
+from emo_training.training.samples import sheet_draw, sheet_drawer
 
-CLIP = Sampling(batch=2, frames=3, motion_frames=2)
-PICTURES = Sampling(batch=2, frames=3, motion_frames=0)
+CLIP = Draw(batch=2, frames=3, motion_frames=2)
+PICTURES = Draw(batch=2, frames=3, motion_frames=0)
 ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "drop_both": 0.0, "whole_region": 0.0}
 
 
@@ -31,14 +31,14 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def trainer(model: EMO, clips: ClipSet, config: TrainConfig, folder: Path, **options) -> Trainer:
+def trainer(model: EMO, clips: SampleSet, config: TrainConfig, folder: Path, **options) -> Trainer:
     config = replace(config, precision="no")
-    source = ClipSource(clips, model.config, config.sampling, config.seed)
+    source = MemorySource(clips, model.config, config.draw, config.seed)
     return Trainer(model, source, config, folder, log=lambda line: None, **options)
 
 
 RUN = TrainConfig(
-    "video", 4, demo=True, lr=1e-3, warmup=2, ema=0.9, sampling=CLIP, log_every=2,
+    "video", 4, demo=True, lr=1e-3, warmup=2, ema=0.9, draw=CLIP, log_every=2,
     loss=LossConfig(mouth_weight=1.0, motion_noise=0.2, inference_share=0.2),
 )  # fmt: skip
 
@@ -137,7 +137,7 @@ def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, clips
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     model, board = make_pipeline(tiny_config).model, Board(tmp_path)
-    batch = sample_batch(clips, tiny_config, everything(tiny_config, 2), generator())
+    batch = draw_batch(clips, tiny_config, sheet_draw(tiny_config, 2), generator())
     sheet = sheet_drawer(make_pipeline(tiny_config).vae, batch, with_speed=False)
     trainer(model, clips, replace(RUN, save_every=2), tmp_path, sheet=sheet, board=board).run()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
@@ -178,7 +178,7 @@ def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tin
 
 def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
     one = clips.part(0, 1)
-    config = TrainConfig("video", 25, demo=True, lr=5e-3, warmup=2, sampling=replace(CLIP, batch=4), ema=0.5)
+    config = TrainConfig("video", 25, demo=True, lr=5e-3, warmup=2, draw=replace(CLIP, batch=4), ema=0.5)
     model = make_pipeline(tiny_config).model
     before = validation_loss(model, one, config, batches=1)
     trainer(model, one, config, tmp_path).run()
@@ -191,16 +191,16 @@ def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
 
 def test_paper_defaults():
     config = TrainConfig("video", 1)
-    assert (config.lr, config.fresh_rate, config.sampling.batch) == (1e-5, 1.0, 4)
-    assert (config.sampling.frames, config.sampling.motion_frames) == (12, 4)
+    assert (config.lr, config.fresh_rate, config.draw.batch) == (1e-5, 1.0, 4)
+    assert (config.draw.frames, config.draw.motion_frames) == (12, 4)
     plain = config.loss
     assert plain.mouth_weight == plain.reader_weight == plain.inference_share == plain.motion_noise == 0
 
 
 @pytest.mark.parametrize("drop", [0.0, 1.0])
 def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
-    sampling = replace(CLIP, **dict.fromkeys(ALWAYS, drop), batch=6)
-    batch = sample_batch(clips, tiny_config, sampling, generator())
+    draw = replace(CLIP, **dict.fromkeys(ALWAYS, drop), batch=6)
+    batch = draw_batch(clips, tiny_config, draw, generator())
     for kept in (batch.motion_kept, batch.reference_kept, batch.audio_kept):
         assert kept.tolist() == [1 - drop] * 6
     assert batch.mask.shape == (6, 1, 64, 64)
@@ -208,7 +208,7 @@ def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
     assert (inside == 1).all() if drop else ((inside > 0.2) & (inside < 0.5)).all()
 
 
-def numbered(clips: ClipSet) -> ClipSet:
+def numbered(clips: SampleSet) -> SampleSet:
     """Latents that say which frame of which clip they are, and sound that does so too."""
     count, frames = clips.latents.shape[:2]
     number = 100 * torch.arange(count)[:, None] + torch.arange(frames)
@@ -226,7 +226,7 @@ def numbered(clips: ClipSet) -> ClipSet:
 
 
 def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames(tiny_config, clips):
-    batch = sample_batch(numbered(clips), tiny_config, replace(CLIP, batch=8), generator())
+    batch = draw_batch(numbered(clips), tiny_config, replace(CLIP, batch=8), generator())
     frames = batch.latents[:, :, 0, 0, 0]
     assert (frames.diff(dim=1) == 1).all()
     assert torch.equal(batch.motion[:, :, 0, 0, 0], frames[:, :1] - torch.tensor([2.0, 1.0]))
@@ -238,15 +238,15 @@ def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames
 
 def test_references_are_frames_of_the_clip_or_other_pictures_of_the_person(tiny_config, clips):
     for share in (0.0, 1.0):
-        sampling = replace(CLIP, batch=16, portrait_share=share)
-        batch = sample_batch(numbered(clips), tiny_config, sampling, generator())
+        draw = replace(CLIP, batch=16, portrait_share=share)
+        batch = draw_batch(numbered(clips), tiny_config, draw, generator())
         person, which = batch.latents[:, 0, 0, 0, 0] // 100, batch.reference[:, 0, 0, 0]
         assert torch.equal(which // 100, person)
         assert (which % 100 == 50).all() if share else (which % 100 < 8).all()
 
 
 def test_pictures_come_from_anywhere_in_a_clip(tiny_config, clips):
-    batch = sample_batch(numbered(clips), tiny_config, replace(PICTURES, batch=8), generator())
+    batch = draw_batch(numbered(clips), tiny_config, replace(PICTURES, batch=8), generator())
     frames = batch.latents[:, :, 0, 0, 0]
     assert batch.motion.shape[1] == 0
     assert not (frames.diff(dim=1) == 1).all()
@@ -254,17 +254,17 @@ def test_pictures_come_from_anywhere_in_a_clip(tiny_config, clips):
 
 
 def test_clips_that_are_too_short_are_refused(tiny_config, clips):
-    needs = r"clips have 8 frames, training needs 9 \(2 motion frames, 6 to train on, and another one"
+    needs = r"samples have 8 frames, training needs 9 \(2 motion frames, 6 to train on, and another one"
     with pytest.raises(ValueError, match=needs):
-        sample_batch(clips, tiny_config, replace(CLIP, frames=6), generator())
-    assert sample_batch(clips, tiny_config, replace(CLIP, frames=5), generator()).latents.shape[1] == 5
+        draw_batch(clips, tiny_config, replace(CLIP, frames=6), generator())
+    assert draw_batch(clips, tiny_config, replace(CLIP, frames=5), generator()).latents.shape[1] == 5
 
 
-@pytest.mark.parametrize("sampling", [CLIP, PICTURES, replace(CLIP, frames=5), replace(PICTURES, frames=9)])
-def test_the_reference_is_any_frame_but_those_that_are_trained_on(sampling):
+@pytest.mark.parametrize("draw", [CLIP, PICTURES, replace(CLIP, frames=5), replace(PICTURES, frames=9)])
+def test_the_reference_is_any_frame_but_those_that_are_trained_on(draw):
     """EMO sec. 3.3. Also where a clip has one frame more than it needs, and pictures more than the clip."""
-    window, reference = draw_places(8, sampling, 4000, generator())
-    assert window.shape == (4000, sampling.window)
+    window, reference = draw_places(8, draw, 4000, generator())
+    assert window.shape == (4000, draw.window)
     assert ((window >= 0) & (window < 8)).all()
     assert not (window == reference[:, None]).any()
     missing = [set(range(8)) - set(row) for row in window.unique(dim=0).tolist()]
@@ -279,16 +279,16 @@ def test_every_frame_outside_the_window_is_as_likely_a_reference():
 
 
 def test_face_and_mouth_regions(tiny_config, clips):
-    sampling = replace(CLIP, **ALWAYS)
+    draw = replace(CLIP, **ALWAYS)
     one = replace(clips, boxes=torch.tensor([0.25, 0.25, 0.75, 0.75]).expand_as(clips.boxes))
-    batch = sample_batch(one, tiny_config, sampling, generator())
+    batch = draw_batch(one, tiny_config, draw, generator())
     assert torch.equal(batch.mask[0, 0, :, 32].nonzero().flatten(), torch.arange(16, 48))
     assert batch.mask[0].sum() == 32 * 32
     expected = torch.tensor([0.35, 0.525, 0.65, 0.75]).expand(2, 4)
     assert torch.allclose(batch.mouth_boxes, expected)
     moved = one.boxes.clone()
     moved[:, 1::2, [0, 2]] += 0.125
-    union = sample_batch(replace(one, boxes=moved), tiny_config, sampling, generator())
+    union = draw_batch(replace(one, boxes=moved), tiny_config, draw, generator())
     assert union.mask[0].sum() == 32 * 40  # the union over the clip's frames
 
 
@@ -309,7 +309,7 @@ def test_reader_loss_is_an_option(make_pipeline, tiny_config, clips, tmp_path, w
 
 def test_the_image_stage_leaves_sound_and_time_out(make_pipeline, tiny_config, clips):
     model = make_pipeline(tiny_config).model
-    batch: Batch = sample_batch(clips, tiny_config, PICTURES, generator())
+    batch: Batch = draw_batch(clips, tiny_config, PICTURES, generator())
     used = set()
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: used.add(name))

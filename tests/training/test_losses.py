@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from emo_modules.config import ScheduleConfig
 from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod, build_scheduler, clean_estimate
-from emo_training.training.clip_set import ClipSet, Sampling, sample_batch
 from emo_training.training.losses import (
     LossConfig,
     Noised,
@@ -20,9 +19,10 @@ from emo_training.training.losses import (
     prediction_error,
     reader_loss,
 )
+from emo_training.training.sample_set import Draw, SampleSet, draw_batch
 
-CLIP = Sampling(batch=2, frames=3, motion_frames=2)
-PICTURES = Sampling(batch=2, frames=3, motion_frames=0)
+CLIP = Draw(batch=2, frames=3, motion_frames=2)
+PICTURES = Draw(batch=2, frames=3, motion_frames=0)
 ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "drop_both": 0.0, "whole_region": 0.0}
 
 
@@ -30,8 +30,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def noised(config: LossConfig, sampling: Sampling, tiny_config, clips: ClipSet) -> Noised:
-    batch = sample_batch(clips, tiny_config, sampling, generator())
+def noised(config: LossConfig, draw: Draw, tiny_config, clips: SampleSet) -> Noised:
+    batch = draw_batch(clips, tiny_config, draw, generator())
     schedule = tiny_config.schedule
     return add_training_noise(batch, schedule, alphas_cumprod(schedule), config, generator(1))
 
@@ -53,7 +53,7 @@ def test_a_clip_has_one_noise_level_and_pictures_have_their_own(tiny_config, cli
 
 def test_motion_frames_are_disturbed_in_the_batch_only(tiny_config, clips):
     kept = clips.latents.clone()
-    batch = sample_batch(clips, tiny_config, replace(CLIP, batch=64), generator())
+    batch = draw_batch(clips, tiny_config, replace(CLIP, batch=64), generator())
     before, latents = batch.motion.clone(), batch.latents.clone()
     disturb_motion(batch, 0.2, generator())
     levels = (batch.motion - before).flatten(1).std(1)
@@ -64,7 +64,7 @@ def test_motion_frames_are_disturbed_in_the_batch_only(tiny_config, clips):
 
 
 def test_the_same_places_of_all_motion_frames_are_blanked(tiny_config, clips):
-    batch = sample_batch(clips, tiny_config, replace(CLIP, batch=32), generator())
+    batch = draw_batch(clips, tiny_config, replace(CLIP, batch=32), generator())
     before = batch.motion.clone()
     drop_motion_patches(batch, 0.25, generator(1))
     blank = batch.motion == 0

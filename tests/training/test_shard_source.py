@@ -11,12 +11,12 @@ from torch import Tensor
 
 from emo_modules.pipeline import Pipeline
 from emo_training.footage.shards import ShardIndex
-from emo_training.training.clip_set import Batch, Sampling
-from emo_training.training.shard_source import ClipOrder, ShardClips, ShardSource
+from emo_training.training.sample_set import Batch, Draw
+from emo_training.training.shard_source import SampleOrder, ShardSamples, ShardSource
 
 from ..shards import FRAMES, level, write_shards
 
-CLIP = Sampling(
+CLIP = Draw(
     batch=3, frames=4, motion_frames=2, first_clip=0, drop_reference=0, drop_audio=0, drop_both=0,
     whole_region=0, portrait_share=0,
 )  # fmt: skip
@@ -34,12 +34,12 @@ def source(index: ShardIndex, tiny_pipeline: Pipeline) -> ShardSource:
 
 
 def test_every_epoch_has_every_clip_once_and_an_order_of_its_own(index):
-    order = ClipOrder(index.entries, seed=3)
+    order = SampleOrder(index.entries, seed=3)
     epochs = [[order[n].key for n in range(e * 6, e * 6 + 6)] for e in range(3)]
     assert all(Counter(epoch) == Counter(entry.key for entry in index.entries) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
     assert [order[n].key for n in range(6)] == epochs[0]  # also when asked for again
-    assert [ClipOrder(index.entries, seed=4)[n].key for n in range(6)] != epochs[0]
+    assert [SampleOrder(index.entries, seed=4)[n].key for n in range(6)] != epochs[0]
 
 
 def test_only_clips_of_the_split_are_trained_on(index, shards):
@@ -55,7 +55,7 @@ def frames_of(raw, row: int) -> list[int]:
 
 
 def test_pictures_boxes_and_speeds_are_of_the_same_frames(index, tiny_config):
-    clips = ShardClips(index, tiny_config, CLIP, 0, sound=True)
+    clips = ShardSamples(index, tiny_config, CLIP, 0, sound=True)
     seen = set()
     for number in range(6):
         raw = clips[number]
@@ -78,7 +78,7 @@ def test_pictures_boxes_and_speeds_are_of_the_same_frames(index, tiny_config):
 
 
 def test_references_may_be_of_another_clip_of_the_person(index, tiny_config):
-    clips = ShardClips(index, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
+    clips = ShardSamples(index, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
     for number in range(8):
         raw = clips[number]
         for row in range(3):
@@ -91,7 +91,7 @@ def test_references_may_be_of_another_clip_of_the_person(index, tiny_config):
 def test_who_has_one_clip_is_their_own_reference_from_outside_the_window(tmp_path, tiny_config):
     write_shards(tmp_path, clips=1, frames=8)
     one = ShardIndex.load(tmp_path)
-    clips = ShardClips(one, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
+    clips = ShardSamples(one, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
     for number in range(6):
         raw = clips[number]
         for row in range(3):
@@ -102,7 +102,7 @@ def test_who_has_one_clip_is_their_own_reference_from_outside_the_window(tmp_pat
 def test_the_image_stage_takes_pictures_from_anywhere_and_needs_no_sound(index, tiny_pipeline):
     pictures = replace(CLIP, frames=2, motion_frames=0)
     source = ShardSource(index, tiny_pipeline.config, pictures, 0, tiny_pipeline.vae, None, workers=0)
-    raw = source.clips[0]
+    raw = source.samples[0]
     assert raw.pictures.shape == (3, 3, 3, 64, 64)
     assert not raw.waveforms[0].numel()
     batch = source.encode(raw)
@@ -129,9 +129,9 @@ def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
     from emo_modules.speech.wav2vec2 import context_windows, encode_audio
     from emo_training.footage.decode import decode_flac
 
-    raw = source.clips[1]
+    raw = source.samples[1]
     batch = source.encode(raw)
-    entry = source.clips.order[3]
+    entry = source.samples.order[3]
     waveform = decode_flac(index.read(entry).audio)
     rows = encode_audio(tiny_pipeline.audio_encoder, waveform, FRAMES, 25)
     windows = context_windows(rows, tiny_pipeline.config.audio, raw.frames[0], 25)
@@ -143,11 +143,11 @@ def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
 
 def test_pictures_are_resized_to_the_model(index, tiny_config):
     small = replace(tiny_config, width=32, height=48)
-    assert ShardClips(index, small, CLIP, 0, sound=True)[0].pictures.shape[-2:] == (48, 32)
+    assert ShardSamples(index, small, CLIP, 0, sound=True)[0].pictures.shape[-2:] == (48, 32)
 
 
 def test_clips_that_are_too_short_or_silent_are_left_out(index, tiny_config):
     """A clip has to have one frame more than is trained on, for the reference."""
-    ShardClips(index, tiny_config, replace(CLIP, frames=FRAMES - 3), 0, sound=True)
-    with pytest.raises(ValueError, match="none of 6 clips has 31 frames and sound"):
-        ShardClips(index, tiny_config, replace(CLIP, frames=FRAMES - 2), 0, sound=True)
+    ShardSamples(index, tiny_config, replace(CLIP, frames=FRAMES - 3), 0, sound=True)
+    with pytest.raises(ValueError, match="none of 6 samples has 31 frames and sound"):
+        ShardSamples(index, tiny_config, replace(CLIP, frames=FRAMES - 2), 0, sound=True)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
-from emo_training.training.clip_set import ClipSet, Sampling
+from emo_training.training.batch_sources import MemorySource
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters
 from emo_training.training.losses import LossConfig
-from emo_training.training.sources import ClipSource
+from emo_training.training.sample_set import Draw, SampleSet
 from emo_training.training.stages import (
     DEMO_STAGES,
     PAPER_STAGES,
@@ -76,16 +76,14 @@ def test_the_tables_are_the_papers_and_the_demo_goes_on_with_everything():
 
 def train_config(stage: str, demo: bool = False) -> TrainConfig:
     past = 2 if PAPER_STAGES[stage].clips else 0
-    sampling = Sampling(2, 3, past, first_clip=0, drop_reference=0, drop_audio=0, drop_both=0, whole_region=0)
-    return TrainConfig(
-        stage, 2, demo, lr=1e-2, warmup=0, sampling=sampling, loss=LossConfig(), precision="no"
-    )
+    draw = Draw(2, 3, past, first_clip=0, drop_reference=0, drop_audio=0, drop_both=0, whole_region=0)
+    return TrainConfig(stage, 2, demo, lr=1e-2, warmup=0, draw=draw, loss=LossConfig(), precision="no")
 
 
-def trained(model: EMO, clips: ClipSet, config: TrainConfig, folder: Path) -> set[str]:
+def trained(model: EMO, clips: SampleSet, config: TrainConfig, folder: Path) -> set[str]:
     """The names of the parameters that training changed."""
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    source = ClipSource(clips, model.config, config.sampling, config.seed)
+    source = MemorySource(clips, model.config, config.draw, config.seed)
     Trainer(model, source, config, folder, log=lambda line: None).run()
     return {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
 

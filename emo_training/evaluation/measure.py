@@ -7,15 +7,15 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from ..perception.analyzers import FaceTrack
 from ..perception.face_reader import Log
-from ..perception.faces import FaceTrack
 from ..perception.syncnet import Sync
+from .feature_nets import picture_features, window_features
 from .frechet import FrechetDistance
 from .identity_similarity import embeddings, similarity
 from .instruments import Instruments
 from .lipsync import LipSync, lip_sync
 from .motion import speed_curve, trembling
-from .networks import picture_features, window_features
 from .pairs import Pair, Video
 
 T = TypeVar("T")

@@ -3,9 +3,9 @@ import pytest
 
 from emo_modules.cues.face import Box
 from emo_training.perception import cascade
+from emo_training.perception.analyzers import load_analyzer
 from emo_training.perception.cascade import CascadeAnalyzer
-from emo_training.perception.faces import load_analyzer
-from emo_training.perception.track import largest
+from emo_training.perception.face_track import largest
 
 
 @pytest.fixture

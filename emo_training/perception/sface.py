@@ -30,7 +30,7 @@ ZOO = "https://github.com/opencv/opencv_zoo"
 
 
 @dataclass(frozen=True)
-class FaceIdentity:
+class SFace:
     """SFace, and YuNet to find five points of a face where the caller does not know them."""
 
     recognizer: cv2.FaceRecognizerSF
@@ -106,7 +106,7 @@ def similarity_transform(points: np.ndarray) -> np.ndarray:
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
-def load_identity(path: Path, detector: Path | None = None) -> FaceIdentity:
+def load_sface(path: Path, detector: Path | None = None) -> SFace:
     """SFace from its onnx file, and YuNet from another if given. Raises ValueError for files that are missing
     or hold something else, and for a missing package."""
     for file in (path, detector):
@@ -124,4 +124,4 @@ def load_identity(path: Path, detector: Path | None = None) -> FaceIdentity:
         files = " or ".join(str(file) for file in (path, detector) if file)
         reason = error.err or "unreadable"
         raise ValueError(f"OpenCV cannot use {files}: {reason}; take SFace's file from {ZOO}") from error
-    return FaceIdentity(recognizer, finder)
+    return SFace(recognizer, finder)

@@ -1,4 +1,4 @@
-"""Encoded clips: what every training stage reads, whether they come from drawn avatars or from footage."""
+"""Encoded samples: what every training stage reads, whether they come from drawn avatars or from footage."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -14,12 +14,12 @@ from emo_modules.checkpoints.reading import family, read_weights
 from emo_modules.config import EMOConfig
 from emo_modules.writing.partial import whole_file
 
-CLIPS = "encoded clips, as ClipSet.save writes them"
+EXPECTED = "encoded samples, as SampleSet.save writes them"
 
 
 @dataclass(frozen=True)
-class ClipSet:
-    """K clips of F frames. `audio` has m more frames on each side, so that every frame has its whole
+class SampleSet:
+    """K samples of F frames. `audio` has m more frames on each side, so that every frame has its whole
     context."""
 
     latents: Tensor  # (K, F, C, H, W)
@@ -39,14 +39,14 @@ class ClipSet:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Raises ValueError for a file that `save` did not write."""
-        tensors, names = read_weights(path, CLIPS), {f.name for f in fields(cls)}
+        tensors, names = read_weights(path, EXPECTED), {f.name for f in fields(cls)}
         if tensors.keys() != names:
-            raise ValueError(f"{path}: expected {CLIPS}; found {family(list(tensors))}")
+            raise ValueError(f"{path}: expected {EXPECTED}; found {family(list(tensors))}")
         return cls(**tensors)
 
     @classmethod
-    def stack(cls, clips: Iterable[dict[str, Tensor]]) -> Self:
-        rows = list(clips)
+    def stack(cls, samples: Iterable[dict[str, Tensor]]) -> Self:
+        rows = list(samples)
         return cls(**{f.name: torch.stack([row[f.name] for row in rows]) for f in fields(cls)})
 
     def part(self, start: int, stop: int) -> Self:
@@ -55,7 +55,7 @@ class ClipSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """B training clips; dropped conditions are zeros, exactly as the model sees them dropped at inference."""
+    """B clips to train on; dropped conditions are zeros, as the model sees them dropped at inference."""
 
     latents: Tensor  # (B, F, C, H, W)
     motion: Tensor  # (B, M, C, H, W)
@@ -77,8 +77,8 @@ Share = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
-class Sampling(Checked):
-    """How training clips are cut and which conditions are dropped, as probabilities."""
+class Draw(Checked):
+    """How clips are drawn from samples and which conditions are dropped, as probabilities."""
 
     batch: Annotated[int, Range(1, 4096)] = 4
     frames: Annotated[int, Range(1, 4096)] = 12
@@ -87,7 +87,7 @@ class Sampling(Checked):
     drop_reference: Share = 0.05
     drop_audio: Share = 0.1
     drop_both: Share = 0.05  # guidance's other half is without portrait and sound
-    portrait_share: Share = 0.15  # references that are other pictures; the rest are frames of the clip
+    portrait_share: Share = 0.15  # references that are other pictures; the rest are frames of the sample
     whole_region: Share = 0.1  # the mask covers the picture, as at inference when no face is found
 
     @property
@@ -97,7 +97,7 @@ class Sampling(Checked):
 
     @property
     def needed(self) -> int:
-        """Frames that a clip must have: those that are trained on, and another one for the reference."""
+        """Frames that a sample must have: those that are trained on, and another one for the reference."""
         return (self.window if self.motion_frames else 1) + 1
 
 
@@ -105,88 +105,86 @@ class Sampling(Checked):
 class Kept:
     """Which conditions each of B clips keeps: 1 or 0, (B,) each."""
 
-    portrait: Tensor  # the reference is another picture of the person, not a frame of the clip
+    portrait: Tensor  # the reference is another picture of the person, not a frame of the sample
     motion: Tensor
     reference: Tensor
     audio: Tensor
     region: Tensor
 
 
-def draw_kept(sampling: Sampling, generator: torch.Generator) -> Kept:
+def draw_kept(draw: Draw, generator: torch.Generator) -> Kept:
     def kept(drop: float) -> Tensor:
-        return (torch.rand(sampling.batch, generator=generator) >= drop).float()
+        return (torch.rand(draw.batch, generator=generator) >= drop).float()
 
-    both = kept(sampling.drop_both)
+    both = kept(draw.drop_both)
     return Kept(
-        portrait=1 - kept(sampling.portrait_share),
-        motion=kept(sampling.first_clip),
-        reference=kept(sampling.drop_reference) * both,
-        audio=kept(sampling.drop_audio) * both,
-        region=kept(sampling.whole_region),
+        portrait=1 - kept(draw.portrait_share),
+        motion=kept(draw.first_clip),
+        reference=kept(draw.drop_reference) * both,
+        audio=kept(draw.drop_audio) * both,
+        region=kept(draw.whole_region),
     )
 
 
-def sample_batch(clips: ClipSet, config: EMOConfig, sampling: Sampling, generator: torch.Generator) -> Batch:
+def draw_batch(samples: SampleSet, config: EMOConfig, draw: Draw, generator: torch.Generator) -> Batch:
     """B random clips: M motion frames, the F frames after them, and a reference picture of the same person.
 
-    Without motion frames (image stage) the F pictures come from anywhere in the clip.
+    Without motion frames (image stage) the F pictures come from anywhere in the sample.
     """
-    if clips.latents.shape[1] < sampling.needed:
+    if samples.latents.shape[1] < draw.needed:
         raise ValueError(
-            f"clips have {clips.latents.shape[1]} frames, training needs {sampling.needed} "
-            f"({sampling.motion_frames} motion frames, {sampling.frames} to train on, and another one for "
+            f"samples have {samples.latents.shape[1]} frames, training needs {draw.needed} "
+            f"({draw.motion_frames} motion frames, {draw.frames} to train on, and another one for "
             "the reference)"
         )
 
     def randint(high: int) -> Tensor:
-        return torch.randint(high, (sampling.batch,), generator=generator)
+        return torch.randint(high, (draw.batch,), generator=generator)
 
-    picks = randint(len(clips))
-    window, reference_places = draw_places(clips.latents.shape[1], sampling, sampling.batch, generator)
-    clip = window[:, sampling.motion_frames :]
+    picks = randint(len(samples))
+    window, reference_places = draw_places(samples.latents.shape[1], draw, draw.batch, generator)
+    clip = window[:, draw.motion_frames :]
     context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
-    union = box_union(clips.boxes[picks[:, None], clip])
-    latents = clips.latents[picks[:, None], window].float()
-    reference = clips.latents[picks, reference_places]
-    elsewhere = clips.portraits[picks, randint(clips.portraits.shape[1])]
-    kept = draw_kept(sampling, generator)
+    union = box_union(samples.boxes[picks[:, None], clip])
+    latents = samples.latents[picks[:, None], window].float()
+    reference = samples.latents[picks, reference_places]
+    elsewhere = samples.portraits[picks, randint(samples.portraits.shape[1])]
+    kept = draw_kept(draw, generator)
     reference = torch.where(kept.portrait[:, None, None, None] > 0, elsewhere, reference)
     return Batch(
-        latents=latents[:, sampling.motion_frames :],
-        motion=latents[:, : sampling.motion_frames],
+        latents=latents[:, draw.motion_frames :],
+        motion=latents[:, : draw.motion_frames],
         motion_kept=kept.motion,
         reference=reference.float(),
         reference_kept=kept.reference,
-        audio=clips.audio[picks[:, None, None], context].float(),
+        audio=samples.audio[picks[:, None, None], context].float(),
         audio_kept=kept.audio,
         mask=region_masks(union, kept.region, config),
-        mouth=clips.mouth[picks[:, None], clip],
+        mouth=samples.mouth[picks[:, None], clip],
         mouth_boxes=mouth_regions(union),
-        speeds=clips.speeds[picks[:, None], clip].float(),
+        speeds=samples.speeds[picks[:, None], clip].float(),
     )
 
 
-def draw_places(
-    frames: int, sampling: Sampling, batch: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Which frames to read of clips that have `frames` of them, at least `sampling.needed`.
+def draw_places(frames: int, draw: Draw, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which frames to read of samples that have `frames` of them, at least `draw.needed`.
 
     Returns (B, M+F), motion frames and the frames after them, or without motion frames frames from anywhere;
-    and the reference's (B,): any other frame of the clip, each as likely (EMO sec. 3.3: "a distinct, randomly
-    chosen frame").
+    and the reference's (B,): any other frame of the sample, each as likely (EMO sec. 3.3: "a distinct,
+    randomly chosen frame").
     """
 
     def randint(high: int, *shape: int) -> Tensor:
         return torch.randint(high, (batch, *shape), generator=generator)
 
-    if not sampling.motion_frames:
+    if not draw.motion_frames:
         reference = randint(frames)
-        places = randint(frames - 1, sampling.frames)
+        places = randint(frames - 1, draw.frames)
         return places + (places >= reference[:, None]), reference
-    start = randint(frames - sampling.window + 1)
-    outside = randint(frames - sampling.window)
-    reference = outside + sampling.window * (outside >= start)
-    return start[:, None] + torch.arange(sampling.window), reference
+    start = randint(frames - draw.window + 1)
+    outside = randint(frames - draw.window)
+    reference = outside + draw.window * (outside >= start)
+    return start[:, None] + torch.arange(draw.window), reference
 
 
 def box_union(boxes: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ import filelock
 import pytest
 
 from emo_modules.writing.partial import create_partial
-from emo_training.folder import folder_in_use
+from emo_training.folder_lock import folder_in_use
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from emo_training.folder import folder_in_use
+from emo_training.folder_lock import folder_in_use
 with folder_in_use(Path(sys.argv[1]), "train"):
     print("held", flush=True)
     sys.stdin.read()

@@ -9,11 +9,11 @@ import pytest
 
 from emo_people.drawing.avatars import Expression, Pose, face_box, render
 from emo_people.drawing.identity import random_identity
-from emo_training.perception.identity import (
+from emo_training.perception.sface import (
     ALIGNED,
     align,
     box_points,
-    load_identity,
+    load_sface,
     mesh_points,
     similarity,
     similarity_transform,
@@ -57,7 +57,7 @@ def test_vectors_are_those_of_the_network_and_of_unit_length():
     frame = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     mesh = np.zeros((478, 2), np.float32)
     mesh[[33, 133]], mesh[[362, 263]], mesh[[4, 61, 291]] = ALIGNED[0], ALIGNED[1], ALIGNED[2:]
-    (vector,) = load_identity(TINY).embed(frame[None], np.array([[0, 0, 112, 112.0]]), mesh[None])
+    (vector,) = load_sface(TINY).embed(frame[None], np.array([[0, 0, 112, 112.0]]), mesh[None])
     cells = frame.reshape(8, 14, 8, 14, 3).mean(axis=(1, 3))
     expected = np.einsum("ijc,kc->kij", cells, MIX).ravel()
     assert np.linalg.norm(vector) == pytest.approx(1) and vector.dtype == np.float32
@@ -72,7 +72,7 @@ def test_the_same_face_elsewhere_is_more_alike_than_another():
             person = replace(random_identity(seed), background_style="flat")
             frames.append(render(person, Expression(), pose, 160))
             boxes.append(face_box(person, pose, 160))
-    vectors = load_identity(TINY).embed(np.stack(frames), np.array(boxes))
+    vectors = load_sface(TINY).embed(np.stack(frames), np.array(boxes))
     likeness = similarity(vectors, vectors)
     assert likeness.shape == (4, 4) and np.allclose(likeness.diagonal(), 1, atol=1e-5)
     assert min(likeness[0, 1], likeness[2, 3]) > likeness[:2, 2:].max()
@@ -96,25 +96,25 @@ def test_yunets_points_are_those_of_the_face_in_the_box():
     frame = np.full((48, 64, 3), (1, 2, 3), np.uint8)
     faces = np.array([[0, 0, 10, 10, *range(10), 0.9], [30, 10, 20, 30, *range(20, 30), 0.8]], np.float32)
     box = np.array([31, 11, 49, 39.0])
-    found = replace(load_identity(TINY), detector=FakeYuNet(faces))._points(frame, box)
+    found = replace(load_sface(TINY), detector=FakeYuNet(faces))._points(frame, box)
     assert found.ravel().tolist() == list(range(20, 30))
     for none in (None, faces[:1]):
-        nothing = replace(load_identity(TINY), detector=FakeYuNet(none))._points(frame, box)
+        nothing = replace(load_sface(TINY), detector=FakeYuNet(none))._points(frame, box)
         assert np.array_equal(nothing, box_points(box))
 
 
 def test_frames_without_a_face_are_refused():
     boxes = np.array([[0, 0, 9, 9], [np.nan] * 4])
     with pytest.raises(ValueError, match=r"frames \[1\] have no face box: leave them out"):
-        load_identity(TINY).embed(np.zeros((2, 16, 16, 3), np.uint8), boxes)
+        load_sface(TINY).embed(np.zeros((2, 16, 16, 3), np.uint8), boxes)
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(ValueError, match="none.onnx is not there: take SFace's"):
-        load_identity(tmp_path / "none.onnx")
+        load_sface(tmp_path / "none.onnx")
     bad = tmp_path / "bad.onnx"
     bad.write_text("<html>")
     with pytest.raises(ValueError, match="OpenCV cannot use .*bad.onnx: Failed to parse"):
-        load_identity(bad)
+        load_sface(bad)
     with pytest.raises(ValueError, match="OpenCV cannot use .*bad.onnx"):
-        load_identity(TINY, detector=bad)
+        load_sface(TINY, detector=bad)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from .cascade import CascadeAnalyzer
+from .face_track import FaceAnalyzer as FaceAnalyzer
+from .face_track import FaceTrack as FaceTrack
+from .face_track import largest as largest
 from .mediapipe import MediaPipeAnalyzer
-from .track import FaceAnalyzer as FaceAnalyzer
-from .track import FaceTrack as FaceTrack
-from .track import largest as largest
 from .tracker import load_tracker
 
 
