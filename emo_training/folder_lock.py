@@ -66,9 +66,11 @@ def _held(path: Path, run: str) -> Iterator[None]:
     except NotImplementedError:  # network file systems without locks
         _log.warning("%s cannot be locked on this file system: let no other run write there", path.parent)
     try:
-        path.write_text(
-            f"{run}, process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M}"
-        )
+        since = f"since {datetime.now():%Y-%m-%d %H:%M}"
+        with suppress(PermissionError):  # Windows lets nobody write to a locked file, not even its owner
+            path.write_text(
+                f"{run}, process {os.getpid()} on {socket.gethostname()} {since}", encoding="utf-8"
+            )
         yield
     finally:
         lock.release()
@@ -76,6 +78,6 @@ def _held(path: Path, run: str) -> Iterator[None]:
 
 def _holder(path: Path) -> str:
     try:
-        return path.read_text() or "another run"
+        return path.read_text(encoding="utf-8") or "another run"
     except PermissionError:  # Windows lets nobody read a locked file
         return "another run"

@@ -15,6 +15,8 @@ Result = TypeVar("Result")
 
 # What decoders die of when a file is at fault; Windows knows some of them.
 FAULTS = {s for s in signal.Signals if s.name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT")}
+ACCESS_VIOLATION = 0xC0000005  # Windows' exit status for SIGSEGV
+KILLED = -9  # SIGKILL, which Windows has not
 TRIES = 2
 
 
@@ -93,9 +95,11 @@ def _answer(worker: _Worker) -> Any:
 
 
 def _death(status: int) -> signal.Signals:
+    if status == ACCESS_VIOLATION:
+        return signal.SIGSEGV
     if -status in FAULTS:
         return signal.Signals(-status)
-    if status == -signal.SIGKILL:
+    if status == KILLED:
         raise MemoryError(
             "a worker was killed, most likely because memory ran out: run again with fewer --workers"
         )

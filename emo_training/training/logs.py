@@ -2,7 +2,6 @@
 
 import io
 import json
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,12 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: the most that was allocated on a GPU, or that the process held in main memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -20,8 +20,9 @@ from emo_training.footage.clips import PrepareConfig
 from emo_training.footage.engine import Engine, pack_footage, prepare_footage
 from emo_training.footage.prepare import Part
 from emo_training.footage.shards import ShardIndex, read_samples
-from emo_training.footage.workers import run_tasks
+from emo_training.footage.workers import ACCESS_VIOLATION, _death, run_tasks
 
+from ..systems import needs_proc, needs_signals
 from .films import MarkerAnalyzer, speech, talking, write_film
 from .marker_prepare import CONFIG
 
@@ -206,6 +207,7 @@ def _task(number):
     return number * 10
 
 
+@needs_signals
 def test_a_decoder_that_crashes_takes_only_its_file():
     found = list(run_tasks(_task, [1, 2, 3], 2, lambda task, what: (task, what)))
     assert sorted(map(str, found)) == ["(2, 'the decoder crashed: SIGSEGV')", "10", "30"]
@@ -213,6 +215,11 @@ def test_a_decoder_that_crashes_takes_only_its_file():
         list(run_tasks(_task, [9], 1, lambda task, what: None))
 
 
+def test_a_memory_fault_on_windows_is_one_too():
+    assert _death(ACCESS_VIOLATION) == signal.SIGSEGV
+
+
+@needs_proc
 def test_workers_end_with_their_parent(tmp_path):
     code = f"""
 import os, sys, time

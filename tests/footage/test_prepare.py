@@ -120,12 +120,14 @@ def test_equal_films_give_equal_bytes(tmp_path):
     assert first == second
 
 
-def test_refused_consent_and_unreadable_files(tmp_path):
+def test_footage_without_consent_is_left_out(tmp_path):
     write_film(tmp_path / "a.mp4", talking(1.4), speech(1.4))
     (tmp_path / "manifest.csv").write_text("file,consent\na.mp4,no\n")
     assert prepared(tmp_path)[1] == [("no consent", 0.0, 0.0)]
-    (tmp_path / "manifest.csv").unlink()
-    (tmp_path / "a.mp4").unlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_is_left_out(tmp_path):
     os.mkfifo(tmp_path / "a.mp4")  # would block whoever opens it
     assert prepared(tmp_path)[1] == [("not a regular file", 0.0, 0.0)]
 

@@ -5,6 +5,8 @@ import pytest
 
 from emo_training.footage.sources import find_sources, key_of, read_manifest, refused, split_of
 
+from ..systems import needs_links
+
 
 def touch(folder, *names):
     for name in names:
@@ -54,6 +56,7 @@ def test_manifests_with_mistakes_are_refused(tmp_path, content, message):
         read_manifest(tmp_path)
 
 
+@needs_links
 def test_links_loops_and_own_shards(tmp_path):
     touch(tmp_path / "footage", "a.mp4", "out/parts/x.tar")
     touch(tmp_path / "elsewhere", "b.mp4")

@@ -1,6 +1,5 @@
 import errno
 import re
-import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -17,6 +16,8 @@ from emo_modules.media.audio import load_audio, samples_in_frames
 from emo_modules.media.growing import frames_in
 from emo_modules.media.video import VideoWriter, read_video, soundtrack
 from emo_modules.writing.partial import publish
+
+from ..systems import needs_links
 
 ROOT = Path(__file__).parents[2]
 COLOURS = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0], [0.8, 0.6, 0.4]])
@@ -204,7 +205,7 @@ def test_a_killed_video_plays_as_far_as_it_got_and_the_next_run_names_it(tmp_pat
         "    for _ in range(200):\n        writer.write(torch.rand(48, 64, 3))\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode in (-9, 9)
     (left,) = tmp_path.iterdir()
     assert re.fullmatch(rf"v\.[0-9a-f]{{8}}\.partial\{suffix}", left.name)
     assert frames_before_the_cut(left) >= 100
@@ -213,6 +214,7 @@ def test_a_killed_video_plays_as_far_as_it_got_and_the_next_run_names_it(tmp_pat
     assert len(read_video(path)[0]) == 10
 
 
+@needs_links
 def test_a_link_leads_to_the_video_that_is_replaced(tmp_path):
     (tmp_path / "disk").mkdir()
     write_clip(tmp_path / "disk" / "v.mp4", frames=1)

@@ -14,6 +14,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from ..systems import needs_signals
+
+pytestmark = needs_signals  # so that a launch is killed with the processes it started
+
 ALONE = [sys.executable, "-m", "emo_training"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 PAIR = [*TORCHRUN, "-m", "emo_training"]

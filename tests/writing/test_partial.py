@@ -21,6 +21,8 @@ from emo_modules.writing.partial import (
     write_json,
 )  # fmt: skip
 
+from ..systems import needs_links
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
@@ -45,6 +47,7 @@ def test_an_error_leaves_what_was_there_and_no_partial(tmp_path, error):
     assert (tmp_path / "a.json").read_text() == "old"
 
 
+@needs_links
 def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "link.mp4").symlink_to(tmp_path / "disk" / "real.mp4")

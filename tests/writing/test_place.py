@@ -7,6 +7,8 @@ import pytest
 
 from emo_modules.writing.place import check_file_place, check_place, name_problem
 
+from ..systems import WINDOWS, needs_links, needs_posix_errors, needs_proc
+
 SUFFIXES = (".mp4", ".mov")
 
 
@@ -42,6 +44,7 @@ def test_a_folder_is_no_file(tmp_path):
     assert "is a folder" in refusal(tmp_path / "v.mp4")
 
 
+@needs_links
 def test_an_input_is_not_overwritten(tmp_path):
     (tmp_path / "talk.mp4").write_text("sound")
     (tmp_path / "link.mp4").symlink_to(tmp_path / "talk.mp4")
@@ -51,6 +54,7 @@ def test_an_input_is_not_overwritten(tmp_path):
     check_file_place(tmp_path / "new.mp4", SUFFIXES, [tmp_path / "talk.mp4"])
 
 
+@needs_posix_errors
 def test_a_way_through_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     for name in ("file/v.mp4", "file/deeper/v.mp4"):
@@ -59,12 +63,13 @@ def test_a_way_through_a_file_is_no_folder(tmp_path):
         )
 
 
+@needs_posix_errors
 @pytest.mark.parametrize("name", ["n" * 252 + ".mp4", "no/" + "n" * 252 + ".mp4", "n" * 256 + "/v.mp4"])
 def test_too_long_a_name_is_said_even_below_folders_that_are_not_there(tmp_path, name):
     assert refusal(tmp_path / name).endswith("cannot be written, file name too long: give a shorter name")
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a file system that nobody can write to")
+@needs_proc  # nobody can write there
 def test_a_folder_that_nobody_may_write_to():
     said = refusal(Path("/proc/v.mp4"))
     assert said.startswith("/proc/v.mp4 cannot be written, ")
@@ -72,7 +77,7 @@ def test_a_folder_that_nobody_may_write_to():
         check_place(Path("/proc/run"))
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(WINDOWS or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
     assert "permission denied: choose a folder that you may write to" in refusal(tmp_path / "v.mp4")
