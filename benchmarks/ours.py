@@ -16,7 +16,7 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import VideoConditions
 from emo_modules.models.relatives.regions import read_regions
-from emo_modules.sampling.clips import Performance, render_chunks
+from emo_modules.sampling.clips import Driving, render_clips
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.sampling.lean import LeanEMO
 from emo_modules.sampling.solver import Solver, Step
@@ -63,7 +63,7 @@ def denoise(
     if model.config.windows is not None:
         pictures = inputs["region"] if per_frame(inputs) else None
         return torch.cat(
-            list(render_chunks(model, video, Performance(rows, None, pictures), len(noise), solve, [noise]))
+            list(render_clips(model, video, Driving(rows, None, pictures), len(noise), solve, [noise]))
         )
     windows = rows.unflatten(0, (len(noise), -1))[None]
     motion = inputs["motion"][None] if portrait is inputs["portrait"] else None

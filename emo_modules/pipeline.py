@@ -21,7 +21,7 @@ from .cues.locator import face_cues
 from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
 from .models.emo import EMO, Denoiser
 from .models.relatives.regions import moved
-from .sampling.clips import Performance, chunk_count, noise_for, render_chunks
+from .sampling.clips import Driving, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.lean import LeanEMO
 from .sampling.solver import Solver, Step
@@ -55,11 +55,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a rendering stands: chunk 1..chunks, step 1..steps, and the current estimate of the chunk's
+    """Where a rendering stands: clip 1..clips, step 1..steps, and the current estimate of the clip's
     latents."""
 
-    chunk: int
-    chunks: int
+    clip: int
+    clips: int
     step: int
     steps: int
     estimate: Tensor
@@ -77,7 +77,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Animation:
-    """`frames` yields (F', H, W, 3) in 0..1, chunk by chunk, computed as they are asked for."""
+    """`frames` yields (F', H, W, 3) in 0..1, clip by clip, computed as they are asked for."""
 
     frames: Iterator[Tensor]
     count: int
@@ -160,9 +160,9 @@ class Pipeline:
         options: Options,
         progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[Tensor]:
-        """Latents (F', C, H, W) of chunk after chunk for a mono 16 kHz waveform (T,).
+        """Latents (F', C, H, W) of clip after clip for a mono 16 kHz waveform (T,).
 
-        Raises MemoryError that says what to lower when a chunk does not fit.
+        Raises MemoryError that says what to lower when a clip does not fit.
         """
         config = self.config
         try:
@@ -191,19 +191,19 @@ class Pipeline:
             None if identity is None else identity.to(**like),
             moved(regions, **like),
         )
-        performance = Performance(
+        driving = Driving(
             audio_track(self.audio_encoder, waveform, frames, config),
             self._speeds(frames, options.head_speed),
             self._pictures(frames, options.landmark_pictures),
         )
-        chunks, done = chunk_count(frames, config), 0
+        clips, done = clip_count(frames, config), 0
 
         def on_step(step: Step) -> None:
-            progress(Progress(done + 1, chunks, step.index, step.total, step.estimate))
+            progress(Progress(done + 1, clips, step.index, step.total, step.estimate))
 
         solver = self._solver(options, on_step if progress else None)
         noise = noise_for(config, frames, tuple(reference.shape[-2:]), options.seed, **like)
-        for latents in render_chunks(self.model, video, performance, frames, solver, noise, self._keep):
+        for latents in render_clips(self.model, video, driving, frames, solver, noise, self._keep):
             yield latents
             done += 1
 
@@ -217,7 +217,7 @@ class Pipeline:
     def _frames(self, latents: Iterator[Tensor], options: Options) -> Iterator[Tensor]:
         if options.decode_beside:
             return decode_beside(self.vae, latents)
-        return (decode_frames(self.vae, chunk) for chunk in latents)
+        return (decode_frames(self.vae, clip) for clip in latents)
 
     def _keep(self, motion: Tensor) -> Tensor:
         """The last latents (M, C, H, W) of a clip as the next one reads them."""

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..emo_modules.config import EMOConfig
 from ..emo_modules.media.audio import fit_to_frames, frame_count, to_mono_16k
-from ..emo_modules.sampling.clips import Performance
+from ..emo_modules.sampling.clips import Driving
 from .managed.audio import one_sound, speech_features
 from .managed.cues import cues_of, pictures_of
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
-from .managed.sampling import AS_TRAINED, SCHEDULERS, Sampling, matching_config, render
+from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising, matching_config, render
 from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, known
 
 FAR = 4  # times the model's own steps, or a part of them
@@ -65,14 +65,14 @@ class EMOSampler(io.ComfyNode):
             frames = frame_count(waveform.shape[-1], rate, config.fps)
             mono = to_mono_16k(waveform, rate)
             size = tuple(8 * side for side in reference.portrait.shape[-2:])
-            performance = Performance(
+            driving = Driving(
                 speech_features(audio_encoder, mono, frames, config),
                 _per_frame(speed, frames, config, log),
                 pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
             )
             cues = cues_of(config, mask, face_landmarks, size, log)
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
-            video = render(model, reference, performance, frames, cues, Sampling(**sampling), show.step)
+            video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step)
             clips, done = [], 0
             for latents in video:
                 show.clip(len(clips), model.model.process_latent_in(latents), done, mono, config.fps)

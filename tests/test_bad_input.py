@@ -306,7 +306,7 @@ def test_cancelling_leaves_no_partial_file_and_finished_files_whole(tiny_pipelin
 
     def cancel(progress) -> None:
         steps.append(progress.step)
-        if progress.chunk == 2:
+        if progress.clip == 2:
             raise Cancelled("stopped by the user")
 
     command.write_video(tiny_pipeline.animate(portrait, sound, 16000, FACE), path)

@@ -117,7 +117,7 @@ def test_an_interrupted_rendering_leaves_finished_files_whole_and_no_other(
 
     def interrupt(bar):
         def show(progress) -> None:
-            if progress.chunk == 2:
+            if progress.clip == 2:
                 raise KeyboardInterrupt
 
         return show

@@ -22,10 +22,10 @@ def rendered(animation: Animation) -> Tensor:
 
 def test_frames_are_as_long_as_the_sound(tiny_pipeline, portrait, tones):
     animation = tiny_pipeline.animate(portrait, tones(0.3, 16000)[0], 16000, FACE)
-    chunks = list(animation.frames)
-    assert [len(chunk) for chunk in chunks] == [4, 4]
-    assert {tuple(chunk.shape[1:]) for chunk in chunks} == {(64, 64, 3)}
-    frames = torch.cat(chunks)
+    clips = list(animation.frames)
+    assert [len(clip) for clip in clips] == [4, 4]
+    assert {tuple(clip.shape[1:]) for clip in clips} == {(64, 64, 3)}
+    frames = torch.cat(clips)
     assert frames.dtype == torch.float32
     assert (frames.min(), frames.max()) >= (0, 0)
     assert frames.max() <= 1

@@ -112,7 +112,7 @@ def check_device(name: str) -> None:
 
 def progress_on(bar: tqdm) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
-        bar.total = progress.chunks * progress.steps
+        bar.total = progress.clips * progress.steps
         bar.update()
 
     return show

@@ -35,7 +35,7 @@ Solve = Callable[[Tensor, Conditions | Windows], Tensor]
 
 
 @dataclass(frozen=True)
-class Performance:
+class Driving:
     """What drives the video, frame by frame; each clip's part is moved to where its noise is."""
 
     audio: Tensor  # (R, layers, D) features, of which each frame reads a window
@@ -43,16 +43,16 @@ class Performance:
     pictures: Tensor | None = None  # (F, C, 8H, 8W) of the locator, where it takes one for each frame
 
 
-def chunk_count(frames: int, config: EMOConfig) -> int:
+def clip_count(frames: int, config: EMOConfig) -> int:
     """How many times the solver runs: once for each clip, or once for all windows."""
     return 1 if config.windows else -(-frames // config.clip_frames)
 
 
 @torch.no_grad()
-def render_chunks(
+def render_clips(
     model: Model,
     video: VideoConditions,
-    performance: Performance,
+    driving: Driving,
     frames: int,
     solve: Solve,
     noise: Iterable[Tensor],
@@ -68,25 +68,25 @@ def render_chunks(
     Raises ValueError with the remedy when the model answers NaN: all that follows would be black or white.
     """
     if model.config.windows is not None:
-        yield from _windowed(model, video, performance, solve, torch.cat(list(noise))[:frames])
+        yield from _windowed(model, video, driving, solve, torch.cat(list(noise))[:frames])
         return
     latents, motion, start = None, None, 0
     for clip, piece in enumerate(noise, start=1):
         if latents is not None:
             motion = keep(latents[-model.config.motion_frames :])[None]
         numbers = torch.arange(start, start + len(piece))
-        latents = solve(piece, _conditions(model, video, performance, numbers, motion, piece))
+        latents = solve(piece, _conditions(model, video, driving, numbers, motion, piece))
         check_finite(latents, f"the model's answer in clip {clip}")
         yield latents[: frames - start]
         start += len(piece)
 
 
 def _windowed(
-    model: Model, video: VideoConditions, performance: Performance, solve: Solve, noise: Tensor
+    model: Model, video: VideoConditions, driving: Driving, solve: Solve, noise: Tensor
 ) -> Iterator[Tensor]:
     windows = Windows(
         model.config.windows,
-        lambda frames: _conditions(model, video, performance, frames, None, video.portrait),
+        lambda frames: _conditions(model, video, driving, frames, None, video.portrait),
         video.portrait.device,
     )
     latents = solve(noise, windows)
@@ -97,13 +97,13 @@ def _windowed(
 def _conditions(
     model: Model,
     video: VideoConditions,
-    performance: Performance,
+    driving: Driving,
     frames: Tensor,
     motion: Tensor | None,
     like: Tensor,
 ) -> Conditions:
-    config, speeds, pictures = model.config, performance.speeds, performance.pictures
-    windows = context_windows(performance.audio, config.audio, frames, config.fps)[None].to(like)
+    config, speeds, pictures = model.config, driving.speeds, driving.pictures
+    windows = context_windows(driving.audio, config.audio, frames, config.fps)[None].to(like)
     return model.clip_conditions(
         video,
         len(frames),

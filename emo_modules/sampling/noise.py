@@ -1,4 +1,4 @@
-"""Starting noise, reproducible per seed and drawn chunk by chunk."""
+"""Starting noise, reproducible per seed and drawn clip by clip."""
 
 from collections.abc import Iterator
 
@@ -18,12 +18,10 @@ def clip_noise(shape: torch.Size, shared: float, generator: torch.Generator) -> 
     return mix(common, torch.randn(shape, generator=generator), shared)
 
 
-def video_noise(
-    frames: int, chunk: int, shape: tuple[int, ...], shared: float, seed: int
-) -> Iterator[Tensor]:
-    """Noise (chunk, C, H, W) of as many chunks as hold the video's frames; what frames share is the same for
+def video_noise(frames: int, clip: int, shape: tuple[int, ...], shared: float, seed: int) -> Iterator[Tensor]:
+    """Noise (clip, C, H, W) of as many clips as hold the video's frames; what frames share is the same for
     the whole video."""
     generator = torch.Generator().manual_seed(seed)
     common = torch.randn(1, *shape, generator=generator)
-    for _ in range(0, frames, chunk):
-        yield mix(common, torch.randn(chunk, *shape, generator=generator), shared)
+    for _ in range(0, frames, clip):
+        yield mix(common, torch.randn(clip, *shape, generator=generator), shared)

@@ -15,7 +15,7 @@ STATELESS = ("ddim-diffusers",)  # each step follows from the one before alone
 
 @dataclass(frozen=True)
 class Step:
-    """What a progress callback sees after each denoising step of a chunk."""
+    """What a progress callback sees after each denoising step of a clip."""
 
     index: int  # 1 .. total
     total: int

@@ -231,7 +231,7 @@ def context_windows(features: Tensor, config: AudioConfig, frames: Tensor, fps: 
     """Each frame with its m neighbours on each side (EMO sec. 3.2).
 
     features (R, layers, D), frame numbers (F,) -> (F, (2m+1)*rows, layers, D). Only these frames' windows are
-    built, so a chunk loop never holds all of them.
+    built, so a loop over clips never holds all of them.
     """
     row = frames * config.rows if config.row_rate is None else frames.double() * config.row_rate / fps
     centres = row.floor().long().to(features.device)

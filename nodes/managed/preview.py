@@ -16,7 +16,7 @@ from torch import Tensor
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, samples_in_frames
 from ...emo_modules.models.patch_vae import PatchVAE
-from ...emo_modules.sampling.clips import chunk_count
+from ...emo_modules.sampling.clips import clip_count
 from .reference import Reference
 
 EVENT = "emo.chunk"
@@ -54,7 +54,7 @@ class Show:
 
     def __init__(self, preview: Preview | None, node_id: str | None, frames: int, config: EMOConfig):
         self.preview, self.node_id = preview, node_id
-        self.runs, self.chunks = chunk_count(frames, config), -(-frames // config.clip_frames)
+        self.runs, self.chunks = clip_count(frames, config), -(-frames // config.clip_frames)
         self.bar: comfy.utils.ProgressBar | None = None
 
     def step(self, run: int, done: int, total: int, estimate: Tensor) -> None:

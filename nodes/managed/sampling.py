@@ -15,7 +15,7 @@ from ...emo_modules.cues.locator import Cues
 from ...emo_modules.models.emo import Conditions, VideoConditions
 from ...emo_modules.models.reference import first_motion
 from ...emo_modules.models.relatives.regions import moved
-from ...emo_modules.sampling.clips import Performance, noise_for, render_chunks
+from ...emo_modules.sampling.clips import Driving, noise_for, render_clips
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .model import CONDITIONS, EMOModel, activation_bytes
@@ -32,7 +32,7 @@ OnStep = Callable[[int, int, int, Tensor], None]
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Denoising:
     """How to denoise. `steps` and `cfg` of 0 stand for the model's own."""
 
     seed: int
@@ -63,13 +63,13 @@ def matching_config(model: comfy.model_patcher.ModelPatcher, reference: Referenc
     return config
 
 
-def sigmas_for(model: comfy.model_patcher.ModelPatcher, sampling: Sampling) -> Tensor:
+def sigmas_for(model: comfy.model_patcher.ModelPatcher, denoising: Denoising) -> Tensor:
     """(steps+1,) noise levels, the last one 0."""
-    steps = sampling.steps or emo_config(model).schedule.steps
-    if sampling.scheduler != AS_TRAINED:
+    steps = denoising.steps or emo_config(model).schedule.steps
+    if denoising.scheduler != AS_TRAINED:
         device = model.load_device
         return comfy.samplers.KSampler(
-            model, steps, device, sampling.sampler_name, sampling.scheduler, 1.0, model_options={}
+            model, steps, device, denoising.sampler_name, denoising.scheduler, 1.0, model_options={}
         ).sigmas
     # the training timesteps that end equal parts of the range: the last one, all noise, comes first
     timesteps = torch.arange(TRAIN_STEPS, 0, -TRAIN_STEPS / steps).round().long()[:steps] - 1
@@ -150,11 +150,11 @@ class GuiderSolver:
     """`solve(noise, conditions)` for the loop: one clip, or all windows of a video, through ComfyUI's
     guider."""
 
-    def __init__(self, model: comfy.model_patcher.ModelPatcher, sampling: Sampling, on_step: OnStep):
-        self.model, self.cfg = model, sampling.cfg or emo_config(model).schedule.cfg
-        self.sampler = comfy.samplers.sampler_object(sampling.sampler_name)
-        self.sigmas = sigmas_for(model, sampling)
-        self.seed, self.on_step, self.run = sampling.seed, on_step, 0
+    def __init__(self, model: comfy.model_patcher.ModelPatcher, denoising: Denoising, on_step: OnStep):
+        self.model, self.cfg = model, denoising.cfg or emo_config(model).schedule.cfg
+        self.sampler = comfy.samplers.sampler_object(denoising.sampler_name)
+        self.sigmas = sigmas_for(model, denoising)
+        self.seed, self.on_step, self.run = denoising.seed, on_step, 0
 
     def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
         """noise (F, C, h, w) of unit variance -> latents, same shape, on the VAE's scale."""
@@ -188,23 +188,23 @@ class GuiderSolver:
 def render(
     model: comfy.model_patcher.ModelPatcher,
     reference: Reference,
-    performance: Performance,
+    driving: Driving,
     frames: int,
     cues: Cues,
-    sampling: Sampling,
+    denoising: Denoising,
     on_step: OnStep,
 ) -> Iterator[Tensor]:
     """Latents (F', C, h, w) on the VAE's scale, clip after clip, computed as they are asked for.
 
     Raises OutOfMemoryError that says what to lower when not even one clip fits.
     """
-    emo = ManagedEMO(model, reference, sampling.audio_scale)
+    emo = ManagedEMO(model, reference, denoising.audio_scale)
     size = tuple(reference.portrait.shape[-2:])
     video = emo.video_conditions(cues)
-    noise = noise_for(emo.config, frames, size, sampling.seed, torch.device("cpu"), torch.float32)
+    noise = noise_for(emo.config, frames, size, denoising.seed, torch.device("cpu"), torch.float32)
     try:
-        solve = GuiderSolver(emo.model, sampling, on_step)
-        yield from render_chunks(emo, video, performance, frames, solve, noise, emo.kept)
+        solve = GuiderSolver(emo.model, denoising, on_step)
+        yield from render_clips(emo, video, driving, frames, solve, noise, emo.kept)
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(
             f"not enough memory for {emo.config.clip_frames} frames of {8 * size[1]} x {8 * size[0]} pixels: "

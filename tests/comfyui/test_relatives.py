@@ -12,7 +12,7 @@ from emo_modules.config import EMOConfig
 from emo_modules.cues.face import Box
 from emo_modules.cues.locator import face_cues
 from emo_modules.models.emo import EMO
-from emo_modules.sampling.clips import Performance, noise_for, render_chunks
+from emo_modules.sampling.clips import Driving, noise_for, render_clips
 from emo_modules.sampling.solver import Solver
 
 from .in_process import Pack
@@ -25,12 +25,12 @@ FAMILIES = ["echomimic", "echomimic_acc", "echomimic_pose", "hallo", "joyhallo",
 
 @dataclass(frozen=True)
 class Setting:
-    """A portrait's latent and a performance for the model of one configuration."""
+    """A portrait's latent and the driving of a model of one configuration."""
 
     config: EMOConfig
     portrait: Tensor
     identity: Tensor | None
-    performance: Performance
+    driving: Driving
     frames: int = FRAMES
 
     @classmethod
@@ -44,7 +44,7 @@ class Setting:
         audio = draw(rows, config.audio.layers, config.audio.feature_dim)
         pictures = draw(FRAMES, 3, 64, 64).sigmoid() if config.face_locator_pictures else None
         identity = draw(1, config.identity.embedding_dim) if config.identity else None
-        return cls(config, draw(1, 4, 8, 8), identity, Performance(audio, None, pictures))
+        return cls(config, draw(1, 4, 8, 8), identity, Driving(audio, None, pictures))
 
     def latents(self, model: EMO, cfg: float, steps: int, seed: int) -> Tensor:
         """What the library makes of it."""
@@ -53,7 +53,7 @@ class Setting:
         noise = noise_for(self.config, self.frames, (8, 8), seed, torch.device("cpu"), torch.float32)
         with torch.no_grad():
             video = model.video_conditions(self.portrait, picture, self.identity, regions)
-            return torch.cat(list(render_chunks(model, video, self.performance, self.frames, solver, noise)))
+            return torch.cat(list(render_clips(model, video, self.driving, self.frames, solver, noise)))
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ class Loaded:
         cues = self.pack.module("emo_modules.cues.locator").face_cues
         box = self.pack.module("emo_modules.cues.face").Box(12, 10, 52, 56)
         settings = {"seed": 3, "steps": 3, "cfg": 2.0, "sampler_name": "euler", "scheduler": "as trained"}
-        sampling = module.Sampling(**(settings | changes), audio_scale=1.0)
+        sampling = module.Denoising(**(settings | changes), audio_scale=1.0)
         found = cues(self.net.config, box, 64, 64)
         return module.render(
             self.model,
             self.reference(),
-            self.setting.performance,
+            self.setting.driving,
             self.setting.frames,
             found,
             sampling,
@@ -189,7 +189,7 @@ def test_one_window_is_sampled_as_a_clip_is(pack, sampler_name):
     loaded = Loaded.of(pack, Setting.random(small("v_express")))
     module = pack.module("nodes.managed.sampling")
     emo = module.ManagedEMO(loaded.model, loaded.reference())
-    sampling = module.Sampling(0, 3, 2.0, sampler_name, "as trained", 1.0)
+    sampling = module.Denoising(0, 3, 2.0, sampler_name, "as trained", 1.0)
     solve = module.GuiderSolver(emo.model, sampling, lambda *_: None)
     generator = torch.Generator().manual_seed(0)
     noise, heard = (torch.randn(shape, generator=generator) for shape in ((12, 4, 8, 8), (1, 12, 10, 1, 768)))

@@ -75,20 +75,20 @@ def still(pack):
 
 
 @pytest.mark.parametrize("sampler_name", ["euler", "dpmpp_2m", "uni_pc", "heun"])
-def test_chunks_equal_one_piece_without_motion(scene, still, sampler_name):
+def test_clips_equal_one_piece_without_motion(scene, still, sampler_name):
     sampling = scene.pack.module("nodes.managed.sampling")
-    chunks = scene.pack.module("emo_modules.sampling.clips")
+    loop = scene.pack.module("emo_modules.sampling.clips")
     cues = scene.pack.module("emo_modules.cues.locator")
-    settings = sampling.Sampling(0, 3, 1.5, sampler_name, "as trained", 1.0)
+    settings = sampling.Denoising(0, 3, 1.5, sampler_name, "as trained", 1.0)
     emo = sampling.ManagedEMO(still, scene.reference)
-    performance = chunks.Performance(torch.randn(30, 3, 96), torch.full((30,), 9.0))
+    driving = loop.Driving(torch.randn(30, 3, 96), torch.full((30,), 9.0))
     noise = torch.randn(30, 8, 16, 16, generator=torch.Generator().manual_seed(1))
 
     def rendered(length: int) -> torch.Tensor:
         with torch.no_grad():
             video = emo.video_conditions(cues.Cues(torch.ones(1, 1, 128, 128), None))
         solve = sampling.GuiderSolver(emo.model, settings, lambda *_: None)
-        clips = chunks.render_chunks(emo, video, performance, 30, solve, noise.split(length))
+        clips = loop.render_clips(emo, video, driving, 30, solve, noise.split(length))
         return torch.cat(list(clips))
 
     whole, pieces = rendered(30), rendered(12)

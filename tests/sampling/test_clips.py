@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.cues.face import Box
 from emo_modules.pipeline import Options, Pipeline, Progress
-from emo_modules.sampling.clips import Performance, chunk_count, render_chunks
+from emo_modules.sampling.clips import Driving, clip_count, render_clips
 from emo_modules.sampling.noise import clip_noise, video_noise
 from emo_modules.sampling.solver import Cancelled, Solver
 from emo_modules.speech.wav2vec2 import context_windows
@@ -32,8 +32,8 @@ class Recorder:
 
 
 def rendered(model: Recorder, noise: Iterator[Tensor]) -> Iterator[Tensor]:
-    performance = Performance(torch.randn(FRAMES, 2, 5), torch.arange(FRAMES).float())
-    return render_chunks(model, None, performance, FRAMES, lambda noise, conditions: noise + 1, noise)
+    driving = Driving(torch.randn(FRAMES, 2, 5), torch.arange(FRAMES).float())
+    return render_clips(model, None, driving, FRAMES, lambda noise, conditions: noise + 1, noise)
 
 
 def test_clips_cover_every_frame_and_see_only_the_last_latents_of_the_clip_before():
@@ -50,9 +50,9 @@ def test_clips_cover_every_frame_and_see_only_the_last_latents_of_the_clip_befor
 
 def test_sound_and_speed_of_a_clip_are_cut_from_the_whole():
     model, features = Recorder(), torch.randn(FRAMES, 2, 5)
-    performance = Performance(features, torch.arange(FRAMES).float())
+    driving = Driving(features, torch.arange(FRAMES).float())
     noise = video_noise(FRAMES, CHUNK, SHAPE, 0.0, 0)
-    list(render_chunks(model, None, performance, FRAMES, lambda noise, conditions: noise, noise))
+    list(render_clips(model, None, driving, FRAMES, lambda noise, conditions: noise, noise))
     windows = torch.cat([given[1] for given in model.given], dim=1)
     rendered = torch.tensor([*range(FRAMES), 10, 11])
     assert torch.equal(windows[0], context_windows(features, model.config.audio, rendered, 25))
@@ -77,7 +77,7 @@ def test_nothing_is_computed_before_it_is_asked_for():
 @pytest.mark.parametrize(("frames", "count"), [(1, 1), (4, 1), (5, 2), (12, 3)])
 def test_count_is_that_of_the_noise(frames, count):
     pieces = list(video_noise(frames, CHUNK, SHAPE, 0.3, 0))
-    assert len(pieces) == chunk_count(frames, EMOConfig(clip_frames=CHUNK)) == count
+    assert len(pieces) == clip_count(frames, EMOConfig(clip_frames=CHUNK)) == count
     assert {len(piece) for piece in pieces} == {CHUNK}
 
 
@@ -85,14 +85,14 @@ def test_count_is_that_of_the_noise(frames, count):
 def test_motion_frames_are_made_for_clips_that_follow_and_no_others(frames, kept):
     """They may cost a way through the VAE."""
     made = []
-    performance = Performance(torch.randn(frames, 2, 5), None)
+    driving = Driving(torch.randn(frames, 2, 5), None)
     noise = video_noise(frames, CHUNK, SHAPE, 0.0, 0)
 
     def keep(motion: Tensor) -> Tensor:
         made.append(len(motion))
         return motion
 
-    clips = render_chunks(Recorder(), None, performance, frames, lambda noise, conditions: noise, noise, keep)
+    clips = render_clips(Recorder(), None, driving, frames, lambda noise, conditions: noise, noise, keep)
     assert sum(map(len, clips)) == frames
     assert made == [PAST] * kept
 
@@ -130,8 +130,8 @@ def performed(pipeline: Pipeline, frames: int) -> Tensor:
     with torch.no_grad():
         video = pipeline.model.video_conditions(portrait, torch.ones(1, 1, 64, 64))
     solver = Solver(pipeline.model, "ddim", 2, 1.0)
-    performance = Performance(rows[: frames + 1], None)
-    return torch.cat(list(render_chunks(pipeline.model, video, performance, frames, solver, noise)))
+    driving = Driving(rows[: frames + 1], None)
+    return torch.cat(list(render_clips(pipeline.model, video, driving, frames, solver, noise)))
 
 
 def latents(pipeline: Pipeline, frames: int = FRAMES, progress=None, **options) -> Iterator[Tensor]:
@@ -189,8 +189,8 @@ def test_what_is_computed_once_per_video_per_clip_and_per_step(tiny_pipeline, mo
 def test_progress_tells_of_every_step_with_the_clips_current_estimate(tiny_pipeline):
     seen: list[Progress] = []
     clips = list(latents(tiny_pipeline, progress=seen.append, steps=3))
-    assert [(p.chunk, p.step) for p in seen] == [(c, s) for c in (1, 2, 3) for s in (1, 2, 3)]
-    assert {(p.chunks, p.steps) for p in seen} == {(3, 3)}
+    assert [(p.clip, p.step) for p in seen] == [(c, s) for c in (1, 2, 3) for s in (1, 2, 3)]
+    assert {(p.clips, p.steps) for p in seen} == {(3, 3)}
     assert [len(p.estimate) for p in seen] == [4] * 9
     assert all(p.estimate.isfinite().all() and p.estimate.shape[1:] == SHAPE for p in seen)
     # zero terminal SNR: nothing but noise goes in, so the last estimate is closest to what comes out
@@ -202,7 +202,7 @@ def test_cancelling_stops_within_one_step(tiny_pipeline, monkeypatch):
     passes = counted(tiny_pipeline.model.backbone, monkeypatch)
 
     def cancel(progress: Progress) -> None:
-        if (progress.chunk, progress.step) == (2, 1):
+        if (progress.clip, progress.step) == (2, 1):
             raise Cancelled("enough")
 
     running = latents(tiny_pipeline, progress=cancel, steps=3, cfg=1.0)

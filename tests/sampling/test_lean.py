@@ -13,7 +13,7 @@ from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.models.relatives.regions import moved
-from emo_modules.sampling.clips import Performance, noise_for, render_chunks
+from emo_modules.sampling.clips import Driving, noise_for, render_clips
 from emo_modules.sampling.lean import LeanEMO
 from emo_modules.sampling.noise import video_noise
 from emo_modules.sampling.solver import Solver
@@ -51,11 +51,11 @@ def rendered(model: EMO | LeanEMO, config: EMOConfig, dtype: torch.dtype = torch
     rows = torch.randn(
         80, config.audio.layers, config.audio.feature_dim, generator=torch.Generator().manual_seed(2)
     )
-    performance = Performance(rows, torch.linspace(0, 40, FRAMES))
+    driving = Driving(rows, torch.linspace(0, 40, FRAMES))
     denoiser = model.denoiser if isinstance(model, LeanEMO) else model
     solver = Solver(denoiser, config.schedule.solver, 2, 2.5)
     noise = noise_for(config, FRAMES, (8, 8), 0, **like)
-    return torch.cat(list(render_chunks(model, video, performance, FRAMES, solver, noise)))
+    return torch.cat(list(render_clips(model, video, driving, FRAMES, solver, noise)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

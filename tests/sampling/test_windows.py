@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emo_modules.config import WindowConfig
 from emo_modules.models.emo import Conditions
-from emo_modules.sampling.clips import Performance, chunk_count, noise_for, render_chunks
+from emo_modules.sampling.clips import Driving, clip_count, noise_for, render_clips
 from emo_modules.sampling.solver import Solver
 from emo_modules.sampling.windows import Windows, window_frames
 
@@ -127,16 +127,16 @@ class Video:
 def rendered(frames: int, cfg: float = 2.5) -> tuple[Recorder, list[Tensor]]:
     config = small("echomimic")
     model = Recorder(config)
-    performance = Performance(torch.randn(3 * frames, config.audio.layers, 384), None)
+    driving = Driving(torch.randn(3 * frames, config.audio.layers, 384), None)
     noise = noise_for(config, frames, (2, 2), 0, CPU, torch.float32)
     solver = Solver(model, config.schedule.solver, 2, cfg)
-    return model, list(render_chunks(model, Video(), performance, frames, solver, noise))
+    return model, list(render_clips(model, Video(), driving, frames, solver, noise))
 
 
 @pytest.mark.parametrize("frames", [9, 30, 300])
 def test_one_window_is_asked_for_and_held_whatever_the_length(frames):
-    model, chunks = rendered(frames)
-    assert sum(map(len, chunks)) == frames
+    model, clips = rendered(frames)
+    assert sum(map(len, clips)) == frames
     assert max(model.asked) == min(frames, 12)
     assert max(model.alive) == 1
     assert all(made() is None for made in model.made)
@@ -145,10 +145,10 @@ def test_one_window_is_asked_for_and_held_whatever_the_length(frames):
 
 
 def test_the_solver_runs_once_for_all_windows():
-    model, chunks = rendered(30)
-    assert [len(chunk) for chunk in chunks] == [12, 12, 6]
-    assert chunk_count(30, model.config) == 1
-    assert chunk_count(30, small("hallo")) == 2
+    model, clips = rendered(30)
+    assert [len(clip) for clip in clips] == [12, 12, 6]
+    assert clip_count(30, model.config) == 1
+    assert clip_count(30, small("hallo")) == 2
 
 
 @pytest.mark.parametrize("name", ["echomimic", "echomimic_pose", "v_express"])
@@ -160,13 +160,13 @@ def test_a_short_video_equals_one_clip_without_windows(name):
     scene = Scene.random(config, frames)
     video = model.video_conditions(scene.portrait, scene.picture)
     rows = torch.randn(3 * frames, config.audio.layers, config.audio.feature_dim)
-    performance = Performance(rows, None, scene.pictures)
+    driving = Driving(rows, None, scene.pictures)
     solver = Solver(model, config.schedule.solver, 2, 1.5)
-    whole = torch.cat(list(render_chunks(model, video, performance, frames, solver, [scene.noise])))
+    whole = torch.cat(list(render_clips(model, video, driving, frames, solver, [scene.noise])))
     plain = replace(config, windows=None)
     alone = random_emo(plain)
     one = Solver(alone, config.schedule.solver, 2, 1.5)
-    clip = torch.cat(list(render_chunks(alone, video, performance, frames, one, [scene.noise])))
+    clip = torch.cat(list(render_clips(alone, video, driving, frames, one, [scene.noise])))
     assert torch.equal(whole, clip)
 
 
@@ -188,7 +188,7 @@ def test_each_window_has_the_sound_and_pictures_of_its_own_frames():
     model = Model(config)
     solver = Solver(model, config.schedule.solver, 3, 1.0)
     noise = noise_for(config, frames, (2, 2), 0, CPU, torch.float32)
-    list(render_chunks(model, Video(), Performance(rows, None, pictures), frames, solver, noise))
+    list(render_clips(model, Video(), Driving(rows, None, pictures), frames, solver, noise))
     assert set(seen) == set(range(frames))
     for number, sounds in seen.items():
         first = int(number * 50 / 24) - 4  # two frames of two rows each before the frame's own
