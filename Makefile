@@ -42,7 +42,7 @@ locales: $(INSTALLED) ## copy the nodes' English texts to locales/en
 	$(BIN)/python tests/test_packaging.py
 
 demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
-	$(BIN)/python -m emo_people draw-clips --out runs/demo/clips
+	$(BIN)/python -m emo_people draw-samples --out runs/demo/samples
 
 train-demo: $(INSTALLED) ## train the demo model on them
 	$(BIN)/python -m emo_people train-demo --out runs/demo

@@ -20,10 +20,9 @@ import numpy as np
 
 from benchmarks.measure import machine
 from emo_people.acting.performance import Performance, perform
-from emo_people.avatar_clips import HELD_OUT, frame_at, random_head_speed, speak
-from emo_people.avatar_files import join
+from emo_people.filming.people import HELD_OUT, draw_frame, random_head_speed, speak
 from emo_people.networks import syncnet, tracker
-from emo_people.speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech
+from emo_people.speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join
 from emo_training.footage.clips import PrepareConfig
 from emo_training.footage.engine import Engine, prepare_footage
 from emo_training.footage.shards import Sample, read_samples
@@ -59,7 +58,7 @@ class Take:
         return len(self.performance.speed)
 
     def pictures(self, side: int = SIDE) -> Iterator[np.ndarray]:
-        return (frame_at(self.seed, self.performance, k, side) for k in range(self.count))
+        return (draw_frame(self.seed, self.performance, k, side) for k in range(self.count))
 
     def sound(self) -> np.ndarray:
         samples = round(self.count * SAMPLE_RATE / self.performance.fps)
@@ -130,7 +129,7 @@ def good_films(folder: Path, count: int, seed: int) -> Iterator[Film]:
         pictures, times, rotation = one.pictures(), None, 0
         if kind == "vfr":
             keep = np.flatnonzero(rng.random(one.count) < 0.6)
-            pictures, times = (frame_at(one.seed, one.performance, int(i), SIDE) for i in keep), keep / 50
+            pictures, times = (draw_frame(one.seed, one.performance, int(i), SIDE) for i in keep), keep / 50
         if kind == "turned":
             pictures, rotation, name = (np.rot90(p, -1) for p in pictures), 90, f"good{k:02d}/{kind}.mp4"
         write_film(folder / name, pictures, shifted(one.sound(), late), fps, times, rotation)

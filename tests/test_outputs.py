@@ -37,7 +37,7 @@ FOLDERS = {
     "prepare": ["emo_training", "prepare", "no", "OUT"],
     "prepare --part": ["emo_training", "prepare", "no", "OUT", "--part", "0/2"],
     "prepare --pack": ["emo_training", "prepare", "no", "OUT", "--pack"],
-    "draw-clips": ["emo_people", "draw-clips", "--out", "OUT"],
+    "draw-samples": ["emo_people", "draw-samples", "--out", "OUT"],
     "train": ["emo_training", "train", "--stage", "image", "--samples", "no", "--out", "OUT"],
     "train-demo": ["emo_people", "train-demo", "--out", "OUT"],
 }

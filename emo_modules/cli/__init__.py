@@ -13,7 +13,7 @@ MOVED = {
     "evaluate": "python -m emo_training evaluate videos or shards; avatars: python -m emo_people evaluate",
     "inspect": "python -m emo_training inspect",
     "prepare": "python -m emo_training prepare",
-    "prepare-demo-data": "python -m emo_people draw-clips",
+    "prepare-demo-data": "python -m emo_people draw-samples",
     "train": "python -m emo_training train",
     "train-demo": "python -m emo_people train-demo",
     "train-finder": "python -m emo_people train-finder",

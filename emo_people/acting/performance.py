@@ -8,6 +8,7 @@ import numpy as np
 from emo_training.perception.pose import head_speed
 
 from ..speech.synthesis import SAMPLE_RATE, VOWELS, Speech
+from .face import Expression, Pose
 
 # Mouth opening and width of each sound, 0..1.
 VISEMES: dict[str, tuple[float, float]] = {
@@ -48,6 +49,16 @@ class Performance:
     x: np.ndarray
     y: np.ndarray
     speed: np.ndarray
+
+    def pose(self, k: int) -> Pose:
+        """Of frame k."""
+        yaw, pitch, roll, x, y = (float(c[k]) for c in (self.yaw, self.pitch, self.roll, self.x, self.y))
+        return Pose(yaw, pitch, roll, x, y)
+
+    def expression(self, k: int) -> Expression:
+        """Of frame k."""
+        opening, width = float(self.mouth_open[k]), float(self.mouth_width[k])
+        return Expression(opening, width, float(self.blink[k]), float(self.brow[k]))
 
 
 def perform(

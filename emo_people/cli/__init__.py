@@ -6,7 +6,7 @@ from emo_modules.cli.command_line import run_command_line
 
 COMMANDS = {
     "avatar": "draw a person nobody trained on, with speech and the true video",
-    "draw-clips": "draw and speak the built-in model's training clips",
+    "draw-samples": "draw and speak what the built-in model trains on",
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
     "evaluate": "measure a model on people and sentences it never saw",
     "train-finder": "make the network that finds drawn faces in a portrait",

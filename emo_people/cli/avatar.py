@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emo_training.folder_lock import folder_in_use
 
-from ..avatar_files import write_avatar
+from ..filming.cases import write_case
 from ..speech.synthesis import VOICES
 
 
@@ -18,5 +18,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     with folder_in_use(options.out, "avatar"):
-        write_avatar(options.out, options.seed, options.text, options.voice)
+        write_case(options.out, options.seed, options.text, options.voice)
     print(f"{options.out}: portrait.png, speech.wav, truth.mp4, truth.json")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from ..acting.face import Expression, Pose
 from . import parts
 from .features import brows, eyes, mouth
 from .hair import hair_back, hair_front
@@ -20,30 +20,6 @@ CENTRE_Y = 0.512
 NECK = 0.5  # half the neck's width over half the face's
 PIVOT_Y = 0.38  # neck base in head space
 GRID = 96  # side of the small pictures that hold everything smooth
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Degrees (positive yaw turns right, pitch down, roll clockwise) and shifts in image widths."""
-
-    yaw: float = 0
-    pitch: float = 0
-    roll: float = 0
-    x: float = 0
-    y: float = 0
-
-
-@dataclass(frozen=True)
-class Expression:
-    """mouth_open 0..1, mouth_width 0 pursed .. 0.5 rest .. 1 spread, blink 0..1, brow -1..1."""
-
-    mouth_open: float = 0
-    mouth_width: float = 0.5
-    blink: float = 0
-    brow: float = 0
-
-
-REST = Pose()
 
 
 def render(identity: Identity, expression: Expression, pose: Pose, size: int = 128) -> np.ndarray:

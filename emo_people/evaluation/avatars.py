@@ -8,8 +8,8 @@ from torch import Tensor
 
 from emo_training.perception.face_reader import FaceReader, Log, read_frames
 
-from ..avatar_clips import HELD_OUT, portrait
-from ..avatar_files import SIZE, make_case
+from ..filming.cases import SIZE, make_case
+from ..filming.people import HELD_OUT, draw_portrait
 from ..networks.reader import check_reader
 from .clips import Measured, Subject, measure_clip, summary
 from .sweeps import measure_long, measure_speed
@@ -90,7 +90,7 @@ def _sweeps(
 def _strangers(reader: FaceReader, first: int, count: int) -> Tensor:
     """Identities (count, D) of portraits of people who are in no clip."""
     seeds = range(first, first + count)
-    portraits = [portrait(seed, np.random.default_rng(seed), SIZE) for seed in seeds]
+    portraits = [draw_portrait(seed, np.random.default_rng(seed), SIZE) for seed in seeds]
     return read_frames(reader, np.stack(portraits)).identity
 
 

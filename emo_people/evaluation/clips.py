@@ -13,9 +13,10 @@ from emo_modules.cues.box import Box
 from emo_training.evaluation.metrics import best_lag, iou, latent_change, nearest, pearson, psnr_outside
 from emo_training.perception.face_reader import FaceReader, Reading, read_frames
 
-from ..avatar_files import SIZE, Case
-from ..drawing.avatars import Pose, face_box, head_mask
+from ..acting.face import Pose
+from ..drawing.avatars import face_box, head_mask
 from ..drawing.identity import random_identity
+from ..filming.cases import SIZE, Case
 from .framing import Framed, framing_summary
 
 BACKGROUND_STRIDE = 4  # every fourth frame: drawing the heads' masks costs more than comparing

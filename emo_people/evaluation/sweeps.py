@@ -12,8 +12,8 @@ from emo_training.evaluation.metrics import nearest, running_mean, spearman
 from emo_training.perception.face_reader import FaceReader, Log, Reading, read_frames
 from emo_training.perception.pose import head_speed
 
-from ..avatar_clips import FPS
-from ..avatar_files import Case
+from ..filming.cases import Case
+from ..filming.people import FPS
 from .clips import Generate, generate_case
 
 SPAN = 2.0  # seconds at the start and at the end of long sound

@@ -21,19 +21,11 @@ from emo_training.perception.face_reader import (
     read_frames,
 )
 
+from ..acting.face import Expression, Pose
 from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT, perform
-from ..avatar_clips import (
-    FPS,
-    READER,
-    frame_at,
-    portrait,
-    pose_at,
-    random_head_speed,
-    sentence_frames,
-    speak,
-)
-from ..drawing.avatars import Expression, Pose, face_box, mouth_box, render
+from ..drawing.avatars import face_box, mouth_box, render
 from ..drawing.identity import Identity, random_identity
+from ..filming.people import FPS, READER, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from ..speech.synthesis import VOICES
 from .softness import soften
 
@@ -175,7 +167,7 @@ def check_reader(reader: FaceReader, people: int = 100) -> dict[str, dict[str, f
     )
     reading = read_frames(reader, acted)
     gallery = np.stack(
-        [portrait(CHECK + k, np.random.default_rng([CHECK + k, 1]), SIZE) for k in range(people)]
+        [draw_portrait(CHECK + k, np.random.default_rng([CHECK + k, 1]), SIZE) for k in range(people)]
     )
     found = nearest(reading.identity, read_frames(reader, gallery).identity)
     right = found == torch.arange(people).repeat_interleave(VIEWS)
@@ -203,6 +195,6 @@ def _acted(seed: int) -> tuple[np.ndarray, np.ndarray]:
     performance = perform(speech, total, FPS, random_head_speed(rng), rng)
     moments = np.linspace(0, total - 1, VIEWS).round().astype(int)
     curves = np.stack([getattr(performance, name)[moments] for name in READ], 1)
-    boxes = np.array([face_box(person, pose_at(performance, k), 1) for k in moments])
-    pictures = np.stack([frame_at(seed, performance, k, SIZE) for k in moments])
+    boxes = np.array([face_box(person, performance.pose(k), 1) for k in moments])
+    pictures = np.stack([draw_frame(seed, performance, k, SIZE) for k in moments])
     return pictures, np.concatenate([curves, boxes], 1)

@@ -27,13 +27,13 @@ from emo_training.perception.syncnet import (
 )
 
 from ..acting.performance import perform
-from ..avatar_clips import FPS, HELD_OUT, READER, frame_at, pose_at, random_head_speed
-from ..avatar_files import Case, join, make_case
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
+from ..filming.cases import Case, make_case
+from ..filming.people import FPS, HELD_OUT, READER, draw_frame, random_head_speed
 from ..speech.augment import augment
 from ..speech.sentences import sentence
-from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, synthesize
+from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
 
 WEIGHTS = Path(__file__).with_name("syncnet.safetensors")
 PEOPLE = READER + 1_000_000  # identities and sentences from this seed on are only for SyncNet's training
@@ -99,11 +99,11 @@ def draw_clip(seed: int) -> tuple[np.ndarray, np.ndarray]:
     speech = _speech(seed, rng)
     performance = perform(speech, CLIP, FPS, random_head_speed(rng), rng)
     size = 2 * int(rng.integers(36, 100))
-    frames = [frame_at(seed, performance, k, size) for k in range(CLIP)]
+    frames = [draw_frame(seed, performance, k, size) for k in range(CLIP)]
     if rng.random() < 0.5:
         frames = compressed(frames, int(rng.integers(15, 35)))
     person = random_identity(seed)
-    boxes = np.array([face_box(person, pose_at(performance, k), size) for k in range(CLIP)])
+    boxes = np.array([face_box(person, performance.pose(k), size) for k in range(CLIP)])
     crops = face_crops(frames, jittered(boxes, rng), SHAPE.side)
     edge = (SHAPE.side - SHAPE.window - MARGIN) // 2
     middles = crops[:, edge:-edge, edge:-edge, ::-1].transpose(0, 3, 1, 2)
@@ -256,5 +256,5 @@ def delayed(waveform: np.ndarray, frames: int) -> np.ndarray:
 
 def _held_out_crops(case: Case, side: int) -> np.ndarray:
     person, rng = random_identity(case.seed), np.random.default_rng(case.seed)
-    boxes = np.array([face_box(person, pose_at(case.performance, k)) for k in range(case.frames)])
+    boxes = np.array([face_box(person, case.performance.pose(k)) for k in range(case.frames)])
     return face_crops(compressed(list(case.truth()), 23), jittered(boxes, rng), side)

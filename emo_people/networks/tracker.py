@@ -18,10 +18,10 @@ from emo_modules.media.video import VideoWriter, read_video
 from emo_training.perception.pose import estimate_speed
 from emo_training.perception.tracker import POSE_UNIT, PoseNet, Tracker
 
-from ..avatar_clips import FPS, HELD_OUT, frame_at, pose_at
-from ..avatar_files import Case, make_case
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
+from ..filming.cases import Case, make_case
+from ..filming.people import FPS, HELD_OUT, draw_frame
 from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
 
 WEIGHTS = Path(__file__).with_name("tracker.safetensors")
@@ -169,7 +169,7 @@ def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, fl
     """Share of frames with one face, box overlap, true and measured mean speed, and how the curves agree."""
     track = tracker.analyze(_filmed(case))
     person, truth = random_identity(case.seed), case.performance.speed
-    boxes = [face_box(person, pose_at(case.performance, k), CHECK_SIDE) for k in range(case.frames)]
+    boxes = [face_box(person, case.performance.pose(k), CHECK_SIDE) for k in range(case.frames)]
     overlaps = [Box(*a.tolist()).iou(Box(*b)) for a, b in zip(track.boxes, boxes, strict=True)]
     speed = estimate_speed(track.rotations, FPS)
     known = np.isfinite(speed)
@@ -184,5 +184,5 @@ def _filmed(case: Case) -> np.ndarray:
         path = Path(folder) / "clip.mp4"
         with VideoWriter(path, CHECK_SIDE, CHECK_SIDE, FPS) as video:
             for k in range(case.frames):
-                video.write(frame_at(case.seed, case.performance, k, CHECK_SIDE))
+                video.write(draw_frame(case.seed, case.performance, k, CHECK_SIDE))
         return read_video(path)[0].numpy()

@@ -17,10 +17,11 @@ from torch import Tensor
 from emo_modules.cues.finder import FINDER_SIDE
 from emo_training.perception.tracker import cut_faces
 
+from ..acting.face import Expression, Pose
 from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
-from ..avatar_clips import READER
-from ..drawing.avatars import Expression, Pose, face_box, render
+from ..drawing.avatars import face_box, render
 from ..drawing.identity import Identity, random_identity
+from ..filming.people import READER
 
 TRACKER = READER + 700_000  # identities from here on train the tracker; the reader's check ends far below
 SIDE = 192  # px of the drawn pictures

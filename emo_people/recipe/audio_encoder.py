@@ -14,7 +14,7 @@ from emo_modules.media.audio import SAMPLE_RATE
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.writing.partial import whole_file
 
-from ..avatar_clips import FEATURE_RATE, AvatarClip
+from ..filming.samples import FEATURE_RATE, Sample
 from ..speech.synthesis import PHONEMES
 
 
@@ -26,14 +26,17 @@ def labels_at_features(encoder: AudioEncoder, phonemes: Tensor, features: int, s
 
 
 def crop_batch(
-    encoder: AudioEncoder, clips: list[AvatarClip], batch: int, seconds: float, generator: torch.Generator
+    encoder: AudioEncoder, samples: list[Sample], batch: int, seconds: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Random pieces of random sentences: waveforms (B, T) and their label sequences (B, T')."""
+    """Random stretches of random sentences: waveforms (B, T) and their label sequences (B, T')."""
     length = round(seconds * SAMPLE_RATE)
     features = (length - encoder.receptive_field) // encoder.stride + 1
     waveforms, labels = [], []
-    for pick in torch.randint(len(clips), (batch,), generator=generator).tolist():
-        waveform, phonemes = torch.from_numpy(clips[pick].waveform), torch.from_numpy(clips[pick].phonemes)
+    for pick in torch.randint(len(samples), (batch,), generator=generator).tolist():
+        waveform, phonemes = (
+            torch.from_numpy(samples[pick].waveform),
+            torch.from_numpy(samples[pick].phonemes),
+        )
         waveform = F.pad(waveform, (0, max(0, length - len(waveform))))
         start = int(torch.randint(len(waveform) - length + 1, (), generator=generator))
         waveforms.append(encoder.normalize(waveform[start : start + length]))
@@ -42,22 +45,22 @@ def crop_batch(
 
 
 @torch.no_grad()
-def phoneme_accuracy(encoder: AudioEncoder, head: nn.Linear, clips: list[AvatarClip]) -> float:
+def phoneme_accuracy(encoder: AudioEncoder, head: nn.Linear, samples: list[Sample]) -> float:
     """Share of 50 Hz frames whose phoneme is read right, over whole sentences."""
     right = total = 0
-    for clip in clips:
-        predicted = head(encoder(encoder.normalize(torch.from_numpy(clip.waveform))[None])[0, :, -1]).argmax(
-            -1
-        )
-        labels = labels_at_features(encoder, torch.from_numpy(clip.phonemes), len(predicted))
+    for sample in samples:
+        predicted = head(
+            encoder(encoder.normalize(torch.from_numpy(sample.waveform))[None])[0, :, -1]
+        ).argmax(-1)
+        labels = labels_at_features(encoder, torch.from_numpy(sample.phonemes), len(predicted))
         right, total = right + int((predicted == labels).sum()), total + len(labels)
     return right / total
 
 
 def train_audio_encoder(
     config: AudioConfig,
-    clips: list[AvatarClip],
-    held_out: list[AvatarClip],
+    samples: list[Sample],
+    held_out: list[Sample],
     folder: Path,
     minutes: float,
     *,
@@ -76,7 +79,7 @@ def train_audio_encoder(
     while (progress := (time.monotonic() - start) / (minutes * 60)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1, (step + 1) / 100) * max(0.02, 1 - progress)
-        waveforms, labels = crop_batch(encoder, clips, batch, seconds, generator)
+        waveforms, labels = crop_batch(encoder, samples, batch, seconds, generator)
         loss = F.cross_entropy(head(encoder(waveforms)[:, :, -1]).flatten(0, 1), labels.flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

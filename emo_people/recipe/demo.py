@@ -21,14 +21,15 @@ from emo_training.training.sample_set import Draw, SampleSet, draw_batch
 from emo_training.training.samples import sheet_draw, sheet_drawer
 from emo_training.training.stages import start_as_lookup
 
-from ..avatar_clips import HELD_OUT, AvatarClip, make_clip, prepare, read_clips
+from ..filming.people import HELD_OUT
+from ..filming.samples import Sample, draw_samples, make_sample, read_samples
 from .audio_encoder import train_audio_encoder
-from .encode import encode_clips
+from .encode import encode_samples
 from .mouth_reader import train_mouth_reader
 from .vae import to_vae_frames, train_vae
 
 MAX_BYTES = 16 * 2**20 - 1
-SHOWN = 4  # held-out clips on a sample sheet
+SHOWN = 4  # held-out samples on a sheet
 NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
 _CLIPS = Draw(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
 _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0)
@@ -44,7 +45,7 @@ _SPEED_LOSS = replace(
 class DemoRecipe:
     """What the built-in model was made with: under two hours on two slow cores."""
 
-    clips: int = 2000
+    samples: int = 2000
     held_out: int = 64
     vae_minutes: float = 9.0
     audio_minutes: float = 5.0
@@ -88,35 +89,37 @@ class DemoRecipe:
 def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = print) -> list[Path]:
     """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
     config = EMOConfig.demo()
-    prepare(folder / "clips", range(recipe.clips))
+    draw_samples(folder / "samples", range(recipe.samples))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         train_parts(folder, config, recipe, log)
-    clips, held_out = encoded(folder, config, recipe)
+    clips, held_out = encode_sets(folder, config, recipe)
     model = train_stages(folder, config, recipe, clips, held_out, log)
     return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
 
 
 def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Callable[[str], None]) -> None:
-    unseen = [make_clip(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
+    unseen = [make_sample(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
     if not (folder / "vae.safetensors").exists():
         vae = build_vae(config).to(memory_format=torch.channels_last)
-        frames = to_vae_frames(read_clips(folder / "clips"))
+        frames = to_vae_frames(read_samples(folder / "samples"))
         vae.start_from_components(frames[::10].permute(0, 3, 1, 2) / 127.5 - 1)
-        held_out = torch.from_numpy(np.stack([clip.frames[0] for clip in unseen]))
+        held_out = torch.from_numpy(np.stack([sample.frames[0] for sample in unseen]))
         train_vae(vae, frames, held_out, folder, recipe.vae_minutes, log=log)
     if not (folder / "audio_encoder.safetensors").exists():
-        train_audio_encoder(config.audio, list(sounds(folder)), unseen, folder, recipe.audio_minutes, log=log)
+        train_audio_encoder(
+            config.audio, list(read_sounds(folder)), unseen, folder, recipe.audio_minutes, log=log
+        )
 
 
-def sounds(folder: Path) -> Iterator[AvatarClip]:
-    """Clips without their pictures, which would not fit in memory."""
-    for clip in read_clips(folder / "clips"):
-        empty = clip.frames[:0].copy()
-        yield replace(clip, frames=empty, portraits=empty)
+def read_sounds(folder: Path) -> Iterator[Sample]:
+    """Samples without their pictures, which would not fit in memory."""
+    for sample in read_samples(folder / "samples"):
+        empty = sample.frames[:0].copy()
+        yield replace(sample, frames=empty, portraits=empty)
 
 
-def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
+def load_frozen(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
     vae, encoder = build_vae(config), AudioEncoder(config.audio.encoder, config.audio.normalize)
     for name, part in (("vae", vae), ("audio_encoder", encoder)):
         file = folder / f"{name}.safetensors"
@@ -124,14 +127,14 @@ def frozen_parts(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, Audi
     return vae.eval(), encoder.eval()
 
 
-def encoded(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[SampleSet, SampleSet]:
+def encode_sets(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[SampleSet, SampleSet]:
     """The training set and the held-out set, encoded once."""
     for name in ("held", "set"):
         if not (folder / f"{name}.safetensors").exists():
-            parts = frozen_parts(folder, config)
-            unseen = (make_clip(HELD_OUT + k) for k in range(recipe.held_out))
-            clips = read_clips(folder / "clips") if name == "set" else unseen
-            encode_clips(clips, config, *parts).save(folder / f"{name}.safetensors")
+            parts = load_frozen(folder, config)
+            unseen = (make_sample(HELD_OUT + k) for k in range(recipe.held_out))
+            samples = read_samples(folder / "samples") if name == "set" else unseen
+            encode_samples(samples, config, *parts).save(folder / f"{name}.safetensors")
     return SampleSet.load(folder / "set.safetensors"), SampleSet.load(folder / "held.safetensors")
 
 
@@ -150,7 +153,7 @@ def train_stages(
         start_as_lookup(model)
         reader, r2 = train_mouth_reader(clips, recipe.reader_steps)
     log(f"mouth reader on latents: R2 {r2:.3f}")
-    model, vae = model.to(memory_format=torch.channels_last), frozen_parts(folder, config)[0]
+    model, vae = model.to(memory_format=torch.channels_last), load_frozen(folder, config)[0]
     for stage in recipe.stages:
         shown = draw_batch(held_out, config, sheet_draw(config, SHOWN), torch.Generator().manual_seed(7))
         sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None
@@ -163,7 +166,7 @@ def train_stages(
 
 def export(folder: Path, path: Path, model: EMO) -> list[Path]:
     """One checkpoint in half precision, in pieces small enough for git."""
-    vae, encoder = frozen_parts(folder, model.config)
+    vae, encoder = load_frozen(folder, model.config)
     parts = dict(model.named_children()) | {"vae": vae, "audio_encoder": encoder}
     path.parent.mkdir(parents=True, exist_ok=True)
     return save_checkpoint(path, model.config, parts, NOTES, torch.float16, MAX_BYTES)

@@ -1,5 +1,4 @@
-"""Avatar clips -> the encoded clips that the stages train on, with the demo's frozen VAE and audio
-encoder."""
+"""Drawn samples -> what the stages train on, encoded by the demo's frozen VAE and audio encoder."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +9,7 @@ from emo_modules.config import EMOConfig
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 from emo_training.training.sample_set import SampleSet
 
-from ..avatar_clips import AvatarClip
+from ..filming.samples import Sample
 
 
 def to_images(frames: Tensor) -> Tensor:
@@ -19,35 +18,35 @@ def to_images(frames: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encode_clip(
-    clip: AvatarClip, config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
+def encode_sample(
+    sample: Sample, config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
 ) -> dict[str, Tensor]:
-    """One clip's fields of `SampleSet`, without the leading K."""
-    frames, m = len(clip.frames), config.audio.context
-    features = encode_audio(encoder, torch.from_numpy(clip.waveform), int(clip.total), config.fps)
-    wanted = torch.arange(frames) + int(clip.start)
+    """One sample's fields of `SampleSet`, without the leading K."""
+    frames, m = len(sample.frames), config.audio.context
+    features = encode_audio(encoder, torch.from_numpy(sample.waveform), int(sample.total), config.fps)
+    wanted = torch.arange(frames) + int(sample.start)
     # (F, 2m+1, layers, D): its middle column and both ends
     inner = context_windows(features, config.audio, wanted, config.fps)
-    pictures = torch.cat([torch.from_numpy(clip.frames), torch.from_numpy(clip.portraits)])
+    pictures = torch.cat([torch.from_numpy(sample.frames), torch.from_numpy(sample.portraits)])
     images = to_images(pictures).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         latents = vae.encode(images).half().contiguous()
-    curves = torch.from_numpy(clip.curves)
+    curves = torch.from_numpy(sample.curves)
     return {
         "latents": latents[:frames],
         "portraits": latents[frames:],
         "audio": torch.cat([inner[0, :m], inner[:, m], inner[-1, m + 1 :]]).half(),
-        "boxes": torch.from_numpy(clip.boxes) / clip.frames.shape[1],
+        "boxes": torch.from_numpy(sample.boxes) / sample.frames.shape[1],
         "mouth": curves[:, :2].contiguous(),
         "speeds": curves[:, 5].contiguous(),
     }
 
 
-def encode_clips(
-    clips: Iterable[AvatarClip], config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
+def encode_samples(
+    samples: Iterable[Sample], config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
 ) -> SampleSet:
     def rows() -> Iterator[dict[str, Tensor]]:
-        for clip in clips:
-            yield encode_clip(clip, config, vae, encoder)
+        for sample in samples:
+            yield encode_sample(sample, config, vae, encoder)
 
     return SampleSet.stack(rows())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.writing.partial import whole_file
 
-from ..avatar_clips import AvatarClip
+from ..filming.samples import Sample
 
 LATENT_NOISE = 0.03  # latents are decoded under a little noise, as the diffusion model will hand them over
 
@@ -95,10 +95,10 @@ def save(vae: PatchVAE, folder: Path) -> None:
         save_file({name: value.contiguous() for name, value in vae.state_dict().items()}, partial)
 
 
-def to_vae_frames(clips: Iterable[AvatarClip], clip_limit: int = 560) -> Tensor:
-    """Some frames and portraits of each clip: uint8 (N, H, W, 3)."""
+def to_vae_frames(samples: Iterable[Sample], limit: int = 560) -> Tensor:
+    """Some frames and portraits of each sample: uint8 (N, H, W, 3)."""
     chosen = [
-        np.concatenate([clip.portraits[:2], clip.frames[k % 7 :: 7]])
-        for k, clip in enumerate(islice(clips, clip_limit))
+        np.concatenate([sample.portraits[:2], sample.frames[k % 7 :: 7]])
+        for k, sample in enumerate(islice(samples, limit))
     ]
     return torch.from_numpy(np.concatenate(chosen))

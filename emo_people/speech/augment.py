@@ -77,7 +77,7 @@ def change_gain(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _bounded(waveform * 10 ** (rng.uniform(-12, 12) / 20))
 
 
-def sung(speech: Speech, rng: np.random.Generator) -> Speech:
+def sing(speech: Speech, rng: np.random.Generator) -> Speech:
     """Sings the speech: vowels are held 1.2 to 3 times as long, on the notes of a melody.
 
     Phoneme times follow. A phase vocoder reads the speech along the new times; the spectral envelope is kept.

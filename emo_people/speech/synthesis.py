@@ -89,6 +89,13 @@ def synthesize(text: str, voice: str, rate: float = 1.0, pitch: float = 1.0) -> 
     return _flite(text, name, rate, pitch) if engine == "flite" else _espeak(text, name, rate, pitch)
 
 
+def join(first: Speech, second: Speech) -> Speech:
+    """One speech after the other."""
+    start = len(first.waveform) / SAMPLE_RATE
+    shifted = tuple(Phoneme(p.symbol, p.start + start, p.end + start) for p in second.phonemes)
+    return Speech(np.concatenate([first.waveform, second.waveform]), first.phonemes + shifted)
+
+
 def phoneme_frames(speech: Speech, frames: int, rate: float) -> np.ndarray:
     """Class ids (frames,) int64 into `PHONEMES` at the centres of frames at `rate` Hz; `pau` past the end."""
     centres = (np.arange(frames) + 0.5) / rate

@@ -9,16 +9,18 @@ from emo_modules.cues.box import Box
 from emo_modules.cues.detect import detect_faces, how_it_lies, looks_drawn, search_faces
 from emo_modules.cues.face import crop_box, find_face
 from emo_modules.cues.familiar import unfamiliar
-from emo_people.avatar_clips import HELD_OUT, portrait
-from emo_people.drawing.avatars import Pose, face_box
+from emo_people.acting.face import Pose
+from emo_people.drawing.avatars import face_box
 from emo_people.drawing.identity import random_identity
+from emo_people.filming.people import HELD_OUT, draw_portrait
 
 PEOPLE = [HELD_OUT + 310_000 + k for k in range(8)]
 ASTRONAUT_FACE = Box(170, 42, 278, 172)  # ear to ear and hairline to chin, set by hand
 
 
 def drawn(seed: int) -> tuple[np.ndarray, Box]:
-    return portrait(seed, np.random.default_rng(seed), 128), Box(*face_box(random_identity(seed), Pose()))
+    face = Box(*face_box(random_identity(seed), Pose()))
+    return draw_portrait(seed, np.random.default_rng(seed), 128), face
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.media.audio import load_audio
 from emo_modules.media.image import load_image
 from emo_modules.pipeline import Options, Pipeline
-from emo_people.avatar_files import make_case
 from emo_people.cli.evaluate import subject
+from emo_people.filming.cases import make_case
 from emo_people.networks.reader import WEIGHTS
 from emo_people.recipe.demo import DemoRecipe, make_demo
 from emo_people.speech.synthesis import voice_available

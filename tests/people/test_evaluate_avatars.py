@@ -11,11 +11,11 @@ from emo_modules.config import DRAWN_FRAMING
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop
 from emo_people.acting.performance import perform
-from emo_people.avatar_clips import FPS, frame_at
-from emo_people.avatar_files import Case, make_case
 from emo_people.evaluation.avatars import FIRST, Extent, evaluate_avatars
 from emo_people.evaluation.clips import Subject, measure_clip
 from emo_people.evaluation.framing import measure_framing
+from emo_people.filming.cases import Case, make_case
+from emo_people.filming.people import FPS, draw_frame
 from emo_people.networks.reader import WEIGHTS
 from emo_people.speech.synthesis import HELD_OUT_VOICES, VOICES, voice_available
 from emo_training.perception.face_reader import load_reader, read_frames
@@ -53,7 +53,7 @@ def draw(portrait, waveform, frames, head_speed, seed):
         if np.array_equal(case.waveform, waveform)
     )
     acted = perform(speech, frames, FPS, head_speed, np.random.default_rng(seed))
-    pictures = np.stack([frame_at(seed, acted, k, 128) for k in range(frames)])
+    pictures = np.stack([draw_frame(seed, acted, k, 128) for k in range(frames)])
     return pictures, encode(pictures)
 
 

@@ -12,7 +12,7 @@ from emo_people.speech.augment import (
     change_gain,
     equalize,
     reverberate,
-    sung,
+    sing,
 )
 from emo_people.speech.sentences import sentence
 from emo_people.speech.synthesis import (
@@ -167,7 +167,7 @@ def test_augmentations_keep_time(change) -> None:
 @pytest.mark.parametrize("voice", ["flite:rms", "espeak:en-us+f1"])
 def test_singing_holds_the_vowels(voice: str) -> None:
     speech = speak(voice)
-    song = sung(speech, np.random.default_rng(0))
+    song = sing(speech, np.random.default_rng(0))
     assert song.phonemes[-1].end == pytest.approx(len(song.waveform) / SAMPLE_RATE, abs=1e-9)
     assert [p.symbol for p in song.phonemes] == [p.symbol for p in speech.phonemes]
     for spoken, held in zip(speech.phonemes, song.phonemes, strict=True):

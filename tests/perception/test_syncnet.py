@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from emo_people.avatar_clips import HELD_OUT, pose_at
-from emo_people.avatar_files import make_case
 from emo_people.drawing.avatars import face_box
 from emo_people.drawing.identity import random_identity
+from emo_people.filming.cases import make_case
+from emo_people.filming.people import HELD_OUT
 from emo_people.networks.syncnet import WEIGHTS, compressed, delayed
 from emo_people.speech.synthesis import voice_available
 from emo_training.perception.syncnet import (
@@ -203,7 +203,7 @@ def clips() -> list[tuple[np.ndarray, np.ndarray]]:
     side, clips = load_syncnet(WEIGHTS).config.side, []
     for case in (make_case(HELD_OUT + 9000 + k, shortest=3.0) for k in range(2)):
         person = random_identity(case.seed)
-        boxes = np.array([face_box(person, pose_at(case.performance, k)) for k in range(case.frames)])
+        boxes = np.array([face_box(person, case.performance.pose(k)) for k in range(case.frames)])
         clips.append((face_crops(compressed(list(case.truth()), 23), boxes, side), case.waveform))
     return clips
 

@@ -6,8 +6,8 @@ import soundfile
 from PIL import Image
 
 from emo_modules.media.video import read_video
-from emo_people.avatar_clips import HELD_OUT
-from emo_people.avatar_files import make_case, write_avatar
+from emo_people.filming.cases import make_case, write_case
+from emo_people.filming.people import HELD_OUT
 from emo_people.speech.synthesis import HELD_OUT_VOICES, TRAINING_VOICES, VOICES, voice_available
 
 pytestmark = pytest.mark.skipif(
@@ -20,7 +20,7 @@ TEXT = "Emma found a silver spoon."
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("avatar") / "new" / "folder"
-    return folder, write_avatar(folder, 5, TEXT, "flite:slt")
+    return folder, write_case(folder, 5, TEXT, "flite:slt")
 
 
 def test_all_files_agree(written):
@@ -54,16 +54,16 @@ def test_truth_is_in_the_ranges_it_names(written):
 
 def test_equal_seeds_give_equal_avatars(written, tmp_path):
     folder, _ = written
-    write_avatar(tmp_path, 5, TEXT, "flite:slt")
+    write_case(tmp_path, 5, TEXT, "flite:slt")
     assert (tmp_path / "truth.json").read_bytes() == (folder / "truth.json").read_bytes()
     assert (tmp_path / "portrait.png").read_bytes() == (folder / "portrait.png").read_bytes()
 
 
 def test_bad_requests_are_refused(tmp_path):
     with pytest.raises(ValueError, match="seed must be in"):
-        write_avatar(tmp_path, -1, TEXT, "flite:slt")
+        write_case(tmp_path, -1, TEXT, "flite:slt")
     with pytest.raises(ValueError, match="unknown voice"):
-        write_avatar(tmp_path, 1, TEXT, "flite:nobody")
+        write_case(tmp_path, 1, TEXT, "flite:nobody")
     assert not list(tmp_path.iterdir())
 
 

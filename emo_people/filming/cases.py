@@ -1,4 +1,4 @@
-"""Unseen avatars to judge the model by: portrait, sentence and true performance, in memory or as files."""
+"""Unseen people to judge the model by: portrait, sentence and true performance, in memory or as files."""
 
 import json
 from dataclasses import dataclass
@@ -12,20 +12,12 @@ from emo_modules.media.video import VideoWriter
 from emo_modules.writing.partial import whole_file, write_text
 from emo_modules.writing.pictures import save_picture
 
-from .acting.performance import Performance, perform
-from .avatar_clips import (
-    FPS,
-    HELD_OUT,
-    frame_at,
-    portrait,
-    pose_at,
-    random_head_speed,
-    sentence_frames,
-    speak,
-)
-from .drawing.avatars import Pose, face_box
-from .drawing.identity import random_identity
-from .speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, Phoneme, Speech, synthesize
+from ..acting.face import Pose
+from ..acting.performance import Performance, perform
+from ..drawing.avatars import face_box
+from ..drawing.identity import random_identity
+from ..speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
+from .people import FPS, HELD_OUT, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 
 SIZE = 128
 TRUTH = ("mouth_open", "mouth_width", "yaw", "pitch", "roll")
@@ -57,7 +49,7 @@ class Case:
 
     def truth(self) -> np.ndarray:
         """The true frames (F, 128, 128, 3) uint8."""
-        return np.stack([frame_at(self.seed, self.performance, k, SIZE) for k in range(self.frames)])
+        return np.stack([draw_frame(self.seed, self.performance, k, SIZE) for k in range(self.frames)])
 
 
 def make_case(seed: int, shortest: float = 2.4, longest: float = 4.0) -> Case:
@@ -72,13 +64,6 @@ def make_case(seed: int, shortest: float = 2.4, longest: float = 4.0) -> Case:
     return _case(seed, voice, speech, min(sentence_frames(speech), round(longest * FPS)), rng)
 
 
-def join(first: Speech, second: Speech) -> Speech:
-    """One speech after the other."""
-    start = len(first.waveform) / SAMPLE_RATE
-    shifted = tuple(Phoneme(p.symbol, p.start + start, p.end + start) for p in second.phonemes)
-    return Speech(np.concatenate([first.waveform, second.waveform]), first.phonemes + shifted)
-
-
 def _case(seed: int, voice: str, speech: Speech, frames: int, rng: np.random.Generator) -> Case:
     head_speed = random_head_speed(rng)
     samples = round(frames * SAMPLE_RATE / FPS)
@@ -86,7 +71,7 @@ def _case(seed: int, voice: str, speech: Speech, frames: int, rng: np.random.Gen
     return Case(
         seed=seed,
         voice=voice,
-        portrait=portrait(seed, rng, SIZE),
+        portrait=draw_portrait(seed, rng, SIZE),
         speech=speech,
         waveform=np.pad(waveform, (0, samples - len(waveform))),
         performance=perform(speech, frames, FPS, head_speed, rng),
@@ -95,7 +80,7 @@ def _case(seed: int, voice: str, speech: Speech, frames: int, rng: np.random.Gen
     )
 
 
-def write_avatar(folder: Path, seed: int, text: str, voice: str) -> Case:
+def write_case(folder: Path, seed: int, text: str, voice: str) -> Case:
     """Writes portrait.png, speech.wav, truth.mp4 and truth.json of unseen person number `seed` saying `text`.
 
     truth.json holds `fps` and for each of `frames`: mouth_open and mouth_width in 0..1, yaw, pitch and roll
@@ -127,6 +112,6 @@ def _truth_rows(case: Case) -> list[dict[str, float | list[float]]]:
     rows: list[dict[str, float | list[float]]] = []
     for k in range(case.frames):
         curves = {name: round(float(getattr(case.performance, name)[k]), 4) for name in TRUTH}
-        box = face_box(identity, pose_at(case.performance, k), SIZE)
+        box = face_box(identity, case.performance.pose(k), SIZE)
         rows.append(curves | {"face_box": [round(edge, 2) for edge in box]})
     return rows

@@ -1,0 +1,58 @@
+"""The person of a seed: how they speak, hold their head and look."""
+
+import numpy as np
+
+from ..acting.face import Expression, Pose
+from ..acting.performance import Performance
+from ..drawing.avatars import render
+from ..drawing.identity import random_identity
+from ..speech.augment import augment, sing
+from ..speech.sentences import sentence
+from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, synthesize
+
+FPS = 25.0
+HELD_OUT = 1_000_000  # identities and sentences from this seed on are never trained on
+READER = 2_000_000  # from here on: only for the networks that measure
+
+
+def speak(
+    seed: int,
+    rng: np.random.Generator,
+    voices: tuple[str, ...] = TRAINING_VOICES,
+    *,
+    held_out: bool = False,
+    altered: bool = True,
+) -> Speech:
+    """A random sentence; `altered` mixes in singing, noise, music and rooms."""
+    speech = synthesize(
+        sentence(seed, held_out=held_out),
+        str(rng.choice(voices)),
+        rng.uniform(0.85, 1.15),
+        rng.uniform(0.85, 1.2),
+    )
+    if altered and rng.random() < 0.08:
+        speech = sing(speech, rng)
+    if altered and rng.random() < 0.5:
+        speech = Speech(augment(speech.waveform, rng), speech.phonemes)
+    return speech
+
+
+def sentence_frames(speech: Speech, fps: float = FPS) -> int:
+    return max(1, round(len(speech.waveform) / SAMPLE_RATE * fps))
+
+
+def random_head_speed(rng: np.random.Generator) -> float:
+    """Degrees per second: a fifth of the clips nearly still, the rest even over calm to lively."""
+    return float(rng.uniform(0, 3) if rng.random() < 0.2 else rng.uniform(3, 36))
+
+
+def draw_portrait(seed: int, rng: np.random.Generator, size: int) -> np.ndarray:
+    """(H, W, 3) uint8: the person of `seed` looking roughly ahead, mouth mostly closed."""
+    opening = 0.0 if rng.random() < 0.6 else rng.uniform(0, 0.5)
+    pose = Pose(rng.uniform(-7, 7), rng.uniform(-5, 5), rng.uniform(-3, 3))
+    return render(random_identity(seed), Expression(opening, rng.uniform(0.4, 0.65)), pose, size)
+
+
+def draw_frame(seed: int, performance: Performance, k: int, size: int) -> np.ndarray:
+    """(H, W, 3) uint8: the person of `seed` in frame k of the performance."""
+    return render(random_identity(seed), performance.expression(k), performance.pose(k), size)
