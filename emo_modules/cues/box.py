@@ -1,6 +1,8 @@
 """Rectangles in pictures."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,12 @@ class Box:
 
     def iou(self, other: "Box") -> float:
         """Intersection over union, 0..1."""
-        overlap = Box(
-            max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1)
-        ).area
-        return overlap / (self.area + other.area - overlap) if overlap else 0.0
+        return float(iou(np.array(astuple(self)), np.array(astuple(other))))
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Intersection over union (...), 0..1, of boxes (..., 4) as x0, y0, x1, y1."""
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    shared = sides.clip(0).prod(-1)
+    areas = [(box[..., 2:] - box[..., :2]).clip(0).prod(-1) for box in (one, other)]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-6)

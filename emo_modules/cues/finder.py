@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .box import Box
+from .box import Box, iou
 
 FINDER_SIDE = 192  # px of the picture's long side
 STRIDE = 8  # px of the finder's picture to a cell of its maps
@@ -106,13 +106,9 @@ def read_peaks(heat: Tensor, reach: Tensor, least: float = SURE) -> tuple[np.nda
     scores = heat[rows, columns]
     x, y = ((place.float() + 0.5) * STRIDE for place in (columns, rows))
     left, above, right, below = reach[:, rows, columns]
-    boxes = torch.stack([x - left, y - above, x + right, y + below], 1)
+    boxes = torch.stack([x - left, y - above, x + right, y + below], 1).double().numpy()
     kept: list[int] = []
     for k in range(len(boxes)):
-        if all(_overlap(boxes[k], boxes[other]) < SAME_FACE for other in kept):
+        if (iou(boxes[kept], boxes[k]) < SAME_FACE).all():
             kept.append(k)
-    return boxes[kept].numpy().astype(np.float32), scores[kept].numpy()
-
-
-def _overlap(a: Tensor, b: Tensor) -> float:
-    return Box(*a.tolist()).iou(Box(*b.tolist()))
+    return boxes[kept].astype(np.float32), scores[kept].numpy()

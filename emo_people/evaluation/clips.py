@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emo_modules.cues.box import Box
-from emo_training.evaluation.metrics import best_lag, iou, latent_change, nearest, pearson, psnr_outside
+from emo_modules.cues.box import Box, iou
+from emo_training.evaluation.metrics import best_lag, latent_change, nearest, pearson, psnr_outside
 from emo_training.perception.face_reader import FaceReader, Reading, read_frames
 
 from ..acting.face import Pose
@@ -95,7 +95,7 @@ def measure_clip(subject: Subject, reader: FaceReader, case: Case, strangers: Te
         identity_top1=bool(nearest(reading.identity.mean(0, keepdim=True), everyone)[0] == 0),
         identity_top1_frames=float((nearest(reading.identity, everyone) == 0).float().mean()),
         background_psnr=background_psnr(case, frames, reading, own),
-        region_iou=median(iou(box, np.array(case.face_box)) for box in reading.face_box.numpy() * SIZE),
+        region_iou=median(iou(reading.face_box.numpy() * SIZE, np.array(case.face_box)).tolist()),
         vae_psnr=subject.vae_psnr(true_frames) if subject.vae_psnr else None,
         framed=subject.frame(case.portrait, Box(*case.face_box)) if subject.frame else None,
         opening=opening,

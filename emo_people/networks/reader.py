@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emo_training.evaluation.metrics import iou, nearest
+from emo_modules.cues.box import iou
+from emo_training.evaluation.metrics import nearest
 from emo_training.perception.face_reader import (
     POSE_UNIT,
     SIZE,
@@ -183,8 +184,7 @@ def _agreement(reading: Reading, truth: np.ndarray) -> dict[str, float]:
         f"r2_{name}": float(1 - np.mean((read - true) ** 2) / np.var(true))
         for name, (read, true) in zip(READ, pairs, strict=True)
     }
-    boxes = zip(reading.face_box.numpy(), truth[:, 5:9], strict=True)
-    return figures | {"box_iou": float(np.mean([iou(a, b) for a, b in boxes]))}
+    return figures | {"box_iou": float(iou(reading.face_box.numpy(), truth[:, 5:9]).mean(dtype=float))}
 
 
 def _acted(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,14 +51,6 @@ def latent_change(latents: Tensor) -> float:
     return float((latents[1:] - latents[:-1]).abs().mean())
 
 
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes x0, y0, x1, y1."""
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    inner = np.prod(np.maximum(high - low, 0))
-    outer = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - inner
-    return float(inner / outer)
-
-
 def nearest(queries: Tensor, gallery: Tensor) -> Tensor:
     """Index (N,) of the most similar row of `gallery` (M, D) for each of `queries` (N, D), by cosine."""
     unit = torch.nn.functional.normalize

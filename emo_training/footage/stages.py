@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emo_modules.cues.box import iou
+
 from ..perception.analyzers import FaceTrack
 from .clips import FPS, SAMPLES, Clip, Drop, PrepareConfig, mapped_track
 from .reading import Pictures
@@ -83,17 +85,9 @@ def _interpolated(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
 def _without_jumps(clip: Clip) -> list[Clip]:
     """The clip cut wherever its box jumps."""
     boxes = clip.track.boxes.astype(float)
-    jumps = np.flatnonzero(_overlaps(boxes[:-1], boxes[1:]) < JUMP) + 1
+    jumps = np.flatnonzero(iou(boxes[:-1], boxes[1:]) < JUMP) + 1
     edges = [clip.first, *(clip.first + jumps).tolist(), clip.stop]
     return [clip.cut(a, b) for a, b in zip(edges, edges[1:], strict=False)]
-
-
-def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union (N,) of boxes (N, 4)."""
-    size = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    shared = np.clip(size, 0, None).prod(axis=1)
-    areas = [(box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b)]
-    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-6)
 
 
 def heard(clip: Clip) -> list[Clip | Drop]:

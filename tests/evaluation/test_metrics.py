@@ -4,7 +4,6 @@ import torch
 
 from emo_training.evaluation.metrics import (
     best_lag,
-    iou,
     latent_change,
     nearest,
     pearson,
@@ -69,13 +68,6 @@ def test_latent_change_is_the_mean_step():
     ramp = torch.arange(5.0)[:, None, None, None].expand(5, 2, 3, 3)
     assert latent_change(ramp) == pytest.approx(1)
     assert latent_change(torch.ones(5, 2, 3, 3)) == 0
-
-
-def test_iou_on_known_boxes():
-    box = np.array([0.0, 0, 2, 2])
-    assert iou(box, box) == 1
-    assert iou(box, np.array([1.0, 0, 3, 2])) == pytest.approx(1 / 3)
-    assert iou(box, np.array([5.0, 5, 6, 6])) == 0
 
 
 def test_nearest_goes_by_direction():
