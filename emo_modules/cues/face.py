@@ -42,12 +42,10 @@ class Face:
         return self.source != "none"
 
 
-def box_from_mask(mask: Tensor) -> Box:
-    """The smallest box around the pixels above 0.5 in mask (H, W). Raises ValueError when there is none."""
-    rows, columns = (mask > 0.5).nonzero(as_tuple=True)
-    if len(rows) == 0:
-        raise ValueError(f"the face mask {tuple(mask.shape)} is empty: paint the face in white (above 0.5)")
-    return Box(columns.min().item(), rows.min().item(), columns.max().item() + 1, rows.max().item() + 1)
+def box_around(mask: Tensor) -> Box | None:
+    """The smallest box around the pixels above 0.5 in mask (H, W); None when there are none."""
+    rows, columns = (torch.where((mask > 0.5).any(dim=axis))[0].tolist() for axis in (1, 0))
+    return Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if rows else None
 
 
 def find_face(
@@ -90,10 +88,10 @@ def _nothing_found(image: Tensor | np.ndarray) -> str:
 
 def _masked(mask: Tensor, width: int, height: int) -> Box | None:
     """The mask's box in a picture of that size; None for a mask that says nothing of a face."""
-    if not bool((mask > 0.5).any()):
+    if (found := box_around(mask)) is None:
         _log.warning("the face mask %s is empty, looking for a face instead", tuple(mask.shape))
         return None
-    box = box_from_mask(mask).mapped(0, 0, width / mask.shape[1], height / mask.shape[0])
+    box = found.mapped(0, 0, width / mask.shape[1], height / mask.shape[0])
     x, y = EDGE * width, EDGE * height
     if sum((box.x0 <= x, box.y0 <= y, box.x1 >= width - x, box.y1 >= height - y)) < 3:
         return box

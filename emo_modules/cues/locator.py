@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from ..config import EMOConfig
 from ..models.relatives.regions import Regions, read_regions
-from .face import Box, region_mask
+from .box import Box
+from .face import box_around, region_mask
 from .landmarks import draw_kps, estimated_kps, face_box, lips_box, mesh_kps
 from .masks import attention_masks, echomimic_region, hallo_region, mask_levels
 
@@ -44,16 +44,12 @@ def face_cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tenso
 
 
 def mask_cues(config: EMOConfig, mask: Tensor, mesh: Tensor | None = None) -> Cues:
-    """From a region (H, W) in 0..1, such as a user draws. The relatives take the box around it."""
+    """From a region (H, W) in 0..1, such as a user draws.
+
+    The relatives take the box around it; an empty one is the whole picture.
+    """
     height, width = mask.shape
     if config.family == "emo":
         return Cues(mask[None, None], None)
-    return face_cues(config, box_around(mask).scaled(1 / FACE_MARGIN), height, width, mesh)
-
-
-def box_around(mask: Tensor) -> Box:
-    """Of all places above one half; the whole picture when there are none."""
-    rows, columns = (torch.where((mask > 0.5).any(dim=axis))[0].tolist() for axis in (1, 0))
-    if not rows:
-        return Box(0, 0, mask.shape[1], mask.shape[0])
-    return Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    face = box_around(mask) or Box(0, 0, width, height)
+    return face_cues(config, face.scaled(1 / FACE_MARGIN), height, width, mesh)

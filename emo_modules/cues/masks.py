@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from .face import Box
+from .box import Box
+from .face import region_mask
 
 FACE_GROWTH = 1.2  # Hallo's face_expand_ratio
 LIPS_GROWTH = 2.0
@@ -78,24 +79,23 @@ def echomimic_region(face: Box, height: int, width: int) -> Tensor:
 
     face is a face detector's box in pixels of the picture (there MTCNN's). Source: infer_audio2vid.py.
     """
-    rows = _dilated_span(face.y0, face.y1, height)
-    columns = _dilated_span(face.x0, face.x1, width)
-    return _rectangle(rows, columns, height, width)
+    (x0, x1), (y0, y1) = _dilated_span(face.x0, face.x1), _dilated_span(face.y0, face.y1)
+    return region_mask([Box(x0, y0, x1, y1)], height, width)
 
 
-def _dilated_span(start: float, stop: float, limit: int) -> slice:
+def _dilated_span(start: float, stop: float) -> tuple[int, int]:
     first, last = round(start), round(stop)
     padding = int((last - first) * DILATION)
-    return slice(max(first - padding, 0), max(min(last + padding, limit), 0))
+    return first - padding, last + padding
 
 
 def _grown(box: Box, factor: float, height: int, width: int) -> Tensor:
-    rows = _grown_span(box.y0, box.y1, factor, height)
-    columns = _grown_span(box.x0, box.x1, factor, width)
-    return _rectangle(rows, columns, height, width)
+    (x0, x1) = _grown_span(box.x0, box.x1, factor, width)
+    (y0, y1) = _grown_span(box.y0, box.y1, factor, height)
+    return region_mask([Box(x0, y0, x1, y1)], height, width)
 
 
-def _grown_span(start: float, stop: float, factor: float, limit: int) -> slice:
+def _grown_span(start: float, stop: float, factor: float, limit: int) -> tuple[int, int]:
     """Whole pixels about the same middle, moved inside 0..limit; all of it when the span is longer."""
     first, last = round(start), round(stop)
     middle = (first + last) // 2
@@ -105,13 +105,7 @@ def _grown_span(start: float, stop: float, factor: float, limit: int) -> slice:
         first, last = 0, last - first
     if last > limit:
         first, last = first - (last - limit), limit
-    return slice(max(first, 0), last)
-
-
-def _rectangle(rows: slice, columns: slice, height: int, width: int) -> Tensor:
-    mask = torch.zeros(1, height, width)
-    mask[:, rows, columns] = 1
-    return mask
+    return first, last
 
 
 def _blurred(mask: Tensor, kernel_size: int) -> Tensor:

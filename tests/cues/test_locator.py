@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from emo_modules.config import EMOConfig
-from emo_modules.cues.face import Box
+from emo_modules.cues.box import Box
+from emo_modules.cues.face import box_around
 from emo_modules.cues.landmarks import draw_kps, face_box, lips_box, mesh_kps
-from emo_modules.cues.locator import FACE_MARGIN, box_around, face_cues, mask_cues
+from emo_modules.cues.locator import FACE_MARGIN, face_cues, mask_cues
 from emo_modules.cues.masks import attention_masks, echomimic_region, hallo_region, mask_levels
 from emo_modules.models.relatives.regions import REGIONS, Regions
 
@@ -124,14 +125,6 @@ def test_a_mask_stands_for_the_box_around_it(family):
 def test_emo_takes_a_drawn_mask_as_it_is():
     mask = torch.rand(HEIGHT, WIDTH)
     assert torch.equal(mask_cues(config("emo"), mask).picture[0, 0], mask)
-
-
-def test_box_around_a_mask():
-    mask = torch.zeros(20, 30)
-    mask[4:9, 7] = 0.6
-    mask[12, 20] = 0.4
-    assert box_around(mask) == Box(7, 4, 8, 9)
-    assert box_around(torch.zeros(20, 30)) == Box(0, 0, 30, 20)
 
 
 @pytest.mark.parametrize("family", FAMILIES[1:])
