@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..media.audio import SAMPLE_RATE, check_audio
-from .wav2vec2 import AudioEncoder
+from .wav2vec2 import AudioEncoder, interpolate_rows
 
 # The originals take a whole file in one pass (Hallo2: cut at 60 s); attention memory grows with its length.
 PIECE_SECONDS = 60
@@ -113,11 +113,4 @@ def _hidden_states(encoder: AudioEncoder, signal: Tensor, positions: Tensor) -> 
         piece = signal[low * encoder.stride : high * encoder.stride + encoder.receptive_field]
     parameter = next(encoder.parameters())
     features = encoder.feature_extractor(piece[None].to(parameter.device, parameter.dtype))
-    return encoder.blocks(_interpolate(features, positions - low))
-
-
-def _interpolate(features: Tensor, positions: Tensor) -> Tensor:
-    """features (1, D, N') at fractional positions (N,) -> (1, D, N)."""
-    below, above = (rows.long().to(features.device) for rows in (positions.floor(), positions.ceil()))
-    weight = positions.frac().to(features)
-    return torch.lerp(features[..., below], features[..., above], weight)
+    return encoder.blocks(interpolate_rows(features[0].T, positions - low).T[None])

@@ -194,7 +194,7 @@ def _encoded_pieces(
         first = max(0, math.floor(wanted[0].item()) - context)
         final = min(last, math.ceil(wanted[-1].item()) + context)
         features = _encode_piece(encoder, signal[first * stride : final * stride + field])
-        yield _interpolate(features, wanted - first).to(waveform.device)
+        yield interpolate_rows(features, wanted - first).to(waveform.device)
 
 
 def frame_positions(frames: int, fps: Fraction, stride: int, receptive_field: int) -> Tensor:
@@ -211,7 +211,7 @@ def on_frame_clock(
     The defaults are wav2vec2's. The last feature is held where the frames go on beyond it.
     """
     positions = frame_positions(frames, exact_fps(fps), stride, receptive_field)
-    return _interpolate(features.float(), positions.clamp(max=len(features) - 1))
+    return interpolate_rows(features.float(), positions.clamp(max=len(features) - 1))
 
 
 def _encode_piece(encoder: AudioEncoder, signal: Tensor) -> Tensor:
@@ -219,12 +219,11 @@ def _encode_piece(encoder: AudioEncoder, signal: Tensor) -> Tensor:
     return encoder(signal[None].to(parameter.device, parameter.dtype))[0].float()
 
 
-def _interpolate(features: Tensor, positions: Tensor) -> Tensor:
-    """Rows of features (T', layers, D) at fractional positions (F,)."""
-    below = positions.floor().long()
-    above = positions.ceil().long()
-    weight = (positions - below).to(features)[:, None, None]
-    return torch.lerp(features[below.to(features.device)], features[above.to(features.device)], weight)
+def interpolate_rows(features: Tensor, positions: Tensor) -> Tensor:
+    """Rows of features (T', ...) at fractional positions (F,): (F, ...)."""
+    below, above = (rows.long().to(features.device) for rows in (positions.floor(), positions.ceil()))
+    weight = positions.frac().to(features).view(-1, *[1] * (features.ndim - 1))
+    return torch.lerp(features[below], features[above], weight)
 
 
 def context_windows(features: Tensor, config: AudioConfig, frames: Tensor, fps: float) -> Tensor:
