@@ -7,13 +7,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..media.downmix import to_mono
+from ..media.image import to_bytes
 from ..writing.pictures import save_picture
 
 GAP, WAVE_HEIGHT, INK, PAPER = 6, 72, (52, 84, 140), (250, 250, 252)
-
-
-def to_image(frame: Tensor) -> Image.Image:
-    return Image.fromarray((frame.float().numpy() * 255).round().astype(np.uint8))
 
 
 def write_sheet(path: Path, portrait: Tensor, frames: Tensor, audio: Tensor) -> None:
@@ -21,16 +18,14 @@ def write_sheet(path: Path, portrait: Tensor, frames: Tensor, audio: Tensor) -> 
     frames."""
     height, width = portrait.shape[:2]
     columns = (len(frames) + 1) // 2
-    sheet = Image.new(
-        "RGB", ((columns + 2) * (width + GAP) + GAP, 2 * (height + GAP) + GAP + WAVE_HEIGHT), PAPER
-    )
-    sheet.paste(to_image(portrait).resize((2 * width, 2 * height), Image.LANCZOS), (GAP, GAP))
-    left = 2 * width + 2 * GAP
-    for k, frame in enumerate(frames):
-        sheet.paste(
-            to_image(frame), (left + (k % columns) * (width + GAP), GAP + (k // columns) * (height + GAP))
-        )
-    draw_waveform(sheet, to_mono(audio).numpy(), left, 2 * (height + GAP) + GAP)
+    left, below = 2 * (width + GAP), 2 * (height + GAP) + GAP
+    sheet = Image.new("RGB", (left + columns * (width + GAP) + GAP, below + WAVE_HEIGHT), PAPER)
+    shown = Image.fromarray(to_bytes(portrait).numpy())
+    sheet.paste(shown.resize((2 * width, 2 * height), Image.Resampling.LANCZOS), (GAP, GAP))
+    for k, frame in enumerate(to_bytes(frames).numpy()):
+        row, column = divmod(k, columns)
+        sheet.paste(Image.fromarray(frame), (left + column * (width + GAP), GAP + row * (height + GAP)))
+    draw_waveform(sheet, to_mono(audio).numpy(), left, below)
     save_picture(path, sheet)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..media.image import as_float_image, to_rgb
+from ..media.image import as_float_image, to_bytes, to_rgb
 from .box import Box
 from .finder import DRAWN_WIDTHS, SAME_FACE, SURE, FaceFinder
 
@@ -165,7 +165,7 @@ def _cascade(picture: Tensor, neighbours: int) -> list[Box]:
         return []
     smallest = max(SMALLEST_FACE, max(height, width) // 16)
     found = Cascade(data.lbp_frontal_face_cascade_filename()).detect_multi_scale(
-        img=np.ascontiguousarray((picture * 255).round().byte().numpy()),
+        img=np.ascontiguousarray(to_bytes(picture).numpy()),
         scale_factor=1.2,
         step_ratio=1,
         min_size=(smallest, smallest),

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..config import EMOConfig
+from ..media.image import to_bytes
 
 NETWORK = "glintr100"
 NORMALISED = 2.0  # embeddings shorter than this were divided by their length
@@ -72,8 +73,7 @@ def _largest_face(analysis: Any, picture: Tensor, log: logging.Logger) -> Any:
     x, y = int(AROUND * width), int(AROUND * height)
     room = functional.pad(picture, (0, 0, x, x, y, y), value=0.5)
     for view in (picture, room):
-        bgr = (view.clamp(0, 1) * 255).round().byte().flip(-1).contiguous()
-        if faces := analysis.get(bgr.cpu().numpy()):
+        if faces := analysis.get(to_bytes(view).flip(-1).contiguous().cpu().numpy()):  # BGR
             return faces
     log.warning("the face analysis finds no face in the portrait")
     return None

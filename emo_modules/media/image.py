@@ -57,8 +57,7 @@ def _to_8_bits(picture: Image.Image) -> Image.Image:
     """Grey of 16 bits, 32 bits or floats as mode L, scaled to fit when it is brighter than its white."""
     values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0, neginf=0)
     white = 1.0 if picture.mode == "F" else 65535.0
-    scaled = np.clip(values / max(white, values.max()), 0, 1)
-    return Image.fromarray(np.round(scaled * 255).astype(np.uint8))
+    return Image.fromarray(to_bytes(values / max(white, values.max())).numpy())
 
 
 def as_float_image(image: Tensor | np.ndarray) -> Tensor:
@@ -67,6 +66,17 @@ def as_float_image(image: Tensor | np.ndarray) -> Tensor:
     if image.dtype == torch.uint8:
         return image.float() / 255
     return image.float().clamp(0, 1)
+
+
+def to_bytes(image: Tensor | np.ndarray) -> Tensor:
+    """uint8 as it is, or floats in 0..1 rounded to it, of any shape."""
+    image = torch.as_tensor(image)
+    return image if image.dtype == torch.uint8 else (as_float_image(image) * 255).round().byte()
+
+
+def to_signed(pictures: Tensor) -> Tensor:
+    """uint8 (..., H, W, 3) -> (..., 3, H, W) in -1..1, as autoencoders take them."""
+    return pictures.movedim(-1, -3) / 127.5 - 1
 
 
 def to_rgb(image: Tensor) -> Tensor:

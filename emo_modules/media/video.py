@@ -20,7 +20,7 @@ from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, resample
 from .downmix import to_stereo
 from .files import libav_name, open_input
 from .growing import frames_in, growing_options, indexed
-from .image import as_float_image
+from .image import to_bytes
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -109,7 +109,7 @@ class VideoWriter:
         if tuple(frame.shape) != self._shape:
             raise ValueError(f"the video takes frames {self._shape}, got {tuple(frame.shape)}")
         height, width, _ = self._shape
-        pixels = np.pad(_as_bytes(frame), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        pixels = np.pad(to_bytes(frame).cpu().numpy(), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         picture.pts, picture.time_base = self._frames, 1 / self._fps
@@ -210,13 +210,6 @@ def soundtrack(audio: Tensor, sample_rate: int, frames: int, fps: float | Fracti
             20 * math.log10(peak),
         )
     return fit_to_frames(audio, sample_rate, frames, fps), sample_rate
-
-
-def _as_bytes(frame: Tensor | np.ndarray) -> np.ndarray:
-    frame = torch.as_tensor(frame).detach().cpu()
-    if frame.dtype != torch.uint8:
-        frame = (as_float_image(frame) * 255).round().byte()
-    return frame.numpy()
 
 
 def read_video(path: str | Path) -> tuple[Tensor, Fraction, Tensor | None, int | None]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.cues.box import Box
+from emo_modules.media.image import as_float_image, to_bytes, to_signed
 from emo_modules.pipeline import Options, Pipeline
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.schedule import SOLVERS
@@ -59,27 +60,23 @@ def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:
         seed: int,
     ) -> tuple[np.ndarray, Tensor]:
         chosen = Options(seed=seed, head_speed=head_speed, **settings)
-        prepared = pipeline.prepare(torch.from_numpy(portrait) / 255, chosen)
+        prepared = pipeline.prepare(as_float_image(portrait), chosen)
         latents = torch.cat(list(pipeline.latents(prepared, torch.from_numpy(waveform), frames, chosen)))
-        return to_bytes(decode_frames(pipeline.vae, latents)), latents
+        return to_bytes(decode_frames(pipeline.vae, latents)).numpy(), latents
 
     def without_speed(*case: Any) -> tuple[np.ndarray, Tensor]:
         portrait, waveform, frames, _, seed = case
         return generate(portrait, waveform, frames, None, seed)
 
     def frame(portrait: np.ndarray, true_face: Box) -> Framed:
-        prepared = pipeline.prepare(torch.from_numpy(portrait) / 255, Options())
+        prepared = pipeline.prepare(as_float_image(portrait), Options())
         return measure_framing(prepared.crop, prepared.found.found, true_face, pipeline.config.framing)
 
     def encode(frames: np.ndarray) -> Tensor:
         with torch.no_grad():
-            return pipeline.vae.encode(torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1)
+            return pipeline.vae.encode(to_signed(torch.from_numpy(frames)))
 
     def vae_psnr(frames: np.ndarray) -> float:
-        return psnr(frames, to_bytes(decode_frames(pipeline.vae, encode(frames))))
+        return psnr(frames, to_bytes(decode_frames(pipeline.vae, encode(frames))).numpy())
 
     return Subject(generate, encode, vae_psnr, without_speed, frame)
-
-
-def to_bytes(frames: Tensor) -> np.ndarray:
-    return (frames * 255).round().byte().numpy()

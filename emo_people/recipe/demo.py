@@ -12,6 +12,7 @@ from emo_modules.checkpoints.rename import load_strict
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
+from emo_modules.media.image import to_signed
 from emo_modules.models.emo import EMO
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_training.training.batch_sources import MemorySource
@@ -103,7 +104,7 @@ def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Callab
     if not (folder / "vae.safetensors").exists():
         vae = build_vae(config).to(memory_format=torch.channels_last)
         frames = to_vae_frames(read_samples(folder / "samples"))
-        vae.start_from_components(frames[::10].permute(0, 3, 1, 2) / 127.5 - 1)
+        vae.start_from_components(to_signed(frames[::10]))
         held_out = torch.from_numpy(np.stack([sample.frames[0] for sample in unseen]))
         train_vae(vae, frames, held_out, folder, recipe.vae_minutes, log=log)
     if not (folder / "audio_encoder.safetensors").exists():

@@ -6,15 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
+from emo_modules.media.image import to_signed
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 from emo_training.training.sample_set import SampleSet
 
 from ..filming.samples import Sample
-
-
-def to_images(frames: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) -> (N, 3, H, W) in -1..1."""
-    return frames.permute(0, 3, 1, 2) / 127.5 - 1
 
 
 @torch.no_grad()
@@ -28,7 +24,7 @@ def encode_sample(
     # (F, 2m+1, layers, D): its middle column and both ends
     inner = context_windows(features, config.audio, wanted, config.fps)
     pictures = torch.cat([torch.from_numpy(sample.frames), torch.from_numpy(sample.portraits)])
-    images = to_images(pictures).contiguous(memory_format=torch.channels_last)
+    images = to_signed(pictures).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         latents = vae.encode(images).half().contiguous()
     curves = torch.from_numpy(sample.curves)

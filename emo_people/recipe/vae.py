@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from emo_modules.media.image import to_signed
 from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.writing.partial import whole_file
 
@@ -31,13 +32,13 @@ def random_crops(frames: Tensor, batch: int, size: int, generator: torch.Generat
     limit = frames.shape[1] - size + 1
     corners = torch.randint(limit, (batch, 2), generator=generator).tolist()
     crops = [frames[i, y : y + size, x : x + size] for i, (y, x) in zip(picks, corners, strict=True)]
-    return torch.stack(crops).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) / 127.5 - 1
+    return to_signed(torch.stack(crops)).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def psnr(vae: PatchVAE, frames: Tensor) -> float:
     """Mean reconstruction PSNR in dB over uint8 frames (N, H, W, 3)."""
-    images = frames.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) / 127.5 - 1
+    images = to_signed(frames).contiguous(memory_format=torch.channels_last)
     outputs = torch.cat([vae.decode(vae.encode(x)).clamp(-1, 1) for x in images.split(8)])
     errors = ((outputs - images) / 2).square().flatten(1).mean(1)
     return float((-10 * errors.log10()).mean())

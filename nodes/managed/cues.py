@@ -14,7 +14,7 @@ from torch.nn import functional
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.cues.landmarks import draw_landmarks, mediapipe_points
 from ...emo_modules.cues.locator import Cues, mask_cues
-from ...emo_modules.media.image import to_rgb
+from ...emo_modules.media.image import as_float_image, to_bytes, to_rgb
 
 CUT = 8  # pixels that the portrait loses at its edges, to be a multiple of 8
 SAME_SHAPE = 0.02  # how much the sides' ratios of two pictures may differ, and be called the same
@@ -121,10 +121,10 @@ def _drawn(landmarks: Any, size: Size) -> Callable[[int], Tensor]:
     @cache
     def packed(frame: int) -> bytes:
         picture = draw_landmarks(mesh_at(landmarks, frame, size), *size)
-        return zlib.compress((picture * 255).round().byte().numpy().tobytes(), level=1)
+        return zlib.compress(to_bytes(picture).numpy().tobytes(), level=1)
 
     def picture(frame: int) -> Tensor:
         pixels = torch.frombuffer(bytearray(zlib.decompress(packed(frame))), dtype=torch.uint8)
-        return pixels.view(3, *size).float() / 255
+        return as_float_image(pixels.view(3, *size))
 
     return picture

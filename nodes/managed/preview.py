@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, samples_in_frames
+from ...emo_modules.media.image import to_bytes
 from ...emo_modules.models.patch_vae import PatchVAE
 from ...emo_modules.sampling.clips import clip_count
 from .reference import Reference
@@ -42,8 +43,7 @@ class Preview:
         """Latents (F, C, h, w) on the model's scale; none for latents that nothing can preview."""
         if self.vae is not None:
             frames = self.vae.decode(self.latent_format.process_out(latents))
-            pixels = (frames.float().clamp(0, 1) * 255).round().byte().cpu().numpy()
-            return [Image.fromarray(frame) for frame in pixels]
+            return [Image.fromarray(frame) for frame in to_bytes(frames).cpu().numpy()]
         if self.previewer is None:
             return []
         return [self.previewer.decode_latent_to_preview(frame[None].to(self.device)) for frame in latents]
