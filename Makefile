@@ -9,7 +9,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 COMFYUI_PATH ?= $(HOME)/comfy/ComfyUI
 export COMFYUI_PATH
 
-.PHONY: help install demo test lint install-comfyui test-comfyui web-test locales \
+.PHONY: help install demo test lint install-comfyui test-comfyui web-test locales archive \
 	demo-data train-demo evaluate
 
 help: ## list the targets
@@ -39,7 +39,10 @@ web-test: ## run the tests of the JavaScript, if node is there
 	@if command -v node >/dev/null; then node --test tests/web/*.mjs; else echo 'skipped: node is not installed'; fi
 
 locales: $(INSTALLED) ## copy the nodes' English texts to locales/en
-	$(BIN)/python tests/test_packaging.py
+	$(BIN)/python -m tests.test_packaging
+
+archive: $(INSTALLED) ## make the registry's archive, and list what is in it: output/emo-portrait.zip
+	$(BIN)/python -m tests.registry_archive output/emo-portrait.zip
 
 demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
 	$(BIN)/python -m emo_people draw-samples --out runs/demo/samples
@@ -56,5 +59,5 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) $(TORCH)
-	$(PIP_INSTALL) -e '.[train,footage,evaluate,cluster,dev]'
+	$(PIP_INSTALL) -e '.[train,footage,evaluate,cluster,people,dev]'
 	@touch $@

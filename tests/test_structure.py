@@ -2,15 +2,13 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from importlib.util import resolve_name
-from pathlib import Path, PurePosixPath
 from statistics import median
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from .imports import KNOWN, MODULES, Module, dependencies, imports, module, place
+
 # A room is a folder or module right below a package; it imports itself and rooms of a lower rank.
 RANKS = {
     "emo_modules": {
@@ -68,66 +66,6 @@ SDPA = "scaled_dot_product_attention"
 SDPA_HOME = "pack.emo_modules.models.attention"
 
 
-@dataclass(frozen=True)
-class Module:
-    name: str  # dotted, below a top package "pack", because the folder of an installation has any name
-    package: str  # what one leading dot in an import stands for
-    source: str
-
-    @property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.source)
-
-    @property
-    def top(self) -> str:
-        return place(self.name)[0]
-
-
-@dataclass(frozen=True)
-class Import:
-    line: int
-    base: str  # what stands after `from` or `import`, resolved when relative, "" when it leaves the pack
-    names: tuple[str, ...]
-    relative: bool
-
-
-def module(path: str, source: str) -> Module:
-    parts = ("pack", *PurePosixPath(path).with_suffix("").parts)
-    package = ".".join(parts[:-1])
-    return Module(package if parts[-1] == "__init__" else ".".join(parts), package, source)
-
-
-def place(name: str) -> tuple[str, str]:
-    """Package and room of a module."""
-    package, *rooms = name.removeprefix("pack.").split(".")
-    return package, (rooms or ["__init__"])[0]
-
-
-def resolve(node: ast.ImportFrom, package: str) -> str:
-    try:
-        return resolve_name("." * node.level + (node.module or ""), package)
-    except ImportError:
-        return ""
-
-
-def imports(code: Module) -> Iterator[Import]:
-    for node in ast.walk(code.tree):
-        if isinstance(node, ast.Import):
-            yield from (Import(node.lineno, alias.name, (), False) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            names = tuple(alias.name for alias in node.names)
-            yield Import(node.lineno, resolve(node, code.package), names, node.level > 0)
-
-
-def dependencies(code: Module, known: set[str]) -> Iterator[tuple[Import, str]]:
-    """Each import of a module of the pack and that module's name; `from . import x` may name one."""
-    for found in imports(code):
-        if found.relative or found.base.split(".")[0] in RANKS and found.base.split(".")[0] != "nodes":
-            base = found.base if found.relative else f"pack.{found.base}"
-            inner = (f"{base}.{name}" for name in found.names or ("",))
-            yield from ((found, name if name in known else base) for name in inner)
-
-
 def rank_errors(code: Module, known: set[str]) -> list[str]:
     package, room = place(code.name)
     ranks = RANKS[package]
@@ -162,7 +100,7 @@ def foreign_errors(code: Module) -> list[str]:
     """Absolute imports of ComfyUI, of which only nodes know."""
     if code.top == "nodes":
         return []
-    tops = ((found.line, found.base.split(".")[0]) for found in imports(code) if not found.relative)
+    tops = ((found.line, found.top) for found in imports(code) if not found.relative)
     return [
         f"{code.name}:{line} imports {top}"
         for line, top in tops
@@ -212,17 +150,6 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 
 def own_attention(code: Module) -> bool:
     return code.name != SDPA_HOME and SDPA in names_in(code.tree)
-
-
-def read(folder: str) -> list[Module]:
-    return [
-        module(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / folder).rglob("*.py"))
-    ]
-
-
-MODULES = [code for package in RANKS for code in read(package)]
-KNOWN = {code.name for code in MODULES}
 
 
 def test_the_package_is_found() -> None:
