@@ -23,7 +23,7 @@ from emo_people.acting.performance import Performance, perform
 from emo_people.filming.people import HELD_OUT, draw_frame, random_head_speed, speak
 from emo_people.networks import syncnet, tracker
 from emo_people.speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join
-from emo_training.footage.clips import PrepareConfig
+from emo_training.footage.config import PrepareConfig
 from emo_training.footage.engine import Engine, prepare_footage
 from emo_training.footage.shards import Sample, read_samples
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..folder_lock import folder_in_use
-from ..footage.clips import PrepareConfig
+from ..footage.config import PrepareConfig
 from ..footage.engine import Engine, pack_footage, prepare_footage
 from ..footage.shots import SHOT_FINDERS
 

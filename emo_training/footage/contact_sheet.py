@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..perception.pose import rotation_matrices
-from .clips import FPS
 from .decode import decode_flac, decode_pictures
 from .shards import Sample
+from .spans import FPS
 
 SIDE = 144  # pixels of one frame
 FRAMES = 8
@@ -19,14 +19,14 @@ PAPER, INK, BOX, SOUND, SPEED = (250, 250, 248), (30, 30, 30), (255, 220, 0), (1
 AXES = ((255, 70, 70), (70, 220, 90), (90, 140, 255))  # x, y and z of the head
 AXIS_LENGTH = 0.5  # of the face's height
 LABEL = {"fill": BOX, "font_size": 12, "stroke_width": 2, "stroke_fill": INK}
-FASTEST = 40.0  # degrees per second at the top of the speed curve, unless the clip is faster
+FASTEST = 40.0  # degrees per second at the top of the speed curve, unless the sample is faster
 
 
 def contact_sheet(samples: Iterable[Sample]) -> Image.Image:
-    """One row for each clip. Raises ValueError when there is none."""
+    """One row for each sample. Raises ValueError when there is none."""
     rows = [_row(sample) for sample in samples]
     if not rows:
-        raise ValueError("no clip to show: the shard is empty")
+        raise ValueError("no sample to show: the shard is empty")
     sheet = Image.new("RGB", (WIDTH, sum(row.height for row in rows)), PAPER)
     top = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""A finished clip as the bytes of a shard: mp4, flac, arrays and facts."""
+"""A finished shot as the bytes of a shard: mp4, flac, arrays and facts."""
 
 import io
 from typing import Any
@@ -7,23 +7,24 @@ import av
 import numpy as np
 
 from ..perception.pose import estimate_speed
-from .clips import FPS, RATE, Clip, PrepareConfig
+from .config import PrepareConfig
 from .shards import Sample
 from .sources import split_of
+from .spans import FPS, RATE, CroppedShot
 
 BT709 = 1
 LIMITED_RANGE = 1
 
 
-def sample_of(clip: Clip, config: PrepareConfig) -> Sample:
-    """The clip's key counts its first frame, so that keys sort by source and time."""
-    arrays = _arrays(clip)
+def encode_sample(shot: CroppedShot, config: PrepareConfig) -> Sample:
+    """The sample's key counts its first frame, so that keys sort by source and time."""
+    arrays = _arrays(shot)
     return Sample(
-        key=f"{clip.source.key}-{clip.first:07d}",
-        video=encode_mp4(clip.frames, config.crf, config.keyframes),
-        audio=None if clip.waveform is None else encode_flac(clip.waveform),
+        key=f"{shot.source.key}-{shot.first:07d}",
+        video=encode_mp4(shot.frames, config.crf, config.keyframes),
+        audio=None if shot.waveform is None else encode_flac(shot.waveform),
         arrays=arrays,
-        facts=_facts(clip, config, arrays["speeds"]),
+        facts=_facts(shot, config, arrays["speeds"]),
     )
 
 
@@ -55,9 +56,9 @@ def encode_flac(waveform: np.ndarray) -> bytes:
     return packed.getvalue()
 
 
-def _arrays(clip: Clip) -> dict[str, np.ndarray]:
-    track = clip.track
-    unknown = np.full((len(clip), 3), np.nan, np.float32)
+def _arrays(shot: CroppedShot) -> dict[str, np.ndarray]:
+    track = shot.track
+    unknown = np.full((len(shot), 3), np.nan, np.float32)
     rotations = unknown if track.rotations is None else track.rotations
     speeds = estimate_speed(rotations, FPS)
     arrays = {"boxes": track.boxes, "rotations": rotations, "speeds": speeds}
@@ -66,8 +67,8 @@ def _arrays(clip: Clip) -> dict[str, np.ndarray]:
     return {name: rows.astype(np.float32) for name, rows in arrays.items()}
 
 
-def _facts(clip: Clip, config: PrepareConfig, speeds: np.ndarray) -> dict[str, Any]:
-    source, sync = clip.source, clip.sync
+def _facts(shot: CroppedShot, config: PrepareConfig, speeds: np.ndarray) -> dict[str, Any]:
+    source, sync = shot.source, shot.sync
     known = speeds[np.isfinite(speeds)]
     return {
         "source": source.name,
@@ -75,12 +76,12 @@ def _facts(clip: Clip, config: PrepareConfig, speeds: np.ndarray) -> dict[str, A
         "split": split_of(source.identity, config.test_share),
         "licence": source.licence,
         "consent": source.consent,
-        "start": clip.start_seconds,
-        "stop": clip.stop_seconds,
-        "frames": len(clip),
+        "start": shot.start_seconds,
+        "stop": shot.stop_seconds,
+        "frames": len(shot),
         "fps": FPS,
         "size": config.size,
-        "crop": list(clip.crop),
+        "crop": list(shot.crop),
         "analyzer": config.analyzer.split(":")[0],
         "sync": sync
         and {
@@ -88,6 +89,6 @@ def _facts(clip: Clip, config: PrepareConfig, speeds: np.ndarray) -> dict[str, A
             "confidence": round(float(sync.confidence), 3),
             "distance": round(float(sync.distance), 3),
         },
-        "quality": clip.quality,
+        "quality": shot.quality,
         "mean_speed": round(float(known.mean()), 3) if len(known) else None,
     }

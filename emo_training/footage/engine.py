@@ -13,11 +13,12 @@ from typing import Any
 from emo_modules.writing.errors import FULL_DISK
 from emo_modules.writing.partial import remove_partials, write_json
 
-from .clips import Drop, PrepareConfig, Source
-from .pack import finished, forget, load_part, pack, packing_has_begun
+from .config import PrepareConfig
+from .pack import is_packed, load_part, pack, packing_has_begun, remove_part
 from .prepare import Part, load_tools, part_record, source_size, write_part
 from .shards import INDEX, ShardWriter
 from .sources import find_sources, split_of
+from .spans import Drop, Source
 from .workers import run_tasks
 
 PARTS = "parts"
@@ -52,7 +53,7 @@ def prepare_footage(
     used as a whole and for shards of other footage or settings, OSError when the disk is full.
     """
     load_tools(config)  # says what is wrong with the weights before anything starts
-    sources, parts = _begun(footage, shards, config)
+    sources, parts = _begin(footage, shards, config)
     mine = sources if share is None else _share(sources, *share)
     todo = [source for source in mine if not _is_done(source, parts)]
     if todo and packing_has_begun(shards):
@@ -67,8 +68,8 @@ def prepare_footage(
 
 def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str, Any]:
     """Packs parts, all of which must be there; returns the summary. Raises as prepare_footage."""
-    sources, parts = _begun(footage, shards, config)
-    if finished(shards):
+    sources, parts = _begin(footage, shards, config)
+    if is_packed(shards):
         return json.loads((shards / INDEX).read_text(encoding="utf-8"))["summary"]
     if not packing_has_begun(shards):
         missing = [source for source in sources if not _is_done(source, parts)]
@@ -79,7 +80,7 @@ def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str
             )
         for path in _records(parts):
             if path.stem not in {source.key for source in sources}:
-                forget(parts, path.stem)  # its file was taken away, perhaps because someone asked for it
+                remove_part(parts, path.stem)  # its file was taken away, perhaps because someone asked for it
     with _disk_errors(shards):
         summary = pack(shards, parts, _public(config), config.shard_size)
     for folder in (shards, parts):
@@ -87,7 +88,7 @@ def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str
     return summary
 
 
-def _begun(footage: Path, shards: Path, config: PrepareConfig) -> tuple[list[Source], Path]:
+def _begin(footage: Path, shards: Path, config: PrepareConfig) -> tuple[list[Source], Path]:
     """The sources and the folder of parts, which keeps the settings that made them."""
     sources = find_sources(footage, shards)
     parts = shards / PARTS

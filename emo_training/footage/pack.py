@@ -8,12 +8,12 @@ from typing import Any
 
 from emo_modules.writing.partial import whole_file
 
-from .clips import FPS
 from .prepare import Part, part_record, part_tar
 from .shards import INDEX, ShardWriter, read_sample, scan_shard, write_index
+from .spans import FPS
 
 DROPPED = "dropped.jsonl"
-Plan = dict[str, list[tuple[str, list[str]]]]  # shard -> its parts' keys and their clips' keys, in order
+Plan = dict[str, list[tuple[str, list[str]]]]  # shard -> its parts' keys and their samples' keys, in order
 
 
 def load_part(path: Path) -> Part:
@@ -22,20 +22,20 @@ def load_part(path: Path) -> Part:
 
 
 def plan_shards(parts: Iterable[Part], shard_size: int) -> Plan:
-    """Clips in the order of their keys, a new shard as soon as one has `shard_size` bytes."""
+    """Samples in the order of their keys, a new shard as soon as one has `shard_size` bytes."""
     plan: Plan = {}
     filled: dict[str, int] = defaultdict(int)
     numbers: dict[str, int] = defaultdict(int)
     for part in sorted(parts, key=lambda part: part.key):
-        for clip in part.clips:
+        for sample in part.clips:
             if filled[part.split] >= shard_size:
                 numbers[part.split] += 1
                 filled[part.split] = 0
             shard = plan.setdefault(f"{part.split}-{numbers[part.split]:06d}.tar", [])
             if not shard or shard[-1][0] != part.key:
                 shard.append((part.key, []))
-            shard[-1][1].append(clip["key"])
-            filled[part.split] += clip["bytes"]
+            shard[-1][1].append(sample["key"])
+            filled[part.split] += sample["bytes"]
     return plan
 
 
@@ -44,17 +44,17 @@ def packing_has_begun(shards: Path) -> bool:
 
 
 def pack(shards: Path, parts_folder: Path, config: dict[str, Any], shard_size: int) -> dict[str, Any]:
-    """Writes all shards from the parts, removing parts whose clips lie in finished shards; then the lists.
+    """Writes all shards from the parts, removing parts whose samples lie in finished shards; then the lists.
 
     Returns the summary. The bytes depend on the parts alone, not on what an earlier run had done.
     """
     parts = [load_part(path) for path in sorted(parts_folder.glob("*-????????.json"))]
     plan = plan_shards(parts, shard_size)
-    last = {key: shard for shard, pieces in plan.items() for key, _ in pieces}
-    for shard, pieces in plan.items():
+    last = {key: shard for shard, wanted in plan.items() for key, _ in wanted}
+    for shard, wanted in plan.items():
         if not (shards / shard).exists():
-            _write_shard(shards / shard, pieces, parts_folder)
-        for key, _ in pieces:
+            _write_shard(shards / shard, wanted, parts_folder)
+        for key, _ in wanted:
             if last[key] == shard:
                 part_tar(parts_folder, key).unlink(missing_ok=True)
     for part in parts:
@@ -66,12 +66,12 @@ def pack(shards: Path, parts_folder: Path, config: dict[str, Any], shard_size: i
     return summary
 
 
-def _write_shard(path: Path, pieces: list[tuple[str, list[str]]], parts_folder: Path) -> None:
+def _write_shard(path: Path, wanted: list[tuple[str, list[str]]], parts_folder: Path) -> None:
     with ShardWriter(path) as writer:
-        for key, clips in pieces:
+        for key, samples in wanted:
             entries = {entry.key: entry for entry in scan_shard(part_tar(parts_folder, key))}
-            for clip in clips:
-                writer.write(read_sample(parts_folder, entries[clip]))
+            for sample in samples:
+                writer.write(read_sample(parts_folder, entries[sample]))
 
 
 def _write_drops(path: Path, parts: list[Part]) -> None:
@@ -81,13 +81,13 @@ def _write_drops(path: Path, parts: list[Part]) -> None:
 
 
 def summarize(parts: list[Part]) -> dict[str, Any]:
-    """Sources, clips and hours in, out and dropped; drops by stage and cause."""
+    """Sources, samples and hours in, out and dropped; drops by stage and cause."""
     dropped: dict[str, dict[str, float]] = defaultdict(lambda: {"spans": 0, "hours": 0.0})
     for drop in (drop for part in parts for drop in part.drops):
         found = dropped[f"{drop['stage']}: {drop['reason'].split(':')[0]}"]
         found["spans"] += 1
         found["hours"] = round(found["hours"] + (drop["stop"] - drop["start"]) / 3600, 6)
-    kept = sum(clip["frames"] for part in parts for clip in part.clips) / FPS / 3600
+    kept = sum(sample["frames"] for part in parts for sample in part.clips) / FPS / 3600
     return {
         "sources": len(parts),
         "clips": sum(len(part.clips) for part in parts),
@@ -97,11 +97,11 @@ def summarize(parts: list[Part]) -> dict[str, Any]:
     }
 
 
-def finished(shards: Path) -> bool:
+def is_packed(shards: Path) -> bool:
     return (shards / INDEX).exists()
 
 
-def forget(parts_folder: Path, key: str) -> None:
+def remove_part(parts_folder: Path, key: str) -> None:
     """Removes a part, its record first, so that a part without record is never taken for whole."""
     part_record(parts_folder, key).unlink(missing_ok=True)
     part_tar(parts_folder, key).unlink(missing_ok=True)

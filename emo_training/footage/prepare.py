@@ -1,8 +1,8 @@
 """One source file through all stages: the unit of work of every engine, and its part file."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,17 @@ import numpy as np
 from emo_modules.writing.errors import FULL_DISK
 from emo_modules.writing.partial import write_json
 
-from ..perception.analyzers import FaceAnalyzer, load_analyzer
+from ..perception.analyzers import load_analyzer
+from ..perception.face_track import FaceAnalyzer
 from . import stages
-from .clips import FPS, Clip, Drop, PrepareConfig, Source, run_stages
-from .encode import sample_of
-from .reading import Pictures, probe
+from .config import PrepareConfig
+from .encode import encode_sample
 from .shards import Sample, ShardWriter
 from .shots import SHOT_FINDERS, track_shots
 from .sound import SILENCE, level, read_sound
-from .sources import refused, split_of
+from .sources import has_refused, split_of
+from .spans import FPS, CroppedShot, Drop, Media, Shot, Sound, Source, Span, Stage, run_stages
+from .video_reader import VideoReader, probe
 
 # What reading a file of any kind may raise, and no more: another error is one of this program.
 UNUSABLE = (OSError, ValueError, av.FFmpegError, MemoryError, EOFError, OverflowError)
@@ -56,54 +58,67 @@ def load_tools(config: PrepareConfig) -> Tools:
 def prepare_source(
     source: Source, config: PrepareConfig, tools: Tools, folder: Path
 ) -> Iterator[Sample | Drop]:
-    """All clips of one file, and what was dropped of it and why. `folder` holds its sound meanwhile.
+    """All samples of one file, and what was dropped of it and why. `folder` holds its sound meanwhile.
 
     Whatever is wrong with the file becomes a Drop. Raises OSError when the disk is full.
     """
-    clip = Clip(source)
+    done = end = 0  # frames that are accounted for, and those that the file declares
     try:
-        if refused(source):
+        if has_refused(source):
             raise ValueError("no consent: says the manifest")
         media = probe(source.path)
-        clip = replace(clip, media=media, stop=round(media.seconds * FPS))
-        clip = _with_sound(clip, folder) if config.sound and source.sound else clip
-        find_cuts = SHOT_FINDERS[config.shots]
-        with Pictures(source.path, clip.media) as pictures:
-            later = _later_stages(config, tools, pictures)
-            for shot in track_shots(clip, tools.analyzer, find_cuts):
-                for item in [shot] if isinstance(shot, Drop) else run_stages(shot, later):
-                    yield item if isinstance(item, Drop) else sample_of(item, config)
-                stop = round(shot.stop * FPS) if isinstance(shot, Drop) else shot.stop
-                clip = replace(clip, first=stop)
+        end = round(media.seconds * FPS)
+        sound = _read_sound(source, media, folder) if config.sound and source.sound else None
+        with VideoReader(source.path, media) as video:
+            for shot in track_shots(source, media, sound, tools.analyzer, SHOT_FINDERS[config.shots]):
+                if isinstance(shot, Drop):
+                    yield shot
+                    done = round(shot.stop * FPS)
+                    continue
+                for item in prepare_shot(shot, config, tools, video):
+                    yield item if isinstance(item, Drop) else encode_sample(item, config)
+                done = shot.stop
     except UNUSABLE as error:
         if isinstance(error, OSError) and error.errno in FULL_DISK:
             raise
-        yield replace(clip, stop=max(clip.first, clip.stop)).drop("read", _reason(error))
+        yield Span(source, done, max(done, end)).drop("read", _reason(error))
 
 
-def _with_sound(clip: Clip, folder: Path) -> Clip:
-    if not clip.media.sound:
+def _read_sound(source: Source, media: Media, folder: Path) -> Sound:
+    if not media.sound:
         raise ValueError("no sound: the file has no audio stream; --without-sound takes pictures alone")
-    sound = read_sound(clip.source.path, clip.media.origin, folder)
+    sound = read_sound(source.path, media.origin, folder)
     if (loudness := level(sound.samples)) < SILENCE:
         raise ValueError(f"silent: {loudness:.0f} dBFS, at least {SILENCE:.0f}")
-    return replace(clip, sound=sound)
+    return sound
 
 
-def _later_stages(config: PrepareConfig, tools: Tools, pictures: Pictures) -> list[Any]:
-    bound = [
-        stages.single_face,
-        stages.heard,
-        partial(stages.segments, config=config),
-        stages.loud_enough,
-        partial(stages.stable_crop, config=config),
-        partial(stages.picture, pictures=pictures, config=config),
-        partial(stages.good_quality, config=config),
+def prepare_shot(
+    shot: Shot, config: PrepareConfig, tools: Tools, video: VideoReader
+) -> Iterator[CroppedShot | Drop]:
+    """What is good of a shot, cropped, checked and with its sound in place."""
+    whole: list[Stage[Shot]] = [
+        stages.keep_single_face,
+        stages.trim_to_sound,
+        partial(stages.split_evenly, config=config),
+        stages.drop_silent,
     ]
+    cropped: list[Stage[CroppedShot]] = [partial(stages.check_quality, config=config)]
     if tools.measure_sync:
-        sync = {"measure": tools.measure_sync, "min_confidence": tools.min_confidence}
-        bound.append(partial(stages.in_sync, **sync, config=config))
-    return bound
+        cropped.append(
+            partial(
+                stages.align_sound,
+                measure=tools.measure_sync,
+                min_confidence=tools.min_confidence,
+                config=config,
+            )
+        )
+    for part in run_stages(shot, whole):
+        crop = part if isinstance(part, Drop) else stages.crop_faces(part, video, config)
+        if isinstance(crop, Drop):
+            yield crop
+        else:
+            yield from run_stages(crop, cropped)
 
 
 def _reason(error: BaseException) -> str:
@@ -116,12 +131,9 @@ def _reason(error: BaseException) -> str:
     return str(error)
 
 
-# Parts
-
-
 @dataclass(frozen=True)
 class Part:
-    """What became of one source: the clips in PART.tar with their size there, and the drops."""
+    """What became of one source: the samples in PART.tar with their size there, and the drops."""
 
     key: str
     source: str
@@ -132,7 +144,7 @@ class Part:
 
     @property
     def seconds(self) -> float:
-        kept = sum(clip["frames"] for clip in self.clips) / FPS
+        kept: float = sum(sample["frames"] for sample in self.clips) / FPS
         return kept + sum(drop["stop"] - drop["start"] for drop in self.drops)
 
 
@@ -156,23 +168,17 @@ def write_part(source: Source, config: PrepareConfig, parts: Path) -> Part:
 
     torch.set_num_threads(1)  # one process for each core already
     cv2.setNumThreads(1)
+    samples: list[dict[str, Any]] = []
+    drops: list[dict[str, Any]] = []
     with ShardWriter(part_tar(parts, source.key)) as tar:
-        clips, drops = _written(prepare_source(source, config, load_tools(config), parts), tar)
-    split = split_of(source.identity, config.test_share)
-    part = Part(source.key, source.name, source_size(source), split, tuple(clips), tuple(drops))
-    write_json(part_record(parts, source.key), asdict(part))
-    return part
-
-
-def _written(
-    items: Iterable[Sample | Drop], tar: ShardWriter
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    clips, drops = [], []
-    for item in items:
-        if isinstance(item, Drop):
-            drops.append(asdict(item))
-        else:
+        for item in prepare_source(source, config, load_tools(config), parts):
+            if isinstance(item, Drop):
+                drops.append(asdict(item))
+                continue
             before = tar.size
             tar.write(item)
-            clips.append({"key": item.key, "frames": item.facts["frames"], "bytes": tar.size - before})
-    return clips, drops
+            samples.append({"key": item.key, "frames": item.facts["frames"], "bytes": tar.size - before})
+    split = split_of(source.identity, config.test_share)
+    part = Part(source.key, source.name, source_size(source), split, tuple(samples), tuple(drops))
+    write_json(part_record(parts, source.key), asdict(part))
+    return part

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..perception.analyzers import FaceAnalyzer
-from .clips import FPS, Clip, Drop, mapped_track
-from .reading import Pictures, reduced_size
+from ..perception.face_track import FaceAnalyzer
+from .spans import FPS, Drop, Media, Shot, Sound, Source, Span
+from .video_reader import VideoReader, reduced_size
 
 ANALYSIS_SIDE = 640
-LONGEST_SHOT = 60 * FPS  # longer ones are taken in pieces, so that tracks of hours need no memory
+LONGEST_SHOT = 60 * FPS  # longer ones are cut, so that tracks of hours need no memory
 CUT_SIDE = 256  # pixels; cuts show at any size
 ADAPTIVE_RATIO = 3.0  # a cut changes the picture this many times as much as the frames around it do ...
 ADAPTIVE_CHANGE = 12.0  # ... and by this much: mean over hue, saturation and value, of 255
@@ -26,26 +26,28 @@ Numbered = tuple[int, np.ndarray]
 FindCuts = Callable[[Iterable[np.ndarray]], Iterator[bool]]  # for each frame: whether a shot starts there
 
 
-def track_shots(clip: Clip, analyzer: FaceAnalyzer, find_cuts: FindCuts) -> Iterator[Clip | Drop]:
-    """Yields one clip with its face track for each shot of a source, while the source is decoded.
+def track_shots(
+    source: Source, media: Media, sound: Sound | None, analyzer: FaceAnalyzer, find_cuts: FindCuts
+) -> Iterator[Shot | Drop]:
+    """Yields each shot of a source with its face track, while the source is decoded.
 
     Spans that cannot be decoded, and an end that is missing, are dropped.
     """
-    media, end = clip.media, 0
+    end = 0
     width, height = reduced_size(media, ANALYSIS_SIDE)
     scale = media.width / width, media.height / height
-    with Pictures(clip.source.path, media) as pictures:
-        for shot in split_shots(pictures.all(ANALYSIS_SIDE), find_cuts):
+    with VideoReader(source.path, media) as video:
+        for shot in split_shots(video.all(ANALYSIS_SIDE), find_cuts):
             numbers: list[int] = []
             track = analyzer.analyze(_frames(shot, numbers))
             first, stop = numbers[0], numbers[-1] + 1
             if first > end:
-                yield Clip(clip.source, end, first).drop("read", "damaged: no pictures can be decoded here")
+                yield Span(source, end, first).drop("read", "damaged: no pictures can be decoded here")
             end = stop
-            yield Clip(clip.source, first, stop, media, clip.sound, mapped_track(track, (0.0, 0.0), scale))
+            yield Shot(source, first, stop, media, sound, track.map((0.0, 0.0), scale))
     if media.seconds - end / FPS > LOST_END:
         reason = f"truncated: {end / FPS:.1f} of {media.seconds:.1f} s can be read"
-        yield Clip(clip.source, end, round(media.seconds * FPS)).drop("read", reason)
+        yield Span(source, end, round(media.seconds * FPS)).drop("read", reason)
 
 
 def _frames(shot: Iterable[Numbered], numbers: list[int]) -> Iterator[np.ndarray]:
@@ -60,16 +62,8 @@ def split_shots(frames: Iterable[Numbered], find_cuts: FindCuts) -> Iterator[Ite
     Each is to be read before the next.
     """
     for _, run in groupby(enumerate(frames), key=lambda item: item[1][0] - item[0]):
-        for _, shot in groupby(_with_shot(map(_second, run), find_cuts), key=_first):
-            yield map(_second, shot)
-
-
-def _first(pair: tuple) -> int:
-    return pair[0]
-
-
-def _second(pair: tuple) -> Numbered:
-    return pair[1]
+        for _, shot in groupby(_with_shot((frame for _, frame in run), find_cuts), key=lambda item: item[0]):
+            yield (frame for _, frame in shot)
 
 
 def _with_shot(run: Iterable[Numbered], find_cuts: FindCuts) -> Iterator[tuple[int, Numbered]]:
@@ -144,21 +138,21 @@ def windowed_cuts(
     frames: Iterable[np.ndarray], transitions: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[bool]:
     """Shot starts from a network that marks the last frames of shots in (WINDOW, 27, 48, 3) pictures."""
-    window: list[np.ndarray] = []
+    window: list[np.ndarray | None] = []
     after_transition, count, decided = False, 0, 0
-    for picture in _padded(frames):
+    for picture in _pad(frames):
         window.append(picture)
         count += picture is not None
         if len(window) < WINDOW:
             continue
-        for marked in transitions(_filled(window))[MARGIN : MARGIN + STEP]:
+        for marked in transitions(_fill_gaps(window))[MARGIN : MARGIN + STEP]:
             if decided < count:
                 yield after_transition
             after_transition, decided = bool(marked), decided + 1
         del window[:STEP]
 
 
-def _padded(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
+def _pad(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
     """Small pictures with None before and after, enough for every frame to be decided on."""
     import cv2
 
@@ -168,11 +162,13 @@ def _padded(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
     yield from [None] * (WINDOW - 1)
 
 
-def _filled(window: list[np.ndarray | None]) -> np.ndarray:
+def _fill_gaps(window: list[np.ndarray | None]) -> np.ndarray:
     """None repeats the nearest picture."""
-    known = [i for i, picture in enumerate(window) if picture is not None]
-    nearest = [min(max(i, known[0]), known[-1]) for i in range(len(window))] if known else []
-    return np.stack([window[i] for i in nearest]) if known else np.zeros((WINDOW, 27, 48, 3), np.uint8)
+    known = {i: picture for i, picture in enumerate(window) if picture is not None}
+    if not known:
+        return np.zeros((WINDOW, 27, 48, 3), np.uint8)
+    low, high = min(known), max(known)
+    return np.stack([known[min(max(i, low), high)] for i in range(len(window))])
 
 
 SHOT_FINDERS: dict[str, FindCuts] = {"adaptive": adaptive_cuts, "transnet": transnet_cuts}

@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from .clips import RATE, Sound
-from .reading import open_media
+from .spans import RATE, Sound
+from .video_reader import open_media
 
 TOLERANCE = 0.02  # seconds by which time stamps may jitter before they are believed over the samples' count
 LONGEST = 48 * 3600  # seconds

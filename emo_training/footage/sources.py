@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .clips import Source
+from .spans import Source
 
 MANIFESTS = ("manifest.jsonl", "manifest.csv")
 COLUMNS = {"file", "identity", "licence", "consent", "sound"}
@@ -81,7 +81,7 @@ def split_of(identity: str, test_share: float) -> str:
     return "test" if int(_hash(identity)[:12], 16) < test_share * 16**12 else "train"
 
 
-def refused(source: Source) -> bool:
+def has_refused(source: Source) -> bool:
     """Whether the manifest says that this person did not consent."""
     return source.consent.lower() in NO
 

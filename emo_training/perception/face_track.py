@@ -1,8 +1,8 @@
 """What an analyser of footage tells of faces: how many, where the main one is, how its head turns."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -28,11 +28,24 @@ class FaceTrack:
     def __len__(self) -> int:
         return len(self.counts)
 
+    def cut(self, start: int, stop: int) -> Self:
+        rows = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: row[start:stop] for name, row in rows.items() if row is not None})
+
+    def map(self, shift: tuple[float, float], scale: tuple[float, float]) -> Self:
+        """The track in other pixels: (x, y) becomes ((x - shift_x) * scale_x, (y - shift_y) * scale_y)."""
+        boxes = (self.boxes - np.tile(shift, 2)) * np.tile(scale, 2)
+        points = self.landmarks
+        if points is not None:
+            points = ((points - np.array(shift)) * np.array(scale)).astype(np.float32)
+        return replace(self, boxes=boxes.astype(np.float32), landmarks=points)
+
 
 class FaceAnalyzer(Protocol):
     """Looks at the frames of one shot at 25 fps: RGB uint8 (H, W, 3), all of one size."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def analyze(self, frames: Iterable[np.ndarray]) -> FaceTrack: ...
 

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from emo_training.footage import prepare  # noqa: E402
-from emo_training.footage.clips import PrepareConfig  # noqa: E402
+from emo_training.footage.config import PrepareConfig  # noqa: E402
 from emo_training.footage.engine import Engine, prepare_footage  # noqa: E402
 from tests.footage.films import MarkerAnalyzer  # noqa: E402
 

@@ -16,7 +16,7 @@ import pytest
 
 from emo_training.cli import main
 from emo_training.footage import engine, pack, prepare
-from emo_training.footage.clips import PrepareConfig
+from emo_training.footage.config import PrepareConfig
 from emo_training.footage.engine import Engine, pack_footage, prepare_footage
 from emo_training.footage.prepare import Part
 from emo_training.footage.shards import ShardIndex, read_samples

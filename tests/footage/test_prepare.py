@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from emo_training.footage import prepare
-from emo_training.footage.clips import Drop, PrepareConfig
+from emo_training.footage.config import PrepareConfig
 from emo_training.footage.decode import decode_flac, decode_pictures
 from emo_training.footage.prepare import Tools, prepare_source
 from emo_training.footage.sources import find_sources
+from emo_training.footage.spans import Drop
 
 from .films import MarkerAnalyzer, beside, nobody, speech, talking, write_film
 

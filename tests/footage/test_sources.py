@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from emo_training.footage.sources import find_sources, key_of, read_manifest, refused, split_of
+from emo_training.footage.sources import find_sources, has_refused, key_of, read_manifest, split_of
 
 from ..systems import needs_links
 
@@ -27,7 +27,7 @@ def test_identity_is_the_manifest_s_or_the_folder_s_or_the_file_s(tmp_path):
     }
     dora = found["dora.mp4"]
     assert (dora.licence, dora.consent, dora.sound) == ("CC0", "signed", False)
-    assert found["carl.mp4"].sound and not refused(dora)
+    assert found["carl.mp4"].sound and not has_refused(dora)
 
 
 def test_csv_manifest_and_refusal(tmp_path):
@@ -36,7 +36,7 @@ def test_csv_manifest_and_refusal(tmp_path):
         "file,identity,consent\na.mp4,ann,no\nb.mp4,,yes\nlost.mp4,c,yes\n"
     )
     found = {source.name: source for source in find_sources(tmp_path)}
-    assert refused(found["a.mp4"]) and not refused(found["b.mp4"])
+    assert has_refused(found["a.mp4"]) and not has_refused(found["b.mp4"])
     assert found["b.mp4"].identity == "b"
     assert not found["lost.mp4"].path.exists()  # is reported as missing later
 

@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from emo_training.footage.reading import Pictures, probe
 from emo_training.footage.sound import level, read_sound
+from emo_training.footage.video_reader import VideoReader, probe
 
 from .films import portrait, speech, talking, write_film
 
@@ -24,7 +24,7 @@ def number_of(picture):
 
 
 def read_all(path, side=640):
-    with Pictures(path, probe(path)) as pictures:
+    with VideoReader(path, probe(path)) as pictures:
         return [(k, frame) for k, frame in pictures.all(side)]
 
 
@@ -115,7 +115,7 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path):
 def test_clips_read_by_seeking_equal_those_read_in_order(tmp_path, name):
     path = write_film(tmp_path / name, numbered(500))
     for order in [(0, 30), (40, 60), (480, 500), (300, 310)], [(490, 500), (0, 10), (200, 230)]:
-        with Pictures(path, probe(path)) as pictures:
+        with VideoReader(path, probe(path)) as pictures:
             for first, stop in order:
                 frames, fresh = pictures.crop(first, stop, (0, 0, 64, 64), 64)
                 assert [number_of(frame) for frame in frames] == list(range(first, stop))

@@ -12,7 +12,7 @@ import numpy as np
 
 from emo_modules.media.files import open_input
 
-from .clips import FPS, Media
+from .spans import FPS, Media, Square
 
 # Containers of footage. libav also takes texts, single pictures and playlists of other addresses for video.
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,dv,rm,nut,ivf,gxf,wtv,live_flv"
@@ -65,7 +65,7 @@ def probe(path: Path) -> Media:
 
 def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
     if stream.duration:
-        return float(stream.duration * stream.time_base)
+        return float(stream.duration * Fraction(stream.time_base))
     return (container.duration or 0) / av.time_base
 
 
@@ -137,7 +137,7 @@ def _numbered(frame: av.VideoFrame, begin: Fraction, end: Fraction) -> Iterator[
         yield number, frame
 
 
-class Pictures:
+class VideoReader:
     """Reads one video at 25 fps, forwards; used as a context manager."""
 
     def __init__(self, path: Path, media: Media) -> None:
@@ -164,9 +164,7 @@ class Pictures:
                 last, pixels = frame, self._upright(frame, size)
             yield number, pixels
 
-    def crop(
-        self, first: int, stop: int, box: tuple[int, int, int, int], side: int
-    ) -> tuple[np.ndarray, int]:
+    def crop(self, first: int, stop: int, box: Square, side: int) -> tuple[np.ndarray, int]:
         """The part `box` of the frames first..stop as (T, side, side, 3) uint8, and how many of them differ.
 
         Raises ValueError when the file does not give these frames again.
@@ -211,7 +209,7 @@ class Pictures:
         self.__enter__()
         self._next = 0
 
-    def _cropped(self, frame: av.VideoFrame, box: tuple[int, int, int, int], side: int) -> np.ndarray:
+    def _cropped(self, frame: av.VideoFrame, box: Square, side: int) -> np.ndarray:
         import cv2
 
         x0, y0, x1, y1 = box
