@@ -107,13 +107,13 @@ class Refused(Exception):
 
 
 class Server:
-    """Starts with `with`; `base` becomes its input, output, model and node folder.
+    """Starts with `with`; `base` becomes its input, output, model and node folder, in which `pack` is linked.
 
     COMFYUI_ARGUMENTS are added to the command, such as `--front-end-root FOLDER` for another frontend.
     """
 
-    def __init__(self, comfyui: Path, base: Path) -> None:
-        self.comfyui, self.base = comfyui, base
+    def __init__(self, comfyui: Path, base: Path, pack: Path | None = PACK) -> None:
+        self.comfyui, self.base, self.pack = comfyui, base, pack
         self.log_file = base / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -121,7 +121,8 @@ class Server:
     def __enter__(self) -> Self:
         for folder in (*FOLDERS, "user", "temp"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
-        (self.base / "custom_nodes" / PACK_FOLDER).symlink_to(PACK, target_is_directory=True)
+        if self.pack is not None:
+            (self.base / "custom_nodes" / PACK_FOLDER).symlink_to(self.pack, target_is_directory=True)
         arguments = ("--cpu", "--listen", "127.0.0.1", "--port", str(self.port), "--disable-auto-launch")
         places = ("--base-directory", str(self.base), "--database-url", "sqlite:///:memory:")
         more = shlex.split(os.environ.get("COMFYUI_ARGUMENTS", ""))
