@@ -36,11 +36,11 @@ def conditions(model: EMO, size: int, device: str) -> Conditions:
     regions = moved(regions, device, torch.float32)
     video = model.video_conditions(
         torch.empty(1, 4, latent, latent, **like),
-        torch.empty(1, config.face_locator_inputs, size, size, **like),
+        torch.empty(1, config.quirks.locator_inputs, size, size, **like),
         None,
         regions,
     )
-    rows = (2 * config.audio.context + 1) * config.audio.rows
+    rows = config.window_rows
     audio = torch.empty(1, frames, rows, config.audio.layers, config.audio.feature_dim, **like)
     return model.clip_conditions(video, frames, audio, None, None)
 

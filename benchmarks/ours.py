@@ -27,11 +27,10 @@ LEVELS = 4
 
 def as_given(config: EMOConfig, scene: dict) -> EMOConfig:
     """The inputs hold finished audio windows, so each frame's own rows are all that it reads."""
-    audio = replace(config.audio, context=0, rows=ROWS[config.family], row_rate=None)
-    windows = config.windows
-    if windows is not None:
+    quirks = replace(config.quirks, audio_rows=ROWS[config.family], audio_row_rate=None)
+    if (windows := quirks.windows) is not None:
         windows = replace(windows, frames=scene["context_frames"], overlap=scene["context_overlap"])
-    return replace(config, audio=audio, windows=windows)
+    return replace(config, audio=replace(config.audio, context=0), quirks=replace(quirks, windows=windows))
 
 
 def rows_of(inputs: dict[str, Tensor], config: EMOConfig) -> Tensor:
@@ -60,7 +59,7 @@ def denoise(
     """Latents (F, C, h, w). A portrait that was encoded here is also the past of the first clip."""
     video = read_video(model, inputs, portrait)
     noise, rows = inputs["noise"], rows_of(inputs, model.config)
-    if model.config.windows is not None:
+    if model.config.quirks.windows is not None:
         pictures = inputs["region"] if per_frame(inputs) else None
         return torch.cat(
             list(render_clips(model, video, Driving(rows, None, pictures), len(noise), solve, [noise]))

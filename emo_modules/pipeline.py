@@ -221,15 +221,17 @@ class Pipeline:
 
     def _keep(self, motion: Tensor) -> Tensor:
         """The last latents (M, C, H, W) of a clip as the next one reads them."""
-        return self.vae.encode(self.vae.decode(motion).clamp(-1, 1)) if self.config.motion_pixels else motion
+        if not self.config.quirks.motion_pixels:
+            return motion
+        return self.vae.encode(self.vae.decode(motion).clamp(-1, 1))
 
     def _pictures(self, frames: int, pictures: Tensor | None) -> Tensor | None:
-        if self.config.face_locator_pictures and (pictures is None or len(pictures) < frames):
+        if self.config.quirks.locator_pictures and (pictures is None or len(pictures) < frames):
             raise ValueError(
                 f"{self.config.name} wants a landmark picture for each of {frames} frames, got "
                 f"{0 if pictures is None else len(pictures)}"
             )
-        return pictures if self.config.face_locator_pictures else None
+        return pictures if self.config.quirks.locator_pictures else None
 
     def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
         default = self.config.schedule

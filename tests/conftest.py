@@ -10,7 +10,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from emo_modules.checkpoints.store import save_checkpoint
+from emo_modules.checkpoints.store import DEMO_CHECKPOINT, read_checkpoint, save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.cli import main
 from emo_modules.config import AudioConfig, EMOConfig, ScheduleConfig, SpeedConfig, UNetConfig
@@ -72,13 +72,19 @@ def tiny_config() -> EMOConfig:
         clip_frames=4,
         motion_frames=2,
         vae={"_class_name": "PatchVAE", "latent_channels": 4, "widths": [8, 8, 8]},
-        backbone=UNetConfig(reference_attention=True, audio_dim=12, temporal=True, speed_dim=8, **SHAPE),
-        reference_net=UNetConfig(out_channels=None, reference_tap=True, **SHAPE),
+        backbone=UNetConfig(audio_dim=12, speed_dim=8, **SHAPE),
+        reference_net=UNetConfig("writes", **SHAPE),
         audio=AUDIO,
         speed=SpeedConfig(hidden_dim=8),
         face_locator_channels=(4, 8, 8, 8),
         schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.5, steps=2, cfg=1.5),
     )
+
+
+@pytest.fixture(scope="session")
+def demo_config() -> EMOConfig:
+    """The built-in model's, as its file holds it."""
+    return read_checkpoint(DEMO_CHECKPOINT).config
 
 
 @pytest.fixture(scope="session")

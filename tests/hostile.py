@@ -226,18 +226,22 @@ CONFIGURATIONS = {
 }
 IMPOSSIBLE = {
     "reference joined in two ways": Case(
-        field(backbone__reference_join="concat"), "need the same reference_join, got concat and cross"
+        field(backbone__quirks__reference_join="concat"), "need the same reference_join, got concat and cross"
     ),
-    "written and read": Case(field(backbone__reference_tap=True), "reference_tap is ReferenceNet's"),
+    "written twice": Case(field(backbone__role="writes"), "got roles writes and writes"),
+    "written and read, as older versions say it": Case(
+        field(backbone__reference_tap=True, backbone__reference_attention=True), "a UNet writes .* or reads"
+    ),
     "7 heads": Case(field(backbone__heads=7), "block_out_channels 16 is no multiple of 7, which heads needs"),
     "two widths": Case(
         field(backbone__block_out_channels=[32, 64]),
         "need the same block_out_channels, got .32, 64. and .16, 32.",
     ),
     "speed without time": Case(
-        field(backbone__temporal=False), "speed_dim needs temporal modules at every level"
+        field(backbone__quirks__temporal_without_attention=False),
+        "speed_dim 8 needs temporal modules at every level",
     ),
-    "deaf": Case(field(backbone__audio_dim=None), "the backbone needs audio_dim or audio_module_dim"),
+    "deaf": Case(field(backbone__audio_dim=None), "the backbone needs audio_dim: nothing"),
     "two locator channels": Case(
         field(face_locator_channels=[4, 8]), "EMOConfig.face_locator_channels is .* of length 4"
     ),

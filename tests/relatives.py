@@ -65,9 +65,10 @@ def small(family: str, **changes: Any) -> EMOConfig:
     if config.family == "echomimic":
         audio = replace(audio, encoder=WHISPER, layers=2)
     else:
-        narrow = {name: WIDTH for name in ("audio_dim", "audio_module_dim") if getattr(backbone, name)}
-        backbone = replace(backbone, context_dim=backbone.context_dim and WIDTH, **narrow)
-        reference_net = replace(reference_net, context_dim=WIDTH)
+        read = replace(backbone.quirks, context_dim=backbone.quirks.context_dim and WIDTH)
+        backbone = replace(backbone, audio_dim=WIDTH, quirks=read)
+        written = replace(reference_net.quirks, context_dim=WIDTH)
+        reference_net = replace(reference_net, quirks=written)
         layers = min(audio.layers, WAV2VEC2["num_hidden_layers"])
         audio = replace(audio, encoder=WAV2VEC2, layers=layers, feature_dim=16, hidden_dim=16, tokens=3)
     shrunk = replace(
@@ -272,15 +273,14 @@ class Scene:
         height, width = 8 * size[0], 8 * size[1]
         picture, regions = face_cues(config, FACE, height, width)
         audio = config.audio
-        rows = (2 * audio.context + 1) * audio.rows
         return cls(
             portrait=draw(1, 4, *size),
             picture=picture,
-            identity=draw(1, config.identity.embedding_dim) if config.identity else None,
+            identity=draw(1, config.quirks.identity.embedding_dim) if config.quirks.identity else None,
             regions=regions,
-            audio=draw(1, frames, rows, audio.layers, audio.feature_dim),
+            audio=draw(1, frames, config.window_rows, audio.layers, audio.feature_dim),
             motion=draw(1, config.motion_frames, 4, *size) if config.motion_frames else None,
-            pictures=draw(frames, 3, height, width).sigmoid() if config.face_locator_pictures else None,
+            pictures=draw(frames, 3, height, width).sigmoid() if config.quirks.locator_pictures else None,
             noise=draw(frames, 4, *size),
         )
 

@@ -1,13 +1,20 @@
-"""Configurations survive JSON, and refuse what they do not know."""
+"""Configurations survive JSON, of older versions too, and refuse what they do not know."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig, Framing, ScheduleConfig
+from emo_people.recipe.config import DEMO
+
+PRESETS = {"paper": EMOConfig.sd15(), "demo": DEMO} | {name: row.config for name, row in FAMILIES.items()}
+# as the version before roles and quirks stored them
+OLDER = json.loads((Path(__file__).parent / "older_configs.json").read_text())
 
 
-@pytest.mark.parametrize("config", [EMOConfig(), EMOConfig.sd15(), EMOConfig.demo()])
+@pytest.mark.parametrize("config", PRESETS.values(), ids=list(PRESETS))
 def test_json_round_trip(config):
     assert EMOConfig.from_json(config.to_json()) == config
 
@@ -47,9 +54,24 @@ def test_epsilon_prediction_with_zero_terminal_snr_is_refused():
         ScheduleConfig("epsilon", zero_terminal_snr=True)
 
 
+@pytest.mark.parametrize("name", OLDER)
+def test_configurations_of_an_older_version_are_read(name):
+    assert EMOConfig.from_json(json.dumps(OLDER[name])) == PRESETS[name]
+
+
+def test_an_older_configuration_with_parts_of_both_roles_is_refused():
+    values = {"name": "x", "backbone": {"reference_tap": True, "reference_attention": True}}
+    with pytest.raises(ValueError, match="backbone has reference_tap True, reference_attention True: a UNet"):
+        EMOConfig.from_json(json.dumps(values))
+
+
 def test_a_demo_checkpoint_from_before_framings_were_stored_has_its_framing():
-    stored = json.loads(EMOConfig.demo().to_json())
+    stored = json.loads(DEMO.to_json())
     del stored["framing"], stored["pictures"]
-    assert EMOConfig.from_json(json.dumps(stored)) == EMOConfig.demo()
+    assert EMOConfig.from_json(json.dumps(stored)) == DEMO
     stored["name"] = "another"
     assert EMOConfig.from_json(json.dumps(stored)).framing == Framing()
+
+
+def test_the_built_in_checkpoint_is_what_its_recipe_makes(demo_config):
+    assert demo_config == DEMO

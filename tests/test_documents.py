@@ -229,7 +229,7 @@ def anchors(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("written", "wrong"),
     [
-        ("`config.py` `EMOConfig.demo`, and `models/unet.py`", []),
+        ("`config.py` `EMOConfig.sd15`, and `models/unet.py`", []),
         ("`emo_training/` and `tests/models` and `configs/1-image.yaml`", []),
         ("`cues/landmarks.py` and `masks.py`", []),
         ("`training/loop.py`", ["training/loop.py"]),

@@ -14,6 +14,7 @@ RANKS = {
     "emo_modules": {
         "__init__": -1,
         "checked": -1,
+        "older": -1,
         "config": 0,
         "writing": 0,
         "schedule": 1,

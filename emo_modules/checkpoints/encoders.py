@@ -56,7 +56,7 @@ def vae_state(state: dict[str, Tensor], config: EMOConfig, source: str) -> dict[
 def load_audio_encoder(file: Path, config: EMOConfig, device: torch.device | str) -> SpeechEncoder:
     """The encoder that the weights were trained on. Raises ValueError when the file holds another one."""
     audio = config.audio
-    state = read_weights(file, NAMES[audio.features])
-    if audio.features == "whisper":
+    state = read_weights(file, NAMES[config.family])
+    if config.family == "echomimic":
         return build_whisper(state, str(file)).to(device)
     return build_wav2vec2(state, audio.normalize, str(file), audio.encoder).to(device)

@@ -5,9 +5,18 @@ Figures are those of the releases' own inference scripts. Hallo arXiv 2406.08801
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
-from ..config import AudioConfig, EMOConfig, IdentityConfig, ScheduleConfig, UNetConfig, WindowConfig
+from ..config import (
+    AudioConfig,
+    EMOConfig,
+    IdentityConfig,
+    Quirks,
+    ScheduleConfig,
+    UNetConfig,
+    UNetQuirks,
+    WindowConfig,
+)
 from ..speech.whisper import WHISPER_TINY
 
 WIDE_LOCATOR = (16, 32, 96, 256)
@@ -39,7 +48,7 @@ class Family:
         return {"title": self.title, "licence": self.licence, "source": self.source, "terms": SD15_TERMS}
 
 
-def _schedule(beta_schedule: str, steps: int, cfg: float, **more: Any) -> ScheduleConfig:
+def _schedule(beta_schedule: Literal["linear", "scaled_linear"], steps: int, cfg: float) -> ScheduleConfig:
     return ScheduleConfig(
         "v_prediction",
         beta_schedule,
@@ -47,41 +56,36 @@ def _schedule(beta_schedule: str, steps: int, cfg: float, **more: Any) -> Schedu
         solver="ddim-diffusers",
         steps=steps,
         cfg=cfg,
-        **more,
     )
 
 
-def _hallo(name: str, branches: int = 3) -> EMOConfig:
-    joined: dict[str, Any] = {"reference_join": "concat", "context_dim": 768}
+def _hallo(name: str, branches: Literal[1, 3] = 3) -> EMOConfig:
+    written = UNetQuirks("concat", context_dim=768)
+    read = replace(written, audio_branches=branches, temporal_without_attention=False)
     return replace(
         EMOConfig.sd15(),
         name=name,
         family="hallo",
         clip_frames=16,
         motion_frames=2,
-        first_motion="portrait",
-        motion_pixels=True,
-        backbone=UNetConfig(
-            reference_attention=True,
-            audio_module_dim=768,
-            audio_branches=branches,
-            temporal=True,
-            temporal_without_attention=False,
-            **joined,
-        ),
-        reference_net=UNetConfig(out_channels=None, reference_tap=True, **joined),
-        audio=AudioConfig(features="hallo"),
-        identity=IdentityConfig(tiled=True),
+        backbone=UNetConfig(audio_dim=768, quirks=read),
+        reference_net=UNetConfig("writes", quirks=written),
         schedule=_schedule("linear", 40, 3.5),
         face_locator_channels=(16, 32, 64, 128),
-        face_locator_inputs=3,
-        face_locator_convs=2,
-        face_guided=True,
+        quirks=Quirks(
+            identity=IdentityConfig(tiled=True),
+            first_motion="portrait",
+            motion_pixels=True,
+            locator_inputs=3,
+            locator_convs=2,
+            face_guided=True,
+        ),
     )
 
 
 def _echomimic(name: str, pose: bool = False, accelerated: bool = False) -> EMOConfig:
     steps, cfg = (6, 1.0) if accelerated else (30, 2.5)
+    joined = UNetQuirks("concat")
     return replace(
         EMOConfig.sd15(),
         name=name,
@@ -89,26 +93,22 @@ def _echomimic(name: str, pose: bool = False, accelerated: bool = False) -> EMOC
         fps=24.0,
         clip_frames=12,
         motion_frames=0,
-        windows=WindowConfig(frames=12, overlap=3, ends="wrap", shift=3 if pose else 2),
-        backbone=UNetConfig(
-            reference_attention=True, reference_join="concat", audio_dim=384, audio_scale=3.0, temporal=True
-        ),
-        reference_net=UNetConfig(out_channels=None, reference_tap=True, reference_join="concat"),
-        audio=AudioConfig(
-            features="whisper",
-            encoder=WHISPER_TINY,
-            layers=5,
-            feature_dim=384,
-            rows=2,
-            row_rate=50.0,
-            projection="none",
-        ),
-        schedule=_schedule("linear", steps, cfg, noise_limit=None if pose else 1.5),
+        backbone=UNetConfig(audio_dim=384, quirks=replace(joined, audio_scale=3.0)),
+        reference_net=UNetConfig("writes", quirks=joined),
+        audio=AudioConfig(WHISPER_TINY, layers=5, feature_dim=384),
+        schedule=_schedule("linear", steps, cfg),
         face_locator_channels=WIDE_LOCATOR,
-        face_locator_inputs=3 if pose else 1,
-        face_locator_convs=2,
-        face_locator_pictures=pose,
-        face_guided=True,
+        quirks=Quirks(
+            audio_projection="none",
+            audio_rows=2,
+            audio_row_rate=50.0,
+            windows=WindowConfig(frames=12, overlap=3, ends="wrap", shift=3 if pose else 2),
+            locator_inputs=3 if pose else 1,
+            locator_convs=2,
+            locator_pictures=pose,
+            face_guided=True,
+            noise_limit=None if pose else 1.5,
+        ),
     )
 
 
@@ -120,19 +120,20 @@ def _v_express() -> EMOConfig:
         fps=30.0,
         clip_frames=24,
         motion_frames=0,
-        windows=WindowConfig(frames=24, overlap=4, ends="inside", shift=0),
-        backbone=UNetConfig(
-            reference_attention=True, reference_scale=0.95, audio_dim=768, audio_scale=3.0, temporal=True
-        ),
-        reference_net=UNetConfig(out_channels=None, reference_tap=True, context_dim=768),
-        audio=AudioConfig(
-            features="v_express", layers=1, rows=2, ends="zeros", projection="perceiver", tokens=5
-        ),
+        backbone=UNetConfig(audio_dim=768, quirks=UNetQuirks(reference_scale=0.95, audio_scale=3.0)),
+        reference_net=UNetConfig("writes", quirks=UNetQuirks(context_dim=768)),
+        audio=AudioConfig(layers=1, tokens=5),
         schedule=_schedule("scaled_linear", 25, 3.5),
         face_locator_channels=WIDE_LOCATOR,
-        face_locator_inputs=3,
-        face_locator_convs=2,
-        face_guided=True,
+        quirks=Quirks(
+            audio_projection="perceiver",
+            audio_rows=2,
+            audio_ends="zeros",
+            windows=WindowConfig(frames=24, overlap=4, ends="inside", shift=0),
+            locator_inputs=3,
+            locator_convs=2,
+            face_guided=True,
+        ),
     )
 
 

@@ -36,14 +36,14 @@ def face_embedding(source: Any, picture: Tensor, config: EMOConfig, log: logging
 
     Raises ValueError for anything else, another number of values, or values that are not finite.
     """
-    if config.identity is None:
+    if config.quirks.identity is None:
         if source is not None:
             log.warning("%s reads no face embedding: identity is ignored", config.name)
         return None
     analysis = source.get("detector") if isinstance(source, dict) else source
     if isinstance(getattr(analysis, "models", None), dict):
         source = _largest_face(analysis, picture, log)
-    values = None if source is None else _vector(source, config.identity.embedding_dim, log)
+    values = None if source is None else _vector(source, config.quirks.identity.embedding_dim, log)
     if values is None or not values.any():
         log.warning(_UNKNOWN, config.name)
         return None

@@ -35,7 +35,7 @@ def face_cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tenso
         masks = attention_masks(face, None if mesh is None else lips_box(mesh), height, width)
         levels = zip(*(mask_levels(mask) for mask in masks), strict=True)
         return Cues(hallo_region(face, height, width)[None], read_regions(list(levels)))
-    if config.face_locator_pictures:
+    if config.quirks.locator_pictures:
         return Cues(None, None)
     if config.family == "v_express":
         points = estimated_kps(face) if mesh is None else mesh_kps(mesh)

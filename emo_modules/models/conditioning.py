@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import PERCEIVER_HEADS, AudioConfig, EMOConfig, SpeedConfig
+from ..config import PERCEIVER_HEADS, EMOConfig, SpeedConfig
 from .attention import Attend, attend
 
 
@@ -20,10 +20,10 @@ class FaceLocator(nn.Module):
     def __init__(self, config: EMOConfig, operations: Any = nn):
         super().__init__()
         channels = config.face_locator_channels
-        self.conv_in = operations.Conv2d(config.face_locator_inputs, channels[0], 3, padding=1)
+        self.conv_in = operations.Conv2d(config.quirks.locator_inputs, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList()
         for a, b in zip(channels, channels[1:], strict=False):
-            for _ in range(config.face_locator_convs - 1):
+            for _ in range(config.quirks.locator_convs - 1):
                 self.blocks.append(operations.Conv2d(a, a, 3, padding=1))
             self.blocks.append(operations.Conv2d(a, b, 3, stride=2, padding=1))
         self.conv_out = operations.Conv2d(channels[-1], config.backbone.block_out_channels[0], 3, padding=1)
@@ -40,14 +40,15 @@ class FaceLocator(nn.Module):
 class AudioProjection(nn.Module):
     """Audio windows (B, F, 2m+1, layers, D) -> tokens (B*F, L, audio_dim)."""
 
-    def __init__(self, config: AudioConfig, audio_dim: int, operations: Any = nn):
+    def __init__(self, config: EMOConfig, operations: Any = nn):
         super().__init__()
-        self.shape = (config.tokens, audio_dim)
-        window = (2 * config.context + 1) * config.layers * config.feature_dim
-        self.proj1 = operations.Linear(window, config.hidden_dim)
-        self.proj2 = operations.Linear(config.hidden_dim, config.hidden_dim)
-        self.proj3 = operations.Linear(config.hidden_dim, config.tokens * audio_dim)
-        self.norm = operations.LayerNorm(audio_dim)
+        audio, width = config.audio, config.backbone.audio_dim
+        self.shape = (audio.tokens, width)
+        window = config.window_rows * audio.layers * audio.feature_dim
+        self.proj1 = operations.Linear(window, audio.hidden_dim)
+        self.proj2 = operations.Linear(audio.hidden_dim, audio.hidden_dim)
+        self.proj3 = operations.Linear(audio.hidden_dim, audio.tokens * width)
+        self.norm = operations.LayerNorm(width)
 
     def forward(self, windows: Tensor) -> Tensor:
         h = F.relu(self.proj1(windows.flatten(0, 1).flatten(1)))
@@ -77,12 +78,12 @@ class PerceiverProjection(nn.Module):
 
     DEPTH = 4
 
-    def __init__(self, config: AudioConfig, audio_dim: int, operations: Any = nn, attend: Attend = attend):
+    def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
         super().__init__()
-        rows = (2 * config.context + 1) * config.rows
-        self.pos_emb = operations.Embedding(rows, config.feature_dim)
-        self.latents = operations.Embedding(config.tokens, audio_dim)
-        self.proj_in = operations.Linear(config.feature_dim, audio_dim)
+        audio, audio_dim = config.audio, config.backbone.audio_dim
+        self.pos_emb = operations.Embedding(config.window_rows, audio.feature_dim)
+        self.latents = operations.Embedding(audio.tokens, audio_dim)
+        self.proj_in = operations.Linear(audio.feature_dim, audio_dim)
         self.proj_out = operations.Linear(audio_dim, audio_dim)
         self.norm_out = operations.LayerNorm(audio_dim)
         self.layers = nn.ModuleList(

@@ -102,14 +102,13 @@ class Denoiser(nn.Module):
     def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
         super().__init__()
         self.config = config
-        backbone = config.backbone
-        self.backbone = UNet(backbone, operations, attend)
+        latents, backbone = config.latent_channels, config.backbone
+        self.backbone = UNet(backbone, operations, attend, latents, latents if config.anchored else 0)
         self.face_locator = FaceLocator(config, operations)
-        audio_dim = backbone.audio_dim or backbone.audio_module_dim
-        if config.audio.projection == "mlp":
-            self.audio_projection = AudioProjection(config.audio, audio_dim, operations)
-        elif config.audio.projection == "perceiver":
-            self.audio_projection = PerceiverProjection(config.audio, audio_dim, operations, attend)
+        if config.quirks.audio_projection == "mlp":
+            self.audio_projection = AudioProjection(config, operations)
+        elif config.quirks.audio_projection == "perceiver":
+            self.audio_projection = PerceiverProjection(config, operations, attend)
         if config.anchored:  # a new model shows the portrait itself
             nn.init.zeros_(self.backbone.conv_out.weight)
             nn.init.zeros_(self.backbone.conv_out.bias)
@@ -173,13 +172,13 @@ class Denoiser(nn.Module):
         fields: dict[str, Any] = {"motion": motion}
         if video.context is not None:
             fields["context"] = video.context.blank
-        if self.config.face_guided:
+        if self.config.quirks.face_guided:
             fields["face"] = None
         return fields
 
     def audio_tokens(self, windows: Tensor) -> Tensor:
         """Windows (B, F, rows, layers, D) -> tokens (B*F, L, D')."""
-        if self.config.audio.projection == "none":
+        if self.config.quirks.audio_projection == "none":
             return windows.flatten(0, 1).flatten(1, 2)
         return self.audio_projection(windows)
 

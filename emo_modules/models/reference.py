@@ -42,11 +42,11 @@ class ReferenceNet(UNet):
     """A UNet that is only read from inside, with the projection of identity tokens where it has one."""
 
     def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
-        super().__init__(config.reference_net, operations, attend)
-        self.identity, self.motion_frames = config.identity, config.motion_frames
-        if config.identity is not None:
+        super().__init__(config.reference_net, operations, attend, config.latent_channels)
+        self.identity, self.motion_frames = config.quirks.identity, config.motion_frames
+        if self.identity is not None:
             self.identity_projection = IdentityProjection(
-                config.identity, config.reference_net.context_dim, operations
+                self.identity, config.reference_net.quirks.context_dim, operations
             )
 
     def identity_tokens(self, embedding: Tensor | None, portrait: Tensor) -> IdentityTokens | None:
@@ -91,6 +91,6 @@ class ReferenceNet(UNet):
 
 def first_motion(portrait: Tensor, config: EMOConfig) -> Tensor | None:
     """Motion latents (B, M, C, H, W) before the first clip, or None for zero maps."""
-    if config.first_motion == "zeros" or config.motion_frames == 0:
+    if config.quirks.first_motion == "zeros" or config.motion_frames == 0:
         return None
     return portrait[:, None].repeat_interleave(config.motion_frames, dim=1)

@@ -72,15 +72,16 @@ class TransformerBlock(nn.Module):
         ops = {"operations": operations, "attend": attend}
         self.norm1 = operations.LayerNorm(dim)
         self.attn1 = Attention(dim, config.heads, **ops)
-        self.joined = config.reference_join == "concat"
-        if config.reference_attention and not self.joined:
+        quirks = config.quirks
+        self.writes, self.joined = config.role == "writes", quirks.reference_join == "concat"
+        if not (self.writes or self.joined):
             self.norm_ref = operations.LayerNorm(dim)
             self.attn_ref = Attention(dim, config.heads, **ops)
-        if config.context_dim or (config.reference_tap and not self.joined):
+        if quirks.context_dim or (self.writes and not self.joined):
             self.norm2 = operations.LayerNorm(dim)
-        if config.context_dim:
-            self.attn2 = Attention(dim, config.heads, config.context_dim, **ops)
-        if config.audio_dim:
+        if quirks.context_dim:
+            self.attn2 = Attention(dim, config.heads, quirks.context_dim, **ops)
+        if config.audio_dim and not quirks.audio_branches:
             self.norm_audio = operations.LayerNorm(dim)
             self.attn_audio = Attention(dim, config.heads, config.audio_dim, **ops)
             nn.init.zeros_(self.attn_audio.to_out[0].weight)
@@ -91,17 +92,17 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor, layer: Layer, frames: int, size: tuple[int, int]) -> Tensor:
         """x (N, L, D), L = H*W of `size`."""
-        config = self.config
+        quirks = self.config.quirks
         x = x + self.self_attention(x, layer, frames)
-        if config.reference_tap and not self.joined:
+        if self.writes and not self.joined:
             layer.reference = self.norm2(x)
-        if config.reference_attention and not self.joined:
-            x = x + self.reference_attention(x, layer.reference, frames, size) * config.reference_scale
-        if config.context_dim:
+        elif not self.joined:
+            x = x + self.reference_attention(x, layer.reference, frames, size) * quirks.reference_scale
+        if quirks.context_dim:
             x = x + self.cross_attention(self.attn2, self.norm2, x, layer.context)
-        if config.audio_dim:
+        if hasattr(self, "attn_audio"):
             heard = self.cross_attention(self.attn_audio, self.norm_audio, x, layer.audio)
-            x = x + heard * config.audio_scale
+            x = x + heard * quirks.audio_scale
         return x + self.ff(self.norm3(x))
 
     def self_attention(self, x: Tensor, layer: Layer, frames: int) -> Tensor:
@@ -109,7 +110,7 @@ class TransformerBlock(nn.Module):
         normed = self.norm1(x)
         if not self.joined:
             return self.attn1(normed)
-        if self.config.reference_tap:
+        if self.writes:
             layer.reference = normed
             return self.attn1(normed)
         if layer.reference is None:

@@ -56,7 +56,7 @@ class Block(nn.Module):
         audio_channels: list[int] | None = None,  # inside each audio module, as Hallo has it
     ):
         super().__init__()
-        self.reads_joined, self.temporal = config.reference_join == "concat", config.temporal
+        self.reads, self.reads_joined = config.role == "reads", config.quirks.reference_join == "concat"
         time_dim = config.block_out_channels[0] * 4
         self.resnets = nn.ModuleList(
             ResnetBlock(c, out_channels, time_dim, config.norm_groups, operations) for c in channels
@@ -65,12 +65,12 @@ class Block(nn.Module):
         layers = len(channels)
         if attention:
             self.attentions = nn.ModuleList(SpatialTransformer(*parts) for _ in range(layers))
-        if attention and config.audio_module_dim:
+        if attention and config.quirks.audio_branches:
             self.audio_modules = nn.ModuleList(
                 RegionalAudioTransformer(out_channels, inner, config, operations, attend)
                 for inner in audio_channels
             )
-        if config.temporal and (attention or config.temporal_without_attention):
+        if self.reads and (attention or config.quirks.temporal_without_attention):
             self.motion_modules = nn.ModuleList(TemporalTransformer(*parts) for _ in range(layers))
 
     def layer(self, j: int, h: Tensor, emb: Tensor, layer: Layer, frames: int) -> Tensor:
@@ -84,7 +84,7 @@ class Block(nn.Module):
             h = self.attentions[j](h, layer, frames)
         if hasattr(self, "audio_modules"):
             h = self.audio_modules[j](h, layer.audio, layer.regions)
-        if not self.temporal:
+        if not self.reads:
             layer.motion = self.motion_tap(h, layer.reference)
         elif hasattr(self, "motion_modules") and not layer.still:
             h = self.motion_modules[j](h, frames, layer.motion, layer.speed)
@@ -114,12 +114,19 @@ class MidBlock(Block):
 class UNet(nn.Module):
     """x (N, C, H, W) -> (N, C, H, W). `layers` carries what each layer reads or writes, in forward order."""
 
-    def __init__(self, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
+    def __init__(
+        self,
+        config: UNetConfig,
+        operations: Any = nn,
+        attend: Attend = attend,
+        latent_channels: int = 4,
+        beside: int = 0,  # channels that it sees beside the latents
+    ):
         super().__init__()
         self.config = config
         parts = (config, operations, attend)
         widths = config.block_out_channels
-        self.conv_in = operations.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.conv_in = operations.Conv2d(latent_channels + beside, widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], widths[0] * 4, operations)
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         skips = [widths[0]]
@@ -144,9 +151,9 @@ class UNet(nn.Module):
             if i < len(widths) - 1:
                 block.upsamplers = nn.ModuleList([Resample(width, 1, operations)])
             self.up_blocks.append(block)
-        if config.out_channels is not None:
+        if config.role == "reads":
             self.conv_norm_out = operations.GroupNorm(config.norm_groups, widths[0], eps=1e-5)
-            self.conv_out = operations.Conv2d(widths[0], config.out_channels, 3, padding=1)
+            self.conv_out = operations.Conv2d(widths[0], latent_channels, 3, padding=1)
 
     def places(self) -> Iterator[tuple[Block, int]]:
         """The layers in forward order, as (block, index within it)."""
@@ -188,7 +195,7 @@ class UNet(nn.Module):
                 h = block.layer(j, torch.cat([h, skips.pop()], dim=1), emb, next(layer), frames)
             if hasattr(block, "upsamplers"):
                 h = block.upsamplers[0](h, skips[-1].shape[-2:])
-        if self.config.out_channels is None:
+        if self.config.role == "writes":
             return h
         return self.conv_out(F.silu(self.conv_norm_out(h)))
 
@@ -226,7 +233,7 @@ class UNet(nn.Module):
 
     def project_audio(self, tokens: Tensor) -> list[KeysValues | list[KeysValues] | None]:
         """Audio tokens (B*F, L, D) -> keys and values of every audio-attention; once per clip."""
-        if self.config.audio_module_dim:
+        if self.config.quirks.audio_branches:
             return [
                 block.audio_modules[j].transformer_blocks[0].keys_values(tokens)
                 if hasattr(block, "audio_modules")

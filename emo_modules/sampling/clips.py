@@ -45,7 +45,7 @@ class Driving:
 
 def clip_count(frames: int, config: EMOConfig) -> int:
     """How many times the solver runs: once for each clip, or once for all windows."""
-    return 1 if config.windows else -(-frames // config.clip_frames)
+    return 1 if config.quirks.windows else -(-frames // config.clip_frames)
 
 
 @torch.no_grad()
@@ -67,7 +67,7 @@ def render_clips(
     the noise's device. `keep` is what happens to the last latents of a clip before they become motion frames.
     Raises ValueError with the remedy when the model answers NaN: all that follows would be black or white.
     """
-    if model.config.windows is not None:
+    if model.config.quirks.windows is not None:
         yield from _windowed(model, video, driving, solve, torch.cat(list(noise))[:frames])
         return
     latents, motion, start = None, None, 0
@@ -85,7 +85,7 @@ def _windowed(
     model: Model, video: VideoConditions, driving: Driving, solve: Solve, noise: Tensor
 ) -> Iterator[Tensor]:
     windows = Windows(
-        model.config.windows,
+        model.config.quirks.windows,
         lambda frames: _conditions(model, video, driving, frames, None, video.portrait),
         video.portrait.device,
     )
@@ -103,7 +103,7 @@ def _conditions(
     like: Tensor,
 ) -> Conditions:
     config, speeds, pictures = model.config, driving.speeds, driving.pictures
-    windows = context_windows(driving.audio, config.audio, frames, config.fps)[None].to(like)
+    windows = context_windows(driving.audio, config, frames)[None].to(like)
     return model.clip_conditions(
         video,
         len(frames),
@@ -123,6 +123,6 @@ def noise_for(
     config: EMOConfig, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
 ) -> Iterator[Tensor]:
     """Starting noise of a whole video, in whole clips, the same for the same seed on every device."""
-    shape, limit = (config.latent_channels, *size), config.schedule.noise_limit
+    shape, limit = (config.latent_channels, *size), config.quirks.noise_limit
     for piece in video_noise(frames, config.clip_frames, shape, config.schedule.shared_noise, seed):
         yield (piece if limit is None else piece.clamp(-limit, limit)).to(device, dtype)

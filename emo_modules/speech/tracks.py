@@ -13,13 +13,13 @@ NAMES = {
     "emo": "the wav2vec2 that the model was trained on",
     "hallo": "wav2vec2-base-960h (JoyHallo: chinese-wav2vec2-base)",
     "v_express": "wav2vec2-base-960h",
-    "whisper": "whisper-tiny",
+    "echomimic": "whisper-tiny",
 }
 
 
 def build_speech_encoder(config: EMOConfig) -> SpeechEncoder:
     """The encoder that the configuration names, with random weights."""
-    if config.audio.features == "whisper":
+    if config.family == "echomimic":
         return WhisperEncoder(config.audio.encoder)
     return AudioEncoder(config.audio.encoder, config.audio.normalize)
 
@@ -32,19 +32,19 @@ def audio_track(encoder: SpeechEncoder, waveform: Tensor, frames: int, config: E
 
     Raises ValueError when the encoder is not the one that the weights need, and as `encode_audio`.
     """
-    features = config.audio.features
-    if isinstance(encoder, WhisperEncoder) != (features == "whisper"):
+    family = config.family
+    if isinstance(encoder, WhisperEncoder) != (family == "echomimic"):
         raise ValueError(
-            f"{config.name} was trained on {NAMES[features]}, this encoder is {type(encoder).__name__}: load "
+            f"{config.name} was trained on {NAMES[family]}, this encoder is {type(encoder).__name__}: load "
             "the right one"
         )
-    if features == "whisper":
+    if family == "echomimic":
         rows = encode_whisper(encoder, waveform)
-    elif features == "hallo":
+    elif family == "hallo":
         rendered = config.whole_clips(frames)
         silence = (rendered - frames) * int(SAMPLE_RATE // config.fps)
         rows = hallo_features(encoder, waveform, rendered, silence)
-    elif features == "v_express":
+    elif family == "v_express":
         rows = v_express_features(encoder, waveform, frames)
     else:
         rows = encode_audio(encoder, waveform, frames, config.fps)
@@ -57,6 +57,6 @@ def checked_track(rows: Tensor, config: EMOConfig) -> Tensor:
     if found != wanted:
         raise ValueError(
             f"{config.name} was trained on an audio encoder with {wanted[0]} blocks of {wanted[1]} channels, "
-            f"this one has {found[0]} of {found[1]}: choose {NAMES[config.audio.features]}"
+            f"this one has {found[0]} of {found[1]}: choose {NAMES[config.family]}"
         )
     return rows

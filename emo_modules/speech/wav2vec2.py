@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..checked import Checked, Length, Range, from_dict
-from ..config import AudioConfig, Channels, Share
+from ..config import Channels, EMOConfig, Share
 from ..media.audio import SAMPLE_RATE, check_audio, exact_fps
 
 ONLY_SHAPE = "only what shapes a network is taken from a file"
@@ -226,18 +226,18 @@ def interpolate_rows(features: Tensor, positions: Tensor) -> Tensor:
     return torch.lerp(features[below], features[above], weight)
 
 
-def context_windows(features: Tensor, config: AudioConfig, frames: Tensor, fps: float) -> Tensor:
+def context_windows(features: Tensor, config: EMOConfig, frames: Tensor) -> Tensor:
     """Each frame with its m neighbours on each side (EMO sec. 3.2).
 
     features (R, layers, D), frame numbers (F,) -> (F, (2m+1)*rows, layers, D). Only these frames' windows are
     built, so a loop over clips never holds all of them.
     """
-    row = frames * config.rows if config.row_rate is None else frames.double() * config.row_rate / fps
+    m, rows, rate = config.audio.context, config.quirks.audio_rows, config.quirks.audio_row_rate
+    row = frames * rows if rate is None else frames.double() * rate / config.fps
     centres = row.floor().long().to(features.device)
-    m, rows = config.context, config.rows
     places = centres[:, None] + torch.arange(-m * rows, (m + 1) * rows, device=features.device)
     windows = features[places.clamp(0, len(features) - 1)]
-    if config.ends == "zeros":
+    if config.quirks.audio_ends == "zeros":
         inside = (places >= 0) & (places < len(features))
         windows = windows * inside[..., None, None].to(windows)
     return windows

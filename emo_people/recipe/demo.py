@@ -25,6 +25,7 @@ from emo_training.training.stages import start_as_lookup
 from ..filming.people import HELD_OUT
 from ..filming.samples import Sample, draw_samples, make_sample, read_samples
 from .audio_encoder import train_audio_encoder
+from .config import DEMO
 from .encode import encode_samples
 from .mouth_reader import train_mouth_reader
 from .vae import to_vae_frames, train_vae
@@ -89,7 +90,7 @@ class DemoRecipe:
 
 def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = print) -> list[Path]:
     """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
-    config = EMOConfig.demo()
+    config = DEMO
     draw_samples(folder / "samples", range(recipe.samples))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

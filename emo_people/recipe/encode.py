@@ -22,7 +22,7 @@ def encode_sample(
     features = encode_audio(encoder, torch.from_numpy(sample.waveform), int(sample.total), config.fps)
     wanted = torch.arange(frames) + int(sample.start)
     # (F, 2m+1, layers, D): its middle column and both ends
-    inner = context_windows(features, config.audio, wanted, config.fps)
+    inner = context_windows(features, config, wanted)
     pictures = torch.cat([torch.from_numpy(sample.frames), torch.from_numpy(sample.portraits)])
     images = to_signed(pictures).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16):

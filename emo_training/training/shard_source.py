@@ -207,7 +207,7 @@ class ShardSource:
         windows = []
         for waveform, total, frames in zip(raw.waveforms, raw.totals, raw.frames, strict=True):
             rows = audio_track(self.audio_encoder, waveform, total, self.config)
-            windows.append(context_windows(rows, self.config.audio, frames, self.config.fps))
+            windows.append(context_windows(rows, self.config, frames))
         return torch.stack(windows)
 
 

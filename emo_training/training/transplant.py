@@ -16,7 +16,7 @@ JOINED = (r"\.attn1\.", ".attn_ref."), (r"\.norm1\.(?=weight|bias)", ".norm_ref.
 
 def starting_config(config: EMOConfig, family: Family) -> EMOConfig:
     """`config` with the noise schedule and the prediction that the family's weights were trained with."""
-    schedule = replace(family.config.schedule, solver="ddim", noise_limit=None)
+    schedule = replace(family.config.schedule, solver="ddim")
     return replace(config, schedule=schedule)
 
 
@@ -31,7 +31,7 @@ def initialise_from_relative(
     """
     config, own = family.config.backbone, model.state_dict()
     given = tensors if config.audio_dim == model.config.backbone.audio_dim else without_audio(tensors)
-    if config.reference_join == "concat":
+    if config.quirks.reference_join == "concat":
         given = given | as_reference_attention(given)
     fitting = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
     first = "backbone.conv_in.weight"

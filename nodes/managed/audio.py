@@ -101,7 +101,7 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
     if not checkpoint.has("audio_encoder"):
         raise ValueError(
             f"{checkpoint.path} has no audio encoder: put the one it was trained with, "
-            f"{ENCODERS[checkpoint.config.audio.features]}, into models/audio_encoders and choose it here"
+            f"{ENCODERS[checkpoint.config.family]}, into models/audio_encoders and choose it here"
         )
     with checkpoint.on_meta():
         encoder = build_speech_encoder(checkpoint.config)
@@ -139,9 +139,9 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
     """
     if isinstance(source, ManagedAudioEncoder):
         return source.track(mono, frames, config)
-    if config.audio.features != "emo":
+    if config.family != "emo":
         raise ValueError(
-            f"{config.name} reads {ENCODERS[config.audio.features]} in a way of its own, which core's audio "
+            f"{config.name} reads {ENCODERS[config.family]} in a way of its own, which core's audio "
             "encoder nodes do not give: connect EMO Load Audio Encoder"
         )
     if not isinstance(source, Mapping):

@@ -56,7 +56,7 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
         return mask_cues(config, united(mask, size), mesh)
     if config.family == "emo":
         return Cues(None, None)
-    if mesh is None and not config.face_locator_pictures:
+    if mesh is None and not config.quirks.locator_pictures:
         log.warning("no mask given: the whole picture is taken for the face; connect EMO Face Region's")
     return mask_cues(config, torch.ones(size), mesh)
 
@@ -89,7 +89,7 @@ def pictures_of(
 
     Raises ValueError when such weights get neither.
     """
-    if not config.face_locator_pictures:
+    if not config.quirks.locator_pictures:
         if given is not None:
             log.warning("%s reads no picture for each frame: landmark_pictures are ignored", config.name)
         return None

@@ -43,7 +43,7 @@ class ReferenceNet:
         """Latent (1, C, h, w) on the model's scale and face embedding (1, D), on any device -> what each
         layer wrote, and the embedding's tokens where the weights have a projection for it."""
         # tiled: read twice, as guidance has two halves
-        net = self.load(2 if self.config.identity else 1, *portrait.shape[-2:])
+        net = self.load(2 if self.config.quirks.identity else 1, *portrait.shape[-2:])
         portrait = portrait.to(**self.to)
         tokens = net.identity_tokens(None if identity is None else identity.to(**self.to), portrait)
         return net.portrait(portrait, tokens), tokens

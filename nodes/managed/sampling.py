@@ -136,7 +136,7 @@ class ManagedEMO:
 
     def kept(self, motion: Tensor) -> Tensor:
         """The last latents (M, C, h, w) of a clip, on the VAE's scale, as the next one reads them."""
-        if not self.config.motion_pixels:
+        if not self.config.quirks.motion_pixels:
             return motion
         vae = self.reference.vae
         return vae.encode(vae.decode(motion))

@@ -51,4 +51,4 @@ def test_hostile_files_are_refused_in_words(case: Case, good, tmp_path, monkeypa
 
 
 def test_there_is_a_case_for_each_configuration_that_was_once_built():
-    assert len(IMPOSSIBLE) == 7
+    assert len(IMPOSSIBLE) == 8

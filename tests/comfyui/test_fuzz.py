@@ -39,13 +39,14 @@ def tiny_relative(family: str, ear: dict[str, Any]) -> EMOConfig:
     """A relative with short windows and a speech encoder of few channels, too."""
     config = small(family)
     audio, backbone = replace(config.audio, encoder=ear, feature_dim=16), config.backbone
-    if audio.features == "hallo":
+    if config.family == "hallo":
         audio = replace(audio, layers=2)
-    if audio.features == "whisper":
+    if config.family == "echomimic":
         audio = replace(audio, encoder=WHISPER, layers=3)
         backbone = replace(backbone, audio_dim=16)
-    windows = config.windows and replace(config.windows, frames=4, overlap=1)
-    return replace(config, audio=audio, backbone=backbone, clip_frames=4, windows=windows)
+    windows = config.quirks.windows and replace(config.quirks.windows, frames=4, overlap=1)
+    quirks = replace(config.quirks, windows=windows)
+    return replace(config, audio=audio, backbone=backbone, clip_frames=4, quirks=quirks)
 
 
 @pytest.fixture(scope="module")

@@ -40,10 +40,11 @@ class Setting:
         def draw(*shape: int) -> Tensor:
             return torch.randn(shape, generator=generator)
 
-        rows = round(FRAMES * (config.audio.row_rate or config.audio.rows * config.fps) / config.fps)
+        quirks = config.quirks
+        rows = round(FRAMES * (quirks.audio_row_rate or quirks.audio_rows * config.fps) / config.fps)
         audio = draw(rows, config.audio.layers, config.audio.feature_dim)
-        pictures = draw(FRAMES, 3, 64, 64).sigmoid() if config.face_locator_pictures else None
-        identity = draw(1, config.identity.embedding_dim) if config.identity else None
+        pictures = draw(FRAMES, 3, 64, 64).sigmoid() if quirks.locator_pictures else None
+        identity = draw(1, quirks.identity.embedding_dim) if quirks.identity else None
         return cls(config, draw(1, 4, 8, 8), identity, Driving(audio, None, pictures))
 
     def latents(self, model: EMO, cfg: float, steps: int, seed: int) -> Tensor:
@@ -119,9 +120,14 @@ class Blurred:
         return pictures.movedim(-1, 1) / 2
 
 
+def without_pixels(config: EMOConfig) -> EMOConfig:
+    """Motion frames stay latents."""
+    return replace(config, quirks=replace(config.quirks, motion_pixels=False))
+
+
 @pytest.fixture(scope="module", params=FAMILIES)
 def relative(request, pack) -> Loaded:
-    return Loaded.of(pack, Setting.random(small(request.param, motion_pixels=False)))
+    return Loaded.of(pack, Setting.random(without_pixels(small(request.param))))
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +150,9 @@ def test_latents_equal_the_library(relative, cfg):
 def test_hallos_motion_frames_go_through_pixels(pack):
     """As the weights saw them in training: decoded and encoded again between the clips."""
     config = small("hallo")
-    assert config.motion_pixels
+    assert config.quirks.motion_pixels
     loaded = Loaded.of(pack, Setting.random(config), Blurred())
-    plain = Loaded.of(pack, Setting.random(replace(config, motion_pixels=False)))
+    plain = Loaded.of(pack, Setting.random(without_pixels(config)))
     blurred, sharp = (torch.cat(list(one.render())) for one in (loaded, plain))
     assert torch.equal(blurred[:16], sharp[:16])
     assert (blurred[16:] - sharp[16:]).abs().max() > 1e-2
@@ -197,7 +203,7 @@ def test_one_window_is_sampled_as_a_clip_is(pack, sampler_name):
         video = emo.video_conditions(pack.module("emo_modules.cues.locator").Cues(None, None))
         conditions = emo.clip_conditions(video, 12, heard, None, None)
         windows = pack.module("emo_modules.sampling.windows").Windows(
-            emo.config.windows, lambda frames: conditions, torch.device("cpu")
+            emo.config.quirks.windows, lambda frames: conditions, torch.device("cpu")
         )
         clip, whole = solve.clip(noise, conditions, 7), solve.windows(noise, windows, 7)
     assert clip.std() > 0.1

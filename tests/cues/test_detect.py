@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from emo_modules.config import DRAWN_FRAMING, EMOConfig
+from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
 from emo_modules.cues.detect import detect_faces, how_it_lies, looks_drawn, search_faces
 from emo_modules.cues.face import crop_box, find_face
@@ -13,6 +13,7 @@ from emo_people.acting.face import Pose
 from emo_people.drawing.avatars import face_box
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.people import HELD_OUT, draw_portrait
+from emo_people.recipe.config import DEMO, DRAWN_FRAMING
 
 PEOPLE = [HELD_OUT + 310_000 + k for k in range(8)]
 ASTRONAUT_FACE = Box(170, 42, 278, 172)  # ear to ear and hairline to chin, set by hand
@@ -88,7 +89,7 @@ def test_what_the_weights_have_not_learned_is_named(astronaut):
     face = ASTRONAUT_FACE.mapped(-140, -20, 128 / 170, 128 / 170)
     crop = torch.from_numpy(astronaut[20:190, 140:310]).movedim(-1, 0)[None] / 255
     photo = torch.nn.functional.interpolate(crop, (128, 128), mode="area")[0]
-    (only,) = unfamiliar(EMOConfig.demo(), photo, face)
+    (only,) = unfamiliar(DEMO, photo, face)
     assert "looks like a photograph" in only
     assert list(unfamiliar(EMOConfig.sd15(), torch.rand(3, 512, 512), face)) == []
     (only,) = unfamiliar(EMOConfig.sd15(), torch.rand(3, 256, 512), face)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage import data
 
-from emo_modules.config import DRAWN_FRAMING, Framing
+from emo_modules.config import Framing
 from emo_modules.cues.box import Box, iou
 from emo_modules.cues.detect import detect_faces, without_repeats
 from emo_modules.cues.face import (
@@ -16,6 +16,7 @@ from emo_modules.cues.face import (
     region_mask,
 )
 from emo_modules.cues.paste import paste_back
+from emo_people.recipe.config import DRAWN_FRAMING
 
 ASTRONAUT_FACE = Box(170, 62, 278, 170)  # brows to chin, set by hand
 

@@ -35,7 +35,7 @@ def mesh() -> Tensor:
 def test_the_picture_has_the_portraits_size_and_the_locators_channels(family, size):
     height, width = size
     cues = face_cues(config(family), Box(20, 20, 50, 55), height, width)
-    assert cues.picture.shape == (1, config(family).face_locator_inputs, height, width)
+    assert cues.picture.shape == (1, config(family).quirks.locator_inputs, height, width)
     assert (cues.picture.min(), cues.picture.max()) == (0, 1)
     assert (cues.regions is None) == (family != "hallo")
 

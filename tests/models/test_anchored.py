@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from emo_modules.config import EMOConfig, ScheduleConfig
+from emo_modules.config import ScheduleConfig
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import alpha_bar_at, alphas_cumprod, clean_estimate, implied_prediction
 
 
 @pytest.fixture(scope="module")
-def model() -> EMO:
+def model(demo_config) -> EMO:
     torch.manual_seed(0)
-    return EMO(EMOConfig.demo()).eval()
+    return EMO(demo_config).eval()
 
 
 def conditions(model: EMO, portrait: torch.Tensor, frames: int = 3):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from emo_modules.config import AudioConfig, SpeedConfig
+from emo_modules.config import AudioConfig, EMOConfig, SpeedConfig, UNetConfig
 from emo_modules.models.conditioning import AudioProjection, FaceLocator, SpeedEncoder, speed_buckets
 
 
@@ -47,8 +47,8 @@ def test_face_locator_is_zero_at_first_and_an_eighth_of_the_mask(size, small_con
 
 
 def test_audio_tokens_of_a_frame_depend_on_its_window_only():
-    config = AudioConfig(layers=2, feature_dim=6, context=1, hidden_dim=16, tokens=3)
-    projection = AudioProjection(config, 12)
+    audio = AudioConfig(layers=2, feature_dim=6, context=1, hidden_dim=16, tokens=3)
+    projection = AudioProjection(EMOConfig(audio=audio, backbone=UNetConfig(audio_dim=12)))
     windows = torch.randn(2, 4, 3, 2, 6)
     tokens = projection(windows)
     assert tokens.shape == (8, 3, 12)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.config import EMOConfig, UNetConfig
+from emo_modules.config import EMOConfig, UNetConfig, UNetQuirks
 from emo_modules.models.attention import Attention
 from emo_modules.models.reference import IdentityTokens, ReferenceNet, first_motion
 from emo_modules.models.spatial import Layer, TransformerBlock, for_frames
@@ -15,7 +15,7 @@ from ..relatives import small
 
 DIM, PLACES, FRAMES = 16, 6, 5
 SHAPE = {"heads": 2, "norm_groups": 4}
-JOINED = UNetConfig(reference_attention=True, reference_join="concat", **SHAPE)
+JOINED = UNetConfig(quirks=UNetQuirks("concat"), **SHAPE)
 SIZE = (2, 3)
 
 
@@ -66,8 +66,7 @@ def test_without_a_portrait_a_frame_looks_at_itself():
 
 
 def test_joined_reference_is_tapped_before_self_attention():
-    tap = replace(JOINED, reference_attention=False, reference_tap=True)
-    module, layer = randomised(TransformerBlock(DIM, tap)), Layer()
+    module, layer = randomised(TransformerBlock(DIM, replace(JOINED, role="writes"))), Layer()
     x = torch.randn(1, PLACES, DIM)
     module(x, layer, 1, SIZE)
     assert torch.equal(layer.reference, module.norm1(x))
@@ -77,14 +76,8 @@ def test_joined_reference_is_tapped_before_self_attention():
 @pytest.mark.parametrize(("reference_scale", "audio_scale"), [(0.95, 3.0), (1.0, 1.0), (0.0, 0.0)])
 def test_a_block_adds_scaled_reference_and_sound(reference_scale, audio_scale):
     """V-Express's order and factors, in full."""
-    config = UNetConfig(
-        reference_attention=True,
-        reference_scale=reference_scale,
-        audio_dim=12,
-        audio_scale=audio_scale,
-        **SHAPE,
-    )
-    module = randomised(TransformerBlock(DIM, config))
+    quirks = UNetQuirks(reference_scale=reference_scale, audio_scale=audio_scale)
+    module = randomised(TransformerBlock(DIM, UNetConfig(audio_dim=12, quirks=quirks, **SHAPE)))
     x, portrait, sound = (
         torch.randn(FRAMES, PLACES, DIM),
         torch.randn(1, PLACES, DIM),
@@ -100,9 +93,8 @@ def test_a_block_adds_scaled_reference_and_sound(reference_scale, audio_scale):
 
 def test_absent_reference_and_sound_are_keys_and_values_of_zeros():
     """V-Express's and EchoMimic's other half of guidance: the factors act on the bias too."""
-    config = UNetConfig(
-        reference_attention=True, reference_scale=0.95, audio_dim=12, audio_scale=3.0, **SHAPE
-    )
+    quirks = UNetQuirks(reference_scale=0.95, audio_scale=3.0)
+    config = UNetConfig(audio_dim=12, quirks=quirks, **SHAPE)
     module = randomised(TransformerBlock(DIM, config))
     x = torch.randn(FRAMES, PLACES, DIM)
     zeros = Layer(
@@ -111,7 +103,7 @@ def test_absent_reference_and_sound_are_keys_and_values_of_zeros():
     )
     expected = module(x, zeros, FRAMES, SIZE)
     assert close(module(x, Layer(), FRAMES, SIZE), expected)
-    unscaled = TransformerBlock(DIM, replace(config, audio_scale=1.0))
+    unscaled = TransformerBlock(DIM, replace(config, quirks=replace(quirks, audio_scale=1.0)))
     unscaled.load_state_dict(module.state_dict())
     assert not close(unscaled(x, Layer(), FRAMES, SIZE), expected)
 
@@ -133,7 +125,7 @@ def test_no_face_known_is_an_embedding_of_zeros(net):
     known = net.identity_tokens(torch.randn(2, 512), portrait)
     assert torch.equal(known.blank, blank)
     assert not torch.equal(known.given, blank)
-    assert known.given.shape == (2, 4, net.config.context_dim)
+    assert known.given.shape == (2, 4, net.config.quirks.context_dim)
 
 
 def written(net: ReferenceNet, latent: Tensor, tokens: Tensor) -> list[Tensor | None]:
@@ -170,7 +162,7 @@ def test_motion_frames_alternate_between_no_face_and_the_face(net):
 
 
 def test_motion_features_are_the_references_and_missing_without_attention(net):
-    layers = net.write(torch.randn(3, 4, 8, 8), torch.randn(3, 4, net.config.context_dim))
+    layers = net.write(torch.randn(3, 4, 8, 8), torch.randn(3, 4, net.config.quirks.context_dim))
     assert [layer.reference is None for layer in layers] == [block is None for block in net.transformers()]
     for layer in layers:
         if layer.reference is None:
@@ -182,7 +174,8 @@ def test_motion_features_are_the_references_and_missing_without_attention(net):
 
 def test_identity_that_is_not_tiled_is_the_same_for_all():
     config = small("hallo")
-    plain = replace(config, identity=replace(config.identity, tiled=False))
+    identity = replace(config.quirks.identity, tiled=False)
+    plain = replace(config, quirks=replace(config.quirks, identity=identity))
     net = randomised(ReferenceNet(plain))
     motion = torch.randn(1, 2, 4, 8, 8)
     tokens = net.identity_tokens(torch.randn(1, 512), motion[:, 0])
@@ -205,7 +198,7 @@ def test_weights_without_identity_have_no_tokens():
 
 @pytest.mark.parametrize("identity", [True, False])
 def test_another_number_of_motion_frames_is_refused(net, identity):
-    blank = torch.zeros(1, 4, net.config.context_dim)
+    blank = torch.zeros(1, 4, net.config.quirks.context_dim)
     tokens = IdentityTokens(blank, blank) if identity else None
     with pytest.raises(ValueError, match="motion needs 2 frames, got 4"):
         net.past(torch.randn(1, 4, 4, 8, 8), tokens)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.config import UNetConfig
+from emo_modules.config import UNetConfig, UNetQuirks
 from emo_modules.models.attention import Attention
 from emo_modules.models.relatives.regions import (
     REGIONS,
@@ -18,7 +18,7 @@ from emo_modules.models.relatives.regions import (
 )
 
 DIM, SOUND, PLACES, FRAMES = 16, 12, 10, 3
-HALLO = UNetConfig(heads=2, norm_groups=4, audio_module_dim=SOUND)
+HALLO = UNetConfig(heads=2, norm_groups=4, audio_dim=SOUND, quirks=UNetQuirks(audio_branches=3))
 MASKS = (
     torch.tensor([1.0, 1, 1, 0.5, 0.2, 0, 0, 0, 1, 1]),
     torch.tensor([0.0, 0, 0, 0.5, 0.8, 1, 1, 0, 0, 0]),
@@ -34,7 +34,7 @@ def randomised(module: nn.Module) -> nn.Module:
 
 
 def block(branches: int = 3) -> RegionalAudioBlock:
-    return randomised(RegionalAudioBlock(DIM, replace(HALLO, audio_branches=branches)))
+    return randomised(RegionalAudioBlock(DIM, replace(HALLO, quirks=UNetQuirks(audio_branches=branches))))
 
 
 def attended(attention: Attention, x: Tensor, tokens: Tensor) -> Tensor:

@@ -73,8 +73,8 @@ def test_speed_has_no_effect(model):
 def silent(model: EMO, conditions: Conditions) -> list:
     """Keys and values of audio tokens that are all zero."""
     config = model.config
-    tokens = config.audio.tokens if config.audio.projection != "none" else 50
-    width = config.backbone.audio_dim or config.backbone.audio_module_dim
+    tokens = config.audio.tokens if config.quirks.audio_projection != "none" else 50
+    width = config.backbone.audio_dim
     return model.backbone.project_audio(torch.zeros(conditions.frames, tokens, width))
 
 
@@ -85,7 +85,7 @@ def test_the_other_half_of_guidance(model):
     without = conditions.unconditional()
     assert (without.reference, without.audio, without.face, without.portrait) == (None, None, None, None)
     reference = None
-    if model.config.backbone.reference_join == "cross":  # V-Express: keys and values of zeros
+    if model.config.backbone.quirks.reference_join == "cross":  # V-Express: keys and values of zeros
         reference = [kv and tuple(torch.zeros_like(t) for t in kv) for kv in conditions.reference]
     zeros = replace(
         without,

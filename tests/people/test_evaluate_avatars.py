@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from emo_modules.config import DRAWN_FRAMING
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop
 from emo_people.acting.performance import perform
@@ -17,6 +16,7 @@ from emo_people.evaluation.framing import measure_framing
 from emo_people.filming.cases import Case, make_case
 from emo_people.filming.people import FPS, draw_frame
 from emo_people.networks.reader import WEIGHTS
+from emo_people.recipe.config import DRAWN_FRAMING
 from emo_people.speech.synthesis import HELD_OUT_VOICES, VOICES, voice_available
 from emo_training.perception.face_reader import load_reader, read_frames
 

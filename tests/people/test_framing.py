@@ -1,9 +1,9 @@
 import pytest
 
-from emo_modules.config import DRAWN_FRAMING
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop
 from emo_people.evaluation.framing import framing_summary, measure_framing
+from emo_people.recipe.config import DRAWN_FRAMING
 
 FACE = Box(24, 26, 104, 106)  # 0.625 of 128 px
 

@@ -55,7 +55,7 @@ def test_sound_and_speed_of_a_clip_are_cut_from_the_whole():
     list(render_clips(model, None, driving, FRAMES, lambda noise, conditions: noise, noise))
     windows = torch.cat([given[1] for given in model.given], dim=1)
     rendered = torch.tensor([*range(FRAMES), 10, 11])
-    assert torch.equal(windows[0], context_windows(features, model.config.audio, rendered, 25))
+    assert torch.equal(windows[0], context_windows(features, model.config, rendered))
     speeds = torch.cat([given[3] for given in model.given], dim=1)
     assert speeds.tolist() == [[*range(FRAMES), 9, 9]]  # beyond the end the last one is held
 

@@ -89,7 +89,7 @@ def test_reference_net_is_gone_after_it_was_read(saved, monkeypatch):
     assert not any(name.startswith("reference_net") for name, _ in lean.denoiser.named_parameters())
     config = lean.config
     clips = -(-FRAMES // config.clip_frames)
-    clips -= config.first_motion == "zeros"  # nothing is read before the first clip
+    clips -= config.quirks.first_motion == "zeros"  # nothing is read before the first clip
     assert len(nets) == 1 + (clips if config.motion_frames else 0)
 
 

@@ -17,7 +17,7 @@ from emo_modules.sampling.windows import Windows, window_frames
 from ..relatives import RELEASED, Scene, random_emo, small
 
 ECHOMIMIC, POSE, V_EXPRESS = (
-    RELEASED[n].config.windows for n in ("echomimic", "echomimic_pose", "v_express")
+    RELEASED[n].config.quirks.windows for n in ("echomimic", "echomimic_pose", "v_express")
 )
 CPU = torch.device("cpu")
 
@@ -155,7 +155,8 @@ def test_the_solver_runs_once_for_all_windows():
 def test_a_short_video_equals_one_clip_without_windows(name):
     """With real weights; shift 0, since a rotated clip stands at other places in time."""
     config = small(name)
-    config = replace(config, windows=replace(config.windows, shift=0))
+    windows = replace(config.quirks.windows, shift=0)
+    config = replace(config, quirks=replace(config.quirks, windows=windows))
     model, frames = random_emo(config), 7
     scene = Scene.random(config, frames)
     video = model.video_conditions(scene.portrait, scene.picture)
@@ -163,7 +164,7 @@ def test_a_short_video_equals_one_clip_without_windows(name):
     driving = Driving(rows, None, scene.pictures)
     solver = Solver(model, config.schedule.solver, 2, 1.5)
     whole = torch.cat(list(render_clips(model, video, driving, frames, solver, [scene.noise])))
-    plain = replace(config, windows=None)
+    plain = replace(config, quirks=replace(config.quirks, windows=None))
     alone = random_emo(plain)
     one = Solver(alone, config.schedule.solver, 2, 1.5)
     clip = torch.cat(list(render_clips(alone, video, driving, frames, one, [scene.noise])))

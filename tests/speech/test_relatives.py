@@ -82,7 +82,7 @@ def test_hallos_track_is_padded_as_the_original_pads(samples, frames):
     model, encoder = pair()
     config = replace(
         EMOConfig(), family="hallo", clip_frames=16,
-        audio=AudioConfig("hallo", encoder=encoder.config.to_dict(), layers=3, feature_dim=32),
+        audio=AudioConfig(encoder.config.to_dict(), layers=3, feature_dim=32),
     )  # fmt: skip
     sound = noise(samples / 16000)
     assert len(sound) == samples

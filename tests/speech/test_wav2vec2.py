@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from emo_modules.config import AudioConfig
+from emo_modules.config import AudioConfig, EMOConfig, Quirks
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 
 CONFIG = {
@@ -148,19 +148,23 @@ def test_bad_audio_is_refused():
 
 def test_context_windows_are_clamped_and_cut_from_the_same_whole():
     features = torch.arange(6.0)[:, None, None].expand(6, 3, 4)
-    config, every = AudioConfig(context=2), torch.arange(6)
-    windows = context_windows(features, config, every, 25)
+    config, every = EMOConfig(), torch.arange(6)
+    windows = context_windows(features, config, every)
     assert windows.shape == (6, 5, 3, 4)
     assert windows[0, :, 0, 0].tolist() == [0, 0, 0, 1, 2]
     assert windows[3, :, 2, 1].tolist() == [1, 2, 3, 4, 5]
     assert windows[5, :, 0, 0].tolist() == [3, 4, 5, 5, 5]
-    assert torch.equal(context_windows(features, config, every[2:5], 25), windows[2:5])
-    assert torch.equal(context_windows(features, AudioConfig(context=0), every, 25)[:, 0], features)
+    assert torch.equal(context_windows(features, config, every[2:5]), windows[2:5])
+    assert torch.equal(
+        context_windows(features, EMOConfig(audio=AudioConfig(context=0)), every)[:, 0], features
+    )
 
 
 def test_windows_of_two_rows_a_frame_end_in_silence():
     features = torch.arange(1.0, 9.0)[:, None, None]
-    windows = context_windows(features, AudioConfig(context=1, rows=2, ends="zeros"), torch.arange(4), 30)
+    quirks = Quirks(audio_rows=2, audio_ends="zeros")
+    config = EMOConfig(audio=AudioConfig(context=1), quirks=quirks)
+    windows = context_windows(features, config, torch.arange(4))
     assert windows[:, :, 0, 0].tolist() == [
         [0, 0, 1, 2, 3, 4],
         [1, 2, 3, 4, 5, 6],
@@ -172,5 +176,7 @@ def test_windows_of_two_rows_a_frame_end_in_silence():
 def test_windows_of_rows_with_a_clock_of_their_own():
     """EchoMimic: 50 rows a second, 24 frames, the frame's own row is int(k * 50 / 24)."""
     features = torch.arange(50.0)[:, None, None]
-    windows = context_windows(features, AudioConfig(context=0, rows=2, row_rate=50.0), torch.arange(24), 24)
+    quirks = Quirks(audio_rows=2, audio_row_rate=50.0)
+    config = EMOConfig(fps=24, audio=AudioConfig(context=0), quirks=quirks)
+    windows = context_windows(features, config, torch.arange(24))
     assert windows[:, 0, 0, 0].tolist() == [int(k * 50 / 24) for k in range(24)]

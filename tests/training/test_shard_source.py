@@ -134,7 +134,7 @@ def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
     entry = source.samples.order[3]
     waveform = decode_flac(index.read(entry).audio)
     rows = encode_audio(tiny_pipeline.audio_encoder, waveform, FRAMES, 25)
-    windows = context_windows(rows, tiny_pipeline.config.audio, raw.frames[0], 25)
+    windows = context_windows(rows, tiny_pipeline.config, raw.frames[0])
     assert torch.allclose(batch.audio[0], windows, atol=1e-6)
     latents = tiny_pipeline.vae.encode(raw.pictures[0, 2:6] / 127.5 - 1)
     assert torch.allclose(batch.latents[0], latents, atol=1e-5)

@@ -31,9 +31,9 @@ CASES = [(demo, stage) for demo in (False, True) for stage in PAPER_STAGES]
 
 
 @pytest.fixture(scope="module", params=["sd15", "demo"])
-def preset(request) -> EMO:
+def preset(request, demo_config) -> EMO:
     with torch.device("meta"):
-        return EMO(getattr(EMOConfig, request.param)())
+        return EMO(demo_config if request.param == "demo" else EMOConfig.sd15())
 
 
 def names(model: EMO, part: str) -> set[str]:
@@ -104,8 +104,7 @@ def test_a_stage_changes_exactly_what_its_table_names(
     make_pipeline, tiny_config, clips, tmp_path, demo, stage
 ):
     if demo:
-        backbone = replace(tiny_config.backbone, in_channels=8)
-        tiny_config = replace(tiny_config, anchored=True, backbone=backbone)
+        tiny_config = replace(tiny_config, anchored=True)
     model, config = make_pipeline(tiny_config).model, train_config(stage, demo)
     assert trained(model, clips, config, tmp_path) == expected(model, config)
     averaged = make_pipeline(tiny_config).model
@@ -151,13 +150,12 @@ def attention_map(model: EMO, size: int) -> Tensor:
     return maps[0][0]
 
 
-def test_reference_attention_can_start_as_a_look_at_the_same_place():
-    config = EMOConfig.demo()
+def test_reference_attention_can_start_as_a_look_at_the_same_place(demo_config):
     shape = {"block_out_channels": (64, 64), "attention_levels": (True, True), "norm_groups": 8}
     small = replace(
-        config,
-        backbone=replace(config.backbone, **shape),
-        reference_net=replace(config.reference_net, **shape),
+        demo_config,
+        backbone=replace(demo_config.backbone, **shape),
+        reference_net=replace(demo_config.reference_net, **shape),
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)

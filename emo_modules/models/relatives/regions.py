@@ -67,13 +67,13 @@ class RegionalAudioBlock(nn.Module):
         self.norm1 = operations.LayerNorm(dim)
         self.attn1 = Attention(dim, config.heads, **ops)
         self.norm2 = operations.LayerNorm(dim)
-        for branch in range(config.audio_branches):
-            self.add_module(f"attn2_{branch}", Attention(dim, config.heads, config.audio_module_dim, **ops))
+        for branch in range(config.quirks.audio_branches):
+            self.add_module(f"attn2_{branch}", Attention(dim, config.heads, config.audio_dim, **ops))
         for region in REGIONS:
             self.add_module(f"zero_conv_{region}", zeroed(operations.Linear(dim, dim)))
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
-        self.branches = config.audio_branches
+        self.branches = config.quirks.audio_branches
 
     def branch(self, region: int) -> Attention:
         """JoyHallo's regions share one attention, Hallo's have one each."""
