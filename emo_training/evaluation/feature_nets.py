@@ -53,7 +53,7 @@ def load_inception(path: Path, device: str = "cpu", features: int = INCEPTION_FE
         planes = torch.from_numpy(pictures).movedim(-1, 1)
         return net(planes.to(device), return_features=True)
 
-    return _tried(FeatureNet(path, features, extract), (1, 64, 64, 3))
+    return _try_out(FeatureNet(path, features, extract), (1, 64, 64, 3))
 
 
 def load_i3d(path: Path, device: str = "cpu", features: int = I3D_FEATURES) -> FeatureNet:
@@ -68,10 +68,10 @@ def load_i3d(path: Path, device: str = "cpu", features: int = I3D_FEATURES) -> F
         planes = torch.from_numpy(windows).movedim(-1, 1).float()  # (N, 3, T, H, W)
         return net(planes.to(device), rescale=True, resize=True, return_features=True)
 
-    return _tried(FeatureNet(path, features, extract), (1, WINDOW, 64, 64, 3))
+    return _try_out(FeatureNet(path, features, extract), (1, WINDOW, 64, 64, 3))
 
 
-def _tried(net: FeatureNet, shape: tuple[int, ...]) -> FeatureNet:
+def _try_out(net: FeatureNet, shape: tuple[int, ...]) -> FeatureNet:
     """The network once it has answered to a grey picture: a wrong file is refused before hours of work."""
     net(np.full(shape, 127, np.uint8))
     return net

@@ -62,6 +62,12 @@ def _accumulator(dimensions: int) -> Any:
         from torchmetrics.image.fid import FrechetInceptionDistance
     except ImportError as error:
         raise ValueError(f"Frechet distances need torchmetrics: {EXTRA}") from error
-    features = nn.Identity()
-    features.num_features = dimensions
-    return FrechetInceptionDistance(feature=features)
+    return FrechetInceptionDistance(feature=_GivenFeatures(dimensions))
+
+
+class _GivenFeatures(nn.Identity):
+    """Takes the place of torchmetrics' own network."""
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.num_features = dimensions

@@ -21,6 +21,7 @@ from emo_modules.pipeline import Options, Pipeline, Prepared
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.writing.partial import remove_partials, whole_file, write_text
 
+from ..footage.decode import decode_pictures, decode_sound
 from ..footage.shards import Sample, ShardIndex
 from ..perception.face_reader import Log
 
@@ -80,18 +81,11 @@ def _same_settings(path: Path, settings: dict[str, object]) -> None:
     write_text(path, json.dumps(settings))
 
 
-def sound(sample: Sample) -> np.ndarray:
-    """The clip's sound (S,) float32, 16 kHz."""
-    import soundfile
-
-    return soundfile.read(io.BytesIO(sample.audio), dtype="float32")[0]
-
-
 def write_true(sample: Sample, path: Path) -> None:
     """The stored video, its packets as they are, with the sound as AAC."""
     with (
         whole_file(path, playable=True) as partial,
-        av.open(io.BytesIO(sample.video)) as source,
+        av.open(io.BytesIO(sample.video), "r") as source,
         av.open(libav_name(partial), "w") as target,
     ):
         stream = source.streams.video[0]
@@ -101,31 +95,28 @@ def write_true(sample: Sample, path: Path) -> None:
             if packet.dts is not None:
                 packet.stream = pictures
                 target.mux(packet)
-        frame = av.AudioFrame.from_ndarray(sound(sample)[None], format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(decode_sound(sample).numpy()[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
         target.mux([*speech.encode(frame), *speech.encode(None)])
 
 
 def write_generated(sample: Sample, pipeline: Pipeline, denoising: Denoising, path: Path) -> None:
     """What the model makes of the clip's first frame, its sound and its mean head speed, if that is known."""
-    config, waveform = pipeline.config, sound(sample)
+    config, waveform = pipeline.config, decode_sound(sample)
     speeds = sample.arrays["speeds"]
     speed = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else None
     options = Options(seed=denoising.seed, steps=denoising.steps, cfg=denoising.cfg, head_speed=speed)
     prepared = whole_picture(first_frame(sample), sample.arrays["boxes"][0], config.width, config.height)
     frames = round(sample.facts["frames"] * config.fps / sample.facts["fps"])
-    heard = torch.from_numpy(waveform)
-    with VideoWriter(path, config.width, config.height, config.fps, heard, SAMPLE_RATE, crf=CRF) as writer:
-        for latents in pipeline.latents(prepared, heard, frames, options):
+    with VideoWriter(path, config.width, config.height, config.fps, waveform, SAMPLE_RATE, crf=CRF) as writer:
+        for latents in pipeline.latents(prepared, waveform, frames, options):
             for frame in decode_frames(pipeline.vae, latents):
                 writer.write(frame)
 
 
 def first_frame(sample: Sample) -> Tensor:
     """(H, W, 3) in 0..1."""
-    with av.open(io.BytesIO(sample.video)) as container:
-        frame = next(container.decode(video=0))
-        return torch.from_numpy(frame.to_ndarray(format="rgb24")) / 255
+    return torch.from_numpy(decode_pictures(sample.video, [0])[0]) / 255
 
 
 def whole_picture(picture: Tensor, face: np.ndarray, width: int, height: int) -> Prepared:

@@ -25,10 +25,10 @@ class ReaderIdentity:
         self._reader = reader
 
     def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray:
-        return read_frames(self._reader, resized(frames, SIZE)).identity.numpy()
+        return read_frames(self._reader, resize_frames(frames, SIZE)).identity.numpy()
 
 
-def resized(frames: np.ndarray, side: int) -> np.ndarray:
+def resize_frames(frames: np.ndarray, side: int) -> np.ndarray:
     """Frames (N, H, W, 3) uint8 at side x side."""
     if frames.shape[1:3] == (side, side):
         return frames

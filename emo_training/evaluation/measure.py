@@ -115,7 +115,7 @@ class PairMeasure:
             foreign_sync=sync.foreign if sync else None,
             identity=None if vectors is None or reference is None else similarity(vectors, reference),
             speed=speed,
-            trembling=None if speed is None else trembling(track),
+            trembling=None if speed is None or track.rotations is None else trembling(track.rotations),
         )
 
     def _sync(self, name: str, video: Video, track: FaceTrack) -> LipSync | None:
@@ -125,7 +125,7 @@ class PairMeasure:
         # A silent generated video is meant to be heard with the true one's sound.
         sound = video if video.has_sound else self.pair.true
         foreign = self.other.true.waveform() if self.other and self.other.true.has_sound else None
-        return self._tried(
+        return self._try(
             f"lip sync of the {name} video",
             lambda: lip_sync(net, video, track, sound.waveform(), foreign),
         )
@@ -134,14 +134,15 @@ class PairMeasure:
         embedder = self.tools.identity
         if embedder is None:
             return None
-        return self._tried(f"identity of the {name} video", lambda: embeddings(embedder, video, track))
+        return self._try(f"identity of the {name} video", lambda: embeddings(embedder, video, track))
 
     def _speed(self, name: str, track: FaceTrack) -> np.ndarray | None:
-        if track.rotations is None:
+        rotations = track.rotations
+        if rotations is None:
             return None
-        return self._tried(f"head speed of the {name} video", lambda: speed_curve(track))
+        return self._try(f"head speed of the {name} video", lambda: speed_curve(rotations))
 
-    def _tried(self, what: str, measure: Callable[[], T]) -> T | None:
+    def _try(self, what: str, measure: Callable[[], T]) -> T | None:
         """The value, or None with a note where the clip has none: one bad clip does not stop the others."""
         try:
             return measure()

@@ -9,7 +9,7 @@ from ..perception.analyzers import FaceTrack
 from ..perception.face_reader import SIZE, FaceReader, read_frames
 from ..perception.pose import estimate_speed, smooth_poses
 from .feature_nets import PICTURES, batches
-from .identity_similarity import resized
+from .identity_similarity import resize_frames
 from .metrics import spearman
 from .pairs import FPS, Video
 
@@ -32,18 +32,19 @@ def speed_agreement(generated: np.ndarray, true: np.ndarray) -> SpeedAgreement:
     )
 
 
-def speed_curve(track: FaceTrack) -> np.ndarray:
-    """Head speed (T,) in degrees per second, NaN where unknown. Raises ValueError when all of it is."""
-    speeds = estimate_speed(track.rotations, FPS)
+def speed_curve(rotations: np.ndarray) -> np.ndarray:
+    """Head speed (T,) in degrees per second of yaw, pitch, roll (T, 3) in degrees, NaN where unknown. Raises
+    ValueError when all of it is."""
+    speeds = estimate_speed(rotations, FPS)
     if not np.isfinite(speeds).any():
         raise ValueError("no head pose was found")
     return speeds
 
 
-def trembling(track: FaceTrack) -> float:
-    """Root mean square, in degrees, of what smoothing takes from the poses: the tracker's noise, and in a
+def trembling(rotations: np.ndarray) -> float:
+    """Root mean square, in degrees, of what smoothing takes from poses (T, 3): the tracker's noise, and in a
     generated video also trembling of the head, which `speed_curve` does not count as motion."""
-    rest = track.rotations - smooth_poses(track.rotations, FPS)
+    rest = rotations - smooth_poses(rotations, FPS)
     return float(np.sqrt(np.nanmean((rest**2).sum(1))))
 
 
@@ -66,6 +67,7 @@ class Blendshapes:
 
     def read(self, video: Video, track: FaceTrack) -> np.ndarray:
         """(N, 52) of the frames that show a face."""
+        assert track.expressions is not None, "MediaPipe's analyser always has them"
         return track.expressions[np.isfinite(track.expressions).all(axis=1)]
 
 
@@ -83,6 +85,6 @@ class MouthShapes:
         """(T, 2) of all frames."""
         rows = []
         for batch in batches(video.frames(), PICTURES):
-            reading = read_frames(self._reader, resized(np.stack(batch), SIZE))
+            reading = read_frames(self._reader, resize_frames(np.stack(batch), SIZE))
             rows.append(np.stack([reading.mouth_open.numpy(), reading.mouth_width.numpy()], 1))
         return np.concatenate(rows)

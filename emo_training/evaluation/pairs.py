@@ -29,7 +29,7 @@ class Video:
         Raises ValueError that says what the file holds instead of video.
         """
         count, shown = 0, None
-        for time, frame in self._decoded():
+        for time, frame in self._decode():
             while shown is not None and count / FPS < time - SLACK:
                 yield shown.to_ndarray(format="rgb24")
                 count += 1
@@ -40,13 +40,15 @@ class Video:
             yield shown.to_ndarray(format="rgb24")
             count += 1
 
-    def _decoded(self) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Each frame with the time at which it appears, in seconds after the first."""
         start = None
         with self._open() as container:
             stream = container.streams.video[0]
             try:
                 for frame in container.decode(stream):
+                    if frame.pts is None or stream.time_base is None:
+                        continue  # nobody knows when it is shown
                     time = float(frame.pts * stream.time_base)
                     start = time if start is None else start
                     yield time - start, frame

@@ -39,16 +39,21 @@ def _svg(draw: Callable[[Any, Sequence[Clip]], None], clips: Sequence[Clip]) -> 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ValueError(f"the plots of the report need matplotlib: {EXTRA}") from error
-    style = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK
-    )
-    fixed = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": draw.__name__,
-        "font.size": 9,
-        "font.family": "sans-serif",
-    }
-    with rc_context(style | fixed | {"axes.spines.top": False, "axes.spines.right": False}):
+    with rc_context(
+        {
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.edgecolor": INK,
+            "svg.fonttype": "none",
+            "svg.hashsalt": draw.__name__,
+            "font.size": 9,
+            "font.family": "sans-serif",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
         figure = Figure(figsize=(5.6, 3.2), layout="constrained")
         draw(figure, clips)
         file = io.StringIO()
@@ -95,7 +100,8 @@ def _speed_curves(figure: Any, clips: Sequence[Clip]) -> None:
         np.ravel(figure.subplots(len(shown), 1, squeeze=False, sharex=True)), shown, strict=True
     ):
         for side, colour in ((clip.true, TRUE), (clip.generated, GENERATED)):
-            axes.plot(np.arange(len(side.speed)) / FPS, side.speed, color=colour, linewidth=1.3)
+            if side.speed is not None:
+                axes.plot(np.arange(len(side.speed)) / FPS, side.speed, color=colour, linewidth=1.3)
         axes.set_ylim(0)
         axes.set_title(clip.name, fontsize=8, loc="left")
         _grid(axes)

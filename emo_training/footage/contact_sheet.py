@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..perception.pose import rotation_matrices
-from .decode import decode_flac, decode_pictures
+from .decode import decode_pictures, decode_sound
 from .shards import Sample
 from .spans import FPS
 
@@ -18,7 +18,6 @@ WIDTH = SIDE * FRAMES
 PAPER, INK, BOX, SOUND, SPEED = (250, 250, 248), (30, 30, 30), (255, 220, 0), (110, 140, 190), (200, 70, 40)
 AXES = ((255, 70, 70), (70, 220, 90), (90, 140, 255))  # x, y and z of the head
 AXIS_LENGTH = 0.5  # of the face's height
-LABEL = {"fill": BOX, "font_size": 12, "stroke_width": 2, "stroke_fill": INK}
 FASTEST = 40.0  # degrees per second at the top of the speed curve, unless the sample is faster
 
 
@@ -42,7 +41,7 @@ def _row(sample: Sample) -> Image.Image:
     total = sample.facts["frames"]
     looks = np.linspace(0, total - 1, FRAMES).round().astype(int).tolist()
     for place, (k, pixels) in enumerate(zip(looks, decode_pictures(sample.video, looks), strict=True)):
-        row.paste(_marked(pixels, k, sample), (place * SIDE, TEXT))
+        row.paste(_draw_frame(pixels, k, sample), (place * SIDE, TEXT))
     _draw_sound(draw, sample, TEXT + SIDE)
     _draw_speed(draw, sample.arrays["speeds"], TEXT + SIDE + CURVE)
     draw.line((0, row.height - 1, WIDTH, row.height - 1), fill=INK)
@@ -62,7 +61,7 @@ def _description(sample: Sample) -> str:
     )
 
 
-def _marked(pixels: np.ndarray, k: int, sample: Sample) -> Image.Image:
+def _draw_frame(pixels: np.ndarray, k: int, sample: Sample) -> Image.Image:
     """Frame k, small, with its box and the axes of the head's pose."""
     scale = SIDE / pixels.shape[0]
     frame = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -75,9 +74,13 @@ def _marked(pixels: np.ndarray, k: int, sample: Sample) -> Image.Image:
         axes = rotation_matrices(*angles[:, None].astype(float))[0]
         for colour, axis in zip(AXES, axes.T, strict=True):
             draw.line([*centre, *(centre + length * axis[:2])], fill=colour, width=2)
-        draw.text((4, SIDE - 16), "{:+.0f}  {:+.0f}  {:+.0f}".format(*angles), **LABEL)
-    draw.text((4, 2), f"{k / FPS:.2f} s", **LABEL)
+        _label(draw, SIDE - 16, "{:+.0f}  {:+.0f}  {:+.0f}".format(*angles))
+    _label(draw, 2, f"{k / FPS:.2f} s")
     return frame
+
+
+def _label(draw: ImageDraw.ImageDraw, top: int, text: str) -> None:
+    draw.text((4, top), text, fill=BOX, font_size=12, stroke_width=2, stroke_fill=INK)
 
 
 def _draw_sound(draw: ImageDraw.ImageDraw, sample: Sample, top: int) -> None:
@@ -85,7 +88,7 @@ def _draw_sound(draw: ImageDraw.ImageDraw, sample: Sample, top: int) -> None:
     if sample.audio is None:
         draw.text((6, middle - 7), "no sound", fill=INK, font_size=12)
         return
-    columns = np.array_split(np.abs(decode_flac(sample.audio).numpy()), WIDTH)
+    columns = np.array_split(np.abs(decode_sound(sample).numpy()), WIDTH)
     peaks = [piece.max(initial=0) for piece in columns]
     for x, peak in enumerate(np.array(peaks) / max(max(peaks), 1e-6) * (CURVE / 2 - 2)):
         draw.line((x, middle - peak, x, middle + peak), fill=SOUND)

@@ -1,8 +1,8 @@
-"""Prepared clips in WebDataset shards: the tar format, its index, and reading one clip of many.
+"""Prepared samples in WebDataset shards: the tar format, its index, and reading one sample of many.
 
 A shard is a plain tar whose members KEY.mp4, KEY.flac, KEY.npz and KEY.json belong together. Beside each lies
-SHARD.index.json with every member's place, so that training reads any clip without reading what stands before
-it, and goes on exactly where it stopped.
+SHARD.index.json with every member's place, so that training reads any sample without reading what stands
+before it, and goes on exactly where it stopped.
 """
 
 import io
@@ -30,7 +30,7 @@ INDEX = "index.json"
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip as it lies in a shard; docs/footage.md has the schema."""
+    """One training example as it lies in a shard; docs/footage.md has the schema."""
 
     key: str
     video: bytes  # mp4, H.264, 25 fps, square, without sound
@@ -41,7 +41,7 @@ class Sample:
     def members(self) -> dict[str, bytes]:
         """The files by suffix, in the order in which they are stored."""
         packed = io.BytesIO()
-        np.savez(packed, **self.arrays)
+        np.savez(packed, **self.arrays)  # type: ignore[arg-type]  # numpy's stub: any may be `allow_pickle`
         files = {"mp4": self.video}
         if self.audio is not None:
             files["flac"] = self.audio
@@ -91,7 +91,7 @@ class ShardWriter:
 
 @dataclass(frozen=True)
 class SampleEntry:
-    """Where one clip lies, and what has to be known before it is read."""
+    """Where one sample lies, and what has to be known before it is read."""
 
     key: str
     shard: str
@@ -109,7 +109,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 
 def read_sample(folder: Path, entry: SampleEntry) -> Sample:
-    """One clip, without reading the rest of its shard. Raises ValueError when the shard ends before it."""
+    """One sample, without reading the rest of its shard. Raises ValueError when the shard ends before it."""
     files = {}
     with (folder / entry.shard).open("rb") as file:
         for suffix, (start, size) in entry.places.items():
@@ -132,12 +132,13 @@ def scan_shard(path: Path) -> list[SampleEntry]:
             for member in tar:
                 key, suffix = member.name.rsplit(".", 1)
                 places.setdefault(key, {})[suffix] = (member.offset_data, member.size)
-                if suffix == "json":
-                    facts[key] = json.loads(tar.extractfile(member).read())
+                if suffix == "json" and (file := tar.extractfile(member)):
+                    facts[key] = json.loads(file.read())
     except (tarfile.TarError, ValueError) as error:
         raise ValueError(f"{path} is no whole WebDataset shard: {error}; prepare or copy it again") from error
-    if broken := sorted(key for key, files in places.items() if not {"mp4", "npz", "json"} <= files.keys()):
-        raise ValueError(f"{path}: clip {broken[0]} lacks mp4, npz or json; prepare or copy the shard again")
+    whole = {key for key, files in places.items() if {"mp4", "npz"} <= files.keys() and key in facts}
+    if broken := sorted(places.keys() - whole):
+        raise ValueError(f"{path}: sample {broken[0]} lacks mp4, npz or json; prepare or copy it again")
     return [
         SampleEntry(
             key, path.name, facts[key]["split"], facts[key]["identity"], facts[key]["frames"],
@@ -152,7 +153,7 @@ def index_path(shard: Path) -> Path:
 
 
 def index_shard(path: Path) -> None:
-    """Write SHARD.index.json: the clips' places, and a histogram of head speeds."""
+    """Write SHARD.index.json: the samples' places, and a histogram of head speeds."""
     counts = np.zeros(SPEED_BINS, np.int64)
     entries = scan_shard(path)
     for entry in entries:
@@ -181,7 +182,7 @@ def write_index(folder: Path, facts: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """All clips of a folder of shards, and how fast the heads in them turn."""
+    """All samples of a folder of shards, and how fast the heads in them turn."""
 
     folder: Path
     entries: tuple[SampleEntry, ...]
@@ -189,7 +190,7 @@ class ShardIndex:
 
     @classmethod
     def load(cls, folder: Path, split: str = "train") -> Self:
-        """Raises ValueError when the folder has no index, or no clip of that split."""
+        """Raises ValueError when the folder has no index, or no sample of that split."""
         if not (folder / INDEX).exists():
             raise ValueError(
                 f"{folder} has no {INDEX}: expected a folder that `python -m emo_training prepare` finished"
@@ -198,11 +199,11 @@ class ShardIndex:
         entries, speeds = [], np.zeros(SPEED_BINS, np.int64)
         for name in (shard["name"] for shard in listed):
             stored = json.loads(index_path(folder / name).read_text())
-            mine = [_entry(clip) for clip in stored["clips"] if clip["split"] == split]
+            mine = [_entry(row) for row in stored["clips"] if row["split"] == split]
             entries += mine
             speeds += np.array(stored["speeds"]) if mine else 0
         if not entries:
-            raise ValueError(f"{folder} has no clip of the split {split!r} in its {len(listed)} shards")
+            raise ValueError(f"{folder} has no sample of the split {split!r} in its {len(listed)} shards")
         return cls(folder, tuple(entries), speeds)
 
     @cached_property
@@ -226,6 +227,6 @@ def best_split(folder: Path) -> str:
     return "test" if any(name.startswith("test") for name in names) else "train"
 
 
-def _entry(clip: dict[str, Any]) -> SampleEntry:
-    places = {suffix: (place[0], place[1]) for suffix, place in clip["places"].items()}
-    return SampleEntry(**(clip | {"places": places}))
+def _entry(row: dict[str, Any]) -> SampleEntry:
+    places = {suffix: (place[0], place[1]) for suffix, place in row["places"].items()}
+    return SampleEntry(**(row | {"places": places}))

@@ -25,7 +25,7 @@ def read_sound(path: Path, origin: Fraction, folder: Path) -> Sound:
     """
     begin, end = None, 0
     with tempfile.TemporaryFile(dir=folder) as file:
-        for place, samples in _placed(path, origin):
+        for place, samples in _place(path, origin):
             if place > LONGEST * RATE:
                 raise ValueError(f"sound jumps ahead: to {place / RATE:.0f} s, at most {LONGEST}")
             samples, place = samples[max(0, -place) :], max(0, place)
@@ -39,23 +39,23 @@ def read_sound(path: Path, origin: Fraction, folder: Path) -> Sound:
         return Sound(np.memmap(file, np.int16, "r", shape=(end,)), begin, end)
 
 
-def _placed(path: Path, origin: Fraction) -> Iterator[tuple[int, np.ndarray]]:
+def _place(path: Path, origin: Fraction) -> Iterator[tuple[int, np.ndarray]]:
     """Pieces (S,) int16 at 16 kHz and each one's place in samples since `origin`."""
     expected, place, to_mono, setup = None, 0, None, None
-    for time, frame in _decoded(path, origin):
+    for time, frame in _decode(path, origin):
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if expected is None or abs(time - expected) > TOLERANCE or now != setup:
-            yield from _resampled(to_mono, None, place)
+            yield from _resample(to_mono, None, place)
             to_mono, setup = av.AudioResampler(format="s16", layout="mono", rate=RATE), now
             place, expected = round(time * RATE), time
-        for piece_place, samples in _resampled(to_mono, frame, place):
+        for piece_place, samples in _resample(to_mono, frame, place):
             yield piece_place, samples
             place = piece_place + len(samples)
         expected += frame.samples / frame.sample_rate
-    yield from _resampled(to_mono, None, place)
+    yield from _resample(to_mono, None, place)
 
 
-def _resampled(
+def _resample(
     to_mono: av.AudioResampler | None, frame: av.AudioFrame | None, place: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     for piece in to_mono.resample(frame) if to_mono else ():
@@ -64,7 +64,7 @@ def _resampled(
         place += len(samples)
 
 
-def _decoded(path: Path, origin: Fraction) -> Iterator[tuple[float, av.AudioFrame]]:
+def _decode(path: Path, origin: Fraction) -> Iterator[tuple[float, av.AudioFrame]]:
     with open_media(path) as container:
         stream = container.streams.best("audio")
         for packet in container.demux(stream):
@@ -73,8 +73,10 @@ def _decoded(path: Path, origin: Fraction) -> Iterator[tuple[float, av.AudioFram
             except av.InvalidDataError:
                 continue  # leaves a gap
             for frame in frames:
-                if frame.pts is not None and frame.samples:
-                    frame_time = float(frame.pts * Fraction(frame.time_base) - origin)
+                if not isinstance(frame, av.AudioFrame) or frame.pts is None or frame.time_base is None:
+                    continue
+                if frame.samples:
+                    frame_time = float(frame.pts * frame.time_base - origin)
                     frame.pts = None  # the resampler would fill gaps of its own
                     yield frame_time, frame
 

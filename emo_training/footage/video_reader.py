@@ -53,7 +53,7 @@ def probe(path: Path) -> Media:
         stream = picture_stream(container)
         if stream.width * stream.height > LARGEST_PICTURE:
             raise ValueError(f"picture too large: {stream.width}x{stream.height}")
-        first = next(_decoded(container, stream), None)
+        first = next(_decode(container, stream), None)
         if first is None:
             raise ValueError("corrupt: no picture can be decoded")
         time, frame, _ = first
@@ -64,8 +64,8 @@ def probe(path: Path) -> Media:
 
 
 def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    if stream.duration:
-        return float(stream.duration * Fraction(stream.time_base))
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base
 
 
@@ -79,7 +79,7 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
     return round(frame.rotation / 90) % 4  # anticlockwise, from the display matrix
 
 
-def _decoded(
+def _decode(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[tuple[Fraction, av.VideoFrame, bool]]:
     """Whole frames, their times in seconds, always later, and whether damage lies between this and the last.
@@ -96,9 +96,9 @@ def _decoded(
         for frame in frames:
             waiting = (waiting and not frame.key_frame) or frame.is_corrupt
             damaged |= waiting
-            if waiting or frame.pts is None:
+            if waiting or frame.pts is None or frame.time_base is None:
                 continue
-            time = frame.pts * Fraction(frame.time_base)
+            time = frame.pts * frame.time_base
             if last is not None and time < last - LARGEST_STEP_BACK:
                 raise ValueError(f"time stamps go back: from {float(last):.2f} s to {float(time):.2f} s")
             if last is None or time > last:
@@ -106,7 +106,7 @@ def _decoded(
                 last, damaged = time, False
 
 
-def _at_rate(
+def _to_25_fps(
     decoded: Iterator[tuple[Fraction, av.VideoFrame, bool]], origin: Fraction
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frame numbers at 25 fps and the source's frame nearest to each, by time stamps.
@@ -121,18 +121,18 @@ def _at_rate(
         if previous is None:
             begin = time - HALF
         elif damaged or gap > LONGEST_HOLD:
-            yield from _numbered(previous, begin, before + reach)
+            yield from _repeat(previous, begin, before + reach)
             begin = time - HALF
         else:
             reach = min(gap / 2, HALF)
-            yield from _numbered(previous, begin, time - reach)
+            yield from _repeat(previous, begin, time - reach)
             begin = time - reach
         previous, before = frame, time
     if previous is not None:
-        yield from _numbered(previous, begin, before + reach)
+        yield from _repeat(previous, begin, before + reach)
 
 
-def _numbered(frame: av.VideoFrame, begin: Fraction, end: Fraction) -> Iterator[tuple[int, av.VideoFrame]]:
+def _repeat(frame: av.VideoFrame, begin: Fraction, end: Fraction) -> Iterator[tuple[int, av.VideoFrame]]:
     for number in range(max(0, math.ceil(begin * FPS)), math.ceil(end * FPS)):
         yield number, frame
 
@@ -158,10 +158,10 @@ class VideoReader:
     def all(self, side: int) -> Iterator[tuple[int, np.ndarray]]:
         """Number and picture (h, w, 3) uint8 of all frames, the longer side at most `side`."""
         size = reduced_size(self._media, side)
-        last, pixels = None, None
+        last, pixels = None, np.empty(0, np.uint8)
         for number, frame in self._numbers:
             if frame is not last:
-                last, pixels = frame, self._upright(frame, size)
+                last, pixels = frame, self._turn_upright(frame, size)
             yield number, pixels
 
     def crop(self, first: int, stop: int, box: Square, side: int) -> tuple[np.ndarray, int]:
@@ -175,7 +175,7 @@ class VideoReader:
             if number != first + done:
                 break
             if frame is not last:
-                last, pixels, fresh = frame, self._cropped(frame, box, side), fresh + 1
+                last, pixels, fresh = frame, self._crop(frame, box, side), fresh + 1
             pictures[done] = pixels
             done += 1
             if done == stop - first:
@@ -184,7 +184,7 @@ class VideoReader:
         raise ValueError(f"corrupt: frame {first + done} came once, but not when read again")
 
     def _from_here(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        return _at_rate(_decoded(self._container, self._stream), self._media.origin)
+        return _to_25_fps(_decode(self._container, self._stream), self._media.origin)
 
     def _since(self, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
         if not 0 <= first - self._next <= NEAR:
@@ -201,6 +201,7 @@ class VideoReader:
 
     def _seek(self, first: int) -> None:
         time = self._media.origin + Fraction(first, FPS) - 1
+        assert self._stream.time_base, "frames had times"
         self._container.seek(math.floor(time / self._stream.time_base), stream=self._stream, backward=True)
         self._numbers, self._next = self._from_here(), -1
 
@@ -209,15 +210,15 @@ class VideoReader:
         self.__enter__()
         self._next = 0
 
-    def _cropped(self, frame: av.VideoFrame, box: Square, side: int) -> np.ndarray:
+    def _crop(self, frame: av.VideoFrame, box: Square, side: int) -> np.ndarray:
         import cv2
 
         x0, y0, x1, y1 = box
-        whole = self._upright(frame, (self._media.width, self._media.height))
+        whole = self._turn_upright(frame, (self._media.width, self._media.height))
         how = cv2.INTER_AREA if x1 - x0 > side else cv2.INTER_CUBIC
         return cv2.resize(np.ascontiguousarray(whole[y0:y1, x0:x1]), (side, side), interpolation=how)
 
-    def _upright(self, frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
+    def _turn_upright(self, frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
         """The frame as (h, w, 3) uint8 for size (w, h), turned as its display matrix says."""
         turns = _quarter_turns(frame)
         width, height = size if turns % 2 == 0 else size[::-1]

@@ -39,8 +39,9 @@ def run_tasks(
     Raises what `work` raises of OSError, ValueError and MemoryError, MemoryError when a process was killed,
     RuntimeError when it ended otherwise. Processes end with the iterator.
     """
-    waiting, crashes = deque(tasks), Counter()
-    staff = [_hired(work) for _ in range(min(workers, len(tasks)))]
+    waiting = deque(tasks)
+    crashes: Counter[Task] = Counter()
+    staff = [_start_worker(work) for _ in range(min(workers, len(tasks)))]
     try:
         while waiting or any(worker.task is not None for worker in staff):
             for worker in staff:
@@ -51,7 +52,7 @@ def run_tasks(
                 worker = staff[place]
                 answer = _answer(worker)
                 if isinstance(answer, signal.Signals):
-                    staff[place] = _hired(work)
+                    staff[place] = _start_worker(work)
                     crashes[worker.task] += 1
                     if crashes[worker.task] < TRIES:
                         waiting.appendleft(worker.task)
@@ -66,7 +67,7 @@ def run_tasks(
             worker.process.join()
 
 
-def _hired(work: Callable[[Any], Any]) -> _Worker:
+def _start_worker(work: Callable[[Any], Any]) -> _Worker:
     context = multiprocessing.get_context("spawn")  # forks of a process with threads may hang
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
@@ -76,8 +77,9 @@ def _hired(work: Callable[[Any], Any]) -> _Worker:
 
 
 def _ready(staff: list[_Worker]) -> list[int]:
-    busy = {worker.connection: place for place, worker in enumerate(staff) if worker.task is not None}
-    return [busy[connection] for connection in wait(list(busy))]
+    busy = {place: worker.connection for place, worker in enumerate(staff) if worker.task is not None}
+    answered = wait(list(busy.values()))
+    return [place for place, connection in busy.items() if connection in answered]
 
 
 def _answer(worker: _Worker) -> Any:
@@ -88,7 +90,7 @@ def _answer(worker: _Worker) -> Any:
         good, value = None, None
     if good is None:
         worker.process.join()
-        return _death(worker.process.exitcode)
+        return _death(worker.process.exitcode or 0)
     if not good:
         raise value
     return value
@@ -123,5 +125,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
 
 def _end_with_parent() -> None:
     """A killed parent's task must not go on writing beside the next run's."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only workers come here"
+    parent.join()
     os._exit(1)

@@ -30,7 +30,7 @@ class CascadeAnalyzer:
             seen[total - 1] = _boxes(frame)
         counts = np.array([len(boxes) for boxes in seen.values()], np.int64)
         main = np.array([largest(boxes) for boxes in seen.values()], np.float32).reshape(-1, 4)
-        return FaceTrack(*_filled(np.array(list(seen), int), counts, main, total), rotations=None)
+        return FaceTrack(*_interpolate(np.array(list(seen), int), counts, main, total), rotations=None)
 
 
 def _boxes(frame: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ def _boxes(frame: np.ndarray) -> np.ndarray:
     return np.array([(b.x0, b.y0, b.x1, b.y1) for b in detect_faces(frame)], np.float32).reshape(-1, 4)
 
 
-def _filled(
+def _interpolate(
     looks: np.ndarray, counts: np.ndarray, main: np.ndarray, total: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts (total,) and boxes (total, 4) of every frame; a box needs a face at both looks around it."""

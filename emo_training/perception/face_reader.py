@@ -56,10 +56,9 @@ class FaceReader(nn.Module):
 
     def forward(self, frames: Tensor) -> Reading:
         pose, box, centre = self.read_geometry(frames)
-        mouth = self.read_mouth(crop_mouth(frames, centre))
-        return Reading(
-            *mouth.clamp(0, 1).unbind(1), *pose.unbind(1), box, centre, identity=self.read_identity(frames)
-        )
+        opening, width = self.read_mouth(crop_mouth(frames, centre)).clamp(0, 1).unbind(1)
+        yaw, pitch, roll = pose.unbind(1)
+        return Reading(opening, width, yaw, pitch, roll, box, centre, self.read_identity(frames))
 
     def read_geometry(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Yaw, pitch, roll (N, 3) in degrees; face box (N, 4) and mouth centre (N, 2) in fractions."""
@@ -81,7 +80,7 @@ def crop_mouth(frames: Tensor, centre: Tensor) -> Tensor:
     side = MOUTH_SIDE / frames.shape[-1]
     scale = torch.eye(2).to(centre) * side
     theta = torch.cat([scale.expand(len(centre), 2, 2), (2 * centre - 1)[:, :, None]], 2)
-    grid = F.affine_grid(theta, (len(centre), 3, MOUTH_SIDE, MOUTH_SIDE), align_corners=False)
+    grid = F.affine_grid(theta, [len(centre), 3, MOUTH_SIDE, MOUTH_SIDE], align_corners=False)
     return F.grid_sample(frames, grid, padding_mode="border", align_corners=False)
 
 

@@ -99,8 +99,8 @@ def _main_face(result: Any, height: int, width: int) -> Seen:
     ) * (width, height)
     boxes = np.concatenate([meshes.min(axis=1), meshes.max(axis=1)], axis=1)
     if len(boxes) == 0:
-        shapes = ((4,), (4, 4), (MESH_POINTS, 2), (BLENDSHAPES,))
-        return 0, *(np.full(shape, np.nan) for shape in shapes)
+        unknown = [np.full(shape, np.nan) for shape in ((4,), (4, 4), (MESH_POINTS, 2), (BLENDSHAPES,))]
+        return 0, unknown[0], unknown[1], unknown[2], unknown[3]
     main = largest(boxes)
     which = int((boxes.astype(np.float32) == main).all(axis=1).argmax())
     scores = np.array([category.score for category in result.face_blendshapes[which]])

@@ -72,7 +72,8 @@ def estimate_speed(rotations: np.ndarray, fps: float) -> np.ndarray:
 
     It is NaN where the pose is unknown, and between two frames one of which is.
     """
-    return head_speed(*smooth_poses(rotations, fps).T, fps)
+    yaw, pitch, roll = smooth_poses(rotations, fps).T
+    return head_speed(yaw, pitch, roll, fps)
 
 
 def smooth_poses(rotations: np.ndarray, fps: float) -> np.ndarray:
@@ -89,11 +90,11 @@ def smooth_poses(rotations: np.ndarray, fps: float) -> np.ndarray:
     if known.any():
         times = np.arange(len(rotations))
         bridged = np.stack([np.interp(times, times[known], angle[known]) for angle in rotations.T])
-        smooth[known] = np.stack([_denoised(angle, fps) for angle in bridged], 1)[known]
+        smooth[known] = np.stack([_denoise(angle, fps) for angle in bridged], 1)[known]
     return smooth
 
 
-def _denoised(curve: np.ndarray, fps: float) -> np.ndarray:
+def _denoise(curve: np.ndarray, fps: float) -> np.ndarray:
     """The estimate of a curve (T,): the parts of its spectrum that stand out keep their power."""
     from scipy.fft import dct, idct
     from scipy.ndimage import gaussian_filter1d

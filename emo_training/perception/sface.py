@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emo_modules.cues.face import Box
+from emo_modules.cues.box import Box
 from emo_modules.cues.landmarks import KPS_IN_FACE, mesh_kps
 
 if TYPE_CHECKING:

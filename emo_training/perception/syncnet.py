@@ -149,7 +149,7 @@ def load_syncnet(path: Path) -> SyncNet:
     config = SyncNetConfig()
     if path.suffix == ".safetensors":
         metadata, _ = read_header(path, EXPECTED)
-        config = _parsed(metadata, path)
+        config = _read_config(metadata, path)
         state = read_tensors([path])
     else:
         state = read_weights(path, EXPECTED, REMEDY)
@@ -163,7 +163,7 @@ def load_syncnet(path: Path) -> SyncNet:
     return net.requires_grad_(False).eval()
 
 
-def _parsed(metadata: dict[str, str], path: Path) -> SyncNetConfig:
+def _read_config(metadata: dict[str, str], path: Path) -> SyncNetConfig:
     if METADATA not in metadata:
         raise ValueError(
             f"{path}: expected {EXPECTED}; found safetensors without {METADATA!r} in its metadata. "

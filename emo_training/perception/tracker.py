@@ -112,7 +112,7 @@ class Tracker:
             return
         first = len(rotations)
         main = np.array([largest(boxes) for boxes in faces[max(first - REACH, 0) :]])
-        steady = _steadied(main)[min(first, REACH) :][:ready]
+        steady = _steady_boxes(main)[min(first, REACH) :][:ready]
         frames = np.stack([held.popleft() for _ in range(ready)])
         seen = [len(boxes) > 0 for boxes in faces[first : first + ready]]
         poses = np.full((ready, 3), np.nan, np.float32)
@@ -128,7 +128,7 @@ class Tracker:
         return (there + back * torch.tensor([-1.0, 1.0, -1.0])) / 2
 
 
-def _steadied(boxes: np.ndarray) -> np.ndarray:
+def _steady_boxes(boxes: np.ndarray) -> np.ndarray:
     """Boxes (T, 4) averaged over time with a Gaussian, NaN skipped."""
     from scipy.ndimage import gaussian_filter1d
 
@@ -176,5 +176,6 @@ def load_tracker(path: Path) -> Tracker:
         net: nn.Module = getattr(tracker, name)
         own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}
         load_strict(net, own, str(path))
-        net.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        net.requires_grad_(False).eval()
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     return tracker

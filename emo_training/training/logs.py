@@ -58,6 +58,7 @@ class Board:
             height=height, width=width, colorspace=3, encoded_image_string=as_gif(frames, fps)
         )
         summary = Summary(value=[Summary.Value(tag="samples", image=encoded)])
+        assert self.writer.file_writer is not None, "the board is never closed"
         self.writer.file_writer.add_summary(summary, step)
         self.writer.flush()
 

@@ -7,6 +7,7 @@ video, and encoding is a small part of a step.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from emo_modules.config import EMOConfig
 from emo_modules.speech.tracks import SpeechEncoder, audio_track
 from emo_modules.speech.wav2vec2 import context_windows
 
-from ..footage.decode import decode_flac, decode_pictures
+from ..footage.decode import decode_pictures, decode_sound
 from ..footage.shards import SampleEntry, ShardIndex
 from .batch_sources import Drawn, microbatch_generator
 from .sample_set import (
@@ -50,6 +51,17 @@ class RawBatch:
     kept: Kept
 
 
+class RawClip(NamedTuple):
+    """One row of a `RawBatch`."""
+
+    pictures: Tensor
+    waveform: Tensor
+    total: int
+    frames: Tensor
+    union: Tensor
+    speeds: Tensor
+
+
 class SampleOrder:
     """The endless sequence of samples: each epoch all of them, in an order of its own."""
 
@@ -60,10 +72,10 @@ class SampleOrder:
     def __getitem__(self, n: int) -> SampleEntry:
         epoch, place = divmod(n, len(self.entries))
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._shuffled(epoch)
+            self._epoch, self._order = epoch, self._shuffle(epoch)
         return self.entries[self._order[place]]
 
-    def _shuffled(self, epoch: int) -> np.ndarray:
+    def _shuffle(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng((self.seed, epoch))
         members = self._by_shard
         shards = rng.permutation(len(members))
@@ -76,7 +88,7 @@ class SampleOrder:
         return [np.flatnonzero(names == name) for name in np.unique(names)]
 
 
-class ShardSamples(Dataset):
+class ShardSamples(Dataset[RawBatch]):
     """Microbatch number -> `RawBatch`; runs in the workers."""
 
     def __init__(self, index: ShardIndex, config: EMOConfig, draw: Draw, seed: int, sound: bool):
@@ -99,11 +111,17 @@ class ShardSamples(Dataset):
             self.read(entry, bool(elsewhere), generator)
             for entry, elsewhere in zip(entries, kept.portrait, strict=True)
         ]
-        pictures, waveforms, totals, frames, union, speeds = zip(*rows, strict=True)
-        stacked = (torch.stack(column) for column in (frames, union, speeds))
-        return RawBatch(torch.stack(pictures), list(waveforms), list(totals), *stacked, kept)
+        return RawBatch(
+            torch.stack([row.pictures for row in rows]),
+            [row.waveform for row in rows],
+            [row.total for row in rows],
+            torch.stack([row.frames for row in rows]),
+            torch.stack([row.union for row in rows]),
+            torch.stack([row.speeds for row in rows]),
+            kept,
+        )
 
-    def read(self, entry: SampleEntry, elsewhere: bool, generator: torch.Generator) -> tuple[object, ...]:
+    def read(self, entry: SampleEntry, elsewhere: bool, generator: torch.Generator) -> RawClip:
         (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
         sample = self.index.read(entry)
         pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
@@ -112,11 +130,15 @@ class ShardSamples(Dataset):
         clip = window[self.draw.motion_frames :]
         boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
-        waveform = decode_flac(sample.audio) if self.sound else torch.empty(0)
-        return (
-            self.resized(torch.from_numpy(pictures).permute(0, 3, 1, 2)),
-            waveform, entry.frames, clip, box_union(boxes[None])[0], speeds,
-        )  # fmt: skip
+        waveform = decode_sound(sample) if self.sound else torch.empty(0)
+        return RawClip(
+            self.resize(torch.from_numpy(pictures).permute(0, 3, 1, 2)),
+            waveform,
+            entry.frames,
+            clip,
+            box_union(boxes[None])[0],
+            speeds,
+        )
 
     def other_samples(self, entry: SampleEntry) -> list[SampleEntry]:
         """Of the same person."""
@@ -128,7 +150,7 @@ class ShardSamples(Dataset):
         frame = int(torch.randint(mate.frames, (), generator=generator))
         return decode_pictures(self.index.read(mate).video, [frame])[0]
 
-    def resized(self, pictures: Tensor) -> Tensor:
+    def resize(self, pictures: Tensor) -> Tensor:
         size = (self.config.height, self.config.width)
         if tuple(pictures.shape[-2:]) == size:
             return pictures
@@ -159,12 +181,12 @@ class ShardSource:
         return next(self.vae.parameters()).device
 
     def stream(self, microbatches: Sequence[int]) -> Iterator[Drawn]:
-        raws = DataLoader(
+        raws: DataLoader[RawBatch] = DataLoader(
             self.samples,
             batch_size=None,
             sampler=microbatches,
             num_workers=self.workers,
-            collate_fn=_same,
+            collate_fn=_keep,
             multiprocessing_context="spawn" if self.workers else None,
         )
         for number, raw in zip(microbatches, raws, strict=True):
@@ -211,5 +233,5 @@ class ShardSource:
         return torch.stack(windows)
 
 
-def _same(raw: RawBatch) -> RawBatch:
+def _keep(raw: Any) -> Any:  # without a batch size the loader hands over a RawBatch where it types a list
     return raw

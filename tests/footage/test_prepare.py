@@ -10,7 +10,7 @@ import pytest
 
 from emo_training.footage import prepare
 from emo_training.footage.config import PrepareConfig
-from emo_training.footage.decode import decode_flac, decode_pictures
+from emo_training.footage.decode import decode_pictures, decode_sound
 from emo_training.footage.prepare import Tools, prepare_source
 from emo_training.footage.sources import find_sources
 from emo_training.footage.spans import Drop
@@ -43,7 +43,7 @@ def test_a_good_film_gives_one_whole_clip(tmp_path):
     }  # fmt: skip
     assert all(rows.dtype == np.float32 for rows in arrays.values())
     pictures = decode_pictures(sample.video, range(50))
-    assert pictures.shape == (50, 128, 128, 3) and len(decode_flac(sample.audio)) == 50 * 640
+    assert pictures.shape == (50, 128, 128, 3) and len(decode_sound(sample)) == 50 * 640
     again = MarkerAnalyzer().analyze(pictures)
     assert np.abs(again.boxes - arrays["boxes"]).max() < 6  # boxes are in pixels of the stored picture
 

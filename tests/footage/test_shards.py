@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_training.footage.decode import decode_flac, decode_pictures
+from emo_training.footage.decode import decode_pictures, decode_sound
 from emo_training.footage.shards import (
     INDEX,
     SPEED_BIN,
@@ -103,14 +103,14 @@ def test_other_files_are_refused(tmp_path):
     with tarfile.open(path, "w") as tar:
         info = tarfile.TarInfo("clip.mp4")
         tar.addfile(info)
-    with pytest.raises(ValueError, match="clip clip lacks mp4, npz or json"):
+    with pytest.raises(ValueError, match="sample clip lacks mp4, npz or json"):
         scan_shard(path)
 
 
 def test_a_folder_without_an_index_is_refused(tmp_path, shards):
     with pytest.raises(ValueError, match=f"has no {INDEX}"):
         ShardIndex.load(tmp_path)
-    with pytest.raises(ValueError, match="no clip of the split 'validation' in its 3 shards"):
+    with pytest.raises(ValueError, match="no sample of the split 'validation' in its 3 shards"):
         ShardIndex.load(shards, "validation")
 
 
@@ -124,4 +124,7 @@ def test_frames_are_found_by_number():
 
 
 def test_sound_is_as_long_as_the_picture():
-    assert decode_flac(make_sample(0).audio).shape == (FRAMES * 640,)
+    sample = make_sample(0)
+    assert decode_sound(sample).shape == (FRAMES * 640,)
+    with pytest.raises(ValueError, match="has no sound"):
+        decode_sound(replace(sample, audio=None))

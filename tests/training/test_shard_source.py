@@ -127,12 +127,12 @@ def tensors(a: Batch, b: Batch) -> list[tuple[Tensor, Tensor]]:
 
 def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
     from emo_modules.speech.wav2vec2 import context_windows, encode_audio
-    from emo_training.footage.decode import decode_flac
+    from emo_training.footage.decode import decode_sound
 
     raw = source.samples[1]
     batch = source.encode(raw)
     entry = source.samples.order[3]
-    waveform = decode_flac(index.read(entry).audio)
+    waveform = decode_sound(index.read(entry))
     rows = encode_audio(tiny_pipeline.audio_encoder, waveform, FRAMES, 25)
     windows = context_windows(rows, tiny_pipeline.config, raw.frames[0])
     assert torch.allclose(batch.audio[0], windows, atol=1e-6)
