@@ -3,9 +3,12 @@
 import argparse
 from pathlib import Path
 
+import torch
+
 from emo_modules.writing.place import check_file_place
 
-from ..networks.finder import save_finder, train_finder
+from ..networks.finder import train_finder
+from ..networks.fit import write_weights
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,5 +18,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     check_file_place(options.out, (".safetensors",))
-    save_finder(train_finder(options.seed), options.out)
+    write_weights(train_finder(options.seed), options.out, torch.half)
     print(options.out)

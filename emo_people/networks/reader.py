@@ -28,6 +28,7 @@ from ..drawing.avatars import face_box, mouth_box, render
 from ..drawing.identity import Identity, random_identity
 from ..filming.people import FPS, READER, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from ..speech.synthesis import VOICES
+from .fit import OneCycle, create_net, fit
 from .softness import soften
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
@@ -110,22 +111,15 @@ def train_reader(
     """
     generator = torch.Generator().manual_seed(seed)
     pool = Pool.draw(range(READER, READER + identities), np.random.default_rng(seed), log)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        reader = FaceReader().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=lr, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    for step in range(steps):
+    reader = create_net(FaceReader, seed).to(memory_format=torch.channels_last)
+
+    def loss() -> dict[str, Tensor]:
         pictures, truth = pool.sample(min(PEOPLE, identities), generator)
         frames = soften(pictures, generator).contiguous(memory_format=torch.channels_last)
-        losses = _losses(reader, frames, truth, generator)
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        optimizer.step()
-        schedule.step()
-        if step % 50 == 0 or step == steps - 1:
-            log(f"reader: step {step} " + " ".join(f"{k} {v.item():.4f}" for k, v in losses.items()))
-    return reader.requires_grad_(False).eval()
+        return _losses(reader, frames, truth, generator)
+
+    fit(reader, loss, OneCycle(steps, lr), "reader", log)
+    return reader
 
 
 def _losses(

@@ -5,9 +5,10 @@ distances compare with no one else's.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +35,7 @@ from ..filming.people import FPS, HELD_OUT, READER, draw_frame, random_head_spee
 from ..speech.augment import augment
 from ..speech.sentences import sentence
 from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
+from .fit import Log, OneCycle, create_net, fit
 
 WEIGHTS = Path(__file__).with_name("syncnet.safetensors")
 PEOPLE = READER + 1_000_000  # identities and sentences from this seed on are only for SyncNet's training
@@ -55,7 +57,6 @@ MARGIN = 8  # pixels by which the stored pictures exceed the network's window
 SOUNDS = 3  # versions of each clip's sound
 SHARPNESS = 2.0  # by which a clip's mean distances count in its choice; windows count once
 NEARNESS = 0.05  # without it all distances grow by the same large amount
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -170,22 +171,10 @@ def train_syncnet(
 ) -> SyncNet:
     """Fits a SyncNet of `SHAPE`. The defaults, on 1200 clips, made the weights that come with the package."""
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = SyncNet(SHAPE)
+    net = create_net(partial(SyncNet, SHAPE), seed)
     net.netcnnaud.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    for step in range(steps):
-        lips, sounds = pool.sample(batch, generator)
-        losses = _losses(net, lips, sounds)
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        optimizer.step()
-        schedule.step()
-        if step % 50 == 0 or step == steps - 1:
-            log(f"syncnet: step {step} " + " ".join(f"{k} {v.item():.3f}" for k, v in losses.items()))
-    return net.requires_grad_(False).eval()
+    fit(net, lambda: _losses(net, *pool.sample(batch, generator)), OneCycle(steps, lr), "syncnet", log)
+    return net
 
 
 def _losses(net: SyncNet, lips: Tensor, sounds: Tensor) -> dict[str, Tensor]:

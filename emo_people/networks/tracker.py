@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from emo_modules.cues.box import Box
 from emo_modules.cues.finder import STRIDE, FaceFinder
@@ -22,6 +21,7 @@ from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..filming.cases import Case, make_case
 from ..filming.people import FPS, HELD_OUT, draw_frame
+from .fit import Log, OneCycle, create_net, fit
 from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
 
 WEIGHTS = Path(__file__).with_name("tracker.safetensors")
@@ -30,7 +30,6 @@ CHECK_SIDE = 256  # px of the clips it is checked on
 # Pitch is the hardest to tell from an expression: mouth and brows move up and down.
 AXIS_WEIGHTS = torch.tensor([1.0, 2.0, 1.0])
 MOVING = 5.0  # degrees per second: above, speeds are compared by their ratio
-Log = Callable[[str], None]
 
 
 def train_tracker(
@@ -46,9 +45,10 @@ def train_tracker(
 def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinder:
     """Fits the finder to pictures with no, one or two faces, in two rounds of `steps`; the second sharpens
     the boxes."""
-    finder = fresh(FaceFinder, seed)
+    finder = create_net(FaceFinder, seed).to(memory_format=torch.channels_last)
     for part, lr in enumerate((3e-3, 2e-3)):
-        fit(finder, partial(finder_loss, finder, Scenes(pool, seed + part)), steps, lr, "finder", log)
+        scenes = Scenes(pool, seed + part)
+        fit(finder, partial(finder_loss, finder, scenes), OneCycle(steps, lr), "finder", log)
     return finder
 
 
@@ -56,28 +56,29 @@ def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseNet:
     """Fits the pose network to crops of several views of each person: first the pose; then, in as many steps,
     above all that the pose stays when the face moves and the head does not."""
     generator = torch.Generator().manual_seed(seed + 1)
-    reader = fresh(PoseNet, seed)
-    fit(reader, partial(_pose_loss, reader, pool, generator), steps, 2e-3, "pose", log)
-    return fit(reader, partial(_change_loss, reader, pool, generator), steps, 1e-3, "change", log)
+    net = create_net(PoseNet, seed).to(memory_format=torch.channels_last)
+    fit(net, partial(_pose_loss, net, pool, generator), OneCycle(steps, 2e-3), "pose", log)
+    fit(net, partial(_change_loss, net, pool, generator), OneCycle(steps, 1e-3), "change", log)
+    return net
 
 
-def _pose_loss(reader: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
-    error = _pose_errors(reader, pool, generator)
-    return error.square().mean() + 4 * _between_views(error).square().mean()
+def _pose_loss(net: PoseNet, pool: Pool, generator: torch.Generator) -> dict[str, Tensor]:
+    error = _pose_errors(net, pool, generator)
+    return {"pose": error.square().mean(), "change": 4 * _between_views(error).square().mean()}
 
 
-def _change_loss(reader: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
+def _change_loss(net: PoseNet, pool: Pool, generator: torch.Generator) -> dict[str, Tensor]:
     """Absolute errors, since squares would hardly see the small ones of nearly equal poses."""
-    error = _pose_errors(reader, pool, generator)
+    error = _pose_errors(net, pool, generator)
     change = F.smooth_l1_loss(_between_views(error), torch.zeros_like(error), reduction="none", beta=0.01)
-    return error.square().mean() + (change * AXIS_WEIGHTS).mean()
+    return {"pose": error.square().mean(), "change": (change * AXIS_WEIGHTS).mean()}
 
 
-def _pose_errors(reader: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
+def _pose_errors(net: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
     """(P, V, 3), of the poses of P people in V views each, in the network's units."""
     crops, poses = draw_crops(pool, generator)
     with torch.autocast("cpu", torch.bfloat16):
-        read = reader(crops)
+        read = net(crops)
     return (read - poses).unflatten(0, (-1, VIEWS)) / POSE_UNIT
 
 
@@ -86,31 +87,7 @@ def _between_views(errors: Tensor) -> Tensor:
     return errors - errors.mean(1, keepdim=True)
 
 
-def fresh(kind: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A network whose first weights depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return kind().to(memory_format=torch.channels_last)
-
-
-def fit(net: nn.Module, loss: Callable[[], Tensor], steps: int, lr: float, name: str, log: Log) -> nn.Module:
-    net.requires_grad_(True).train()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    recent = []
-    for step in range(steps):
-        value = loss()
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        schedule.step()
-        recent.append(value.item())
-        if (step + 1) % 100 == 0 or step == steps - 1:
-            log(f"{name}: step {step + 1} loss {np.mean(recent[-100:]):.5f}")
-    return net.requires_grad_(False).eval()
-
-
-def finder_loss(finder: FaceFinder, scenes: Scenes) -> Tensor:
+def finder_loss(finder: FaceFinder, scenes: Scenes) -> dict[str, Tensor]:
     pictures, boxes = scenes.draw()
     heat, reach, weight = _targets(boxes, pictures.shape[-2] // STRIDE, pictures.shape[-1] // STRIDE)
     with torch.autocast("cpu", torch.bfloat16):
@@ -122,7 +99,10 @@ def finder_loss(finder: FaceFinder, scenes: Scenes) -> Tensor:
         hit, (1 - chance) ** 2 * F.logsigmoid(found), (1 - heat) ** 4 * chance**2 * F.logsigmoid(-found)
     )
     wrong = (sides.log() - reach.log()).abs().mean(1)
-    return -score.sum() / max(int(hit.sum()), 1) + 10 * (wrong * weight).sum() / weight.sum().clamp(min=1)
+    return {
+        "found": -score.sum() / max(int(hit.sum()), 1),
+        "sides": 10 * (wrong * weight).sum() / weight.sum().clamp(min=1),
+    }
 
 
 def _targets(boxes: list[np.ndarray], rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """The demo model from nothing, in one resumable recipe. What it was trained with is what stands here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,11 +24,12 @@ from emo_training.training.stages import start_as_lookup
 
 from ..filming.people import HELD_OUT
 from ..filming.samples import Sample, draw_samples, make_sample, read_samples
-from .audio_encoder import train_audio_encoder
+from ..networks.fit import Log
+from .audio_encoder import AudioTraining, train_audio_encoder
 from .config import DEMO
 from .encode import encode_samples
 from .mouth_reader import train_mouth_reader
-from .vae import to_vae_frames, train_vae
+from .vae import VAETraining, to_vae_frames, train_vae
 
 MAX_BYTES = 16 * 2**20 - 1
 SHOWN = 4  # held-out samples on a sheet
@@ -88,30 +89,28 @@ class DemoRecipe:
     )
 
 
-def make_demo(folder: Path, recipe: DemoRecipe, log: Callable[[str], None] = print) -> list[Path]:
+def make_demo(folder: Path, recipe: DemoRecipe, log: Log = print) -> list[Path]:
     """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
     config = DEMO
     draw_samples(folder / "samples", range(recipe.samples))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         train_parts(folder, config, recipe, log)
-    clips, held_out = encode_sets(folder, config, recipe)
-    model = train_stages(folder, config, recipe, clips, held_out, log)
+    model = train_stages(folder, config, recipe, *encode_sets(folder, config, recipe), log)
     return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
 
 
-def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Callable[[str], None]) -> None:
+def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Log) -> None:
     unseen = [make_sample(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
     if not (folder / "vae.safetensors").exists():
         vae = build_vae(config).to(memory_format=torch.channels_last)
         frames = to_vae_frames(read_samples(folder / "samples"))
         vae.start_from_components(to_signed(frames[::10]))
         held_out = torch.from_numpy(np.stack([sample.frames[0] for sample in unseen]))
-        train_vae(vae, frames, held_out, folder, recipe.vae_minutes, log=log)
+        train_vae(vae, frames, held_out, folder / "vae.safetensors", VAETraining(recipe.vae_minutes), log)
     if not (folder / "audio_encoder.safetensors").exists():
-        train_audio_encoder(
-            config.audio, list(read_sounds(folder)), unseen, folder, recipe.audio_minutes, log=log
-        )
+        file, training = folder / "audio_encoder.safetensors", AudioTraining(recipe.audio_minutes)
+        train_audio_encoder(config.audio, list(read_sounds(folder)), unseen, file, training, log)
 
 
 def read_sounds(folder: Path) -> Iterator[Sample]:
@@ -144,22 +143,21 @@ def train_stages(
     folder: Path,
     config: EMOConfig,
     recipe: DemoRecipe,
-    clips: SampleSet,
+    samples: SampleSet,
     held_out: SampleSet,
-    log: Callable[[str], None],
+    log: Log,
 ) -> EMO:
     """Each stage starts from the averaged weights of the one before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = EMO(config)
         start_as_lookup(model)
-        reader, r2 = train_mouth_reader(clips, recipe.reader_steps)
-    log(f"mouth reader on latents: R2 {r2:.3f}")
+        reader = train_mouth_reader(samples, recipe.reader_steps, log=log)
     model, vae = model.to(memory_format=torch.channels_last), load_frozen(folder, config)[0]
     for stage in recipe.stages:
         shown = draw_batch(held_out, config, sheet_draw(config, SHOWN), torch.Generator().manual_seed(7))
         sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None
-        source = MemorySource(clips, config, stage.draw, stage.seed)
+        source = MemorySource(samples, config, stage.draw, stage.seed)
         Trainer(model, source, stage, folder / stage.stage, reader, log, sheet).run()
         load_parameters(model, folder / stage.stage / "ema.safetensors")
         log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")

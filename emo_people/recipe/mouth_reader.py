@@ -1,11 +1,12 @@
-"""A frozen reader of the mouth in clean latents: SyncNet-like supervision for the demo. Not part of the
-paper."""
+"""A frozen reader of the mouth in clean latents: SyncNet-like supervision, which is not part of the paper."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emo_training.training.sample_set import SampleSet
+
+from ..networks.fit import Log, OneCycle, fit
 
 
 class MouthReader(nn.Module):
@@ -33,28 +34,24 @@ class MouthReader(nn.Module):
 
 
 def train_mouth_reader(
-    clips: SampleSet, steps: int = 900, batch: int = 128, lr: float = 2e-3, seed: int = 0
-) -> tuple[MouthReader, float]:
-    """Fit on noised latents; returns the frozen reader and the opening's R2 on the last tenth of the
-    clips."""
+    samples: SampleSet, steps: int, batch: int = 128, lr: float = 2e-3, seed: int = 0, log: Log = print
+) -> MouthReader:
+    """Fits on noised latents; logs the opening's R2 on the last tenth of the samples."""
     generator = torch.Generator().manual_seed(seed)
-    split = len(clips) * 9 // 10
-    latents, mouth = clips.latents.flatten(0, 1), clips.mouth.flatten(0, 1)
-    train = split * clips.latents.shape[1]
+    split = len(samples) * 9 // 10
+    latents, mouth = samples.latents.flatten(0, 1), samples.mouth.flatten(0, 1)
+    train = split * samples.latents.shape[1]
     reader = MouthReader(latents.shape[1])
     reader(latents[:1].float())
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=lr, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    for _ in range(steps):
+
+    def loss() -> dict[str, Tensor]:
         picks = torch.randint(train, (batch,), generator=generator)
         level = 0.3 * torch.rand(batch, 1, 1, 1, generator=generator)
         noisy = latents[picks].float() + level * torch.randn(batch, *latents.shape[1:], generator=generator)
-        loss = F.mse_loss(reader(noisy), mouth[picks])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    reader.requires_grad_(False).eval()
+        return {"mouth": F.mse_loss(reader(noisy), mouth[picks])}
+
+    fit(reader, loss, OneCycle(steps, lr), "mouth reader", log)
     truth = mouth[train:, 0]
     error = (reader(latents[train:].float())[:, 0] - truth).square().mean()
-    return reader, float(1 - error / truth.var())
+    log(f"mouth reader on latents: R2 {float(1 - error / truth.var()):.3f}")
+    return reader

@@ -1,23 +1,20 @@
 """The demo's autoencoder: how it is trained."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from emo_modules.media.image import to_signed
 from emo_modules.models.patch_vae import PatchVAE
-from emo_modules.writing.partial import whole_file
 
 from ..filming.samples import Sample
-
-LATENT_NOISE = 0.03  # latents are decoded under a little noise, as the diffusion model will hand them over
+from ..networks.fit import Log, WallClock, fit, write_weights
 
 
 def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:
@@ -44,56 +41,34 @@ def psnr(vae: PatchVAE, frames: Tensor) -> float:
     return float((-10 * errors.log10()).mean())
 
 
+@dataclass(frozen=True)
+class VAETraining:
+    """`noise` lies on the latents that are decoded, as it will on those of the diffusion model."""
+
+    minutes: float
+    lr: float = 2e-3
+    batch: int = 32
+    crop: int = 64
+    noise: float = 0.03
+
+
 def train_vae(
-    vae: PatchVAE,
-    frames: Tensor,
-    held_out: Tensor,
-    folder: Path,
-    minutes: float,
-    *,
-    lr: float = 2e-3,
-    batch: int = 32,
-    crop: int = 64,
-    encoder: bool = True,
-    noise: float = LATENT_NOISE,
-    log: Callable[[str], None] = print,
+    vae: PatchVAE, frames: Tensor, held_out: Tensor, file: Path, training: VAETraining, log: Log = print
 ) -> None:
-    """Train on uint8 frames (N, H, W, 3) until the wall-clock budget ends; `vae.safetensors` is kept up to
-    date.
-
-    With `encoder=False` only the decoder learns, so that latents already made with this VAE stay valid.
-    """
+    """Trains on uint8 frames (N, H, W, 3), logs the PSNR of `held_out`, and writes `file` at the end."""
     generator = torch.Generator().manual_seed(0)
-    trained = [vae] if encoder else [vae.patch_out, vae.decoder]
-    parameters = [p for part in trained for p in part.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0, fused=True)
-    start, step, running = time.monotonic(), 0, 0.0
-    while (progress := (time.monotonic() - start) / (minutes * 60)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(1, (step + 1) / 50) * max(0.02, 1 - progress)
-        images = random_crops(frames, batch, crop, generator)
+
+    def loss() -> dict[str, Tensor]:
+        images = random_crops(frames, training.batch, training.crop, generator)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.set_grad_enabled(encoder):
-                latents = vae.encode(images)
-            latents = latents + noise * torch.randn(latents.shape, generator=generator)
+            latents = vae.encode(images)
+            latents = latents + training.noise * torch.randn(latents.shape, generator=generator)
             output = vae.decode(latents)
-        loss = reconstruction_loss(output.float(), images)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        step, running = step + 1, running * 0.98 + float(loss.detach()) * 0.02
-        if step % 100 == 0:
-            smooth = running / (1 - 0.98**step)
-            log(f"vae step {step} {progress:.0%} loss {smooth:.4f} psnr {psnr(vae, held_out):.2f} dB")
-            save(vae, folder)
-    save(vae, folder)
-    log(f"vae done: {step} steps, held-out psnr {psnr(vae, held_out):.2f} dB")
+        return {"loss": reconstruction_loss(output.float(), images)}
 
-
-def save(vae: PatchVAE, folder: Path) -> None:
-    with whole_file(folder / "vae.safetensors") as partial:
-        save_file({name: value.contiguous() for name, value in vae.state_dict().items()}, partial)
+    pace = WallClock(training.minutes, training.lr, warmup=50, fused=True)
+    fit(vae, loss, pace, "vae", log, lambda: f"psnr {psnr(vae, held_out):.2f} dB")
+    write_weights(vae, file)
 
 
 def to_vae_frames(samples: Iterable[Sample], limit: int = 560) -> Tensor:
