@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..config import EMOConfig
 from ..speech.tracks import NAMES, SpeechEncoder
 from .reading import family, read_weights
 from .rename import assign_strict, rename
-from .vae import build_vae
+from .vae import VAE, build_vae
 from .wav2vec2 import build_wav2vec2
 from .whisper import build_whisper
 
@@ -27,9 +27,7 @@ OLD_VAE_NAMES = [
 ]
 
 
-def load_vae(
-    file: Path, config: EMOConfig, device: torch.device | str, dtype: torch.dtype | None
-) -> nn.Module:
+def load_vae(file: Path, config: EMOConfig, device: torch.device | str, dtype: torch.dtype | None) -> VAE:
     """The VAE that `config` names, in eval mode. Raises ValueError when the file holds another one."""
     state = vae_state(read_weights(file, VAE_EXPECTED), config, str(file))
     with torch.device("meta"):

@@ -16,7 +16,7 @@ from .files import find_files, write_files
 from .reading import family, read_header, read_tensors
 from .released import is_released, read_released
 from .rename import assign_strict, check_fit
-from .vae import build_vae
+from .vae import VAE, build_vae
 
 DEMO_CHECKPOINT = Path(__file__).parents[1] / "demo"
 CONFIG = "emo_config"
@@ -85,7 +85,7 @@ class Loaded:
 
     config: EMOConfig
     model: EMO | None  # None when it was not asked for
-    vae: nn.Module | None
+    vae: VAE | None
     audio_encoder: SpeechEncoder | None
     notes: dict[str, str]
 
@@ -130,17 +130,13 @@ def load_checkpoint(
     """
     found = read_checkpoint(path)
     config = found.config
-    extras: dict[str, nn.Module] = {}
     with found.on_meta():
         model = EMO(config, operations_for(device)).eval() if emo else None
-        if found.has("vae"):
-            extras["vae"] = build_vae(config)
-        if found.has("audio_encoder"):
-            extras["audio_encoder"] = build_speech_encoder(config)
+        vae = build_vae(config).eval() if found.has("vae") else None
+        encoder = build_speech_encoder(config).eval() if found.has("audio_encoder") else None
+    extras = {name: part for name, part in (("vae", vae), ("audio_encoder", encoder)) if part is not None}
     found.load_into((dict(model.named_children()) if model else {}) | extras, device, dtype)
-    for part in extras.values():
-        part.eval()
-    return Loaded(config, model, extras.get("vae"), extras.get("audio_encoder"), found.notes)
+    return Loaded(config, model, vae, encoder, found.notes)
 
 
 def read_checkpoint(path: Path | str) -> Checkpoint:

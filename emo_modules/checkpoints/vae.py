@@ -88,7 +88,10 @@ class DiffusersVAE(nn.Module):
         return self.decoder(self.post_quant_conv(latents) if hasattr(self, "post_quant_conv") else latents)
 
 
-def build_vae(config: EMOConfig) -> nn.Module:
+VAE = PatchVAE | DiffusersVAE
+
+
+def build_vae(config: EMOConfig) -> VAE:
     """The VAE that `config.vae` names, with random weights and `encode` and `decode` as in `DiffusersVAE`.
 
     Raises ValueError for a class other than PatchVAE, AutoencoderKL and AutoencoderTiny, for a field that it
