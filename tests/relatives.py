@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emo_modules.checkpoints import wav2vec2, whisper
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
@@ -23,6 +22,7 @@ from emo_modules.models.emo import EMO, Conditions
 from emo_modules.models.relatives.regions import Regions
 from emo_modules.speech.tracks import build_speech_encoder
 from emo_modules.speech.whisper import WHISPER_TINY
+from emo_modules.weights import wav2vec2, whisper
 
 Rules = list[tuple[str, str]]
 Files = dict[str, dict[str, Tensor]]

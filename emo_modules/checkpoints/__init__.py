@@ -1,1 +1,1 @@
-"""Reading and writing weights: EMO's own checkpoints, and Stable Diffusion and AnimateDiff to start from."""
+"""EMO's own checkpoints, the relatives' released files, and what is loaded beside them."""

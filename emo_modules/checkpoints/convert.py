@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from ..models.emo import EMO
+from ..weights.reading import read_header
 from ..writing.place import check_file_place
 from .encoders import load_audio_encoder, load_vae
 from .families import Family
-from .reading import read_header
 from .released import EXPECTED, read_released
 from .store import CONFIG, Checkpoint, save_checkpoint
 

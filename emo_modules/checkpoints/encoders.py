@@ -7,11 +7,11 @@ from torch import Tensor
 
 from ..config import EMOConfig
 from ..speech.tracks import NAMES, SpeechEncoder
-from .reading import family, read_weights
-from .rename import assign_strict, rename
+from ..weights.reading import describe_keys, read_weights
+from ..weights.rename import assign_strict, rename
+from ..weights.wav2vec2 import build_wav2vec2
+from ..weights.whisper import build_whisper
 from .vae import VAE, build_vae
-from .wav2vec2 import build_wav2vec2
-from .whisper import build_whisper
 
 VAE_EXPECTED = (
     "the VAE of Stable Diffusion 1.5, such as vae-ft-mse-840000-ema-pruned.safetensors or "
@@ -39,7 +39,7 @@ def load_vae(file: Path, config: EMOConfig, device: torch.device | str, dtype: t
 def vae_state(state: dict[str, Tensor], config: EMOConfig, source: str) -> dict[str, Tensor]:
     """diffusers' names, old or new, or Stable Diffusion's own -> diffusers' new ones."""
     if not any(key.startswith(("decoder.", "first_stage_model.decoder.")) for key in state):
-        raise ValueError(f"{source}: {VAE_REMEDY} Found {family(list(state))}")
+        raise ValueError(f"{source}: {VAE_REMEDY} Found {describe_keys(list(state))}")
     if any(".mid.attn_1." in key for key in state):
         from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..weights.rename import first
 from ..writing.partial import whole_file
-from .rename import first
 
 PIECE = r"(.+)-(\d{5})-of-(\d{5})"
 MAX_PIECES = 1000

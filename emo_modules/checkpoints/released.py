@@ -5,11 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .animatediff import animatediff_motion_modules
+from ..weights.animatediff import animatediff_motion_modules
+from ..weights.reading import describe_keys, read_weights
+from ..weights.rename import Rules, rename
 from .families import FAMILIES, Family
-from .reading import family as kind_of
-from .reading import read_weights
-from .rename import Rules, rename
 
 SUFFIXES = (".safetensors", ".pth", ".bin", ".pt", ".ckpt")
 MAIN = "denoising_unet"
@@ -64,7 +63,7 @@ def read_released(path: Path) -> tuple[Family, dict[str, Tensor]]:
     elif _width(state) == 384:
         name, tensors = _echomimic(main, state)
     else:
-        raise ValueError(f"{main}: expected {EXPECTED}; found {kind_of(list(state))}. {_where()}")
+        raise ValueError(f"{main}: expected {EXPECTED}; found {describe_keys(list(state))}. {_where()}")
     family = FAMILIES[name]
     unread = UNREAD.get(family.config.family, "$^")
     return family, {key: value for key, value in tensors.items() if not re.search(unread, key)}

@@ -12,10 +12,10 @@ from ..config import EMOConfig
 from ..models.cpu import operations_for
 from ..models.emo import EMO
 from ..speech.tracks import SpeechEncoder, build_speech_encoder
+from ..weights.reading import describe_keys, read_header, read_tensors
+from ..weights.rename import assign_strict, check_fit
 from .files import find_files, write_files
-from .reading import family, read_header, read_tensors
 from .released import is_released, read_released
-from .rename import assign_strict, check_fit
 from .vae import VAE, build_vae
 
 DEMO_CHECKPOINT = Path(__file__).parents[1] / "demo"
@@ -175,7 +175,7 @@ def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], li
 
 def _config(path: Path, metadata: dict[str, str], keys: list[str]) -> EMOConfig:
     if CONFIG not in metadata:
-        raise ValueError(f"{path}: expected {EXPECTED}; found {family(keys)}. {WHERE}")
+        raise ValueError(f"{path}: expected {EXPECTED}; found {describe_keys(keys)}. {WHERE}")
     try:
         return EMOConfig.from_json(metadata[CONFIG])
     except ValueError as error:

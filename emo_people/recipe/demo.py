@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emo_modules.checkpoints.reading import read_weights
-from emo_modules.checkpoints.rename import load_strict
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.media.image import to_signed
 from emo_modules.models.emo import EMO
 from emo_modules.speech.wav2vec2 import AudioEncoder
+from emo_modules.weights.reading import read_weights
+from emo_modules.weights.rename import load_strict
 from emo_training.training.batch_sources import MemorySource
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_training.training.losses import LossConfig

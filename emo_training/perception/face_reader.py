@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emo_modules.checkpoints.reading import read_weights
-from emo_modules.checkpoints.rename import load_strict
+from emo_modules.weights.reading import read_weights
+from emo_modules.weights.rename import load_strict
 from emo_modules.writing.partial import whole_file
 
 SIZE = 128  # side of the pictures it reads

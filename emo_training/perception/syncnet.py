@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from emo_modules.checked import Checked, Length, Range, from_dict
 from emo_modules.checkpoints.files import write_files
-from emo_modules.checkpoints.reading import family, read_header, read_tensors, read_weights
-from emo_modules.checkpoints.rename import assign_strict
+from emo_modules.weights.reading import describe_keys, read_header, read_tensors, read_weights
+from emo_modules.weights.rename import assign_strict
 
 from .mfcc import COEFFICIENTS, SAMPLE_RATE, mfcc
 
@@ -154,7 +154,7 @@ def load_syncnet(path: Path) -> SyncNet:
     else:
         state = read_weights(path, EXPECTED, REMEDY)
     if "netcnnlip.0.weight" not in state:
-        raise ValueError(f"{path}: expected {EXPECTED}; found {family(list(state))}. {REMEDY}")
+        raise ValueError(f"{path}: expected {EXPECTED}; found {describe_keys(list(state))}. {REMEDY}")
     with torch.device("meta"):
         net = SyncNet(config)
     # Files from before PyTorch 0.4.1 have no counters; they are never read.

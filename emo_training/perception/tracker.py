@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emo_modules.checkpoints.reading import read_weights
-from emo_modules.checkpoints.rename import load_strict
 from emo_modules.cues.finder import DEEPEST, FINDER_SIDE, FaceFinder, conv_block, read_peaks
+from emo_modules.weights.reading import read_weights
+from emo_modules.weights.rename import load_strict
 from emo_modules.writing.partial import whole_file
 
 from .face_track import FaceTrack, largest

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from emo_modules.checked import Checked
-from emo_modules.checkpoints.reading import read_weights
-from emo_modules.checkpoints.rename import load_strict
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
+from emo_modules.weights.reading import read_weights
+from emo_modules.weights.rename import load_strict
 from emo_modules.writing.errors import write_errors
 from emo_modules.writing.partial import whole_file
 

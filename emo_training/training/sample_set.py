@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emo_modules.checked import Checked, Range
-from emo_modules.checkpoints.reading import family, read_weights
 from emo_modules.config import EMOConfig
+from emo_modules.weights.reading import describe_keys, read_weights
 from emo_modules.writing.partial import whole_file
 
 EXPECTED = "encoded samples, as SampleSet.save writes them"
@@ -41,7 +41,7 @@ class SampleSet:
         """Raises ValueError for a file that `save` did not write."""
         tensors, names = read_weights(path, EXPECTED), {f.name for f in fields(cls)}
         if tensors.keys() != names:
-            raise ValueError(f"{path}: expected {EXPECTED}; found {family(list(tensors))}")
+            raise ValueError(f"{path}: expected {EXPECTED}; found {describe_keys(list(tensors))}")
         return cls(**tensors)
 
     @classmethod

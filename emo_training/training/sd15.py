@@ -4,8 +4,8 @@ import re
 
 from torch import Tensor
 
-from emo_modules.checkpoints.rename import load_strict, rename
 from emo_modules.models.emo import EMO
+from emo_modules.weights.rename import load_strict, rename
 
 # text has another width than ReferenceNet's features, so its keys and values fit nowhere
 BACKBONE_DROPS = r"\.attn2\.to_[kv]\."

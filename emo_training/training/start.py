@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emo_modules.checkpoints.animatediff import EXPECTED as ANIMATEDIFF
-from emo_modules.checkpoints.animatediff import initialise_from_animatediff
 from emo_modules.checkpoints.families import SD15_TERMS
-from emo_modules.checkpoints.reading import read_weights
 from emo_modules.checkpoints.released import read_released
 from emo_modules.checkpoints.store import Loaded, load_checkpoint
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_modules.weights.animatediff import EXPECTED as ANIMATEDIFF
+from emo_modules.weights.animatediff import initialise_from_animatediff
+from emo_modules.weights.reading import read_weights
 
 from .sd15 import EXPECTED as SD15
 from .sd15 import initialise_from_sd15

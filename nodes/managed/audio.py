@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from ... import emo_modules
-from ...emo_modules.checkpoints.reading import read_weights
 from ...emo_modules.checkpoints.store import read_checkpoint
-from ...emo_modules.checkpoints.wav2vec2 import build_wav2vec2
-from ...emo_modules.checkpoints.whisper import build_whisper
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.audio import SAMPLE_RATE, to_mono_16k
 from ...emo_modules.media.finite import check_finite
@@ -26,6 +23,9 @@ from ...emo_modules.speech.tracks import (
 )
 from ...emo_modules.speech.wav2vec2 import on_frame_clock, standardized
 from ...emo_modules.speech.whisper import WhisperEncoder
+from ...emo_modules.weights.reading import read_weights
+from ...emo_modules.weights.wav2vec2 import build_wav2vec2
+from ...emo_modules.weights.whisper import build_whisper
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 from .sound import sound
 from .values import as_tensor, described

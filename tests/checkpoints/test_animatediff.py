@@ -5,10 +5,10 @@ import torch
 from diffusers.models.unets.unet_motion_model import MotionAdapter
 from torch import Tensor
 
-from emo_modules.checkpoints.animatediff import animatediff_motion_modules, initialise_from_animatediff
-from emo_modules.checkpoints.rename import rename
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_modules.weights.animatediff import animatediff_motion_modules, initialise_from_animatediff
+from emo_modules.weights.rename import rename
 
 TO_ANIMATEDIFF = [
     (r"\.pos_embed\.pe", ".attn1.pos_encoder.pe"),

@@ -5,8 +5,8 @@ import torch
 from torch.nn.utils import parametrize
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from emo_modules.checkpoints import wav2vec2
-from emo_modules.checkpoints.wav2vec2 import build_wav2vec2
+from emo_modules.weights import wav2vec2
+from emo_modules.weights.wav2vec2 import build_wav2vec2
 
 SMALL = {
     "hidden_size": 48,

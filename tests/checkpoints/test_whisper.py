@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import WhisperConfig, WhisperModel
 
-from emo_modules.checkpoints import whisper
-from emo_modules.checkpoints.whisper import build_whisper
+from emo_modules.weights import whisper
+from emo_modules.weights.whisper import build_whisper
 
 SMALL = {
     "d_model": 48,

@@ -20,7 +20,7 @@ BEGINNINGS = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
     (b"<", "a web page"),
 )
-FAMILIES = (
+KNOWN_KEYS = (
     ("model.diffusion_model.", "a single-file Stable Diffusion checkpoint"),
     ("motion_modules.", "an AnimateDiff motion module"),
     ("attn2.to_k.", "a diffusers UNet such as Stable Diffusion's"),
@@ -184,9 +184,9 @@ def _data_end(entries: dict[str, Any]) -> int:
     return max(ends, default=0)
 
 
-def family(keys: list[str]) -> str:
+def describe_keys(keys: list[str]) -> str:
     """What kind of weights these keys belong to, in words."""
-    for fragment, name in FAMILIES:
+    for fragment, name in KNOWN_KEYS:
         if any(fragment in key for key in keys):
             return name
     return f"tensors such as {', '.join(sorted(keys)[:3])}" if keys else "no tensors"
