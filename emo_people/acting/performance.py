@@ -73,13 +73,13 @@ def perform(
         raise ValueError(f"need 1 frame or more and a speed in 0..45, got {frames} frames and {head_speed}")
     opening, width = mouth_curves(speech, frames, fps)
     volume = loudness(speech, frames, fps)
-    poses = _move(np.stack([width, volume, opening]), fps, head_speed, rng)
+    yaw, pitch, roll = _move(np.stack([width, volume, opening]), fps, head_speed, rng)
     curves = {
         "mouth_open": opening,
         "mouth_width": width,
         "blink": _blinks(speech, frames, fps, rng),
         "brow": np.tanh(0.7 * _standard(_band(volume, fps, 0.12, 0.8))),
-    } | _head_curves(*poses, fps)
+    } | _head_curves(yaw, pitch, roll, fps)
     return Performance(fps=fps, **{name: curve.astype(np.float32) for name, curve in curves.items()})
 
 
@@ -175,7 +175,8 @@ def _at_speed(motion: np.ndarray, room: np.ndarray, fps: float, speed: float) ->
     for _ in range(12):
         # The Gaussian after tanh keeps the saturated curve band-limited and within the room.
         moved = room * _smooth(np.tanh(gain * motion / room), fps, 0.13)
-        ratio = speed / max(head_speed(*moved, fps).mean(), 1e-6)
+        yaw, pitch, roll = moved
+        ratio = speed / max(head_speed(yaw, pitch, roll, fps).mean(), 1e-6)
         if abs(ratio - 1) < 0.02 or gain > 100:
             break
         gain *= ratio

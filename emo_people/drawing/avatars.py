@@ -11,7 +11,7 @@ from ..acting.face import Expression, Pose
 from . import parts
 from .features import brows, eyes, mouth
 from .hair import hair_back, hair_front
-from .identity import Identity, shade
+from .identity import Colour, Identity, shade
 from .parts import Shape
 
 JAW_DROP = 0.034  # how far the chin falls when the mouth opens fully
@@ -134,7 +134,7 @@ def _fill(
             stencil.polygon(outline, fill=255)
 
 
-def _neck(i: Identity, pose: Pose, drop: float) -> list[tuple[tuple, np.ndarray]]:
+def _neck(i: Identity, pose: Pose, drop: float) -> list[tuple[Colour, np.ndarray]]:
     """Neck and the chin's shadow on it; its top follows the head, its foot stays."""
     half = NECK * i.head_width
     ends = np.array([(-half, 0.2, -0.03), (half, 0.2, -0.03), (0, i.face_height / 2 + drop, 0.1)])
@@ -157,7 +157,7 @@ def _neck(i: Identity, pose: Pose, drop: float) -> list[tuple[tuple, np.ndarray]
     return [(shade(i.skin, 0.9), np.concatenate([a, b[::-1]])), (shade(i.skin, 0.74), shadow)]
 
 
-def _body(i: Identity) -> list[tuple[tuple, np.ndarray]]:
+def _body(i: Identity) -> list[tuple[Colour, np.ndarray]]:
     """Shoulders and clothes as outlines in fractions of the image; they never move."""
     cx, half = 0.5 + i.offset_x, NECK * i.head_width * 1.12
     slope = np.array(

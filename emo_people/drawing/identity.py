@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 Colour = tuple[int, int, int]
+Option = TypeVar("Option")
 
 SKIN: tuple[Colour, ...] = (
     (250, 220, 198),
@@ -137,12 +140,14 @@ class Identity:
 
 def mix(a: Colour, b: Colour, amount: float) -> Colour:
     """The colour `amount` of the way from a to b."""
-    return tuple(int(round(p + (q - p) * amount)) for p, q in zip(a, b, strict=True))
+    red, green, blue = (int(round(p + (q - p) * amount)) for p, q in zip(a, b, strict=True))
+    return red, green, blue
 
 
 def shade(colour: Colour, factor: float) -> Colour:
     """The colour with its brightness multiplied, clipped to 0..255."""
-    return tuple(int(min(255, round(c * factor))) for c in colour)
+    red, green, blue = (int(min(255, round(c * factor))) for c in colour)
+    return red, green, blue
 
 
 def random_identity(seed: int) -> Identity:
@@ -167,7 +172,7 @@ def random_identity(seed: int) -> Identity:
     )
 
 
-def _pick(rng: np.random.Generator, options: tuple, p: tuple[float, ...] | None = None):
+def _pick(rng: np.random.Generator, options: tuple[Option, ...], p: Sequence[float] | None = None) -> Option:
     return options[int(rng.choice(len(options), p=p))]
 
 
@@ -177,7 +182,8 @@ def _between(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
 
 
 def _jitter(rng: np.random.Generator, colour: Colour, spread: float = 10) -> Colour:
-    return tuple(int(np.clip(c + rng.uniform(-spread, spread), 0, 255)) for c in colour)
+    red, green, blue = (int(np.clip(c + rng.uniform(-spread, spread), 0, 255)) for c in colour)
+    return red, green, blue
 
 
 def _hair_colour(rng: np.random.Generator, age: float, skin: Colour) -> Colour:
@@ -191,7 +197,7 @@ def _hair_style(rng: np.random.Generator, femme: float) -> str:
     weights = (
         np.array([0.3, 1, 1, 1, 1, 2, 2, 2]) if femme > 0.5 else np.array([1.6, 2, 2, 2, 1.4, 0.3, 0.5, 0.3])
     )
-    return _pick(rng, HAIR_STYLES, weights / weights.sum())
+    return _pick(rng, HAIR_STYLES, (weights / weights.sum()).tolist())
 
 
 def _beard(rng: np.random.Generator, femme: float) -> str:
@@ -199,7 +205,7 @@ def _beard(rng: np.random.Generator, femme: float) -> str:
     return _pick(rng, BEARDS[1:]) if worn else "none"
 
 
-def _head(rng: np.random.Generator, femme: float) -> dict:
+def _head(rng: np.random.Generator, femme: float) -> dict[str, Any]:
     u = rng.uniform
     return {
         "head_width": u(0.264, 0.283),
@@ -218,7 +224,7 @@ def _head(rng: np.random.Generator, femme: float) -> dict:
     }
 
 
-def _eyes(rng: np.random.Generator, femme: float) -> dict:
+def _eyes(rng: np.random.Generator, femme: float) -> dict[str, Any]:
     u = rng.uniform
     return {
         "brow_thickness": u(0.8, 1.25) - 0.25 * femme,
@@ -237,7 +243,7 @@ def _eyes(rng: np.random.Generator, femme: float) -> dict:
     }
 
 
-def _mouth(rng: np.random.Generator, femme: float, skin: Colour) -> dict:
+def _mouth(rng: np.random.Generator, femme: float, skin: Colour) -> dict[str, Any]:
     u = rng.uniform
     lips = mix(_pick(rng, LIPS), shade(skin, 0.78), u(0.1, 0.3) + 0.2 * (femme < 0.5))
     return {
@@ -252,7 +258,7 @@ def _mouth(rng: np.random.Generator, femme: float, skin: Colour) -> dict:
     }
 
 
-def _dress(rng: np.random.Generator) -> dict:
+def _dress(rng: np.random.Generator) -> dict[str, Any]:
     main = _pick(rng, CLOTHES)
     trim = _pick(rng, tuple(c for c in CLOTHES if c != main))
     return {
@@ -264,7 +270,7 @@ def _dress(rng: np.random.Generator) -> dict:
     }
 
 
-def _scene(rng: np.random.Generator) -> dict:
+def _scene(rng: np.random.Generator) -> dict[str, Any]:
     u = rng.uniform
     colours = rng.permutation(len(BACKGROUND))[:3]
     return {

@@ -41,7 +41,7 @@ def spline(points: np.ndarray, steps: int = 6) -> np.ndarray:
     return _catmull_rom(len(points), steps) @ points
 
 
-def on_face(x: np.ndarray, y: np.ndarray, lift: float = 0.0) -> np.ndarray:
+def on_face(x: np.ndarray | float, y: np.ndarray | float, lift: float = 0.0) -> np.ndarray:
     """Points `(n, 3)` on the face's curved surface."""
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
     return np.stack([x, y, np.maximum(0.2 - 1.8 * x**2 - 0.5 * np.minimum(y, 0) ** 2, 0.02) + lift], -1)
@@ -145,8 +145,8 @@ def skin_marks(i: Identity) -> list[Shape]:
     shapes = []
     if i.freckles:
         tone = mix(i.skin, (150, 84, 50), 0.34)
-        for x, y in ((0.1, 0.062), (0.135, 0.048), (0.165, 0.068), (0.125, 0.084)):
-            shapes += [Shape(tone, on_face(*oval(s * x, y, 0.0085, 0.0075, 10).T)) for s in (-1, 1)]
+        for cx, cy in ((0.1, 0.062), (0.135, 0.048), (0.165, 0.068), (0.125, 0.084)):
+            shapes += [Shape(tone, on_face(*oval(s * cx, cy, 0.0085, 0.0075, 10).T)) for s in (-1, 1)]
     if i.age > 0.65:
         tone = shade(i.skin, 1 - 0.35 * (i.age - 0.45))
         t = np.linspace(0, 1, 9)
@@ -221,7 +221,7 @@ def glasses(i: Identity) -> list[Shape]:
         loop = np.concatenate(
             [np.stack([x, y], 1), np.stack([(x - x.mean()) * 0.83 + x.mean(), (y - cy) * 0.8 + cy], 1)[::-1]]
         )
-        shapes.append(Shape(i.glasses_colour, on_face(*loop.T, 0.02)))
+        shapes.append(Shape(i.glasses_colour, on_face(loop[:, 0], loop[:, 1], 0.02)))
         arm = flat(
             [
                 (side * (cx + rx - 0.004), cy - 0.014),

@@ -114,16 +114,16 @@ def background_psnr(case: Case, frames: np.ndarray, reading: Reading, portrait: 
 def _head_where_read(seed: int, reading: Reading, k: int) -> np.ndarray:
     """The pixels (128, 128) bool of the person's head and body, turned and placed as frame k was read."""
     identity = random_identity(seed)
-    angles = [float(getattr(reading, name)[k]) for name in ("yaw", "pitch", "roll")]
-    drawn = np.array(face_box(identity, Pose(*angles), 1))
+    yaw, pitch, roll = (float(angles[k]) for angles in (reading.yaw, reading.pitch, reading.roll))
+    drawn = np.array(face_box(identity, Pose(yaw, pitch, roll), 1))
     x0, y0, x1, y1 = (reading.face_box[k].numpy() - drawn).tolist()
-    return head_mask(identity, Pose(*angles, x=(x0 + x1) / 2, y=(y0 + y1) / 2), SIZE)
+    return head_mask(identity, Pose(yaw, pitch, roll, (x0 + x1) / 2, (y0 + y1) / 2), SIZE)
 
 
 def summary(rows: list[Measured], everyone: list[Measured]) -> dict[str, Any]:
     """The figures of `rows`; their shuffled lip r is taken against the true curves of all other clips."""
     pairs = [(row, other) for row in rows for other in everyone if other is not row]
-    values = {
+    values: dict[str, Any] = {
         "clips": len(rows),
         "lip_r": median(row.lip_r for row in rows),
         "lip_r_per_clip": [row.lip_r for row in rows],
@@ -141,6 +141,6 @@ def summary(rows: list[Measured], everyone: list[Measured]) -> dict[str, Any]:
     }
     if framed := [row.framed for row in rows if row.framed]:
         values["framing"] = framing_summary(framed)
-    if rows[0].vae_psnr is not None:
-        values["vae_psnr"] = fmean(row.vae_psnr for row in rows)
+    if scores := [row.vae_psnr for row in rows if row.vae_psnr is not None]:
+        values["vae_psnr"] = fmean(scores)
     return values

@@ -21,8 +21,8 @@ SPAN = 2.0  # seconds at the start and at the end of long sound
 
 def read_speed(reading: Reading) -> float:
     """Mean head speed in degrees per second; poses are smoothed over 3 frames against the reader's noise."""
-    curves = [running_mean(getattr(reading, name).numpy()) for name in ("yaw", "pitch", "roll")]
-    return float(head_speed(*curves, FPS).mean())
+    yaw, pitch, roll = (running_mean(a.numpy()) for a in (reading.yaw, reading.pitch, reading.roll))
+    return float(head_speed(yaw, pitch, roll, FPS).mean())
 
 
 def measure_speed(

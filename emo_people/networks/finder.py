@@ -3,11 +3,10 @@
 from functools import partial
 
 import numpy as np
-import torch
 
 from emo_modules.cues.finder import DRAWN_WIDTHS, FaceFinder
 
-from .fit import Log, OneCycle, create_net, fit
+from .fit import Log, OneCycle, channels_last, create_net, fit
 from .tracker import finder_loss
 from .tracker_pictures import Pool, Scenes
 
@@ -30,7 +29,7 @@ def train_finder(
     the package, in 20 minutes of one core."""
     pool = Pool.draw(people, views, seed)
     log(f"finder: drew {people} people in {views} views")
-    finder = create_net(partial(FaceFinder, DRAWN_WIDTHS), seed).to(memory_format=torch.channels_last)
+    finder = channels_last(create_net(partial(FaceFinder, DRAWN_WIDTHS), seed))
     textures = _textures()
     for k, (count, rate) in enumerate(zip(steps, RATES, strict=True)):
         scenes = Scenes(pool, seed + k, textures)

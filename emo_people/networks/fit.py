@@ -110,6 +110,11 @@ def write_weights(net: nn.Module, path: Path, dtype: torch.dtype | None = None) 
         save_file(tensors, unfinished)
 
 
+def channels_last(net: Net) -> Net:
+    """The same net, its convolutions' weights laid out as CPUs like them."""
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+
+
 def create_net(kind: Callable[[], Net], seed: int) -> Net:
     """A network whose first weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):

@@ -28,7 +28,7 @@ from ..drawing.avatars import face_box, mouth_box, render
 from ..drawing.identity import Identity, random_identity
 from ..filming.people import FPS, READER, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from ..speech.synthesis import VOICES
-from .fit import OneCycle, create_net, fit
+from .fit import OneCycle, channels_last, create_net, fit
 from .softness import soften
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
@@ -111,7 +111,7 @@ def train_reader(
     """
     generator = torch.Generator().manual_seed(seed)
     pool = Pool.draw(range(READER, READER + identities), np.random.default_rng(seed), log)
-    reader = create_net(FaceReader, seed).to(memory_format=torch.channels_last)
+    reader = channels_last(create_net(FaceReader, seed))
 
     def loss() -> dict[str, Tensor]:
         pictures, truth = pool.sample(min(PEOPLE, identities), generator)

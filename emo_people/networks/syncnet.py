@@ -35,7 +35,7 @@ from ..filming.people import FPS, HELD_OUT, READER, draw_frame, random_head_spee
 from ..speech.augment import augment
 from ..speech.sentences import sentence
 from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
-from .fit import Log, OneCycle, create_net, fit
+from .fit import Log, OneCycle, channels_last, create_net, fit
 
 WEIGHTS = Path(__file__).with_name("syncnet.safetensors")
 PEOPLE = READER + 1_000_000  # identities and sentences from this seed on are only for SyncNet's training
@@ -172,7 +172,7 @@ def train_syncnet(
     """Fits a SyncNet of `SHAPE`. The defaults, on 1200 clips, made the weights that come with the package."""
     generator = torch.Generator().manual_seed(seed)
     net = create_net(partial(SyncNet, SHAPE), seed)
-    net.netcnnaud.to(memory_format=torch.channels_last)
+    channels_last(net.netcnnaud)
     fit(net, lambda: _losses(net, *pool.sample(batch, generator)), OneCycle(steps, lr), "syncnet", log)
     return net
 

@@ -21,7 +21,7 @@ from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..filming.cases import Case, make_case
 from ..filming.people import FPS, HELD_OUT, draw_frame
-from .fit import Log, OneCycle, create_net, fit
+from .fit import Log, OneCycle, channels_last, create_net, fit
 from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
 
 WEIGHTS = Path(__file__).with_name("tracker.safetensors")
@@ -45,7 +45,7 @@ def train_tracker(
 def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinder:
     """Fits the finder to pictures with no, one or two faces, in two rounds of `steps`; the second sharpens
     the boxes."""
-    finder = create_net(FaceFinder, seed).to(memory_format=torch.channels_last)
+    finder = channels_last(create_net(FaceFinder, seed))
     for part, lr in enumerate((3e-3, 2e-3)):
         scenes = Scenes(pool, seed + part)
         fit(finder, partial(finder_loss, finder, scenes), OneCycle(steps, lr), "finder", log)
@@ -56,7 +56,7 @@ def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseNet:
     """Fits the pose network to crops of several views of each person: first the pose; then, in as many steps,
     above all that the pose stays when the face moves and the head does not."""
     generator = torch.Generator().manual_seed(seed + 1)
-    net = create_net(PoseNet, seed).to(memory_format=torch.channels_last)
+    net = channels_last(create_net(PoseNet, seed))
     fit(net, partial(_pose_loss, net, pool, generator), OneCycle(steps, 2e-3), "pose", log)
     fit(net, partial(_change_loss, net, pool, generator), OneCycle(steps, 1e-3), "change", log)
     return net
@@ -120,8 +120,8 @@ def _targets(boxes: list[np.ndarray], rows: int, columns: int) -> tuple[Tensor, 
             heat[k] = np.maximum(heat[k], peak)
             sides = np.stack([x - x0, y - y0, x1 - x, y1 - y]).clip(1)
             reach[k] = np.where(closest, sides, reach[k])
-    heat, reach = torch.from_numpy(heat), torch.from_numpy(reach)
-    return heat, reach, torch.where(heat > 0.3, heat, 0.0)
+    weight = np.where(heat > 0.3, heat, np.float32(0))
+    return torch.from_numpy(heat), torch.from_numpy(reach), torch.from_numpy(weight)
 
 
 def check_tracker(tracker: Tracker, clips: int = 24) -> dict[str, float]:
@@ -148,6 +148,7 @@ def check_tracker(tracker: Tracker, clips: int = 24) -> dict[str, float]:
 def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, float]:
     """Share of frames with one face, box overlap, true and measured mean speed, and how the curves agree."""
     track = tracker.analyze(_filmed(case))
+    assert track.rotations is not None  # as of every analyser that knows poses
     person, truth = random_identity(case.seed), case.performance.speed
     boxes = [face_box(person, case.performance.pose(k), CHECK_SIDE) for k in range(case.frames)]
     overlaps = [Box(*a.tolist()).iou(Box(*b)) for a, b in zip(track.boxes, boxes, strict=True)]

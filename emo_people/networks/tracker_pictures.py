@@ -62,7 +62,8 @@ def _views(person: int, views: int, seed: int) -> tuple[np.ndarray, np.ndarray, 
     drawn = []
     for _ in range(views):
         turn = 1.15 * np.clip(centre + float(rng.choice(SPREADS)) * rng.uniform(-1, 1, 3), -1, 1)
-        pose = Pose(*(LIMITS * turn), rng.uniform(-0.025, 0.025), rng.uniform(-0.02, 0.02))
+        yaw, pitch, roll = LIMITS * turn
+        pose = Pose(yaw, pitch, roll, rng.uniform(-0.025, 0.025), rng.uniform(-0.02, 0.02))
         drawn.append(_view(identity, pose, rng))
     pictures, poses, boxes = (np.stack(part) for part in zip(*drawn, strict=True))
     return pictures, poses.astype(np.float32), boxes.astype(np.float32)
@@ -190,7 +191,7 @@ def _pasted(
 
 def _backdrop(rng: np.random.Generator, textures: Sequence[np.ndarray]) -> np.ndarray:
     if textures and rng.random() < 0.5:
-        return _part_of(textures[rng.integers(len(textures))], rng)
+        return _part_of(textures[int(rng.integers(len(textures)))], rng)
     return _drawn_backdrop(rng)
 
 
@@ -202,7 +203,7 @@ def _part_of(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     part = Image.fromarray(texture[y : y + side, x : x + side]).resize(
         (FINDER_SIDE, FINDER_SIDE), Image.Resampling.BILINEAR
     )
-    pixels = np.asarray(part, np.float32)
+    pixels: np.ndarray = np.asarray(part, np.float32)
     if rng.random() < 0.5:
         pixels = pixels * rng.uniform(0.5, 1.3, 3) + rng.uniform(-40, 40)
     return pixels.clip(0, 255).astype(np.uint8)

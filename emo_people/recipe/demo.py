@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from emo_modules.checkpoints.store import save_checkpoint
-from emo_modules.checkpoints.vae import build_vae
+from emo_modules.checkpoints.vae import VAE, build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.media.image import to_signed
 from emo_modules.models.emo import EMO
+from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
@@ -24,7 +25,7 @@ from emo_training.training.stages import start_as_lookup
 
 from ..filming.people import HELD_OUT
 from ..filming.samples import Sample, draw_samples, make_sample, read_samples
-from ..networks.fit import Log
+from ..networks.fit import Log, channels_last
 from .audio_encoder import AudioTraining, train_audio_encoder
 from .config import DEMO
 from .encode import encode_samples
@@ -103,7 +104,7 @@ def make_demo(folder: Path, recipe: DemoRecipe, log: Log = print) -> list[Path]:
 def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Log) -> None:
     unseen = [make_sample(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
     if not (folder / "vae.safetensors").exists():
-        vae = build_vae(config).to(memory_format=torch.channels_last)
+        vae = channels_last(PatchVAE(config.latent_channels))
         frames = to_vae_frames(read_samples(folder / "samples"))
         vae.start_from_components(to_signed(frames[::10]))
         held_out = torch.from_numpy(np.stack([sample.frames[0] for sample in unseen]))
@@ -120,7 +121,7 @@ def read_sounds(folder: Path) -> Iterator[Sample]:
         yield replace(sample, frames=empty, portraits=empty)
 
 
-def load_frozen(folder: Path, config: EMOConfig) -> tuple[torch.nn.Module, AudioEncoder]:
+def load_frozen(folder: Path, config: EMOConfig) -> tuple[VAE, AudioEncoder]:
     vae, encoder = build_vae(config), AudioEncoder(config.audio.encoder, config.audio.normalize)
     for name, part in (("vae", vae), ("audio_encoder", encoder)):
         file = folder / f"{name}.safetensors"
@@ -153,7 +154,7 @@ def train_stages(
         model = EMO(config)
         start_as_lookup(model)
         reader = train_mouth_reader(samples, recipe.reader_steps, log=log)
-    model, vae = model.to(memory_format=torch.channels_last), load_frozen(folder, config)[0]
+    model, vae = channels_last(model), load_frozen(folder, config)[0]
     for stage in recipe.stages:
         shown = draw_batch(held_out, config, sheet_draw(config, SHOWN), torch.Generator().manual_seed(7))
         sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None

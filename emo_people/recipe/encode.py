@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
 from emo_modules.media.image import to_signed
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
@@ -14,9 +15,7 @@ from ..filming.samples import Sample
 
 
 @torch.no_grad()
-def encode_sample(
-    sample: Sample, config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
-) -> dict[str, Tensor]:
+def encode_sample(sample: Sample, config: EMOConfig, vae: VAE, encoder: AudioEncoder) -> dict[str, Tensor]:
     """One sample's fields of `SampleSet`, without the leading K."""
     frames, m = len(sample.frames), config.audio.context
     features = encode_audio(encoder, torch.from_numpy(sample.waveform), int(sample.total), config.fps)
@@ -39,7 +38,7 @@ def encode_sample(
 
 
 def encode_samples(
-    samples: Iterable[Sample], config: EMOConfig, vae: nn.Module, encoder: AudioEncoder
+    samples: Iterable[Sample], config: EMOConfig, vae: VAE, encoder: AudioEncoder
 ) -> SampleSet:
     def rows() -> Iterator[dict[str, Tensor]]:
         for sample in samples:

@@ -95,8 +95,9 @@ def _main() -> None:
     pieces: list[bytes] = []
     marks: list[tuple[int, str]] = []
 
-    @_CALLBACK
-    def receive(samples, count, events):
+    def receive(
+        samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]"
+    ) -> int:
         if count > 0:
             pieces.append(ctypes.string_at(samples, 2 * count))
         index = 0
@@ -107,7 +108,8 @@ def _main() -> None:
         return 0
 
     encoded = text.encode()
-    library.espeak_SetSynthCallback(receive)
+    callback = _CALLBACK(receive)  # kept until the library is done with it
+    library.espeak_SetSynthCallback(callback)
     library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _UTF8, None, None)
     library.espeak_Synchronize()
     sys.stdout.buffer.write(json.dumps([sample_rate, marks]).encode() + b"\n" + b"".join(pieces))
