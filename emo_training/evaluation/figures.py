@@ -1,6 +1,6 @@
 """The table of a report: every metric with its value, what it was measured with, and why it is missing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -10,21 +10,24 @@ from ..perception.syncnet import SyncNetConfig
 from .feature_nets import WINDOW
 from .frechet import FrechetDistance
 from .instruments import Instruments
-from .measure import Clip, Distances, Side
-from .motion import speed_agreement
+from .measure import Distances, MeasuredPair, MeasuredVideo
+from .motion import SpeedAgreement, speed_agreement
 
 LOWER, HIGHER, NEAR_ZERO, NEAR_ONE, NEAR_TRUE = "lower", "higher", "near 0", "near 1", "near true"
-NO_CLIP = "could be measured on no clip; the table of clips says why"
+UNSEEN = "could be measured on no clip; the table of clips says why"
 FEW_SAMPLES = "fewer samples than features: comes out too large, compare only at equal numbers"
 TREMBLES = "the generated heads tremble, and motion as slow as that trembling may count as noise"
 OWN_SYNCNET = "not by the public network: not comparable to published values"
-Read = Callable[[Side], float | None]
+ONE_NETWORK = "cosine with the first face of the true video; another network gives other values"
+NOISE = "what smoothing takes from the poses; the true value is the tracker's own noise"
+
+Pairs = Sequence[MeasuredPair]
 
 
 @dataclass(frozen=True)
 class Figure:
     """One row. `value` None: not measured, and `note` says why. `true` is the same of the true videos, and
-    `control` with the sound of another clip."""
+    `control` with the sound of another pair."""
 
     metric: str
     value: float | None
@@ -37,20 +40,113 @@ class Figure:
     unit: str = ""
 
 
-def all_figures(clips: Sequence[Clip], distances: Distances, tools: Instruments) -> list[Figure]:
+@dataclass(frozen=True)
+class Metric:
+    """How a row is made of what `read` finds in every video."""
+
+    name: str
+    better: str
+    read: Callable[[MeasuredVideo], float | None]
+    instrument: str = ""  # whose weights it is measured with
+    option: str = ""  # what gives them
+    note: str | Callable[[Pairs, Instruments], str] = ""
+    unit: str = ""
+    control: bool = False  # also with the sound of another pair
+    paired: bool = False  # only over pairs of which both videos have it
+    compare: Callable[[SpeedAgreement], float | None] | None = None  # else the means are given
+    detail: bool = False  # left out where it could not be measured: the row above says why
+
+    def mean(self, videos: Iterable[MeasuredVideo]) -> float | None:
+        """Over the videos that have it; None when none has."""
+        known = [value for value in map(self.read, videos) if value is not None]
+        return fmean(known) if known else None
+
+
+def note_syncnet(pairs: Pairs, tools: Instruments) -> str:
+    return "" if tools.syncnet and tools.syncnet.config == SyncNetConfig() else OWN_SYNCNET
+
+
+def note_trembling(pairs: Pairs, tools: Instruments) -> str:
+    shaken = TREMBLING.mean(pair.generated for pair in pairs)
+    noise = TREMBLING.mean(pair.true for pair in pairs)
+    return TREMBLES if shaken is not None and noise is not None and shaken > 2 * noise else ""
+
+
+SYNC = ("syncnet", "--syncnet FILE")
+FACE = ("identity", "--identity FILE, or --reader FILE")
+POSE = ("analyzer", "--analyzer mediapipe:FILE")
+TREMBLING = Metric("Head trembling", NEAR_TRUE, lambda v: v.trembling, *POSE, NOISE, "°", detail=True)
+LIKENESS = [
+    Metric("LSE-C", HIGHER, lambda v: v.confidence, *SYNC, note_syncnet, control=True),
+    Metric("LSE-D", LOWER, lambda v: v.distance, *SYNC, note_syncnet, control=True),
+    Metric("Lip offset, absolute", NEAR_ZERO, lambda v: v.offset, *SYNC, unit="frames", detail=True),
+    Metric("Identity similarity (F-SIM)", HIGHER, lambda v: v.mean_identity, *FACE, ONE_NETWORK),
+]  # fmt: skip
+MOTION = [
+    Metric("Head speed", NEAR_TRUE, lambda v: v.mean_speed, *POSE, note_trembling, "°/s", paired=True),
+    Metric(
+        "Head speed, absolute difference", LOWER, lambda v: v.mean_speed, *POSE, unit="°/s", paired=True,
+        compare=lambda speeds: speeds.difference, detail=True,
+    ),
+    Metric(
+        "Head speed, generated / true", NEAR_ONE, lambda v: v.mean_speed, *POSE, paired=True,
+        compare=lambda speeds: speeds.ratio, detail=True,
+    ),
+    Metric(
+        "Head speed, rank correlation", HIGHER, lambda v: v.mean_speed, *POSE, paired=True,
+        compare=lambda speeds: speeds.spearman, detail=True,
+    ),
+    TREMBLING,
+    Metric("Frames with a face", HIGHER, lambda v: v.faces),
+]  # fmt: skip
+
+
+def all_figures(pairs: Pairs, distances: Distances, tools: Instruments) -> list[Figure]:
     inception, i3d = tools.labels.get("inception", ""), tools.labels.get("i3d", "")
+    fid = frechet_figure("FID", distances.fid, inception, "frames", "--inception FILE")
+    fvd = frechet_figure("FVD", distances.fvd, i3d, f"windows of {WINDOW} frames", "--i3d FILE")
+    apart = fmean(abs(pair.generated.frames - pair.true.frames) for pair in pairs)
     return [
-        _at_sizes(clips, frechet_figure("FID", distances.fid, inception, "frames", "--inception FILE")),
-        _at_sizes(
-            clips,
-            frechet_figure("FVD", distances.fvd, i3d, f"windows of {WINDOW} frames", "--i3d FILE"),
-        ),
-        *_sync_figures(clips, tools),
-        _identity_figure(clips, tools.labels.get("identity", "")),
-        _expression_figure(distances, tools),
-        *_speed_figures(clips, tools),
-        *_plain_figures(clips),
+        note_sizes(fid, pairs),
+        note_sizes(fvd, pairs),
+        *metric_figures(LIKENESS, pairs, tools),
+        expression_figure(distances.expressions, tools),
+        *metric_figures(MOTION, pairs, tools),
+        Figure("Difference in length", apart, NEAR_ZERO, over=f"{len(pairs)} clips", unit="frames"),
     ]
+
+
+def metric_figures(metrics: Sequence[Metric], pairs: Pairs, tools: Instruments) -> Iterator[Figure]:
+    for metric in metrics:
+        weights = tools.labels.get(metric.instrument, "")
+        sides = [(pair.generated, pair.true) for pair in pairs]
+        if metric.paired:
+            sides = [side for side in sides if all(metric.read(video) is not None for video in side)]
+        made, true = [generated for generated, _ in sides], [true for _, true in sides]
+        known = sum(metric.read(video) is not None for video in made)
+        if known and (weights or not metric.instrument):
+            row = Figure(metric.name, metric.mean(made), metric.better, weights, unit=metric.unit)
+            note = metric.note if isinstance(metric.note, str) else metric.note(pairs, tools)
+            row = replace(row, over=f"{known} of {len(pairs)} clips", note=note, true=metric.mean(true))
+            if metric.control:
+                foreign = [replace(video, sync=video.foreign_sync) for video in made]
+                row = replace(row, control=metric.mean(foreign))
+            if metric.compare:
+                speeds = speed_agreement(*(np.array([metric.read(v) for v in side]) for side in (made, true)))
+                value = metric.compare(speeds)
+                row = replace(row, value=value, true=None, note="needs 3 clips" if value is None else note)
+            yield row
+        elif not metric.detail:
+            yield Figure(metric.name, None, metric.better, weights, note=why_missing(metric, pairs, tools))
+
+
+def why_missing(metric: Metric, pairs: Pairs, tools: Instruments) -> str:
+    if metric.instrument not in tools.labels:
+        return f"skipped: needs {metric.option}"
+    asked = any("head speed" in problem for pair in pairs for problem in pair.problems)
+    if metric.instrument == "analyzer" and not asked:
+        return f"skipped: the analyzer {tools.analyzer.name} knows no pose; give {metric.option}"
+    return UNSEEN
 
 
 def frechet_figure(name: str, distance: FrechetDistance, weights: str, kind: str, option: str) -> Figure:
@@ -64,9 +160,9 @@ def frechet_figure(name: str, distance: FrechetDistance, weights: str, kind: str
     return Figure(name, value, LOWER, weights, over, FEW_SAMPLES if distance.rank_deficient else "")
 
 
-def _at_sizes(clips: Sequence[Clip], figure: Figure) -> Figure:
+def note_sizes(figure: Figure, pairs: Pairs) -> Figure:
     """Says so when pictures of different sizes were compared: the networks see how sharp they are."""
-    sizes = {(clip.generated.size, clip.true.size) for clip in clips}
+    sizes = {(pair.generated.size, pair.true.size) for pair in pairs}
     if figure.value is None or all(made == true for made, true in sizes):
         return figure
     (w, h), (true_w, true_h) = sorted(pair for pair in sizes if pair[0] != pair[1])[0]
@@ -74,148 +170,10 @@ def _at_sizes(clips: Sequence[Clip], figure: Figure) -> Figure:
     return replace(figure, note="; ".join(filter(None, (note, figure.note))))
 
 
-def _sync_figures(clips: Sequence[Clip], tools: Instruments) -> list[Figure]:
-    names, weights = {"LSE-C": HIGHER, "LSE-D": LOWER}, tools.labels.get("syncnet", "")
-    if not weights or not any(clip.generated.sync for clip in clips):
-        reason = NO_CLIP if weights else "skipped: needs --syncnet FILE"
-        return [Figure(name, None, better, weights, note=reason) for name, better in names.items()]
-    note = "" if tools.syncnet and tools.syncnet.config == SyncNetConfig() else OWN_SYNCNET
-    return [
-        _mean_figure(clips, "LSE-C", HIGHER, weights, _confidence, note, control=_foreign_confidence),
-        _mean_figure(clips, "LSE-D", LOWER, weights, _distance, note, control=_foreign_distance),
-        _mean_figure(clips, "Lip offset, absolute", NEAR_ZERO, weights, _offset, unit="frames"),
-    ]
-
-
-def _confidence(side: Side) -> float | None:
-    return side.sync.confidence if side.sync else None
-
-
-def _distance(side: Side) -> float | None:
-    return side.sync.distance if side.sync else None
-
-
-def _offset(side: Side) -> float | None:
-    return abs(side.sync.offset) if side.sync else None
-
-
-def _foreign_confidence(side: Side) -> float | None:
-    return side.foreign_sync.confidence if side.foreign_sync else None
-
-
-def _foreign_distance(side: Side) -> float | None:
-    return side.foreign_sync.distance if side.foreign_sync else None
-
-
-def _cosine(side: Side) -> float | None:
-    return None if side.identity is None else float(side.identity.mean())
-
-
-def _trembling(side: Side) -> float | None:
-    return side.trembling
-
-
-def _mean_figure(
-    clips: Sequence[Clip],
-    name: str,
-    better: str,
-    weights: str,
-    read: Read,
-    note: str = "",
-    unit: str = "",
-    control: Read | None = None,
-) -> Figure:
-    made, true = [clip.generated for clip in clips], [clip.true for clip in clips]
-    known = sum(read(side) is not None for side in made)
-    return Figure(
-        name,
-        mean_of(made, read),
-        better,
-        weights,
-        f"{known} of {len(clips)} clips",
-        note,
-        true=mean_of(true, read),
-        control=mean_of(made, control) if control else None,
-        unit=unit,
-    )
-
-
-def mean_of(sides: Sequence[Side], read: Read) -> float | None:
-    """Over the sides that have the value; None when none has."""
-    known = [value for value in map(read, sides) if value is not None]
-    return fmean(known) if known else None
-
-
-def _identity_figure(clips: Sequence[Clip], weights: str) -> Figure:
-    name = "Identity similarity (F-SIM)"
-    if not weights:
-        return Figure(name, None, HIGHER, note="skipped: needs --identity FILE, or --reader FILE")
-    if not any(clip.generated.identity is not None for clip in clips):
-        return Figure(name, None, HIGHER, weights, note=NO_CLIP)
-    note = "cosine with the first face of the true video; another network gives other values"
-    return _mean_figure(clips, name, HIGHER, weights, _cosine, note)
-
-
-def _expression_figure(distances: Distances, tools: Instruments) -> Figure:
+def expression_figure(distance: FrechetDistance, tools: Instruments) -> Figure:
     if tools.expressions is None:
         reason = "skipped: needs --analyzer mediapipe:FILE, or --reader FILE"
         return Figure("E-FID (blendshape)", None, LOWER, note=reason)
     weights = tools.labels[tools.expressions.instrument]
-    row = frechet_figure(tools.expressions.label, distances.expressions, weights, "frames", "")
+    row = frechet_figure(tools.expressions.label, distance, weights, "frames", "")
     return replace(row, note="; ".join(filter(None, (tools.expressions.caveat, row.note))))
-
-
-def _speed_figures(clips: Sequence[Clip], tools: Instruments) -> list[Figure]:
-    weights = tools.labels["analyzer"]
-    speeds = np.array([pair for clip in clips if (pair := mean_speeds(clip))])
-    if len(speeds) == 0:
-        asked = any("head speed" in problem for clip in clips for problem in clip.problems)
-        blind = f"skipped: the analyzer {tools.analyzer.name} knows no pose; give --analyzer mediapipe:FILE"
-        return [Figure("Head speed", None, NEAR_TRUE, weights, note=NO_CLIP if asked else blind)]
-    made, true = speeds.T
-    agreement, over, unit = speed_agreement(made, true), f"{len(speeds)} of {len(clips)} clips", "°/s"
-    few = "" if len(speeds) > 2 else "needs 3 clips"
-    shaken = mean_of([clip.generated for clip in clips], _trembling)
-    noise = mean_of([clip.true for clip in clips], _trembling)
-    doubt = TREMBLES if shaken > 2 * noise else ""
-    return [
-        Figure(
-            "Head speed",
-            made.mean().item(),
-            NEAR_TRUE,
-            weights,
-            over,
-            doubt,
-            true=true.mean().item(),
-            unit=unit,
-        ),
-        Figure("Head speed, absolute difference", agreement.difference, LOWER, weights, over, unit=unit),
-        Figure("Head speed, generated / true", agreement.ratio, NEAR_ONE, weights, over),
-        Figure("Head speed, rank correlation", agreement.spearman, HIGHER, weights, over, few),
-        _mean_figure(
-            clips,
-            "Head trembling",
-            NEAR_TRUE,
-            weights,
-            _trembling,
-            "what smoothing takes from the poses; the true value is the tracker's own noise",
-            unit="°",
-        ),
-    ]
-
-
-def mean_speeds(clip: Clip) -> tuple[float, float] | None:
-    """Generated and true mean head speed, None when one is unknown."""
-    if clip.generated.speed is None or clip.true.speed is None:
-        return None
-    return float(np.nanmean(clip.generated.speed)), float(np.nanmean(clip.true.speed))
-
-
-def _plain_figures(clips: Sequence[Clip]) -> list[Figure]:
-    differences = [abs(clip.generated.frames - clip.true.frames) for clip in clips]
-    return [
-        _mean_figure(clips, "Frames with a face", HIGHER, "", lambda side: side.faces),
-        Figure(
-            "Difference in length", fmean(differences), NEAR_ZERO, over=f"{len(clips)} clips", unit="frames"
-        ),
-    ]

@@ -22,27 +22,56 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Side:
+class MeasuredVideo:
     """One video of a pair; None is what was not measured."""
 
     frames: int
     faces: float  # share of frames that show a face
     size: tuple[int, int]
     sync: Sync | None
-    foreign_sync: Sync | None  # with another clip's sound
+    foreign_sync: Sync | None  # with another pair's sound
     identity: np.ndarray | None  # (N,) cosines with the true video's first face
     speed: np.ndarray | None  # (T,) degrees per second
     trembling: float | None  # degrees
 
+    @property
+    def confidence(self) -> float | None:
+        """LSE-C."""
+        return self.sync.confidence if self.sync else None
+
+    @property
+    def distance(self) -> float | None:
+        """LSE-D."""
+        return self.sync.distance if self.sync else None
+
+    @property
+    def offset(self) -> float | None:
+        """Frames between lips and sound, whichever is late."""
+        return abs(self.sync.offset) if self.sync else None
+
+    @property
+    def mean_identity(self) -> float | None:
+        return None if self.identity is None else float(self.identity.mean())
+
+    @property
+    def mean_speed(self) -> float | None:
+        return None if self.speed is None else float(np.nanmean(self.speed))
+
 
 @dataclass(frozen=True)
-class Clip:
+class MeasuredPair:
     """One pair; `problems` says what could not be measured and why."""
 
     name: str
-    generated: Side
-    true: Side
+    generated: MeasuredVideo
+    true: MeasuredVideo
     problems: tuple[str, ...]
+
+    @property
+    def mean_speeds(self) -> tuple[float, float] | None:
+        """Generated and true, None when one is unknown."""
+        made, true = self.generated.mean_speed, self.true.mean_speed
+        return None if made is None or true is None else (made, true)
 
 
 @dataclass(frozen=True)
@@ -64,18 +93,20 @@ class Distances:
             self.expressions.update(torch.from_numpy(tools.expressions.read(video, track)), real)
 
 
-def measure_pairs(pairs: Sequence[Pair], tools: Instruments, log: Log) -> tuple[list[Clip], Distances]:
+def measure_pairs(
+    pairs: Sequence[Pair], tools: Instruments, log: Log
+) -> tuple[list[MeasuredPair], Distances]:
     """Raises ValueError for a file that cannot be read as video."""
-    clips, distances = [], Distances()
+    measured, distances = [], Distances()
     for k, pair in enumerate(pairs):
         other = pairs[(k + 1) % len(pairs)] if len(pairs) > 1 else None
-        clips.append(PairMeasure(pair, other, tools).measure(distances))
-        log(f"{k + 1}/{len(pairs)} {_line(clips[-1])}")
-    return clips, distances
+        measured.append(PairMeter(pair, other, tools).measure(distances))
+        log(f"{k + 1}/{len(pairs)} {_line(measured[-1])}")
+    return measured, distances
 
 
 @dataclass(frozen=True)
-class PairMeasure:
+class PairMeter:
     """Measures one pair; `other` lends its sound for the control of the lip sync."""
 
     pair: Pair
@@ -83,14 +114,14 @@ class PairMeasure:
     tools: Instruments
     problems: list[str] = field(default_factory=list)
 
-    def measure(self, distances: Distances) -> Clip:
+    def measure(self, distances: Distances) -> MeasuredPair:
         generated, true = self.pair.generated, self.pair.true
         made, recorded = (self.tools.analyzer.analyze(video.frames()) for video in (generated, true))
         distances.add(self.tools, generated, made, real=False)
         distances.add(self.tools, true, recorded, real=True)
         vectors = self._vectors("true", true, recorded)
         reference = None if vectors is None else vectors[0]
-        return Clip(
+        return MeasuredPair(
             self.pair.name,
             self._side("generated", generated, made, self._vectors("generated", generated, made), reference),
             self._side("true", true, recorded, vectors, reference),
@@ -104,10 +135,10 @@ class PairMeasure:
         track: FaceTrack,
         vectors: np.ndarray | None,
         reference: np.ndarray | None,
-    ) -> Side:
+    ) -> MeasuredVideo:
         sync = self._sync(name, video, track)
         speed = self._speed(name, track)
-        return Side(
+        return MeasuredVideo(
             frames=len(track.counts),
             faces=float((track.counts > 0).mean()),
             size=video.size,
@@ -143,7 +174,7 @@ class PairMeasure:
         return self._try(f"head speed of the {name} video", lambda: speed_curve(rotations))
 
     def _try(self, what: str, measure: Callable[[], T]) -> T | None:
-        """The value, or None with a note where the clip has none: one bad clip does not stop the others."""
+        """The value, or None with a note where there is none: one bad video does not stop the others."""
         try:
             return measure()
         except ValueError as error:
@@ -151,13 +182,13 @@ class PairMeasure:
             return None
 
 
-def _line(clip: Clip) -> str:
-    made = clip.generated
-    parts = [f"{clip.name}: {made.frames} frames"]
+def _line(pair: MeasuredPair) -> str:
+    made = pair.generated
+    parts = [f"{pair.name}: {made.frames} frames"]
     if made.sync:
         parts.append(f"LSE-C {made.sync.confidence:.2f} LSE-D {made.sync.distance:.2f}")
     if made.identity is not None:
         parts.append(f"identity {made.identity.mean():.2f}")
     if made.speed is not None:
         parts.append(f"{np.nanmean(made.speed):.1f} degrees/s")
-    return ", ".join([*parts, *clip.problems])
+    return ", ".join([*parts, *pair.problems])

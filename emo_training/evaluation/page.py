@@ -6,10 +6,8 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from .figures import HIGHER, LOWER, Figure
-from .measure import Clip, Side
+from .measure import MeasuredPair, MeasuredVideo
 
 ARROWS = {LOWER: "↓", HIGHER: "↑"}
 STYLE = """
@@ -50,12 +48,12 @@ dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 def page(
     settings: dict[str, Any],
     figures: Sequence[Figure],
-    clips: Sequence[Clip],
+    pairs: Sequence[MeasuredPair],
     plots: dict[str, str],
     videos: Sequence[str],
 ) -> str:
     """HTML of a report; plots by title as SVG, names of the pairs in videos/."""
-    frames = sum(clip.generated.frames for clip in clips)
+    frames = sum(pair.generated.frames for pair in pairs)
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -64,7 +62,7 @@ def page(
 <style>{STYLE}</style>
 <main>
 <h1>Generated against true videos</h1>
-<p class="quiet">{len(clips)} clips, {frames} generated frames ({frames / 25:.0f} s). Values of the true
+<p class="quiet">{len(pairs)} clips, {frames} generated frames ({frames / 25:.0f} s). Values of the true
 videos in orange: what a perfect model would reach on this footage with these networks.</p>
 <h2>Metrics</h2>
 <div class="card scroll">{_metrics(figures)}</div>
@@ -74,7 +72,7 @@ videos in orange: what a perfect model would reach on this footage with these ne
 <p class="quiet">Left the true video, right the generated one.</p>
 <div class="grid videos">{"".join(map(_video, videos))}</div>
 <h2>Clips</h2>
-<div class="card scroll">{_clips(clips)}</div>
+<div class="card scroll">{_pairs(pairs)}</div>
 <h2>Settings</h2>
 <div class="card"><dl>{_settings(settings)}</dl></div>
 </main>
@@ -130,32 +128,32 @@ def _video(name: str) -> str:
     )
 
 
-def _clips(clips: Sequence[Clip]) -> str:
+def _pairs(pairs: Sequence[MeasuredPair]) -> str:
     head = ("Clip", "Frames", "LSE-C", "LSE-D", "Offset", "Identity", "Head speed, °/s", "Notes")
     cells = "".join(f"<th{_class('number' * (name not in ('Clip', 'Notes')))}>{name}</th>" for name in head)
-    rows = "".join(map(_clip, clips))
+    rows = "".join(map(_pair, pairs))
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _clip(clip: Clip) -> str:
-    values = zip(_values(clip.generated), _values(clip.true), strict=True)
+def _pair(pair: MeasuredPair) -> str:
+    values = zip(_values(pair.generated), _values(pair.true), strict=True)
     cells = "".join(
         f'<td class="number">{made}<small class="true">{true}</small></td>' for made, true in values
     )
-    notes = "<br>".join(map(escape, clip.problems))
-    name = f'{escape(clip.name)}<small class="true">true</small>'
+    notes = "<br>".join(map(escape, pair.problems))
+    name = f'{escape(pair.name)}<small class="true">true</small>'
     return f'<tr><td>{name}</td>{cells}<td class="note">{notes}</td></tr>'
 
 
-def _values(side: Side) -> list[str]:
-    sync = side.sync
+def _values(video: MeasuredVideo) -> list[str]:
+    sync = video.sync
     return [
-        str(side.frames),
-        number(sync.confidence if sync else None),
-        number(sync.distance if sync else None),
+        str(video.frames),
+        number(video.confidence),
+        number(video.distance),
         str(sync.offset) if sync else "–",
-        number(None if side.identity is None else fmean(side.identity)),
-        number(None if side.speed is None else float(np.nanmean(side.speed))),
+        number(None if video.identity is None else fmean(video.identity)),
+        number(video.mean_speed),
     ]
 
 

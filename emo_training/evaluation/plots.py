@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .figures import mean_speeds
 from .frechet import EXTRA
 from .lipsync import SPAN
-from .measure import Clip, Side
+from .measure import MeasuredPair, MeasuredVideo
 from .pairs import FPS
 
 GENERATED, TRUE, CONTROL = "#3f7fe0", "#e0872a", "#8b93a1"
@@ -17,22 +16,22 @@ INK = "#010203"  # becomes the page's own text colour
 CURVES = 4  # clips whose head speed is drawn over time
 
 
-def all_plots(clips: Sequence[Clip]) -> dict[str, str]:
+def all_plots(pairs: Sequence[MeasuredPair]) -> dict[str, str]:
     """SVG by title, of what was measured. Raises ValueError when matplotlib is not installed."""
     plots = {
-        "Lip sync: mean distance by shift of the sound": (_sync_curves, _any(clips, "sync")),
-        "Head speed: each clip's mean": (_speed_scatter, _any(clips, "speed")),
-        "Head speed over time": (_speed_curves, _any(clips, "speed")),
-        "Values of single clips": (_distributions, _any(clips, "sync") or _any(clips, "identity")),
+        "Lip sync: mean distance by shift of the sound": (_sync_curves, _any(pairs, "sync")),
+        "Head speed: each clip's mean": (_speed_scatter, _any(pairs, "speed")),
+        "Head speed over time": (_speed_curves, _any(pairs, "speed")),
+        "Values of single clips": (_distributions, _any(pairs, "sync") or _any(pairs, "identity")),
     }
-    return {title: _svg(draw, clips) for title, (draw, wanted) in plots.items() if wanted}
+    return {title: _svg(draw, pairs) for title, (draw, wanted) in plots.items() if wanted}
 
 
-def _any(clips: Sequence[Clip], name: str) -> bool:
-    return any(getattr(clip.generated, name) is not None for clip in clips)
+def _any(pairs: Sequence[MeasuredPair], name: str) -> bool:
+    return any(getattr(pair.generated, name) is not None for pair in pairs)
 
 
-def _svg(draw: Callable[[Any, Sequence[Clip]], None], clips: Sequence[Clip]) -> str:
+def _svg(draw: Callable[[Any, Sequence[MeasuredPair]], None], pairs: Sequence[MeasuredPair]) -> str:
     """Drawn without pyplot, which would keep every figure and ask for a screen."""
     try:
         from matplotlib import rc_context
@@ -55,23 +54,23 @@ def _svg(draw: Callable[[Any, Sequence[Clip]], None], clips: Sequence[Clip]) -> 
         }
     ):
         figure = Figure(figsize=(5.6, 3.2), layout="constrained")
-        draw(figure, clips)
+        draw(figure, pairs)
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
-def _sync_curves(figure: Any, clips: Sequence[Clip]) -> None:
+def _sync_curves(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
     axes = figure.subplots()
     shifts = np.arange(-SPAN, SPAN + 1)
-    for clip in clips:
-        if clip.generated.sync:
-            axes.plot(shifts, clip.generated.sync.distances, color=GENERATED, alpha=0.2, linewidth=0.8)
+    for pair in pairs:
+        if pair.generated.sync:
+            axes.plot(shifts, pair.generated.sync.distances, color=GENERATED, alpha=0.2, linewidth=0.8)
     curves = {
-        "generated": (GENERATED, [clip.generated.sync for clip in clips]),
-        "true": (TRUE, [clip.true.sync for clip in clips]),
-        "another clip's sound": (CONTROL, [clip.generated.foreign_sync for clip in clips]),
+        "generated": (GENERATED, [pair.generated.sync for pair in pairs]),
+        "true": (TRUE, [pair.true.sync for pair in pairs]),
+        "another clip's sound": (CONTROL, [pair.generated.foreign_sync for pair in pairs]),
     }
     for label, (colour, found) in curves.items():
         if known := [sync.distances for sync in found if sync]:
@@ -82,9 +81,9 @@ def _sync_curves(figure: Any, clips: Sequence[Clip]) -> None:
     _grid(axes)
 
 
-def _speed_scatter(figure: Any, clips: Sequence[Clip]) -> None:
+def _speed_scatter(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
     axes = figure.subplots()
-    speeds = np.array([pair for clip in clips if (pair := mean_speeds(clip))]).reshape(-1, 2)
+    speeds = np.array([pair.mean_speeds for pair in pairs if pair.mean_speeds]).reshape(-1, 2)
     limit = 1.1 * max(speeds.max(initial=0), 1)
     axes.plot([0, limit], [0, limit], color=CONTROL, linewidth=1, linestyle="--", label="equal")
     axes.scatter(speeds[:, 1], speeds[:, 0], color=GENERATED, s=26)
@@ -94,30 +93,30 @@ def _speed_scatter(figure: Any, clips: Sequence[Clip]) -> None:
     _grid(axes)
 
 
-def _speed_curves(figure: Any, clips: Sequence[Clip]) -> None:
-    shown = [clip for clip in clips if mean_speeds(clip)][:CURVES]
-    for axes, clip in zip(
+def _speed_curves(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
+    shown = [pair for pair in pairs if pair.mean_speeds][:CURVES]
+    for axes, pair in zip(
         np.ravel(figure.subplots(len(shown), 1, squeeze=False, sharex=True)), shown, strict=True
     ):
-        for side, colour in ((clip.true, TRUE), (clip.generated, GENERATED)):
+        for side, colour in ((pair.true, TRUE), (pair.generated, GENERATED)):
             if side.speed is not None:
                 axes.plot(np.arange(len(side.speed)) / FPS, side.speed, color=colour, linewidth=1.3)
         axes.set_ylim(0)
-        axes.set_title(clip.name, fontsize=8, loc="left")
+        axes.set_title(pair.name, fontsize=8, loc="left")
         _grid(axes)
     axes.set_xlabel("seconds; true orange, generated blue; °/s")
 
 
-def _distributions(figure: Any, clips: Sequence[Clip]) -> None:
-    values: dict[str, Callable[[Side], float | None]] = {
-        "LSE-C": lambda side: side.sync.confidence if side.sync else None,
-        "LSE-D": lambda side: side.sync.distance if side.sync else None,
-        "identity": lambda side: None if side.identity is None else float(side.identity.mean()),
-        "head speed, °/s": lambda side: None if side.speed is None else float(np.nanmean(side.speed)),
+def _distributions(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
+    values: dict[str, Callable[[MeasuredVideo], float | None]] = {
+        "LSE-C": lambda video: video.confidence,
+        "LSE-D": lambda video: video.distance,
+        "identity": lambda video: video.mean_identity,
+        "head speed, °/s": lambda video: video.mean_speed,
     }
     rows = {}
     for name, read in values.items():
-        sides = [[clip.generated for clip in clips], [clip.true for clip in clips]]
+        sides = [[pair.generated for pair in pairs], [pair.true for pair in pairs]]
         known = [[value for value in map(read, side) if value is not None] for side in sides]
         if known[0]:
             rows[name] = known

@@ -13,7 +13,7 @@ from emo_modules.writing.partial import write_text
 from ..perception.face_reader import Log
 from .figures import Figure, all_figures
 from .instruments import Instruments
-from .measure import Clip, Side, measure_pairs
+from .measure import MeasuredPair, MeasuredVideo, measure_pairs
 from .page import page
 from .pairs import Pair
 from .plots import all_plots
@@ -26,16 +26,16 @@ SHOWN = 12  # pairs that are put side by side
 class Report:
     settings: dict[str, Any]
     figures: list[Figure]
-    clips: list[Clip]
+    pairs: list[MeasuredPair]
 
 
 def evaluate_videos(
     pairs: Sequence[Pair], tools: Instruments, settings: dict[str, Any], out: Path, log: Log
 ) -> Report:
     """Measures all pairs and writes the report. Raises ValueError for a file that is no video."""
-    clips, distances = measure_pairs(pairs, tools, log)
+    measured, distances = measure_pairs(pairs, tools, log)
     used = settings | {"weights": tools.labels}
-    report = Report(used, all_figures(clips, distances, tools), clips)
+    report = Report(used, all_figures(measured, distances, tools), measured)
     write_report(report, pairs, out)
     return report
 
@@ -46,13 +46,13 @@ def write_report(report: Report, pairs: Sequence[Pair], out: Path) -> None:
     for folder in (out, plots, videos):
         folder.mkdir(parents=True, exist_ok=True)
     write_text(out / "report.json", json.dumps(as_json(report), indent=1, allow_nan=False))
-    drawn = all_plots(report.clips)
+    drawn = all_plots(report.pairs)
     for number, (_, svg) in enumerate(drawn.items(), 1):
         write_text(plots / f"{number}.svg", svg.replace("currentColor", "#555"))
     for pair in pairs[:SHOWN]:
         write_side_by_side(pair, videos)
     shown = [pair.name for pair in pairs[:SHOWN]]
-    write_text(out / "report.html", page(report.settings, report.figures, report.clips, drawn, shown))
+    write_text(out / "report.html", page(report.settings, report.figures, report.pairs, drawn, shown))
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -62,20 +62,20 @@ def as_json(report: Report) -> dict[str, Any]:
         "figures": [asdict(figure) for figure in report.figures],
         "clips": [
             {
-                "name": clip.name,
-                "generated": _side(clip.generated),
-                "true": _side(clip.true),
-                "problems": list(clip.problems),
+                "name": pair.name,
+                "generated": _video(pair.generated),
+                "true": _video(pair.true),
+                "problems": list(pair.problems),
             }
-            for clip in report.clips
+            for pair in report.pairs
         ],
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _video(video: MeasuredVideo) -> dict[str, Any]:
     return {
         name: _plain(asdict(value) if hasattr(value, "distances") else value)
-        for name, value in vars(side).items()
+        for name, value in vars(video).items()
     }
 
 

@@ -11,7 +11,7 @@ import torch
 
 from emo_training.evaluation.figures import all_figures
 from emo_training.evaluation.instruments import Instruments
-from emo_training.evaluation.measure import Clip, Distances, Side
+from emo_training.evaluation.measure import Distances, MeasuredPair, MeasuredVideo
 from emo_training.evaluation.motion import Blendshapes, MouthShapes
 from emo_training.perception.cascade import CascadeAnalyzer
 from emo_training.perception.syncnet import Sync, SyncNetConfig
@@ -33,7 +33,7 @@ def instruments(*labels: str, expressions=None, syncnet=None) -> Instruments:
     return Instruments(CascadeAnalyzer(), None, None, syncnet, None, expressions, names)
 
 
-def side(k: int, shaken: float = 1.0, **parts) -> Side:
+def video(k: int, shaken: float = 1.0, **parts) -> MeasuredVideo:
     rng = np.random.default_rng(k)
 
     def sync() -> Sync:
@@ -51,7 +51,7 @@ def side(k: int, shaken: float = 1.0, **parts) -> Side:
         "speed": np.append(rng.random(20) * 9, np.nan),
         "trembling": shaken * float(rng.uniform(0.01, 0.02)),
     }
-    return Side(**(measured | parts))
+    return MeasuredVideo(**(measured | parts))
 
 
 def distances(seed: int, features: int, count: int) -> Distances:
@@ -62,9 +62,9 @@ def distances(seed: int, features: int, count: int) -> Distances:
     return found
 
 
-def clips(count: int, made: dict | None = None, true: dict | None = None, problems=()) -> list[Clip]:
+def pairs(count: int, made: dict | None = None, true: dict | None = None, problems=()) -> list[MeasuredPair]:
     return [
-        Clip(f"p{k}", side(k, **(made or {})), side(100 + k, **(true or {})), tuple(problems))
+        MeasuredPair(f"p{k}", video(k, **(made or {})), video(100 + k, **(true or {})), tuple(problems))
         for k in range(count)
     ]
 
@@ -72,12 +72,12 @@ def clips(count: int, made: dict | None = None, true: dict | None = None, proble
 NOTHING = dict.fromkeys(("sync", "foreign_sync", "identity", "speed", "trembling"))
 CASES = {
     "everything": lambda: all_figures(
-        clips(5),
+        pairs(5),
         distances(0, 3, 40),
         instruments(*ALL, expressions=Blendshapes(), syncnet=SimpleNamespace(config=SyncNetConfig())),
     ),
     "drawn faces": lambda: all_figures(
-        [*clips(3, {"size": (128, 128), "shaken": 9.0}), *clips(1, NOTHING)],
+        [*pairs(3, {"size": (128, 128), "shaken": 9.0}), *pairs(1, NOTHING)],
         distances(1, 30, 8),
         instruments(
             *ALL,
@@ -85,14 +85,14 @@ CASES = {
             syncnet=SimpleNamespace(config=SyncNetConfig(side=96, window=96)),
         ),
     ),
-    "no networks": lambda: all_figures(clips(2, NOTHING, NOTHING), Distances(), instruments()),
+    "no networks": lambda: all_figures(pairs(2, NOTHING, NOTHING), Distances(), instruments()),
     "nothing could be measured": lambda: all_figures(
-        clips(2, NOTHING, problems=["head speed of the generated video: no head pose was found"]),
+        pairs(2, NOTHING, problems=["head speed of the generated video: no head pose was found"]),
         distances(2, 3, 1),
         instruments(*ALL, expressions=Blendshapes()),
     ),
     "true videos without sound": lambda: all_figures(
-        clips(2, {"foreign_sync": None}, {"sync": None, "identity": None}),
+        pairs(2, {"foreign_sync": None}, {"sync": None, "identity": None}),
         distances(3, 3, 5),
         instruments(*ALL, expressions=Blendshapes()),
     ),
