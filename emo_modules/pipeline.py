@@ -18,7 +18,7 @@ from .cues.face import Crop, Face, crop_to_face, find_face
 from .cues.face_embedding import face_embedding
 from .cues.familiar import unfamiliar
 from .cues.locator import face_cues
-from .media.audio import check_audio, fit_to_frames, frame_count, to_mono_16k
+from .media.audio import Audio
 from .models.emo import EMO, Denoiser
 from .models.relatives.regions import moved
 from .sampling.clips import Driving, clip_count, noise_for, render_clips
@@ -82,8 +82,7 @@ class Animation:
     frames: Iterator[Tensor]
     count: int
     fps: float
-    audio: Tensor  # (T,) exactly as long as the frames
-    sample_rate: int
+    audio: Audio  # exactly as long as the frames
     prepared: Prepared
 
 
@@ -155,18 +154,18 @@ class Pipeline:
     def latents(
         self,
         prepared: Prepared,
-        waveform: Tensor,
+        audio: Audio,
         frames: int,
         options: Options,
         progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[Tensor]:
-        """Latents (F', C, H, W) of clip after clip for a mono 16 kHz waveform (T,).
+        """Latents (F', C, H, W) of clip after clip.
 
         Raises MemoryError that says what to lower when a clip does not fit.
         """
         config = self.config
         try:
-            yield from self._latents(prepared, waveform, frames, options, progress)
+            yield from self._latents(prepared, audio, frames, options, progress)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"not enough memory for {config.clip_frames} frames of {config.width} x {config.height} "
@@ -176,7 +175,7 @@ class Pipeline:
     def _latents(
         self,
         prepared: Prepared,
-        waveform: Tensor,
+        audio: Audio,
         frames: int,
         options: Options,
         progress: Callable[[Progress], None] | None,
@@ -192,7 +191,7 @@ class Pipeline:
             moved(regions, **like),
         )
         driving = Driving(
-            audio_track(self.audio_encoder, waveform, frames, config),
+            audio_track(self.audio_encoder, audio, frames, config),
             self._speeds(frames, options.head_speed),
             self._pictures(frames, options.landmark_pictures),
         )
@@ -248,27 +247,22 @@ class Pipeline:
     def animate(
         self,
         portrait: Tensor,
-        waveform: Tensor,
-        sample_rate: int,
+        audio: Audio,
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Animation:
-        """Portrait (H, W, 3) in 0..1 and waveform (T,) or (channels, T) at any rate -> frames and their
-        sound.
+        """Portrait (H, W, 3) in 0..1 and audio -> frames and their sound.
 
-        Raises ValueError for audio that is empty or not finite. Raise `Cancelled` from `progress` to stop.
+        Raise `Cancelled` from `progress` to stop.
         """
         options = options or Options()
-        check_audio(waveform)
-        frames = frame_count(waveform.shape[-1], sample_rate, self.config.fps)
-        heard = to_mono_16k(waveform, sample_rate)
+        frames = audio.frame_count(self.config.fps)
         prepared = self.prepare(portrait, options)
-        latents = self.latents(prepared, heard, frames, options, progress)
+        latents = self.latents(prepared, audio, frames, options, progress)
         return Animation(
             frames=self._frames(latents, options),
             count=frames,
             fps=self.config.fps,
-            audio=fit_to_frames(waveform, sample_rate, frames, self.config.fps),
-            sample_rate=sample_rate,
+            audio=audio.fit_to_frames(frames, self.config.fps),
             prepared=prepared,
         )

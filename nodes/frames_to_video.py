@@ -10,10 +10,11 @@ import comfy.utils
 from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
+from ..emo_modules.media.audio import Audio
 from ..emo_modules.media.finite import check_finite
 from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
-from .managed.audio import one_sound
+from .managed.audio import first_sound
 from .managed.metadata import graph_tags
 from .managed.notices import shown_on
 from .managed.objects import check_decodes
@@ -70,9 +71,9 @@ class FramesToVideo(io.ComfyNode):
         height, width = first.shape[1:3]
         with shown_on(cls.hidden.unique_id) as log:
             path, subfolder = output_file(filename_prefix, save_output, width, height, cls.hidden, log)
-            sound = () if audio is None else _sound(audio, count, fps, log)
+            sound = None if audio is None else _sound(first_sound(audio, log), count, fps, log)
             writer = VideoWriter(
-                path, width, height, fps, *sound, crf=crf, metadata=graph_tags(cls.hidden), replace=False,
+                path, width, height, fps, sound, crf=crf, metadata=graph_tags(cls.hidden), replace=False,
                 cancelled_by=(comfy.model_management.InterruptProcessingException,),
             )  # fmt: skip
             _write(writer, chain([first], pieces), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
@@ -88,17 +89,16 @@ def _write(writer: VideoWriter, pieces: Iterable[Tensor], bar: comfy.utils.Progr
             bar.update(1)
 
 
-def _sound(audio: dict[str, Any], count: int, fps: float, log: logging.Logger) -> tuple[Tensor, int]:
+def _sound(audio: Audio, count: int, fps: float, log: logging.Logger) -> Audio:
     """As the file holds it beside the frames; says when they do not last as long."""
-    waveform, rate = one_sound(audio, log)
-    seconds, frames = waveform.shape[-1] / rate, count / fps
+    seconds, frames = audio.waveform.shape[-1] / audio.sample_rate, count / fps
     if abs(seconds - frames) > 1 / fps:
         log.warning(
             "%d frames at %g per second last %.2f s, the audio %.2f s: it is %s, and lips will not fit it; "
             "connect the fps and audio of EMO Sampler",
             count, fps, frames, seconds, "cut" if seconds > frames else "followed by silence",
         )  # fmt: skip
-    return soundtrack(waveform, rate, count, fps)
+    return soundtrack(audio, count, fps)
 
 
 def _frames(

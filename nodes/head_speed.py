@@ -4,11 +4,10 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io
-from torch import Tensor
 from torch.nn import functional
 
-from ..emo_modules.media.audio import frame_count
-from .managed.audio import one_sound
+from ..emo_modules.media.audio import Audio
+from .managed.audio import first_sound
 from .managed.curve import at_frames, parse_curve
 from .managed.notices import shown_on
 from .schema import CATEGORY, follows_schema, known
@@ -76,22 +75,21 @@ class EMOHeadSpeed(io.ComfyNode):
         cls, mode: str, speed: float, curve: str, fps: float, audio: dict[str, Any] | None = None
     ) -> io.NodeOutput:
         with shown_on(cls.hidden.unique_id) as log:
-            sound = None if audio is None else one_sound(audio, log)
-        frames = None if sound is None else frame_count(sound[0].shape[-1], sound[1], fps)
+            sound = None if audio is None else first_sound(audio, log)
         values = [speed if mode == "constant" else MODES.get(mode, 0.0)]
         if mode == "curve":
             points = parse_curve(curve, MAX_SPEED)
-            values = at_frames(points, frames or int(points[-1][0] * fps) + 1, fps)
-        shown = {} if sound is None else _waveform(*sound)
+            values = at_frames(points, sound.frame_count(fps) if sound else int(points[-1][0] * fps) + 1, fps)
+        shown = {} if sound is None else _waveform(sound)
         return io.NodeOutput(values if mode == "curve" else values[0], ui=shown)
 
 
-def _waveform(waveform: Tensor, rate: int) -> dict[str, list[float]]:
+def _waveform(audio: Audio) -> dict[str, list[float]]:
     """What the page draws: the loudest sample of each of up to 600 equal parts, and the seconds."""
-    loud = waveform.abs().amax(dim=0)
+    loud = audio.waveform.abs().amax(dim=0)
     count = min(PEAKS, len(loud))
     peaks = functional.adaptive_max_pool1d(loud[None], count)[0]
     return {
         "emo_waveform": torch.round(peaks, decimals=3).clamp(max=1).tolist(),
-        "emo_duration": [len(loud) / rate],
+        "emo_duration": [len(loud) / audio.sample_rate],
     }

@@ -10,9 +10,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..emo_modules.config import EMOConfig
-from ..emo_modules.media.audio import fit_to_frames, frame_count, to_mono_16k
 from ..emo_modules.sampling.clips import Driving
-from .managed.audio import one_sound, speech_features
+from .managed.audio import first_sound, speech_features
 from .managed.cues import cues_of, pictures_of
 from .managed.notices import shown_on
 from .managed.preview import Preview, Show
@@ -61,12 +60,11 @@ class EMOSampler(io.ComfyNode):
         with shown_on(cls.hidden.unique_id) as log:
             config = matching_config(model, reference)
             _say_if_unusual(config, sampling["steps"], sampling["cfg"], log)
-            waveform, rate = one_sound(audio, log)
-            frames = frame_count(waveform.shape[-1], rate, config.fps)
-            mono = to_mono_16k(waveform, rate)
+            sound = first_sound(audio, log)
+            frames = sound.frame_count(config.fps)
             size = tuple(8 * side for side in reference.portrait.shape[-2:])
             driving = Driving(
-                speech_features(audio_encoder, mono, frames, config),
+                speech_features(audio_encoder, sound, frames, config),
                 _per_frame(speed, frames, config, log),
                 pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
             )
@@ -75,12 +73,14 @@ class EMOSampler(io.ComfyNode):
             video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step)
             clips, done = [], 0
             for latents in video:
-                show.clip(len(clips), model.model.process_latent_in(latents), done, mono, config.fps)
+                show.clip(len(clips), model.model.process_latent_in(latents), done, sound.mono, config.fps)
                 clips.append(latents.to(comfy.model_management.intermediate_device()))
                 done += len(latents)
-        sound = fit_to_frames(waveform, rate, frames, config.fps)[None]
+        sound = sound.fit_to_frames(frames, config.fps)
         return io.NodeOutput(
-            {"samples": torch.cat(clips)}, {"waveform": sound, "sample_rate": rate}, config.fps
+            {"samples": torch.cat(clips)},
+            {"waveform": sound.waveform[None], "sample_rate": sound.sample_rate},
+            config.fps,
         )
 
 

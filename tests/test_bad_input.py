@@ -17,6 +17,7 @@ from torch import Tensor
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cli import animate as command
 from emo_modules.cues.face import Box
+from emo_modules.media.audio import Audio
 from emo_modules.media.image import load_image
 from emo_modules.media.video import read_video
 from emo_modules.pipeline import Options, Pipeline
@@ -69,7 +70,7 @@ def test_pictures_of_any_kind_are_converted_and_it_is_said(name, tmp_path, tiny_
     make().save(tmp_path / "picture.png")
     picture = load_image(tmp_path / "picture.png")
     assert message in said(caplog)
-    animation = tiny_pipeline.animate(picture, tones(0.04, 16000), 16000, ONE_STEP)
+    animation = tiny_pipeline.animate(picture, Audio(tones(0.04, 16000)), ONE_STEP)
     (frames,) = animation.frames
     assert frames.shape == (1, 64, 64, 3)
     assert frames.isfinite().all()
@@ -185,11 +186,11 @@ def test_a_picture_is_no_sound(animate, picture_file, no_model):
     assert f"error: {picture_file} has no audio stream, found: video. Choose a file with sound." in errors
 
 
-def test_the_library_refuses_them_too(tiny_pipeline, portrait):
+def test_the_library_refuses_them_too():
     with pytest.raises(ValueError, match=r"audio is empty: shape \(0,\)"):
-        tiny_pipeline.animate(portrait, torch.zeros(0), 16000, FACE)
+        Audio(torch.zeros(0))
     with pytest.raises(ValueError, match="audio has 3 NaN or infinite samples"):
-        tiny_pipeline.animate(portrait, broken(torch.nan), 16000, FACE)
+        Audio(broken(torch.nan))
 
 
 # Sound that is unusual
@@ -201,15 +202,15 @@ def test_the_library_refuses_them_too(tiny_pipeline, portrait):
 )
 def test_short_stereo_and_slow_sound_works(tiny_pipeline, portrait, tones, samples, rate, channels, frames):
     sound = tones(samples / rate, rate, channels)
-    animation = tiny_pipeline.animate(portrait, sound, rate, FACE)
+    animation = tiny_pipeline.animate(portrait, Audio(sound, rate), FACE)
     found = torch.cat(list(animation.frames))
     assert len(found) == animation.count == frames
     assert found.isfinite().all()
-    assert animation.audio.shape == (channels, round(frames * rate / 25))
+    assert animation.audio.waveform.shape == (channels, round(frames * rate / 25))
 
 
 def test_silence_works(tiny_pipeline, portrait):
-    animation = tiny_pipeline.animate(portrait, torch.zeros(3200), 16000, FACE)
+    animation = tiny_pipeline.animate(portrait, Audio(torch.zeros(3200)), FACE)
     found = torch.cat(list(animation.frames))
     assert found.shape == (5, 64, 64, 3)
     assert found.isfinite().all()
@@ -290,7 +291,7 @@ def test_weights_without_speed_layers_ignore_the_speed_and_say_so(
     sound = tones(0.1, 16000)
     asked, not_asked = (
         torch.cat(
-            list(Pipeline.load(path).animate(portrait, sound, 16000, replace(FACE, head_speed=speed)).frames)
+            list(Pipeline.load(path).animate(portrait, Audio(sound), replace(FACE, head_speed=speed)).frames)
         )
         for speed in (30.0, None)
     )
@@ -309,10 +310,10 @@ def test_cancelling_leaves_no_partial_file_and_finished_files_whole(tiny_pipelin
         if progress.clip == 2:
             raise Cancelled("stopped by the user")
 
-    command.write_video(tiny_pipeline.animate(portrait, sound, 16000, FACE), path)
+    command.write_video(tiny_pipeline.animate(portrait, Audio(sound), FACE), path)
     before = path.read_bytes()
     with pytest.raises(Cancelled, match="stopped by the user"):
-        command.write_video(tiny_pipeline.animate(portrait, sound, 16000, FACE, cancel), path)
+        command.write_video(tiny_pipeline.animate(portrait, Audio(sound), FACE, cancel), path)
     assert steps == [1, 2, 1]
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

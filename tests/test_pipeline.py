@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cues.face import Box
+from emo_modules.media.audio import Audio
 from emo_modules.pipeline import Animation, Options, Pipeline
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.schedule import SOLVERS
@@ -21,7 +22,7 @@ def rendered(animation: Animation) -> Tensor:
 
 
 def test_frames_are_as_long_as_the_sound(tiny_pipeline, portrait, tones):
-    animation = tiny_pipeline.animate(portrait, tones(0.3, 16000)[0], 16000, FACE)
+    animation = tiny_pipeline.animate(portrait, Audio(tones(0.3, 16000)[0]), FACE)
     clips = list(animation.frames)
     assert [len(clip) for clip in clips] == [4, 4]
     assert {tuple(clip.shape[1:]) for clip in clips} == {(64, 64, 3)}
@@ -31,16 +32,16 @@ def test_frames_are_as_long_as_the_sound(tiny_pipeline, portrait, tones):
     assert frames.max() <= 1
     assert frames.std() > 0.01
     assert (animation.count, animation.fps) == (8, 25)
-    assert animation.audio.shape == (8 * 640,)
-    assert torch.equal(animation.audio[:4800], tones(0.3, 16000)[0])
-    assert not animation.audio[4800:].any()
+    assert animation.audio.waveform.shape == (8 * 640,)
+    assert torch.equal(animation.audio.waveform[:4800], tones(0.3, 16000)[0])
+    assert not animation.audio.waveform[4800:].any()
 
 
 def test_nothing_is_rendered_before_it_is_asked_for(tiny_pipeline, portrait, tones, monkeypatch):
     backbone, passes = tiny_pipeline.model.backbone, []
     forward = backbone.forward
     monkeypatch.setattr(backbone, "forward", lambda *a, **k: passes.append(1) or forward(*a, **k))
-    animation = tiny_pipeline.animate(portrait, tones(60, 16000), 16000, replace(FACE, cfg=1.0))
+    animation = tiny_pipeline.animate(portrait, Audio(tones(60, 16000)), replace(FACE, cfg=1.0))
     assert animation.count == 1500
     assert passes == []
     assert next(animation.frames).shape == (4, 64, 64, 3)
@@ -49,11 +50,11 @@ def test_nothing_is_rendered_before_it_is_asked_for(tiny_pipeline, portrait, ton
 
 def test_stereo_at_44100_hz_keeps_its_channels_and_its_rate(tiny_pipeline, portrait, tones):
     sound = tones(0.3, 44100, 2)
-    animation = tiny_pipeline.animate(portrait, sound, 44100, FACE)
-    assert (animation.count, animation.sample_rate) == (8, 44100)
-    assert animation.audio.shape == (2, 8 * 1764)
-    assert torch.equal(animation.audio[:, : sound.shape[1]], sound)
-    mono = tiny_pipeline.animate(portrait, sound.mean(0), 44100, FACE)
+    animation = tiny_pipeline.animate(portrait, Audio(sound, 44100), FACE)
+    assert (animation.count, animation.audio.sample_rate) == (8, 44100)
+    assert animation.audio.waveform.shape == (2, 8 * 1764)
+    assert torch.equal(animation.audio.waveform[:, : sound.shape[1]], sound)
+    mono = tiny_pipeline.animate(portrait, Audio(sound.mean(0), 44100), FACE)
     assert torch.equal(rendered(animation), rendered(mono))
 
 
@@ -70,12 +71,12 @@ def test_weights_that_answer_nan_stop_with_the_remedy(
     with torch.no_grad():
         [*weights.parameters()][-1].fill_(torch.nan)
     with pytest.raises(ValueError, match=f"{message}.* use fp32 or bf16 .* --dtype on the command line"):
-        rendered(pipeline.animate(portrait, tones(0.1, 16000), 16000, FACE))
+        rendered(pipeline.animate(portrait, Audio(tones(0.1, 16000)), FACE))
 
 
 def test_the_papers_preset_renders_pictures_that_are_not_square(make_pipeline, paper_config, portrait, tones):
     pipeline = make_pipeline(paper_config)
-    animation = pipeline.animate(portrait, tones(0.6, 44100, 2), 44100, replace(FACE, steps=2))
+    animation = pipeline.animate(portrait, Audio(tones(0.6, 44100, 2), 44100), replace(FACE, steps=2))
     assert animation.prepared.picture.shape == (3, 96, 64)
     frames = rendered(animation)
     assert frames.shape == (15, 96, 64, 3)  # clips of 12 and 3
@@ -85,7 +86,7 @@ def test_the_papers_preset_renders_pictures_that_are_not_square(make_pipeline, p
 def test_a_loaded_checkpoint_renders_the_same(tiny_pipeline, tiny_checkpoint, portrait, tones):
     sound = tones(0.1, 16000)
     saved, loaded = (
-        rendered(p.animate(portrait, sound, 16000, FACE))
+        rendered(p.animate(portrait, Audio(sound), FACE))
         for p in (tiny_pipeline, Pipeline.load(tiny_checkpoint))
     )
     # a loaded model's linear layers are those for its device, which round otherwise
@@ -95,7 +96,7 @@ def test_a_loaded_checkpoint_renders_the_same(tiny_pipeline, tiny_checkpoint, po
 def test_half_precision(tiny_checkpoint, tiny_pipeline, portrait, tones):
     pipeline = Pipeline.load(tiny_checkpoint, dtype=torch.bfloat16)
     frames, exact = (
-        rendered(p.animate(portrait, tones(0.1, 16000), 16000, FACE)) for p in (pipeline, tiny_pipeline)
+        rendered(p.animate(portrait, Audio(tones(0.1, 16000)), FACE)) for p in (pipeline, tiny_pipeline)
     )
     assert frames.dtype == torch.float32
     assert (frames - exact).abs().mean() < 0.2 * exact.std()
@@ -114,7 +115,7 @@ def test_the_box_says_where_the_face_stays(tiny_pipeline, portrait, tones):
     small, large = Options(box=Box(30, 20, 50, 50)), Options(box=Box(2, 2, 82, 68))
     prepared = [tiny_pipeline.prepare(portrait, options) for options in (small, large)]
     moved = replace(prepared[1], face=Box(8, 8, 24, 24))
-    sound = tones(0.1, 16000)[0]
+    sound = Audio(tones(0.1, 16000)[0])
     one, two = (torch.cat(list(tiny_pipeline.latents(p, sound, 3, large))) for p in (prepared[1], moved))
     assert (one - two).abs().max() > 1e-3
 
@@ -123,7 +124,7 @@ def test_the_box_says_where_the_face_stays(tiny_pipeline, portrait, tones):
 def test_head_speed_steers(tiny_pipeline, portrait, tones, speed):
     sound = tones(0.1, 16000)
     calm, other = (
-        rendered(tiny_pipeline.animate(portrait, sound, 16000, replace(FACE, head_speed=s)))
+        rendered(tiny_pipeline.animate(portrait, Audio(sound), replace(FACE, head_speed=s)))
         for s in (4.0, speed)
     )
     assert (calm - other).abs().max() > 1e-3
@@ -133,7 +134,7 @@ def test_every_solver_renders(tiny_pipeline, portrait, tones):
     seen = {}
     for name in SOLVERS:
         options = replace(FACE, solver=name, steps=4)
-        seen[name] = rendered(tiny_pipeline.animate(portrait, tones(0.04, 16000), 16000, options))
+        seen[name] = rendered(tiny_pipeline.animate(portrait, Audio(tones(0.04, 16000)), options))
     assert all(frames.isfinite().all() for frames in seen.values())
     assert (seen["ddim"] - seen["euler"]).abs().max() < 1e-3  # one method in two parametrisations
     assert (seen["ddim"] - seen["lcm"]).abs().max() > 1e-3
@@ -189,7 +190,7 @@ def test_denoising_that_does_not_fit_says_what_to_lower(tiny_pipeline, portrait,
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(tiny_pipeline.model.backbone, "forward", full)
-    animation = tiny_pipeline.animate(portrait, tones(0.1, 16000), 16000, FACE)
+    animation = tiny_pipeline.animate(portrait, Audio(tones(0.1, 16000)), FACE)
     with pytest.raises(MemoryError, match="memory for 4 frames of 64 x 64 pixels; free memory, or use half"):
         next(animation.frames)
 
@@ -197,7 +198,7 @@ def test_denoising_that_does_not_fit_says_what_to_lower(tiny_pipeline, portrait,
 def test_decoding_beside_the_next_clip_gives_the_same_frames(tiny_pipeline, portrait, tones):
     sound = tones(0.4, 16000)
     beside = replace(FACE, decode_beside=True)
-    frames, expected = (rendered(tiny_pipeline.animate(portrait, sound, 16000, o)) for o in (beside, FACE))
+    frames, expected = (rendered(tiny_pipeline.animate(portrait, Audio(sound), o)) for o in (beside, FACE))
     assert len(frames) == 10
     assert torch.equal(frames, expected)
 
@@ -206,7 +207,7 @@ def test_guidance_in_an_interval_lies_between_none_and_all(tiny_pipeline, portra
     def latents(**changes) -> torch.Tensor:
         options = replace(FACE, steps=4, cfg=3.0, **changes)
         prepared = tiny_pipeline.prepare(portrait, options)
-        return torch.cat(list(tiny_pipeline.latents(prepared, tones(0.1, 16000)[0], 2, options)))
+        return torch.cat(list(tiny_pipeline.latents(prepared, Audio(tones(0.1, 16000)[0]), 2, options)))
 
     everywhere, nowhere = latents(), latents(guided_steps=(0.0, 0.0))
     early, late = latents(guided_steps=(0.0, 0.5)), latents(guided_steps=(0.5, 1.0))

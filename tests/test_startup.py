@@ -12,12 +12,11 @@ ROOT = Path(__file__).parents[1]
 SLOW = {"diffusers", "transformers", "librosa", "numba", "sklearn", "scipy", "accelerate", "skimage", "cv2"}
 READ_A_RECORDING = """
 import torch
-from emo_modules.media.audio import decode_audio, to_mono_16k
+from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.video import soundtrack
-waveform, rate = decode_audio("samples/speech.wav")
-to_mono_16k(waveform, rate)
-to_mono_16k(torch.zeros(2, 4410), 44100)
-soundtrack(torch.zeros(2, 4410), 22255, 5, 25)
+load_audio("samples/speech.wav").mono
+Audio(torch.zeros(2, 4410), 44100).mono
+soundtrack(Audio(torch.zeros(2, 4410), 22255), 5, 25)
 """
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..checkpoints.store import DEMO_CHECKPOINT
 from ..cues.box import Box
-from ..media.audio import check_audio, decode_audio
+from ..media.audio import load_audio
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import Animation, Options, Pipeline, Progress
@@ -68,8 +68,7 @@ def run(options: argparse.Namespace) -> None:
     check_file_place(options.output, SUFFIXES, inputs)  # before minutes or hours are spent
     if options.sheet:
         check_file_place(options.sheet, PICTURES, inputs)
-    waveform, sample_rate = decode_audio(options.audio)
-    check_audio(waveform)  # before the model is loaded
+    audio = load_audio(options.audio)
     portrait = load_image(options.portrait)
     check_device(options.device)
     precision = options.dtype or default_precision(options.device)
@@ -92,10 +91,12 @@ def run(options: argparse.Namespace) -> None:
         identity=np.load(options.identity) if options.identity else None,
     )
     with tqdm(desc="denoising", unit="step") as bar:
-        animation = pipeline.animate(portrait, waveform, sample_rate, settings, progress_on(bar))
+        animation = pipeline.animate(portrait, audio, settings, progress_on(bar))
         written, kept = write_video(animation, options.output)
     if options.sheet:
-        write_sheet(options.sheet, animation.prepared.picture.permute(1, 2, 0), kept, animation.audio)
+        write_sheet(
+            options.sheet, animation.prepared.picture.permute(1, 2, 0), kept, animation.audio.waveform
+        )
     print(
         f"{written}: {animation.count} frames at {animation.fps:g} per second, "
         f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
@@ -124,8 +125,8 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> tuple[Path,
         path.parent.mkdir(parents=True, exist_ok=True)
     crop, kept, index = animation.prepared.crop, [], 0
     wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
-    sound = soundtrack(animation.audio, animation.sample_rate, animation.count, animation.fps)
-    writer = VideoWriter(path, crop.width, crop.height, animation.fps, *sound, cancelled_by=(Cancelled,))
+    sound = soundtrack(animation.audio, animation.count, animation.fps)
+    writer = VideoWriter(path, crop.width, crop.height, animation.fps, sound, cancelled_by=(Cancelled,))
     with writer:
         for frames in animation.frames:
             for frame in frames:

@@ -2,11 +2,13 @@
 
 import logging
 import shlex
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import av
-import numpy as np
 import soxr
 import torch
 from torch import Tensor
@@ -24,20 +26,56 @@ NTSC_RATES = (24, 30, 48, 60, 120)
 _log = logging.getLogger(__name__)
 
 
-def load_audio(path: str | Path) -> tuple[Tensor, int]:
-    """Reads any audio or video file as mono: waveform (T,) float32 at the file's own rate, and that rate.
+@dataclass(frozen=True)
+class Audio:
+    """Sound that can be heard: at least one sample, all of them finite. Checked when it is made.
 
-    Raises FileNotFoundError, or ValueError that says what the file holds instead of audio.
+    waveform (T,) or (channels, T) float32 on the CPU. Raises ValueError for empty audio, NaN or infinite
+    samples, or a rate below 1.
     """
-    waveform, sample_rate = decode_audio(path)
-    return to_mono(waveform), sample_rate
+
+    waveform: Tensor
+    sample_rate: int = SAMPLE_RATE
+
+    def __post_init__(self) -> None:
+        check_audio(self.waveform)
+        if self.sample_rate < 1:
+            raise ValueError(f"sample rate must be at least 1 Hz, got {self.sample_rate}")
+
+    @cached_property
+    def mono(self) -> Tensor:
+        """As speech encoders hear it: (T',) at 16 kHz, mixed as in `to_mono`, T' = ceil(T * 16000 / rate)."""
+        mono = to_mono(self.waveform)
+        # soxr rounds the length: 441 samples at 44.1 kHz may give 161 instead of 160, and the extra sample
+        # would count as an extra frame.
+        exact = -(-len(mono) * SAMPLE_RATE // self.sample_rate)
+        return _fit(resample(mono, self.sample_rate, SAMPLE_RATE), exact)
+
+    def frame_count(self, fps: float | Fraction) -> int:
+        """Number of frames that hold at least one of the samples.
+
+        Frame k covers samples [k*sr/fps, (k+1)*sr/fps). This is ceil(samples*fps/sr), except that a boundary
+        between two whole samples opens no frame; so the count of `fit_to_frames(F, fps)` is F again.
+        """
+        return 1 + int((self.waveform.shape[-1] - 1) * exact_fps(fps) // self.sample_rate)
+
+    def fit_to_frames(self, frames: int, fps: float | Fraction) -> Self:
+        """Cut, or padded with zeros, to exactly the samples that `frames` frames last, at least one."""
+        samples = max(1, samples_in_frames(frames, self.sample_rate, fps))
+        return replace(self, waveform=_fit(self.waveform, samples))
+
+
+def load_audio(path: str | Path) -> Audio:
+    """The sound of any audio or video file. Raises as `decode_audio`, and as `Audio`."""
+    return Audio(*decode_audio(path))
 
 
 def decode_audio(path: str | Path) -> tuple[Tensor, int]:
     """Reads the sound that a player would choose: waveform (1 or 2, T) float32, sample rate.
 
     Surround is mixed down. Damaged packets and gaps become silence, which one warning counts. AAC comes with
-    the encoder's padding, up to 1023 samples at the end. Raises as `load_audio`.
+    the encoder's padding, up to 1023 samples at the end. Raises FileNotFoundError, or ValueError that says
+    what the file holds instead of audio.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -82,23 +120,6 @@ def check_audio(waveform: Tensor) -> None:
         )
 
 
-def to_mono_16k(waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
-    """One channel of waveform (channels, T) or (T,), mixed as in `to_mono`, at 16 kHz: (T',) float32.
-
-    T' is exactly ceil(T * 16000 / sample_rate). Raises ValueError for empty audio, NaN or infinite samples,
-    or a rate below 1.
-    """
-    waveform = torch.as_tensor(waveform, dtype=torch.float32).detach().cpu()
-    check_audio(waveform)
-    if sample_rate < 1:
-        raise ValueError(f"sample rate must be at least 1 Hz, got {sample_rate}")
-    mono = to_mono(waveform)
-    # soxr rounds the length: 441 samples at 44.1 kHz may give 161 instead of 160, and the extra sample would
-    # count as an extra frame.
-    exact = -(-len(mono) * SAMPLE_RATE // sample_rate)
-    return _fit(resample(mono, sample_rate, SAMPLE_RATE), exact)
-
-
 def resample(waveform: Tensor, rate: int, new_rate: int) -> Tensor:
     """waveform (T,) or (channels, T) float32 at another rate; as it is when that is the same."""
     if rate == new_rate:
@@ -120,23 +141,9 @@ def exact_fps(fps: float | Fraction) -> Fraction:
     return rate
 
 
-def frame_count(samples: int, sample_rate: int, fps: float | Fraction) -> int:
-    """Number of frames that hold at least one of the samples, at least 1.
-
-    Frame k covers samples [k*sr/fps, (k+1)*sr/fps). This is ceil(samples*fps/sr), except that a boundary
-    between two whole samples opens no frame; so the count of `fit_to_frames(..., F, fps)` is F again.
-    """
-    return max(1, 1 + int((samples - 1) * exact_fps(fps) // sample_rate))
-
-
 def samples_in_frames(frames: int, sample_rate: int, fps: float | Fraction) -> int:
     """round(frames * sample_rate / fps), exact over hours."""
     return round(frames * sample_rate / exact_fps(fps))
-
-
-def fit_to_frames(waveform: Tensor, sample_rate: int, frames: int, fps: float | Fraction) -> Tensor:
-    """Cuts waveform (..., T) or pads it with zeros to exactly the samples that `frames` frames last."""
-    return _fit(waveform, samples_in_frames(frames, sample_rate, fps))
 
 
 def _fit(waveform: Tensor, samples: int) -> Tensor:

@@ -3,6 +3,7 @@
 import logging
 import math
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from torch import Tensor
 from ..writing.errors import WriteError, write_errors
 from ..writing.partial import create_partial, leftovers, look_at, named_after, publish, target_of
 from ..writing.place import check_file_place
-from .audio import check_audio, decode_audio, exact_fps, fit_to_frames, resample, samples_in_frames
+from .audio import Audio, decode_audio, exact_fps, resample, samples_in_frames
 from .downmix import to_stereo
 from .files import libav_name, open_input
 from .growing import frames_in, growing_options, indexed
@@ -24,6 +25,7 @@ from .image import to_bytes
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+LAYOUTS = {1: "mono", 2: "stereo"}
 SOUND_RATE = 48000  # where AAC does not know the recording's own rate
 BT709 = 1  # matrix, primaries and transfer in the H.264 header; players guess by size without it
 LIMITED_RANGE = 1
@@ -41,10 +43,10 @@ class VideoWriter:
     even after a kill. An exception leaves the frames so far in `STEM.part.SUFFIX`, unless it is one of
     `cancelled_by` or no Exception, such as KeyboardInterrupt: then nothing is left.
 
-    Odd sizes get one more row or column that repeats the edge. audio (T,) or (channels, T) with 1 or 2
-    channels is written at its full length, whatever the video's. crf is H.264's quality, 1 to 51; metadata
-    becomes tags of the file. Raises ValueError for a name, size, rate or sound that the file cannot hold,
-    and for no frame at all, WriteError when the place cannot be written.
+    Odd sizes get one more row or column that repeats the edge. Sound of 1 or 2 channels is written at its
+    full length, whatever the video's. crf is H.264's quality, 1 to 51; metadata becomes tags of the file.
+    Raises ValueError for a name, size, rate or sound that the file cannot hold, and for no frame at all,
+    WriteError when the place cannot be written.
     """
 
     def __init__(
@@ -53,8 +55,7 @@ class VideoWriter:
         width: int,
         height: int,
         fps: float | Fraction,
-        audio: Tensor | None = None,
-        sample_rate: int | None = None,
+        audio: Audio | None = None,
         crf: int = 18,
         metadata: dict[str, str] | None = None,
         *,
@@ -74,8 +75,7 @@ class VideoWriter:
         self._fps = exact_fps(fps)
         self._crf = crf
         self._metadata = metadata or {}
-        self._audio = None if audio is None else _checked_sound(audio, sample_rate)
-        self._sample_rate = sample_rate
+        self._audio = None if audio is None else _as_aac(audio)
         self._replace, self._cancelled_by = replace, cancelled_by
         self._frames = 0
         self._samples = 0
@@ -90,8 +90,8 @@ class VideoWriter:
         self._container.metadata.update(self._metadata)
         self._picture = self._picture_stream()
         if self._audio is not None:
-            layout = "mono" if len(self._audio) == 1 else "stereo"
-            self._sound = self._container.add_stream("aac", rate=self._sample_rate, layout=layout)
+            layout = LAYOUTS[len(self._audio.waveform)]
+            self._sound = self._container.add_stream("aac", rate=self._audio.sample_rate, layout=layout)
         return self
 
     def _picture_stream(self) -> av.VideoStream:
@@ -118,16 +118,14 @@ class VideoWriter:
         self._frames += 1
         if self._audio is not None:
             # In step with the picture, so that a player finds both close together in the file.
-            self._write_sound(samples_in_frames(self._frames, self._sample_rate, self._fps))
+            self._write_sound(samples_in_frames(self._frames, self._audio.sample_rate, self._fps))
 
     def _write_sound(self, until: int | None = None) -> None:
-        piece = self._audio[:, self._samples : until]
+        piece, rate = self._audio.waveform[:, self._samples : until], self._audio.sample_rate
         if piece.shape[1] == 0:
             return
-        layout = "mono" if len(piece) == 1 else "stereo"
-        sound = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=layout)
-        sound.sample_rate = self._sample_rate
-        sound.pts, sound.time_base = self._samples, Fraction(1, self._sample_rate)
+        sound = av.AudioFrame.from_ndarray(piece.contiguous().numpy(), "fltp", LAYOUTS[len(piece)])
+        sound.sample_rate, sound.pts, sound.time_base = rate, self._samples, Fraction(1, rate)
         with write_errors(self.path):
             self._container.mux(self._sound.encode(sound))
         self._samples += piece.shape[1]
@@ -182,34 +180,34 @@ class VideoWriter:
                 container.mux(self._sound.encode(None))
 
 
-def _checked_sound(audio: Tensor | np.ndarray, sample_rate: int | None) -> np.ndarray:
-    audio = torch.as_tensor(audio, dtype=torch.float32).detach().cpu()
-    check_audio(audio)
-    audio = audio if audio.ndim == 2 else audio[None]
-    if len(audio) > 2:
-        raise ValueError(f"the sound track takes 1 or 2 channels, got {len(audio)}: mix them down")
-    if sample_rate not in AAC_RATES:
-        raise ValueError(f"AAC has no sample rate {sample_rate}; resample to one of {AAC_RATES}")
-    return audio.numpy()
+def _as_aac(audio: Audio) -> Audio:
+    """With an axis of channels. Raises ValueError for sound that AAC in a video does not hold."""
+    waveform = audio.waveform if audio.waveform.ndim == 2 else audio.waveform[None]
+    if len(waveform) not in LAYOUTS:
+        raise ValueError(f"the sound track takes 1 or 2 channels, got {len(waveform)}: mix them down")
+    if audio.sample_rate not in AAC_RATES:
+        raise ValueError(f"AAC has no sample rate {audio.sample_rate}; resample to one of {AAC_RATES}")
+    return replace(audio, waveform=waveform)
 
 
-def soundtrack(audio: Tensor, sample_rate: int, frames: int, fps: float | Fraction) -> tuple[Tensor, int]:
-    """audio (T,) or (channels, T) as a file can hold it beside `frames` frames, and its rate.
+def soundtrack(audio: Audio, frames: int, fps: float | Fraction) -> Audio:
+    """The sound as a file can hold it beside `frames` frames.
 
     It is cut or padded to the frames' time; surround is mixed, rates that AAC does not know become 48 kHz.
     A warning says when players will clip it.
     """
-    if audio.ndim == 2:
-        audio = to_stereo(audio)
+    waveform, sample_rate = audio.waveform, audio.sample_rate
+    if waveform.ndim == 2:
+        waveform = to_stereo(waveform)
     if sample_rate not in AAC_RATES:
-        audio, sample_rate = resample(audio, sample_rate, SOUND_RATE), SOUND_RATE
-    peak = max(map(abs, map(float, audio.aminmax())))
+        waveform, sample_rate = resample(waveform, sample_rate, SOUND_RATE), SOUND_RATE
+    peak = max(map(abs, map(float, waveform.aminmax())))
     if peak > LOUDEST:
         _log.warning(
             "the sound peaks %.0f dB above full scale, where players clip it: make it quieter by that much",
             20 * math.log10(peak),
         )
-    return fit_to_frames(audio, sample_rate, frames, fps), sample_rate
+    return Audio(waveform, sample_rate).fit_to_frames(frames, fps)
 
 
 def read_video(path: str | Path) -> tuple[Tensor, Fraction, Tensor | None, int | None]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..media.audio import SAMPLE_RATE, check_audio
+from ..media.audio import SAMPLE_RATE, Audio
 from .wav2vec2 import AudioEncoder, interpolate_rows
 
 # The originals take a whole file in one pass (Hallo2: cut at 60 s); attention memory grows with its length.
@@ -31,8 +31,8 @@ class Piece:
 
 
 @torch.no_grad()
-def hallo_features(encoder: AudioEncoder, waveform: Tensor, frames: int, padding: int = 0) -> Tensor:
-    """(frames, layers, D) float32 of waveform (T,) at 16 kHz, on its device: each frame's block outputs.
+def hallo_features(encoder: AudioEncoder, audio: Audio, frames: int, padding: int = 0) -> Tensor:
+    """(frames, layers, D) float32 of T samples at 16 kHz: each frame's block outputs.
 
     The convolutions' output is interpolated to `frames`, first to first and last to last, and only then goes
     through the projection and the transformer. Hallo asks for ceil(T / 16000 * fps) frames, then rounds up to
@@ -43,13 +43,13 @@ def hallo_features(encoder: AudioEncoder, waveform: Tensor, frames: int, padding
     file (a random encoder at 70 s: 5 % rms off one pass; with cuts at 60 s and no overlap, as in Hallo2,
     11 %). Call it in eval mode.
 
-    Raises ValueError for empty audio, NaN or infinite samples, or fewer than 1 frame.
+    Raises ValueError for fewer than 1 frame.
     Source: Hallo's `Wav2VecModel.forward` and `AudioProcessor.preprocess`.
     """
-    signal = _signal(encoder, waveform, frames, padding)
+    signal = _signal(encoder, audio, frames, padding)
     positions = _corner_positions(_count(encoder, signal), frames)
     config = encoder.config
-    features = waveform.new_empty((frames, config.num_hidden_layers, config.hidden_size), dtype=torch.float32)
+    features = torch.empty(frames, config.num_hidden_layers, config.hidden_size)
     for piece in _pieces(frames, len(signal)):
         hidden = _hidden_states(encoder, signal, positions[piece.first : piece.last])
         for layer, output in enumerate(hidden[1:]):
@@ -58,26 +58,26 @@ def hallo_features(encoder: AudioEncoder, waveform: Tensor, frames: int, padding
 
 
 @torch.no_grad()
-def v_express_features(encoder: AudioEncoder, waveform: Tensor, frames: int) -> Tensor:
-    """(2 * frames, 1, D) float32 of waveform (T,) at 16 kHz, on its device: two rows for each frame.
+def v_express_features(encoder: AudioEncoder, audio: Audio, frames: int) -> Tensor:
+    """(2 * frames, 1, D) float32: two rows for each frame.
 
     The last block's output, 50 rows a second, is interpolated to 2 * frames rows, edges to edges. Pieces,
     limits and errors are those of `hallo_features`. Source: V-Express' `prepare_audio_embeddings`.
     """
-    signal = _signal(encoder, waveform, frames)
+    signal = _signal(encoder, audio, frames)
     positions = torch.arange(_count(encoder, signal), dtype=torch.float32)
-    tokens = waveform.new_empty((len(positions), encoder.config.hidden_size), dtype=torch.float32)
+    tokens = torch.empty(len(positions), encoder.config.hidden_size)
     for piece in _pieces(len(tokens), len(signal)):
         hidden = _hidden_states(encoder, signal, positions[piece.first : piece.last])
         tokens[piece.start : piece.stop].copy_(hidden[-1][0, piece.kept])
     return functional.interpolate(tokens.T[None], size=2 * frames, mode="linear")[0].T[:, None]
 
 
-def _signal(encoder: AudioEncoder, waveform: Tensor, frames: int, padding: int = 0) -> Tensor:
-    """The waveform as the encoder hears it, with at least one feature's samples."""
+def _signal(encoder: AudioEncoder, audio: Audio, frames: int, padding: int = 0) -> Tensor:
+    """The audio as the encoder hears it, with at least one feature's samples."""
     if frames < 1:
         raise ValueError(f"encoding needs at least 1 frame, got {frames}")
-    check_audio(waveform)
+    waveform = audio.mono
     samples = max(len(waveform) + padding, encoder.receptive_field)
     return functional.pad(encoder.normalize(waveform.float()), (0, samples - len(waveform)))
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ..config import EMOConfig
-from ..media.audio import SAMPLE_RATE
+from ..media.audio import SAMPLE_RATE, Audio
 from .relatives import hallo_features, v_express_features
 from .wav2vec2 import AudioEncoder, encode_audio
 from .whisper import WhisperEncoder, encode_whisper
@@ -24,13 +24,13 @@ def build_speech_encoder(config: EMOConfig) -> SpeechEncoder:
     return AudioEncoder(config.audio.encoder, config.audio.normalize)
 
 
-def audio_track(encoder: SpeechEncoder, waveform: Tensor, frames: int, config: EMOConfig) -> Tensor:
-    """Waveform (T,) at 16 kHz -> feature rows (R, layers, D), of which each frame reads a window.
+def audio_track(encoder: SpeechEncoder, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
+    """Audio -> feature rows (R, layers, D), of which each frame reads a window.
 
     Hallo's last clip is filled up with silence, as the original does; for the others the last row stands for
     what lies beyond the end.
 
-    Raises ValueError when the encoder is not the one that the weights need, and as `encode_audio`.
+    Raises ValueError when the encoder is not the one that the weights need.
     """
     family = config.family
     if isinstance(encoder, WhisperEncoder) != (family == "echomimic"):
@@ -39,15 +39,15 @@ def audio_track(encoder: SpeechEncoder, waveform: Tensor, frames: int, config: E
             "the right one"
         )
     if family == "echomimic":
-        rows = encode_whisper(encoder, waveform)
+        rows = encode_whisper(encoder, audio)
     elif family == "hallo":
         rendered = config.whole_clips(frames)
         silence = (rendered - frames) * int(SAMPLE_RATE // config.fps)
-        rows = hallo_features(encoder, waveform, rendered, silence)
+        rows = hallo_features(encoder, audio, rendered, silence)
     elif family == "v_express":
-        rows = v_express_features(encoder, waveform, frames)
+        rows = v_express_features(encoder, audio, frames)
     else:
-        rows = encode_audio(encoder, waveform, frames, config.fps)
+        rows = encode_audio(encoder, audio, frames, config.fps)
     return checked_track(rows, config)
 
 

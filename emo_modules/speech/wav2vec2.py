@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..checked import Checked, Length, Range, from_dict
 from ..config import Channels, EMOConfig, Share
-from ..media.audio import SAMPLE_RATE, check_audio, exact_fps
+from ..media.audio import SAMPLE_RATE, Audio, exact_fps
 
 ONLY_SHAPE = "only what shapes a network is taken from a file"
 
@@ -144,31 +144,29 @@ def standardized(waveform: Tensor) -> Tensor:
 @torch.no_grad()
 def encode_audio(
     encoder: AudioEncoder,
-    waveform: Tensor,
+    audio: Audio,
     frames: int,
     fps: float | Fraction,
     piece_seconds: float = 30.0,
     overlap_seconds: float = 5.0,
 ) -> Tensor:
-    """Features (frames, layers, D) float32 of waveform (T,) at 16 kHz, interpolated at the frames' centres.
+    """Features (frames, layers, D) float32 of the audio, interpolated at the frames' centres.
 
     Feature j of the encoder is centred at (j*stride + receptive_field/2)/16000 s, frame k at (k+0.5)/fps.
     Normalisation is over the whole clip. Audio longer than `piece_seconds` is encoded in pieces that see
-    `overlap_seconds` more on each side, so the encoder's memory stays flat; the result is on the waveform's
-    device. The convolutions' outputs equal those of one pass to rounding. Attention is global, so blocks
-    differ by what lies beyond the overlap, and a group norm over time (`feat_extract_norm="group"`, as in
-    wav2vec2-base) takes its statistics per piece: 0.1 % and 1 % rms in random encoders, 10 s pieces.
-    Call it in eval mode.
+    `overlap_seconds` more on each side, so the encoder's memory stays flat. The convolutions' outputs equal
+    those of one pass to rounding. Attention is global, so blocks differ by what lies beyond the overlap, and
+    a group norm over time (`feat_extract_norm="group"`, as in wav2vec2-base) takes its statistics per piece:
+    0.1 % and 1 % rms in random encoders, 10 s pieces. Call it in eval mode.
 
-    Raises ValueError for empty audio, NaN or infinite samples, or fewer than 1 frame.
+    Raises ValueError for fewer than 1 frame.
     """
     if frames < 1:
         raise ValueError(f"encoding needs at least 1 frame, got {frames}")
-    check_audio(waveform)
     config = encoder.config
-    features = waveform.new_empty((frames, config.num_hidden_layers, config.hidden_size), dtype=torch.float32)
+    features = torch.empty(frames, config.num_hidden_layers, config.hidden_size)
     start = 0
-    for piece in _encoded_pieces(encoder, waveform, frames, exact_fps(fps), piece_seconds, overlap_seconds):
+    for piece in _encoded_pieces(encoder, audio.mono, frames, exact_fps(fps), piece_seconds, overlap_seconds):
         features[start : start + len(piece)] = piece
         start += len(piece)
     return features
@@ -194,7 +192,7 @@ def _encoded_pieces(
         first = max(0, math.floor(wanted[0].item()) - context)
         final = min(last, math.ceil(wanted[-1].item()) + context)
         features = _encode_piece(encoder, signal[first * stride : final * stride + field])
-        yield interpolate_rows(features, wanted - first).to(waveform.device)
+        yield interpolate_rows(features, wanted - first).cpu()
 
 
 def frame_positions(frames: int, fps: Fraction, stride: int, receptive_field: int) -> Tensor:

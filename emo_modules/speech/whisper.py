@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ..checked import Checked, Range, from_dict
 from ..config import Channels
-from ..media.audio import SAMPLE_RATE, check_audio
+from ..media.audio import SAMPLE_RATE, Audio
 from .wav2vec2 import ONLY_SHAPE
 
 WHISPER_TINY = {
@@ -106,22 +106,21 @@ def _mel_filters(mels: int) -> Tensor:
 
 
 @torch.no_grad()
-def encode_whisper(encoder: WhisperEncoder, waveform: Tensor) -> Tensor:
-    """Features (R, layers + 1, D) float32 of waveform (T,) at 16 kHz, on its device; R = max(1, T // 320).
+def encode_whisper(encoder: WhisperEncoder, audio: Audio) -> Tensor:
+    """Features (R, layers + 1, D) float32 of T samples at 16 kHz, R = max(1, T // 320).
 
     Row j stands for samples 320j..320j+319. As in EchoMimic the encoder sees windows of 30 s that do not
     overlap, with the last one filled up by spectrogram zeros, which are not its silence. The spectrogram is
     float32 whatever the encoder's precision (the original: float16 on CUDA, float32 on the CPU). Beyond the
     spectrogram and the result memory does not grow with T. Call it in eval mode.
 
-    Raises ValueError for empty audio, NaN or infinite samples.
     Source: EchoMimic's `Audio2Feature.audio2feat`.
     """
-    check_audio(waveform)
+    waveform = audio.mono
     mel = log_mel(functional.pad(waveform, (0, max(0, ROW - len(waveform)))), encoder.config.num_mel_bins)
     config, parameter = encoder.config, next(encoder.parameters())
     shape = (mel.shape[1] // 2, config.encoder_layers + 1, config.d_model)
-    features = waveform.new_empty(shape, dtype=torch.float32)
+    features = torch.empty(shape)
     window = config.max_source_positions
     for start in range(0, len(features), window):
         piece = mel[:, 2 * start : 2 * (start + window)]

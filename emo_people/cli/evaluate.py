@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.cues.box import Box
+from emo_modules.media.audio import Audio
 from emo_modules.media.image import as_float_image, to_bytes, to_signed
 from emo_modules.pipeline import Options, Pipeline
 from emo_modules.sampling.decode import decode_frames
@@ -61,7 +62,9 @@ def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:
     ) -> tuple[np.ndarray, Tensor]:
         chosen = Options(seed=seed, head_speed=head_speed, **settings)
         prepared = pipeline.prepare(as_float_image(portrait), chosen)
-        latents = torch.cat(list(pipeline.latents(prepared, torch.from_numpy(waveform), frames, chosen)))
+        latents = torch.cat(
+            list(pipeline.latents(prepared, Audio(torch.from_numpy(waveform)), frames, chosen))
+        )
         return to_bytes(decode_frames(pipeline.vae, latents)).numpy(), latents
 
     def without_speed(*case: Any) -> tuple[np.ndarray, Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from emo_modules.media.audio import Audio
 from emo_modules.media.video import VideoWriter
 from emo_modules.writing.partial import whole_file, write_text
 from emo_modules.writing.pictures import save_picture
@@ -97,9 +98,7 @@ def write_case(folder: Path, seed: int, text: str, voice: str) -> Case:
     save_picture(folder / "portrait.png", Image.fromarray(case.portrait))
     with whole_file(folder / "speech.wav") as partial:
         soundfile.write(partial, case.waveform, SAMPLE_RATE, subtype="PCM_16", format="WAV")
-    with VideoWriter(
-        folder / "truth.mp4", SIZE, SIZE, FPS, torch.from_numpy(case.waveform), SAMPLE_RATE
-    ) as video:
+    with VideoWriter(folder / "truth.mp4", SIZE, SIZE, FPS, Audio(torch.from_numpy(case.waveform))) as video:
         for frame in case.truth():
             video.write(frame)
     description = {"fps": FPS, "seed": seed, "text": text, "voice": voice, "frames": _truth_rows(case)}

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
+from emo_modules.media.audio import Audio
 from emo_modules.media.image import to_signed
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 from emo_training.training.sample_set import SampleSet
@@ -18,7 +19,7 @@ from ..filming.samples import Sample
 def encode_sample(sample: Sample, config: EMOConfig, vae: VAE, encoder: AudioEncoder) -> dict[str, Tensor]:
     """One sample's fields of `SampleSet`, without the leading K."""
     frames, m = len(sample.frames), config.audio.context
-    features = encode_audio(encoder, torch.from_numpy(sample.waveform), int(sample.total), config.fps)
+    features = encode_audio(encoder, Audio(torch.from_numpy(sample.waveform)), int(sample.total), config.fps)
     wanted = torch.arange(frames) + int(sample.start)
     # (F, 2m+1, layers, D): its middle column and both ends
     inner = context_windows(features, config, wanted)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Face, crop_to_face
-from emo_modules.media.audio import SAMPLE_RATE
+from emo_modules.media.audio import SAMPLE_RATE, Audio
 from emo_modules.media.files import libav_name
 from emo_modules.media.video import VideoWriter
 from emo_modules.pipeline import Options, Pipeline, Prepared
@@ -102,14 +102,14 @@ def write_true(sample: Sample, path: Path) -> None:
 
 def write_generated(sample: Sample, pipeline: Pipeline, denoising: Denoising, path: Path) -> None:
     """What the model makes of the clip's first frame, its sound and its mean head speed, if that is known."""
-    config, waveform = pipeline.config, decode_sound(sample)
+    config, audio = pipeline.config, Audio(decode_sound(sample))
     speeds = sample.arrays["speeds"]
     speed = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else None
     options = Options(seed=denoising.seed, steps=denoising.steps, cfg=denoising.cfg, head_speed=speed)
     prepared = whole_picture(first_frame(sample), sample.arrays["boxes"][0], config.width, config.height)
     frames = round(sample.facts["frames"] * config.fps / sample.facts["fps"])
-    with VideoWriter(path, config.width, config.height, config.fps, waveform, SAMPLE_RATE, crf=CRF) as writer:
-        for latents in pipeline.latents(prepared, waveform, frames, options):
+    with VideoWriter(path, config.width, config.height, config.fps, audio, crf=CRF) as writer:
+        for latents in pipeline.latents(prepared, audio, frames, options):
             for frame in decode_frames(pipeline.vae, latents):
                 writer.write(frame)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from emo_modules.media.audio import decode_audio, to_mono_16k
+from emo_modules.media.audio import load_audio
 from emo_modules.media.files import open_input
 from emo_modules.media.video import SUFFIXES
 
@@ -84,7 +84,7 @@ class Video:
 
     def waveform(self) -> np.ndarray:
         """The sound (S,) float32, 16 kHz mono. Raises ValueError for a silent file."""
-        return to_mono_16k(*decode_audio(self.path)).numpy()
+        return load_audio(self.path).mono.numpy()
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from emo_modules.media.audio import decode_audio
+from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.video import VideoWriter, soundtrack
 from emo_modules.writing.pictures import save_picture
 
@@ -25,7 +24,7 @@ def write_side_by_side(pair: Pair, folder: Path) -> None:
     gap = np.full((height, max(2, height // 64), 3), PAPER, np.uint8)
     frames = zip(pair.true.frames(), pair.generated.frames(), strict=False)
     path = folder / f"{pair.name}.mp4"
-    with VideoWriter(path, sum(widths) + gap.shape[1], height, FPS, *_sound(pair)) as writer:
+    with VideoWriter(path, sum(widths) + gap.shape[1], height, FPS, _sound(pair)) as writer:
         for k, (left, right) in enumerate(frames):
             both = [_scaled(left, widths[0], height), gap, _scaled(right, widths[1], height)]
             writer.write(np.concatenate(both, 1))
@@ -33,13 +32,12 @@ def write_side_by_side(pair: Pair, folder: Path) -> None:
                 save_picture(path.with_suffix(".jpg"), Image.fromarray(np.concatenate(both, 1)), quality=88)
 
 
-def _sound(pair: Pair) -> tuple[torch.Tensor | None, int | None]:
+def _sound(pair: Pair) -> Audio | None:
     heard: list[Video] = [video for video in (pair.generated, pair.true) if video.has_sound]
     if not heard:
-        return None, None
-    waveform, rate = decode_audio(heard[0].path)
+        return None
     frames = sum(1 for _ in zip(pair.true.frames(), pair.generated.frames(), strict=False))
-    return soundtrack(waveform, rate, frames, FPS)
+    return soundtrack(load_audio(heard[0].path), frames, FPS)
 
 
 def _scaled(frame: np.ndarray, width: int, height: int) -> np.ndarray:

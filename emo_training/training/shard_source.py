@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from emo_modules.config import EMOConfig
+from emo_modules.media.audio import Audio
 from emo_modules.speech.tracks import SpeechEncoder, audio_track
 from emo_modules.speech.wav2vec2 import context_windows
 
@@ -228,7 +229,7 @@ class ShardSource:
             return torch.empty(len(raw.totals), 0)
         windows = []
         for waveform, total, frames in zip(raw.waveforms, raw.totals, raw.frames, strict=True):
-            rows = audio_track(self.audio_encoder, waveform, total, self.config)
+            rows = audio_track(self.audio_encoder, Audio(waveform), total, self.config)
             windows.append(context_windows(rows, self.config, frames))
         return torch.stack(windows)
 

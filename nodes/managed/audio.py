@@ -12,7 +12,7 @@ from torch import Tensor
 from ... import emo_modules
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.config import EMOConfig
-from ...emo_modules.media.audio import SAMPLE_RATE, to_mono_16k
+from ...emo_modules.media.audio import SAMPLE_RATE, Audio
 from ...emo_modules.media.finite import check_finite
 from ...emo_modules.speech.tracks import (
     NAMES,
@@ -68,7 +68,7 @@ class ManagedAudioEncoder:
             raise ValueError(f"this is {NAMES['whisper']}: connect EMO Load Audio Encoder to EMO Sampler")
         self.load()
         heard = sound("audio", {"waveform": audio, "sample_rate": sample_rate}, _log)
-        mono = torch.stack([to_mono_16k(clip, heard["sample_rate"]) for clip in heard["waveform"]])
+        mono = torch.stack([Audio(one, heard["sample_rate"]).mono for one in heard["waveform"]])
         states = self.model.hidden_states(self.model.normalize(mono).to(self.patcher.load_device))
         return {
             "encoded_audio": states[-1],
@@ -77,10 +77,10 @@ class ManagedAudioEncoder:
             FIELD: self.model.receptive_field,
         }
 
-    def track(self, mono: Tensor, frames: int, config: EMOConfig) -> Tensor:
-        """Waveform (T,) at 16 kHz -> (R, layers, D) on the CPU, in pieces: memory stays flat."""
+    def track(self, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
+        """(R, layers, D) on the CPU, in pieces: memory stays flat."""
         self.load()
-        return audio_track(self.model, mono, frames, config)
+        return audio_track(self.model, audio, frames, config)
 
 
 def load_audio_encoder(name: str, normalize: bool) -> ManagedAudioEncoder:
@@ -130,15 +130,15 @@ def check_encoded(name: str, value: Any) -> None:
 
 
 @torch.no_grad()
-def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -> Tensor:
-    """Features (R, layers, D) of a waveform (T,) at 16 kHz, of which each frame reads a window.
+def speech_features(source: Any, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
+    """Features (R, layers, D) of the audio, of which each frame reads a window.
 
     `source` is our AUDIO_ENCODER, core's, or an AUDIO_ENCODER_OUTPUT of the same audio. Core's encoders take
     the clip in one piece, so their memory grows with it. Raises ValueError when the features are not those
     the model was trained on, or end before the audio.
     """
     if isinstance(source, ManagedAudioEncoder):
-        return source.track(mono, frames, config)
+        return source.track(audio, frames, config)
     if config.family != "emo":
         raise ValueError(
             f"{config.name} reads {ENCODERS[config.family]} in a way of its own, which core's audio "
@@ -146,12 +146,12 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
         )
     if not isinstance(source, Mapping):
         # core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more
-        heard = standardized(mono) if config.audio.normalize else mono
+        heard = standardized(audio.mono) if config.audio.normalize else audio.mono
         source = source.encode_audio(heard[None, None], SAMPLE_RATE)
         check_encoded("what the audio_encoder gives", source)
     layers = torch.stack([as_tensor(layer)[0] for layer in source[LAYERS][1:]], dim=1)
     field = source.get(FIELD, CORES_FIELD)
-    seconds, encoded = len(mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
+    seconds, encoded = len(audio.mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
     if encoded < seconds - 0.1:
         raise ValueError(
             f"the encoded audio ends after {encoded:.2f} s, the audio after {seconds:.2f} s: encode the same "
@@ -160,9 +160,8 @@ def speech_features(source: Any, mono: Tensor, frames: int, config: EMOConfig) -
     return checked_track(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
 
 
-def one_sound(audio: dict[str, Any], log: Any) -> tuple[Tensor, int]:
-    """AUDIO -> waveform (channels, T) and its rate, of the first sound."""
-    waveform, sample_rate = audio["waveform"], audio["sample_rate"]
-    if len(waveform) > 1:
-        log.warning("%d sounds given, one is needed: the first is used", len(waveform))
-    return waveform[0], sample_rate
+def first_sound(audio: dict[str, Any], log: logging.Logger) -> Audio:
+    """Of AUDIO as `sound` gives it."""
+    if len(audio["waveform"]) > 1:
+        log.warning("%d sounds given, one is needed: the first is used", len(audio["waveform"]))
+    return Audio(audio["waveform"][0], audio["sample_rate"])

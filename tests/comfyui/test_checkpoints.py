@@ -9,7 +9,7 @@ import torch
 
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cues.face import Box
-from emo_modules.media.audio import to_mono_16k
+from emo_modules.media.audio import Audio
 from emo_modules.models.emo import EMO
 from emo_modules.pipeline import Options, Pipeline
 
@@ -52,8 +52,8 @@ def test_nodes_equal_the_library(
     audio = {"waveform": tones(1, 24000)[None], "sample_rate": 16000}
     options = Options(seed=5, steps=4, cfg=cfg, head_speed=9.0, box=Box(20, 15, 60, 55))
     frames = -(-24000 * 25 // 16000)
-    mono = to_mono_16k(audio["waveform"][0], 16000)
-    expected = torch.cat(list(pipeline.latents(pipeline.prepare(portrait, options), mono, frames, options)))
+    sound = Audio(audio["waveform"][0], 16000)
+    expected = torch.cat(list(pipeline.latents(pipeline.prepare(portrait, options), sound, frames, options)))
     found = render(pack, "random.safetensors", portrait, audio, cfg=cfg) * pipeline.config.latent_scale
     assert found.shape == expected.shape
     error = (found - expected).abs().mean() / expected.abs().mean()

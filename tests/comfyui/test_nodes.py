@@ -351,9 +351,10 @@ def test_cores_wav2vec2_gives_the_features_of_ours(pack, comfy):
     (core,) = AudioEncoderLoader.execute(audio_encoder_name="base.safetensors").args
     (ours,) = pack.run("LoadAudioEncoder", audio_encoder_name="base.safetensors", normalize=True)
     config = pack.module("emo_modules.config").EMOConfig.sd15()
-    mono = torch.randn(24000, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(24000, generator=torch.Generator().manual_seed(0))
+    audio = pack.module("emo_modules.media.audio").Audio(noise)
     features = pack.module("nodes.managed.audio").speech_features
-    one, other = (features(encoder, mono, 37, config) for encoder in (core, ours))
+    one, other = (features(encoder, audio, 37, config) for encoder in (core, ours))
     assert one.shape == other.shape == (37, 12, 768)
     assert (one - other).square().mean().sqrt() < 0.03 * other.std()
 

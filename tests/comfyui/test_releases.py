@@ -219,9 +219,8 @@ def test_an_encoder_inside_a_converted_file_is_found(pack, folder, encoders, ton
     parts = dict(random_emo(config).named_children()) | {"audio_encoder": WhisperEncoder(WHISPER_TINY)}
     save_checkpoint(folder / "converted.safetensors", config, parts)
     (inside,) = pack.run("LoadAudioEncoder", audio_encoder_name="emo/converted.safetensors", normalize=True)
-    track = inside.track(
-        tones(1.0, 16000)[0], 24, pack.module("emo_modules.config").EMOConfig.from_json(config.to_json())
-    )
+    audio = pack.module("emo_modules.media.audio").Audio(tones(1.0, 16000)[0])
+    track = inside.track(audio, 24, pack.module("emo_modules.config").EMOConfig.from_json(config.to_json()))
     assert track.shape == (50, 5, 384)
 
 

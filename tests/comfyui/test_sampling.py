@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emo_modules.cues.face import Box
-from emo_modules.media.audio import to_mono_16k
+from emo_modules.media.audio import Audio
 from emo_modules.pipeline import Options, Pipeline, Prepared
 
 from .in_process import demo_scene
@@ -22,8 +22,8 @@ def test_latents_equal_the_library(scene):
     prepared = pipeline.prepare(image[0], options)
     assert isinstance(prepared, Prepared)
     sound = scene.sound(0.8)
-    mono = to_mono_16k(sound["waveform"][0], sound["sample_rate"])
-    expected = torch.cat(list(pipeline.latents(prepared, mono, 20, options)))
+    audio = Audio(sound["waveform"][0], sound["sample_rate"])
+    expected = torch.cat(list(pipeline.latents(prepared, audio, 20, options)))
     found = scene.sample(0.8, seed=3, speed=20.0)
     assert found.shape == expected.shape == (20, 8, 16, 16)
     assert (found - expected).abs().max() < 5e-3

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from emo_modules.media.audio import Audio
 from emo_modules.media.video import VideoWriter
 from emo_people.networks import reader, syncnet, tracker
 from emo_training.cli import main
@@ -39,7 +40,7 @@ def folders(tmp_path_factory):
         (root / kind).mkdir()
         for name in (NAME, "clip"):
             sound = torch.from_numpy(0.1 * rng.standard_normal(36 * 640).astype(np.float32))
-            with VideoWriter(root / kind / f"{name}.mp4", size, size, 25, sound, 16000) as writer:
+            with VideoWriter(root / kind / f"{name}.mp4", size, size, 25, Audio(sound)) as writer:
                 for _ in range(36):
                     writer.write(rng.integers(0, 255, (size, size, 3), dtype=np.uint8))
     torch.jit.script(Wide()).save(str(root / "wide.pt"))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from emo_modules.media.audio import Audio
 from emo_modules.media.video import VideoWriter
 from emo_training.evaluation.feature_nets import load_i3d, load_inception
 from emo_training.evaluation.figures import all_figures
@@ -95,7 +96,7 @@ def write(path, swing: float, tint: int = 0, lighter: int = 0, late: int = 0, se
     time = np.arange(FRAMES * 640) / 640 - 0.5  # a frame's picture is that of its middle
     volume = np.interp(time - late + 20, np.arange(FRAMES + 40), curve)
     sound = torch.from_numpy(tone(volume, FRAMES))
-    with VideoWriter(path, SIDE, SIDE, 25, sound, RATE, crf=1) as writer:
+    with VideoWriter(path, SIDE, SIDE, 25, Audio(sound), crf=1) as writer:
         for level in levels:
             frame = np.full((SIDE, SIDE, 3), level, np.uint8)
             frame[..., 0] += tint

@@ -9,13 +9,10 @@ import torch
 from PIL import Image
 
 from emo_modules.media.audio import (
-    decode_audio,
+    Audio,
     exact_fps,
-    fit_to_frames,
-    frame_count,
     load_audio,
     samples_in_frames,
-    to_mono_16k,
 )
 
 
@@ -36,11 +33,12 @@ def tone(sample_rate, seconds, hertz=440.0):
 def test_wav_of_any_rate_is_read_exactly_and_resampled_to_the_same_tone(tmp_path, sample_rate):
     samples = tone(sample_rate, 0.5)
     write_wav(tmp_path / "a.wav", samples[None], sample_rate)
-    waveform, rate = load_audio(tmp_path / "a.wav")
-    assert (waveform.shape, waveform.dtype, rate) == (samples.shape, torch.float32, sample_rate)
-    assert np.abs(waveform.numpy() - samples).max() < 1e-4
+    audio = load_audio(tmp_path / "a.wav")
+    waveform, rate = audio.waveform, audio.sample_rate
+    assert (waveform.shape, waveform.dtype, rate) == ((1, *samples.shape), torch.float32, sample_rate)
+    assert np.abs(waveform[0].numpy() - samples).max() < 1e-4
 
-    resampled = to_mono_16k(waveform, rate)
+    resampled = audio.mono
     assert resampled.shape == (8000,)
     middle = slice(500, -500)  # the resampler rings at the cut ends
     assert np.abs(resampled.numpy()[middle] - tone(16000, 0.5)[middle]).max() < 2e-3
@@ -49,11 +47,10 @@ def test_wav_of_any_rate_is_read_exactly_and_resampled_to_the_same_tone(tmp_path
 def test_stereo_is_averaged_and_its_channels_can_be_kept(tmp_path):
     left, right = tone(44100, 0.1), -0.5 * tone(44100, 0.1)
     write_wav(tmp_path / "s.wav", np.stack([left, right]), 44100)
-    channels, rate = decode_audio(tmp_path / "s.wav")
-    assert channels.shape == (2, 4410) and rate == 44100
-    mono, _ = load_audio(tmp_path / "s.wav")
-    assert np.abs(mono.numpy() - (left + right) / 2).max() < 1e-4
-    assert torch.equal(to_mono_16k(channels, rate), to_mono_16k(mono, rate))
+    audio = load_audio(tmp_path / "s.wav")
+    assert audio.waveform.shape == (2, 4410) and audio.sample_rate == 44100
+    assert np.abs(audio.waveform.mean(0).numpy() - (left + right) / 2).max() < 1e-4
+    assert torch.equal(audio.mono, Audio(audio.waveform.mean(0), 44100).mono)
 
 
 def test_files_without_sound_are_named_with_what_they_hold(tmp_path):
@@ -74,36 +71,40 @@ def test_files_without_sound_are_named_with_what_they_hold(tmp_path):
 
 
 def test_empty_and_broken_samples_are_refused():
-    with pytest.raises(ValueError, match="audio is empty"):
-        to_mono_16k(torch.zeros(0), 16000)
-    with pytest.raises(ValueError, match="audio is empty"):
-        to_mono_16k(torch.zeros(2, 0), 44100)
+    for shape in ((0,), (2, 0)):
+        with pytest.raises(ValueError, match="audio is empty"):
+            Audio(torch.zeros(shape))
     broken = torch.zeros(100)
     broken[3], broken[7] = torch.nan, torch.inf
     with pytest.raises(ValueError, match=r"2 NaN or infinite samples of 100.*nan_to_num"):
-        to_mono_16k(broken, 16000)
+        Audio(broken)
+    with pytest.raises(ValueError, match="sample rate must be at least 1 Hz, got 0"):
+        Audio(torch.zeros(100), 0)
 
 
 def test_silence_and_audio_shorter_than_a_frame_work():
-    assert torch.equal(to_mono_16k(torch.zeros(2, 4800), 48000), torch.zeros(1600))
+    assert torch.equal(Audio(torch.zeros(2, 4800), 48000).mono, torch.zeros(1600))
     for sample_rate in (8000, 44100, 48000):
-        short = to_mono_16k(torch.ones(1), sample_rate)
-        assert len(short) == -(-16000 // sample_rate)
-        assert frame_count(len(short), 16000, 25) == 1
-        assert fit_to_frames(short, 16000, 1, 25).shape == (640,)
+        short = Audio(torch.ones(1), sample_rate)
+        assert len(short.mono) == -(-16000 // sample_rate)
+        assert short.frame_count(25) == Audio(short.mono).frame_count(25) == 1
+        assert Audio(short.mono).fit_to_frames(1, 25).waveform.shape == (640,)
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 11025, 22050, 44100, 48000])
 def test_resampled_length_is_exact_so_no_frame_is_added(sample_rate):
     for frames in (1, 7, 33, 250):
         samples = samples_in_frames(frames, sample_rate, 25)
-        assert len(to_mono_16k(torch.zeros(samples), sample_rate)) == 640 * frames
+        assert len(Audio(torch.zeros(samples), sample_rate).mono) == 640 * frames
+
+
+def counted(samples, sample_rate, fps):
+    return Audio(torch.zeros(1).expand(samples), sample_rate).frame_count(fps)
 
 
 def test_frame_count_is_the_ceiling():
-    assert [frame_count(n, 16000, 25) for n in (1, 639, 640, 641, 1280, 1281)] == [1, 1, 1, 2, 2, 3]
-    assert frame_count(0, 16000, 25) == 1
-    assert frame_count(44100, 44100, 24) == 24
+    assert [counted(n, 16000, 25) for n in (1, 639, 640, 641, 1280, 1281)] == [1, 1, 1, 2, 2, 3]
+    assert counted(44100, 44100, 24) == 24
 
 
 def test_clock_does_not_drift_over_ten_hours():
@@ -111,7 +112,7 @@ def test_clock_does_not_drift_over_ten_hours():
     frames = 1_078_921
     samples = samples_in_frames(frames, 48000, ntsc)
     assert samples == round(frames * Fraction(48000 * 1001, 30000))
-    assert frame_count(samples, 48000, ntsc) == frames
+    assert counted(samples, 48000, ntsc) == frames
     assert exact_fps(ntsc) == Fraction(30000, 1001)
 
 
@@ -119,15 +120,15 @@ def test_clock_does_not_drift_over_ten_hours():
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 44100])
 def test_fitted_audio_counts_its_own_frames_again(fps, sample_rate):
     for frames in range(1, 40):
-        fitted = fit_to_frames(torch.zeros(1), sample_rate, frames, fps)
-        assert len(fitted) == round(frames * sample_rate / exact_fps(fps))
-        assert frame_count(len(fitted), sample_rate, fps) == frames
+        fitted = Audio(torch.zeros(1), sample_rate).fit_to_frames(frames, fps)
+        assert len(fitted.waveform) == round(frames * sample_rate / exact_fps(fps))
+        assert fitted.frame_count(fps) == frames
 
 
 def test_fitting_cuts_or_pads_the_last_axis():
     stereo = torch.arange(2000.0).reshape(2, 1000)
-    assert torch.equal(fit_to_frames(stereo, 16000, 1, 25), stereo[:, :640])
-    padded = fit_to_frames(stereo, 16000, 2, 25)
+    assert torch.equal(Audio(stereo).fit_to_frames(1, 25).waveform, stereo[:, :640])
+    padded = Audio(stereo).fit_to_frames(2, 25).waveform
     assert torch.equal(padded[:, :1000], stereo) and padded.shape == (2, 1280)
     assert padded[:, 1000:].abs().sum() == 0
 
@@ -135,7 +136,7 @@ def test_fitting_cuts_or_pads_the_last_axis():
 @pytest.mark.parametrize("fps", [0, -25, float("nan")])
 def test_impossible_frame_rates_are_refused(fps):
     with pytest.raises(ValueError):
-        frame_count(16000, 16000, fps)
+        counted(16000, 16000, fps)
 
 
 def test_reading_says_nothing_when_nothing_is_wrong(tmp_path, caplog):
@@ -157,8 +158,9 @@ def test_compressed_stereo_is_read(tmp_path, name, codec):
         frame.sample_rate = 48000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    waveform, rate = load_audio(tmp_path / name)
-    assert rate == 48000 and abs(len(waveform) - 24000) <= 1152
+    audio = load_audio(tmp_path / name)
+    waveform = audio.waveform.mean(0)
+    assert audio.sample_rate == 48000 and abs(len(waveform) - 24000) <= 1152
     middle = slice(2000, 20000)
     assert np.corrcoef(waveform.numpy()[middle], samples[0, middle])[0, 1] > 0.99
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from emo_modules.media.audio import to_mono_16k
+from emo_modules.media.audio import Audio
 from emo_modules.media.downmix import to_mono, to_stereo
 
 ROOM = ("FL", "FR", "FC", "LFE", "BL", "BR")
@@ -29,7 +29,7 @@ def test_dialogue_in_the_centre_loses_three_decibels_and_no_more(channels):
     assert to_stereo(surround).shape == (2, 4000)
     for heard in (to_stereo(surround)[0], to_stereo(surround)[1], to_mono(surround)):
         assert decibels(heard, voice()) == pytest.approx(-3.01, abs=0.01)
-    assert decibels(to_mono_16k(surround, 16000), voice()) == pytest.approx(-3.01, abs=0.01)
+    assert decibels(Audio(surround).mono, voice()) == pytest.approx(-3.01, abs=0.01)
 
 
 def test_each_loudspeaker_goes_where_the_recommendation_puts_it():

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.cues.face import Box
+from emo_modules.media.audio import Audio
 from emo_modules.pipeline import Options, Pipeline, Progress
 from emo_modules.sampling.clips import Driving, clip_count, render_clips
 from emo_modules.sampling.noise import clip_noise, video_noise
@@ -138,8 +139,8 @@ def latents(pipeline: Pipeline, frames: int = FRAMES, progress=None, **options) 
     chosen = replace(FACE, **options)
     generator = torch.Generator().manual_seed(5)
     prepared = pipeline.prepare(torch.rand(64, 64, 3, generator=generator), chosen)
-    waveform = torch.randn(frames * 640, generator=generator)
-    return pipeline.latents(prepared, waveform, frames, chosen, progress)
+    audio = Audio(torch.randn(frames * 640, generator=generator))
+    return pipeline.latents(prepared, audio, frames, chosen, progress)
 
 
 def counted(module: nn.Module, monkeypatch) -> list[int]:

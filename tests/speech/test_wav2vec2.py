@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from emo_modules.config import AudioConfig, EMOConfig, Quirks
+from emo_modules.media.audio import Audio
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 
 CONFIG = {
@@ -77,7 +78,7 @@ def test_normalisation_covers_the_clip_and_survives_silence():
     raw = make_encoder(do_normalize=False)
     assert torch.equal(raw.normalize(noise(1)), noise(1))
     loud, quiet = noise(1), noise(1) * 0.01
-    same = encode_audio(encoder, loud, 25, 25) - encode_audio(encoder, quiet, 25, 25)
+    same = encode_audio(encoder, Audio(loud), 25, 25) - encode_audio(encoder, Audio(quiet), 25, 25)
     assert same.abs().max() < 1e-2
 
 
@@ -93,7 +94,7 @@ def test_features_lie_on_the_frame_clock(monkeypatch):
     monkeypatch.setattr(encoder, "forward", clock)
     seconds = torch.arange(16000 * 4) / 16000
     for fps, frames in ((25, 90), (29.97, 110), (12.5, 45), (60, 230)):
-        features = encode_audio(encoder, seconds, frames, fps, piece_seconds=1, overlap_seconds=0.2)
+        features = encode_audio(encoder, Audio(seconds), frames, fps, piece_seconds=1, overlap_seconds=0.2)
         expected = ((torch.arange(frames) + 0.5) / fps).clamp(min=200 / 16000)
         assert (features[:, 1, 5] - expected).abs().max() < 1e-5
 
@@ -114,8 +115,8 @@ def test_pieces_equal_one_pass_where_attention_does_not_reach_across():
 
 
 def encode_pair(encoder, waveform):
-    one = encode_audio(encoder, waveform, 300, 25)
-    return one, encode_audio(encoder, waveform, 300, 25, piece_seconds=3, overlap_seconds=1)
+    one = encode_audio(encoder, Audio(waveform), 300, 25)
+    return one, encode_audio(encoder, Audio(waveform), 300, 25, piece_seconds=3, overlap_seconds=1)
 
 
 def test_the_encoder_never_sees_more_than_a_piece_with_its_overlap(monkeypatch):
@@ -123,7 +124,7 @@ def test_the_encoder_never_sees_more_than_a_piece_with_its_overlap(monkeypatch):
     lengths = []
     forward = encoder.forward
     monkeypatch.setattr(encoder, "forward", lambda w: lengths.append(w.shape[1]) or forward(w))
-    features = encode_audio(encoder, noise(20), 500, 25, piece_seconds=2, overlap_seconds=0.5)
+    features = encode_audio(encoder, Audio(noise(20)), 500, 25, piece_seconds=2, overlap_seconds=0.5)
     assert features.shape == (500, 3, 32) and len(lengths) == 10
     assert max(lengths) <= 16000 * 3 + 2 * 400
 
@@ -132,18 +133,14 @@ def test_the_encoder_never_sees_more_than_a_piece_with_its_overlap(monkeypatch):
 def test_short_and_silent_audio_give_finite_features(samples):
     encoder = make_encoder()
     for waveform in (torch.zeros(samples), torch.ones(samples)):
-        features = encode_audio(encoder, waveform, 2, 25)
+        features = encode_audio(encoder, Audio(waveform), 2, 25)
         assert features.shape == (2, 3, 32) and features.isfinite().all()
 
 
-def test_bad_audio_is_refused():
+def test_no_frame_is_refused():
     encoder = make_encoder()
-    with pytest.raises(ValueError, match="audio is empty"):
-        encode_audio(encoder, torch.zeros(0), 1, 25)
-    with pytest.raises(ValueError, match="1 NaN"):
-        encode_audio(encoder, torch.tensor([0.0, torch.nan]), 1, 25)
     with pytest.raises(ValueError, match="at least 1 frame, got 0"):
-        encode_audio(encoder, torch.zeros(640), 0, 25)
+        encode_audio(encoder, Audio(torch.zeros(640)), 0, 25)
 
 
 def test_context_windows_are_clamped_and_cut_from_the_same_whole():

@@ -126,6 +126,7 @@ def tensors(a: Batch, b: Batch) -> list[tuple[Tensor, Tensor]]:
 
 
 def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
+    from emo_modules.media.audio import Audio
     from emo_modules.speech.wav2vec2 import context_windows, encode_audio
     from emo_training.footage.decode import decode_sound
 
@@ -133,7 +134,7 @@ def test_sound_is_encoded_as_at_inference(source, tiny_pipeline, index):
     batch = source.encode(raw)
     entry = source.samples.order[3]
     waveform = decode_sound(index.read(entry))
-    rows = encode_audio(tiny_pipeline.audio_encoder, waveform, FRAMES, 25)
+    rows = encode_audio(tiny_pipeline.audio_encoder, Audio(waveform), FRAMES, 25)
     windows = context_windows(rows, tiny_pipeline.config, raw.frames[0])
     assert torch.allclose(batch.audio[0], windows, atol=1e-6)
     latents = tiny_pipeline.vae.encode(raw.pictures[0, 2:6] / 127.5 - 1)
