@@ -8,6 +8,7 @@ import argparse
 import json
 import weakref
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch._subclasses import FakeTensorMode
@@ -16,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import alphas_cumprod
+from emo_people.recipe.config import DEMO
 
 
 class Peak(TorchDispatchMode):
@@ -24,11 +26,12 @@ class Peak(TorchDispatchMode):
     def __init__(self, weights: Iterable[torch.Tensor]) -> None:
         super().__init__()
         self.alive, self.peak = 0, 0
-        self.known = weakref.WeakSet(
-            tensor.untyped_storage() for tensor in weights
-        )  # their views count as none
+        # Views of the weights count as none.
+        self.known = weakref.WeakSet(tensor.untyped_storage() for tensor in weights)
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         for tensor in torch.utils._pytree.tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
@@ -71,8 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[16, 32, 64, 96], help="latent pixels")
     sizes = parser.parse_args().sizes
-    for name in ("demo", "sd15"):
-        config = getattr(EMOConfig, name)()
+    for config in (DEMO, EMOConfig.sd15()):
         figures = {size: round(elements_per_pixel(config, size), 1) for size in sizes}
         print(json.dumps({"model": config.name, "elements_per_pixel_and_channel": figures}))
 

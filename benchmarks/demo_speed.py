@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from measure import ROOT, animate, machine
+from benchmarks.measure import ROOT, animate, machine
 
 
 def main() -> None:

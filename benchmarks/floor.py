@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig
-from emo_modules.cues.face import Box
+from emo_modules.cues.box import Box
 from emo_modules.cues.locator import face_cues
 from emo_modules.models.cpu import Linear
 from emo_modules.models.emo import EMO, Conditions
@@ -26,22 +26,21 @@ FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
 MATRIX = 4096
 
 
-def conditions(model: EMO, size: int, device: str) -> Conditions:
-    """Of one clip, without data."""
+def conditions(model: EMO, size: int) -> Conditions:
+    """Of one clip, for a model without data."""
     config, frames, latent = model.config, model.config.clip_frames, size // 8
-    like = {"device": device}
     face = Box(*(share * size for share in FACE))
     with torch.device("cpu"):  # which places a mask leaves out is data
         regions = face_cues(config, face, size, size).regions
-    regions = moved(regions, device, torch.float32)
+    regions = moved(regions, torch.device("meta"), torch.float32)
     video = model.video_conditions(
-        torch.empty(1, 4, latent, latent, **like),
-        torch.empty(1, config.quirks.locator_inputs, size, size, **like),
+        torch.empty(1, 4, latent, latent),
+        torch.empty(1, config.quirks.locator_inputs, size, size),
         None,
         regions,
     )
     rows = config.window_rows
-    audio = torch.empty(1, frames, rows, config.audio.layers, config.audio.feature_dim, **like)
+    audio = torch.empty(1, frames, rows, config.audio.layers, config.audio.feature_dim)
     return model.clip_conditions(video, frames, audio, None, None)
 
 
@@ -49,7 +48,7 @@ def operations(config: EMOConfig, size: int) -> tuple[int, int]:
     """(floating-point operations of a guided step, bytes of the weights that it reads)."""
     with torch.device("meta"), torch.no_grad():
         model = EMO(config).eval()
-        given = conditions(model, size, "meta")
+        given = conditions(model, size)
         x = torch.empty(config.clip_frames, 4, size // 8, size // 8)
         timesteps = torch.zeros(config.clip_frames)
         with FlopCounterMode(display=False) as counter:

@@ -44,8 +44,8 @@ class Found:
 
 def resident(field: str) -> int:
     """Bytes: VmRSS, or VmHWM since the peak was last reset."""
-    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) * 1024
+    (kilobytes,) = re.findall(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) * 1024
 
 
 def load(name: str, path: Path) -> Found:
@@ -73,6 +73,7 @@ def in_own_process(name: str, case: Case | None, good: bytes) -> Found:
 def one_file() -> bytes:
     """The demo model without pieces; reading it also imports everything that a load needs."""
     loaded = load_checkpoint(DEMO_CHECKPOINT)
+    assert loaded.model and loaded.vae and loaded.audio_encoder  # the demo model is whole
     parts = dict(loaded.model.named_children()) | {"vae": loaded.vae, "audio_encoder": loaded.audio_encoder}
     with tempfile.TemporaryDirectory() as folder:
         return save_checkpoint(Path(folder) / "good.safetensors", loaded.config, parts)[0].read_bytes()

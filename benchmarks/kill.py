@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 
-def launch(command: list[str], folder: Path, log: Path) -> subprocess.Popen:
+def launch(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     given = [part.replace("{}", str(folder)) for part in command]
     with log.open("ab") as out:
         return subprocess.Popen(given, stdout=out, stderr=out, start_new_session=True)

@@ -61,7 +61,7 @@ def machine() -> dict[str, str | int]:
     """The CPU's name, the logical cores this process may use and the threads that torch takes by default."""
     count = "import torch; print(torch.get_num_threads())"
     threads = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True).stdout
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"cpu": _cpu_name(), "cores": usable, "torch_threads": int(threads)}
 
 

@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from measure import ROOT, Taken, animate, machine
+from benchmarks.measure import ROOT, Taken, animate, machine
 
 FRAME = 0.04  # seconds
 

@@ -6,26 +6,28 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.originals.meter import peak_bytes, reset_peak
-from emo_modules.checkpoints.vae import build_vae
+from emo_modules.checkpoints.vae import VAE, build_vae
 from emo_modules.config import EMOConfig
-from emo_modules.models.emo import VideoConditions
+from emo_modules.models.emo import Conditions, VideoConditions
 from emo_modules.models.relatives.regions import read_regions
 from emo_modules.sampling.clips import Driving, render_clips
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.sampling.lean import LeanEMO
 from emo_modules.sampling.solver import Solver, Step
+from emo_modules.sampling.windows import Windows
 
 ROWS = {"hallo": 5, "echomimic": 10, "v_express": 10}  # feature rows in one frame's window
 LEVELS = 4
 
 
-def as_given(config: EMOConfig, scene: dict) -> EMOConfig:
+def as_given(config: EMOConfig, scene: dict[str, Any]) -> EMOConfig:
     """The inputs hold finished audio windows, so each frame's own rows are all that it reads."""
     quirks = replace(config.quirks, audio_rows=ROWS[config.family], audio_row_rate=None)
     if (windows := quirks.windows) is not None:
@@ -43,8 +45,8 @@ def read_video(model: LeanEMO, inputs: dict[str, Tensor], portrait: Tensor) -> V
     identity = inputs["identity"][None] if "identity" in inputs else None
     regions = None
     if model.config.family == "hallo":
-        names = ("full", "face", "lip")
-        regions = read_regions([tuple(inputs[f"{n}_{k}"] for n in names) for k in range(LEVELS)])
+        levels = [(inputs[f"full_{k}"], inputs[f"face_{k}"], inputs[f"lip_{k}"]) for k in range(LEVELS)]
+        regions = read_regions(levels)
     picture = None if per_frame(inputs) else inputs["region"][None]
     return model.video_conditions(portrait, picture, identity, regions)
 
@@ -69,7 +71,7 @@ def denoise(
     return solve(noise, model.clip_conditions(video, len(noise), windows, motion, None))
 
 
-def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict]:
+def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]:
     scene, inputs = json.loads(options.scene.read_text()), load_file(options.inputs)
     began = time.perf_counter()
     model = LeanEMO.load(options.weights)
@@ -83,7 +85,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict]:
 
     solver = Solver(model.denoiser, options.solver, scene["steps"], scene["cfg"], on_step=on_step)
 
-    def solve(noise: Tensor, conditions: object) -> Tensor:
+    def solve(noise: Tensor, conditions: Conditions | Windows) -> Tensor:
         marks.append(time.perf_counter())
         return solver(noise, conditions)
 
@@ -108,7 +110,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict]:
     return result, report
 
 
-def load_vae(config: EMOConfig, file: Path) -> nn.Module:
+def load_vae(config: EMOConfig, file: Path) -> VAE:
     with torch.device("meta"):
         vae = build_vae(config)
     vae.load_state_dict(load_file(file), assign=True)

@@ -36,10 +36,10 @@ CORES = 32  # of one such machine
 
 @dataclass(frozen=True)
 class Film:
-    """What is in one file and what must come out: `clips` clips, or a drop for `cause`, or both."""
+    """What is in one file and what must come out: so many samples, or a drop for `cause`, or both."""
 
     name: str
-    clips: int
+    samples: int
     cause: str = ""
     late: int = 0  # frames by which the sound was moved
     speeds: tuple[float, ...] = field(default=(), repr=False)  # degrees per second at 25 fps
@@ -110,10 +110,10 @@ def write_film(
             frame.pts, frame.time_base = round(seconds * 12800), Fraction(1, 12800)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        if audio is not None:
-            frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
-            container.mux(audio.encode(frame))
+        if audio is not None and sound is not None:
+            whole = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            whole.sample_rate, whole.pts, whole.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+            container.mux(audio.encode(whole))
             container.mux(audio.encode(None))
 
 
@@ -199,9 +199,9 @@ def compare(film: Film, samples: list[Sample], drops: list[dict[str, Any]]) -> d
     """What went wrong with one film, if anything."""
     mine = [sample for sample in samples if sample.facts["source"] == film.name]
     causes = [d["reason"].split(":")[0] for d in drops if d["source"] == film.name]
-    result: dict[str, Any] = {"clips": len(mine), "expected": film.clips, "causes": causes}
+    result: dict[str, Any] = {"samples": len(mine), "expected": film.samples, "causes": causes}
     result["fault_found"] = not film.cause or any(cause in film.cause.split("|") for cause in causes)
-    if film.clips and mine:
+    if film.samples and mine:
         offsets = [s.facts["sync"]["offset"] - film.late for s in mine if s.facts["sync"]]
         result["offset_error"] = max(offsets, key=abs, default=None)
         errors = [_speed_error(sample, film) for sample in mine]
@@ -210,8 +210,8 @@ def compare(film: Film, samples: list[Sample], drops: list[dict[str, Any]]) -> d
     return result
 
 
-def _speed_error(sample: Sample, film: Film) -> float | None:
-    """Relative, of the clip's mean speed."""
+def _speed_error(sample: Sample, film: Film) -> float:
+    """Relative, of the sample's mean speed."""
     first = round(sample.facts["start"] * 25)
     truth = float(np.mean(film.speeds[first : first + sample.facts["frames"]]))
     return round(sample.facts["mean_speed"] / truth - 1, 4)
@@ -226,7 +226,7 @@ def report(films: list[Film], shards: Path, seconds: float, workers: int) -> dic
     return {
         "films": found,
         "faults_missed": [film.name for film in films if not found[film.name]["fault_found"]],
-        "clips_lost": [film.name for film in films if found[film.name]["clips"] != film.clips],
+        "samples_lost": [film.name for film in films if found[film.name]["samples"] != film.samples],
         "largest_offset_error_frames": max((abs(r["offset_error"]) for r in kept), default=None),
         "largest_speed_error": max((abs(r["speed_error"]) for r in kept), default=None),
         "rate": rate(hours, seconds, workers) | {"picture": f"{SIDE}x{SIDE}"},

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.floor import matrix_rate
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_people.networks.fit import channels_last
 from emo_training.training.batch_sources import MemorySource
 from emo_training.training.config_file import stage_draw
 from emo_training.training.logs import peak_memory
@@ -67,7 +68,7 @@ def operations(config: EMOConfig, run: TrainConfig) -> int:
 def measure(config: EMOConfig, run: TrainConfig) -> dict[str, float]:
     """Seconds and bytes of the second of two steps."""
     torch.manual_seed(0)
-    model = EMO(config).to(memory_format=torch.channels_last)
+    model = channels_last(EMO(config))
     clips = random_clips(config, run.draw)
     with tempfile.TemporaryDirectory() as folder:
         source = MemorySource(clips, config, run.draw, run.seed)
@@ -108,19 +109,25 @@ def main() -> None:
     )  # fmt: skip
     flops = operations(config, run)
     tokens = options.batch * draw.frames * (options.size // 8) ** 2
-    line = {"stage": run.stage, "size": options.size, "frames": draw.frames, "batch": options.batch}
+    line: dict[str, object] = {
+        "stage": run.stage,
+        "size": options.size,
+        "frames": draw.frames,
+        "batch": options.batch,
+    }
     line |= {"teraflop_per_step": round(flops / 1e12, 3), "latent_positions": tokens}
     if not options.count:
         line |= report(measure(config, run), flops, tokens, options.precision)
     print(json.dumps(line))
 
 
-def report(measured: dict[str, float], flops: int, tokens: int, precision: str) -> dict[str, float]:
+def report(measured: dict[str, float], flops: int, tokens: int, precision: str) -> dict[str, float | str]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     kinds = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     rate = matrix_rate(device, kinds[precision])
     seconds = measured["seconds"]
-    return measured | {
+    return {
+        **measured,
         "seconds": round(seconds, 2),
         "tokens_per_second": round(tokens / seconds, 1),
         "share_of_matrix_rate": round(flops / seconds / rate, 3),

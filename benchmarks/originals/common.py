@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 # Before the stubs below: diffusers asks importlib for each optional library once, when it is imported.
 import diffusers  # noqa: F401
@@ -24,6 +25,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from benchmarks.originals.meter import StepTimer, peak_bytes, reset_peak
+
+Scene = dict[str, Any]  # width, height, frames, steps, cfg, seed, context_frames, context_overlap
 
 VAE_SCALE = 0.18215
 LATENT_STRIDE = 8
@@ -80,7 +83,7 @@ class Job:
     weights: Path
     vae: Path | None
     inputs: dict[str, Tensor]
-    scene: dict
+    scene: Scene
 
 
 @dataclass
@@ -88,7 +91,7 @@ class Loaded:
     """What `load` gives back: `clip()` denoises the whole clip and returns what the pipeline returns as
     video (batch, 3, F, H, W) in 0..1; `keys` is the number of tensors loaded from the weights."""
 
-    scheduler: object
+    scheduler: Any  # an original's own
     denoiser: nn.Module
     vae: nn.Module
     clip: Callable[[], Tensor]
@@ -149,6 +152,7 @@ class StubVae(nn.Module):
 
     def __init__(self, latents: Tensor):
         super().__init__()
+        self.encoded: Tensor
         self.register_buffer("encoded", latents / VAE_SCALE)
         self.seen: list[Tensor] = []
         self.config = SimpleNamespace(
@@ -173,7 +177,7 @@ class StubVae(nn.Module):
         chosen = SimpleNamespace(mean=self.encoded, sample=lambda *_: self.encoded)
         return SimpleNamespace(latent_dist=chosen)
 
-    def decode(self, latents: Tensor, **_) -> SimpleNamespace:
+    def decode(self, latents: Tensor, **unused: object) -> SimpleNamespace:
         """Latents (N, 4, h, w) over VAE_SCALE to an object with `sample` (N, 3, 8h, 8w), zeros."""
         self.seen.append(latents.detach() * VAE_SCALE)
         count, _, height, width = latents.shape
@@ -185,23 +189,23 @@ def load_vae(job: Job, latents: Tensor) -> nn.Module:
     """The real AutoencoderKL of the job's file, or a StubVae of `latents` (N, 4, h, w) without one."""
     if job.vae is None:
         return StubVae(latents)
-    vae = AutoencoderKL(**SD15_VAE)
+    vae: Any = AutoencoderKL(**SD15_VAE)  # diffusers is not typed
     vae.load_state_dict(load_file(job.vae))
     return vae.eval().requires_grad_(False)
 
 
-def fix_noise(pipeline: object, noise: Tensor) -> None:
+def fix_noise(pipeline: Any, noise: Tensor) -> None:
     """Makes prepare_latents return the input's noise (F, 4, h, w) as (1, 4, F, h, w), sigma 1 as in DDIM."""
     start = noise.transpose(0, 1)[None].contiguous()
     pipeline.prepare_latents = lambda *_, **__: start.clone()
 
 
-def latent_size(scene: dict) -> tuple[int, int]:
+def latent_size(scene: Scene) -> tuple[int, int]:
     """(h, w) of the scene's latents."""
     return scene["height"] // LATENT_STRIDE, scene["width"] // LATENT_STRIDE
 
 
-def base_inputs(scene: dict, image: bool) -> tuple[dict[str, Tensor], torch.Generator]:
+def base_inputs(scene: Scene, image: bool) -> tuple[dict[str, Tensor], torch.Generator]:
     """The inputs every original has, and the generator to draw its others from.
 
     Returns {"noise": (F, 4, h, w), "portrait": (1, 4, h, w)} and, if asked, "image" (3, H, W) in -1..1.
@@ -225,7 +229,7 @@ def smooth_picture(draw: torch.Generator, *shape: int) -> Tensor:
     return fine.reshape(shape)
 
 
-def run(job: Job, load: Callable[[Job], Loaded]) -> tuple[dict[str, Tensor], dict]:
+def run(job: Job, load: Callable[[Job], Loaded]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """One clip through the original. Returns the file to write, "latents" (F, 4, h, w) or with a VAE
     "frames" (F, 3, H, W) in 0..1, and the report."""
     began = time.perf_counter()
@@ -255,7 +259,7 @@ def _result(vae: nn.Module, video: Tensor) -> dict[str, Tensor]:
 def main(
     variants: tuple[str, ...],
     write_weights: Callable[[Path, str, Path, int], None],
-    make_inputs: Callable[[str, dict, bool], dict[str, Tensor]],
+    make_inputs: Callable[[str, Scene, bool], dict[str, Tensor]],
     load: Callable[[Job], Loaded],
 ) -> None:
     """The command line every module has: weights, inputs, run."""

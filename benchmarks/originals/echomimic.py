@@ -18,6 +18,7 @@ import json
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from benchmarks.originals.common import (
     SD15_UNET,
     Job,
     Loaded,
+    Scene,
     base_inputs,
     fill_trivial,
     fix_noise,
@@ -86,7 +88,7 @@ def write_weights(original: Path, variant: str, folder: Path, seed: int) -> None
     torch.save({key: value for key, value in state.items() if key not in motion}, paths["denoising_unet"])
 
 
-def make_inputs(variant: str, scene: dict, image: bool) -> dict[str, Tensor]:
+def make_inputs(variant: str, scene: Scene, image: bool) -> dict[str, Tensor]:
     """Random inputs of a scene: besides the common ones audio (F, 50, 384) and region 0..1, a mask (1, H, W)
     or for the pose models a picture per frame (F, 3, H, W).
 
@@ -188,7 +190,7 @@ def _denoiser(original: Path, variant: str, base: Path, motion: Path) -> nn.Modu
     return model.from_pretrained_2d(base, motion, unet_additional_kwargs=extra)
 
 
-def _pipeline(job: Job, reference: nn.Module, denoiser: nn.Module, locator: nn.Module) -> object:
+def _pipeline(job: Job, reference: nn.Module, denoiser: nn.Module, locator: nn.Module) -> Any:
     control = import_module("src.models.mutual_self_attention").ReferenceAttentionControl
     # Defaults, in the functions' order: the features' type is float16, which would round them in a float32
     # comparison, and the guidance mask's device is cuda.
@@ -209,7 +211,7 @@ def _pipeline(job: Job, reference: nn.Module, denoiser: nn.Module, locator: nn.M
     return pipeline
 
 
-def _clip(job: Job, pipeline: object) -> Tensor:
+def _clip(job: Job, pipeline: Any) -> Tensor:
     inputs, scene = job.inputs, job.scene
     region = inputs["region"]
     # A picture in 0..1, which the pipeline's image processor maps to -1..1 as it does the scripts' PIL one.

@@ -7,6 +7,7 @@ fudan-generative-vision/hallo and jdh-algo/JoyHallo, scripts/inference_long.py o
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
@@ -18,6 +19,7 @@ from benchmarks.originals.common import (
     SD15_UNET_3D,
     Job,
     Loaded,
+    Scene,
     base_inputs,
     fill_trivial,
     fix_noise,
@@ -52,7 +54,7 @@ def write_weights(original: Path, variant: str, folder: Path, seed: int) -> None
     torch.save(net.state_dict(), folder / FILE)
 
 
-def make_inputs(variant: str, scene: dict, image: bool) -> dict[str, Tensor]:
+def make_inputs(variant: str, scene: Scene, image: bool) -> dict[str, Tensor]:
     """Random inputs of a scene: besides the common ones
 
     motion (2, 4, h, w) latents, windows (F, 5, 12, 768), identity (512,), region (3, H, W) 0..1 and for
@@ -93,14 +95,15 @@ def load(job: Job) -> Loaded:
     )
 
 
-def _build(original: Path, variant: str) -> nn.Module:
+def _build(original: Path, variant: str) -> Any:
+    """A module that has the original's networks as attributes."""
     package, config_file = LAYOUTS[variant]
     extra = OmegaConf.to_container(OmegaConf.load(original / config_file).unet_additional_kwargs)
 
-    def model(module: str, name: str) -> type[nn.Module]:
+    def model(module: str, name: str) -> Any:
         return getattr(import_module(f"{package}.models.{module}"), name)
 
-    net = nn.Module()
+    net: Any = nn.Module()
     net.reference_unet = model("unet_2d_condition", "UNet2DConditionModel").from_config(SD15_UNET)
     net.denoising_unet = model("unet_3d", "UNet3DConditionModel").from_config(SD15_UNET_3D, **extra)
     net.face_locator = model("face_locator", "FaceLocator")(conditioning_embedding_channels=320)
@@ -121,7 +124,7 @@ def _scheduler(job: Job) -> DDIMScheduler:
     return DDIMScheduler(**kwargs)
 
 
-def _pipeline(job: Job, net: nn.Module) -> object:
+def _pipeline(job: Job, net: Any) -> Any:
     package = LAYOUTS[job.variant][0]
     control = import_module(f"{package}.models.mutual_self_attention").ReferenceAttentionControl
     # Its default is float16, which would round the ReferenceNet's features in a float32 comparison.
@@ -138,7 +141,7 @@ def _pipeline(job: Job, net: nn.Module) -> object:
     return pipeline
 
 
-def _clip(job: Job, net: nn.Module, pipeline: object) -> Tensor:
+def _clip(job: Job, net: Any, pipeline: Any) -> Tensor:
     inputs, scene = job.inputs, job.scene
     with torch.no_grad():
         audio = net.audioproj(inputs["windows"][None])

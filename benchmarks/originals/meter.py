@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,19 +17,19 @@ class StepTimer:
     as one step; the ReferenceNet and the VAE before the first call are in none.
     """
 
-    def __init__(self, scheduler: object, denoiser: nn.Module):
+    def __init__(self, scheduler: Any, denoiser: nn.Module):  # an original's own
         self.by_timestep: dict[int, float] = {}
         self.started: float | None = None
         denoiser.register_forward_pre_hook(self._begin)
         scheduler.step = self._timed(scheduler.step)
 
-    def _begin(self, *_) -> None:
+    def _begin(self, *_: object) -> None:
         if self.started is None:
             self.started = time.perf_counter()
 
-    def _timed(self, step: Callable) -> Callable:
+    def _timed(self, step: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(step)
-        def timed(model_output: Tensor, timestep: Tensor, *args, **kwargs):
+        def timed(model_output: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
             result = step(model_output, timestep, *args, **kwargs)
             if self.started is not None:
                 spent = time.perf_counter() - self.started

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from benchmarks.originals.common import (
     SD15_UNET,
     Job,
     Loaded,
+    Scene,
     base_inputs,
     fill_trivial,
     fix_noise,
@@ -74,7 +76,7 @@ def write_weights(original: Path, variant: str, folder: Path, seed: int) -> None
             torch.save(_motion_state(state), folder / "motion_module.bin")
 
 
-def make_inputs(variant: str, scene: dict, image: bool) -> dict[str, Tensor]:
+def make_inputs(variant: str, scene: Scene, image: bool) -> dict[str, Tensor]:
     """Random inputs of a scene: besides the common ones audio (F, 10, 768), the wav2vec2 features around
     each frame, and region (F, 3, H, W) in 0..1, a keypoint picture for each frame."""
     inputs, draw = base_inputs(scene, image)
@@ -193,7 +195,7 @@ def _silence(waveform: Tensor) -> SimpleNamespace:
     return SimpleNamespace(last_hidden_state=torch.zeros(len(waveform), 1, 768))
 
 
-def _clip(job: Job, pipeline: object) -> Tensor:
+def _clip(job: Job, pipeline: Any) -> Tensor:
     inputs, scene = job.inputs, job.scene
     return pipeline(
         reference_image=_portrait(job),

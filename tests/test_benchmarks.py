@@ -1,0 +1,36 @@
+"""Benchmarks start and are listed; what they measure is for idle machines."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NOT_RUN = {"measure", "ours"}  # of others' use
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_benchmark_starts_and_says_what_it_is_for(name, monkeypatch, capsys):
+    pytest.importorskip("resource", reason="benchmarks are for Linux and macOS")
+    module = import_module(f"benchmarks.{name}")
+    if name == "measure":
+        return
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["hallo", "echomimic", "v_express"])
+def test_an_original_starts_where_its_libraries_are(name):
+    pytest.importorskip("resource", reason="benchmarks are for Linux and macOS")
+    pytest.importorskip("omegaconf", reason="what the originals import is not installed")
+    assert callable(import_module(f"benchmarks.originals.{name}").load)
+
+
+def test_every_benchmark_is_listed():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [name for name in MODULES if name not in NOT_RUN and f"benchmarks.{name}" not in text] == []
