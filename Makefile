@@ -9,7 +9,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 COMFYUI_PATH ?= $(HOME)/comfy/ComfyUI
 export COMFYUI_PATH
 
-.PHONY: help install demo test lint install-comfyui test-comfyui web-test locales archive \
+.PHONY: help install demo test lint types install-comfyui test-comfyui web-test locales archive \
 	demo-data train-demo evaluate
 
 help: ## list the targets
@@ -28,6 +28,9 @@ test: $(INSTALLED) ## run the tests
 lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
+
+types: $(INSTALLED) ## check the types
+	$(BIN)/python -m mypy
 
 install-comfyui: $(INSTALLED) ## install what the ComfyUI in COMFYUI_PATH needs
 	$(PIP_INSTALL) -r "$(COMFYUI_PATH)/requirements.txt" requests
