@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
-from emo_modules.cues.locator import face_cues
+from emo_modules.families.table import RELEASES, face_cues
 from emo_modules.models.cpu import Linear
 from emo_modules.models.emo import EMO, Conditions
 from emo_modules.models.relatives.regions import moved
@@ -77,14 +76,14 @@ def timed(layer: torch.nn.Module, x: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--family", choices=sorted(FAMILIES), required=True)
+    parser.add_argument("--family", choices=sorted(RELEASES), required=True)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    config = FAMILIES[options.family].config
+    config = RELEASES[options.family].config
     flops, weights = operations(config, options.size)
     rate = matrix_rate(options.device, getattr(torch, options.dtype))
     print(

@@ -215,7 +215,7 @@ class EMOConfig(Checked):
     """Everything needed to build the model and to run it as it was trained."""
 
     name: Annotated[str, Length(1, 200)] = "emo-sd15"
-    family: Literal["emo", "hallo", "echomimic", "v_express"] = "emo"
+    family: Annotated[str, Length(1, 50)] = "emo"  # see `emo_modules.families`
     width: Size = 512
     height: Size = 512
     fps: Annotated[float, Range(1, 240)] = 25.0

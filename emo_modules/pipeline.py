@@ -17,7 +17,8 @@ from .cues.box import Box
 from .cues.face import Crop, Face, crop_to_face, find_face
 from .cues.face_embedding import face_embedding
 from .cues.familiar import unfamiliar
-from .cues.locator import face_cues
+from .families.family import SpeechEncoder
+from .families.table import audio_track, face_cues
 from .media.audio import Audio
 from .models.emo import EMO, Denoiser
 from .models.relatives.regions import moved
@@ -25,7 +26,6 @@ from .sampling.clips import Driving, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.lean import LeanEMO
 from .sampling.solver import Solver, Step
-from .speech.tracks import SpeechEncoder, audio_track
 
 _log = logging.getLogger(__name__)
 

@@ -13,21 +13,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.cues.face import Box
-from emo_modules.cues.locator import face_cues
+from emo_modules.families.table import RELEASES, face_cues, family_of
 from emo_modules.models.emo import EMO, Conditions
 from emo_modules.models.relatives.regions import Regions
-from emo_modules.speech.tracks import build_speech_encoder
 from emo_modules.speech.whisper import WHISPER_TINY
 from emo_modules.weights import wav2vec2, whisper
 
 Rules = list[tuple[str, str]]
 Files = dict[str, dict[str, Tensor]]
 
-RELEASED = dict(FAMILIES)
+RELEASED = dict(RELEASES)
 NAMES = sorted(RELEASED)
 FACE = Box(12, 10, 52, 56)
 SHAPE: dict[str, Any] = {
@@ -88,7 +86,7 @@ def small(family: str, **changes: Any) -> EMOConfig:
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of these sizes are read as the released ones are."""
     for name, family in RELEASED.items():
-        monkeypatch.setitem(FAMILIES, name, replace(family, config=small(name)))
+        monkeypatch.setitem(RELEASES, name, replace(family, config=small(name)))
     monkeypatch.setitem(wav2vec2.SIZES, WAV2VEC2["hidden_size"], WAV2VEC2)
     monkeypatch.setitem(whisper.SIZES, WHISPER["d_model"], WHISPER)
 
@@ -237,7 +235,7 @@ def write_vae(config: EMOConfig, path: Path) -> Path:
 
 def write_encoder(config: EMOConfig, path: Path) -> Path:
     """Keyed as transformers keys a whole model; numbers that half precision would round."""
-    return _write_part(lambda: build_speech_encoder(config).state_dict(), path)
+    return _write_part(lambda: family_of(config).hearing.build(config.audio).state_dict(), path)
 
 
 def _write_part(make: Callable[[], dict[str, Tensor]], path: Path) -> Path:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig, Framing, ScheduleConfig
+from emo_modules.families.table import RELEASES
 from emo_people.recipe.config import DEMO
 
-PRESETS = {"paper": EMOConfig.sd15(), "demo": DEMO} | {name: row.config for name, row in FAMILIES.items()}
+PRESETS = {"paper": EMOConfig.sd15(), "demo": DEMO} | {name: row.config for name, row in RELEASES.items()}
 # as the version before roles and quirks stored them
 OLDER = json.loads((Path(__file__).parent / "older_configs.json").read_text())
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from emo_modules.checkpoints.families import FAMILIES
+from emo_modules.families.table import RELEASES
 
 from .imports import KNOWN, MODULES, PACKAGES, dependencies, imports
 from .registry_archive import archive_files, git_files, is_checkout
@@ -195,7 +195,7 @@ def test_the_entries_for_the_managers_model_list_are_complete() -> None:
 def test_the_managers_list_has_every_released_set_whole_and_says_its_licence() -> None:
     models = listed_models()
     for name in ("echomimic", "echomimic_acc", "hallo", "hallo2", "joyhallo", "v_express"):
-        family = FAMILIES[name]
+        family = RELEASES[name]
         entries = [
             model for model in models if model["reference"] == family.source and model["type"] == "emo"
         ]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from emo_modules.checkpoints.families import SD15_TERMS
 from emo_modules.cli import animate as command
 from emo_modules.cli import main
+from emo_modules.families.family import SD15_TERMS
 from emo_modules.media.video import read_video
 
 from .relatives import random_emo, release, shrink, small, write, write_encoder, write_release, write_vae

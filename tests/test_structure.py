@@ -23,11 +23,12 @@ RANKS = {
         "speech": 3,
         "cues": 3,
         "weights": 4,
-        "checkpoints": 5,
-        "sampling": 6,
-        "pipeline": 7,
-        "cli": 8,
-        "__main__": 9,
+        "families": 5,
+        "checkpoints": 6,
+        "sampling": 7,
+        "pipeline": 8,
+        "cli": 9,
+        "__main__": 10,
     },
     "emo_training": {
         "__init__": -1,
@@ -180,6 +181,24 @@ def test_attention_has_one_home() -> None:
     assert list(names_in(home.tree)).count(SDPA) == 1
 
 
+def family_names(code: Module) -> list[str]:
+    """Comparisons with the name of one of EMO's families, which only their own modules know."""
+    families = {name.rpartition(".")[2] for name in KNOWN if ".emo_modules.families." in name}
+    compared = (
+        constant.value
+        for node in ast.walk(code.tree)
+        if isinstance(node, ast.Compare | ast.match_case)
+        for constant in ast.walk(node if isinstance(node, ast.Compare) else node.pattern)
+        if isinstance(constant, ast.Constant)
+    )
+    return [name for name in compared if name in families - {"family", "table"}]
+
+
+def test_only_the_table_asks_which_family_it_is() -> None:
+    others = [code for code in MODULES if place(code.name)[1] != "families"]
+    assert [(code.name, found) for code in others if (found := family_names(code))] == []
+
+
 # The checkers themselves, on sources that break one rule each.
 
 
@@ -187,7 +206,7 @@ def test_attention_has_one_home() -> None:
     ("path", "source"),
     [
         ("emo_modules/models/unet.py", "from emo_training.training.loop import Trainer"),
-        ("emo_modules/models/unet.py", "from ..speech.tracks import audio_track"),
+        ("emo_modules/models/unet.py", "from ..speech.wav2vec2 import encode_audio"),
         ("emo_modules/models/unet.py", "from ...nodes import EMOSampler"),
         ("emo_modules/models/unet.py", "from .....elsewhere import x"),
         ("emo_modules/models/unet.py", "def f():\n    from ..pipeline import Pipeline"),
@@ -296,3 +315,17 @@ def test_broad_excepts_are_reported(clause: str, broad: bool) -> None:
 def test_attention_elsewhere_is_reported(source: str) -> None:
     assert own_attention(module("emo_modules/models/unet.py", source))
     assert not own_attention(module("emo_modules/models/attention.py", source))
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("if config.family == 'hallo':\n    pass", 1),
+        ("x = config.family in ('echomimic', 'v_express')", 2),
+        ("match family:\n    case 'hallo':\n        pass", 1),
+        ("name = 'hallo'", 0),
+        ("if part == 'backbone':\n    pass", 0),
+    ],
+)
+def test_a_comparison_with_a_familys_name_is_reported(source: str, count: int) -> None:
+    assert len(family_names(module("emo_modules/pipeline.py", source))) == count

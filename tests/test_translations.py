@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "web/docs"
 CHINESE = json.loads((ROOT / "locales/zh/main.json").read_text(encoding="utf-8"))["emoPortrait"]["messages"]
 # what runs below a node; the words of the panels are tested in tests/web/words.test.mjs
-ROOMS = ("checkpoints", "cues", "media", "sampling", "speech", "weights")
+ROOMS = ("checkpoints", "cues", "families", "media", "sampling", "speech", "weights")
 SOURCES = ("nodes", *(f"emo_modules/{room}" for room in ROOMS))
 LOGGED = re.compile(r"(_?log|logger)\.(info|warning)")
 PLACE = re.compile(r"%(?:\.\d+)?[sdfg]")  # as web/js/words.mjs reads them

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..families.family import Release
 from ..models.emo import EMO
 from ..weights.reading import read_header
 from ..writing.place import check_file_place
 from .encoders import load_audio_encoder, load_vae
-from .families import Family
 from .released import EXPECTED, read_released
 from .store import CONFIG, Checkpoint, save_checkpoint
 
@@ -20,7 +20,7 @@ def convert(
     vae: Path | None = None,
     audio_encoder: Path | None = None,
     dtype: torch.dtype | None = None,
-) -> Family:
+) -> Release:
     """Write `output` with the family's configuration and licence; floating-point tensors become `dtype`, or
     stay as released.
 
@@ -30,14 +30,14 @@ def convert(
     check_file_place(output, (".safetensors",), [weights])
     if weights.suffix == ".safetensors" and CONFIG in read_header(weights, EXPECTED)[0]:
         raise ValueError(f"{weights}: is a converted file already; use it as it is")
-    family, tensors = read_released(weights)
+    release, tensors = read_released(weights)
     with torch.device("meta"):
-        model = EMO(family.config)
+        model = EMO(release.config)
     parts: dict[str, nn.Module] = dict(model.named_children())
-    Checkpoint(weights, family.config, tensors, family.notes, family.remedy).load_into(parts, "cpu", None)
+    Checkpoint(weights, release.config, tensors, release.notes, release.remedy).load_into(parts, "cpu", None)
     if vae:
-        parts["vae"] = load_vae(vae, family.config, "cpu", None)
+        parts["vae"] = load_vae(vae, release.config, "cpu", None)
     if audio_encoder:
-        parts["audio_encoder"] = load_audio_encoder(audio_encoder, family.config, "cpu")
-    save_checkpoint(output, family.config, parts, family.notes, dtype)
-    return family
+        parts["audio_encoder"] = load_audio_encoder(audio_encoder, release.config, "cpu")
+    save_checkpoint(output, release.config, parts, release.notes, dtype)
+    return release

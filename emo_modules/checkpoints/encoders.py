@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from ..config import EMOConfig
-from ..speech.tracks import NAMES, SpeechEncoder
+from ..families.family import SpeechEncoder
+from ..families.table import family_of
 from ..weights.reading import describe_keys, read_weights
 from ..weights.rename import assign_strict, rename
-from ..weights.wav2vec2 import build_wav2vec2
-from ..weights.whisper import build_whisper
 from .vae import VAE, build_vae
 
 VAE_EXPECTED = (
@@ -53,8 +52,5 @@ def vae_state(state: dict[str, Tensor], config: EMOConfig, source: str) -> dict[
 
 def load_audio_encoder(file: Path, config: EMOConfig, device: torch.device | str) -> SpeechEncoder:
     """The encoder that the weights were trained on. Raises ValueError when the file holds another one."""
-    audio = config.audio
-    state = read_weights(file, NAMES[config.family])
-    if config.family == "echomimic":
-        return build_whisper(state, str(file)).to(device)
-    return build_wav2vec2(state, audio.normalize, str(file), audio.encoder).to(device)
+    hearing = family_of(config).hearing
+    return hearing.published(read_weights(file, hearing.name), config.audio, str(file)).to(device)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
+from ..families.family import SpeechEncoder
+from ..families.table import family_of
 from ..models.cpu import operations_for
 from ..models.emo import EMO
-from ..speech.tracks import SpeechEncoder, build_speech_encoder
 from ..weights.reading import describe_keys, read_header, read_tensors
 from ..weights.rename import assign_strict, check_fit
 from .files import find_files, write_files
@@ -133,7 +134,7 @@ def load_checkpoint(
     with found.on_meta():
         model = EMO(config, operations_for(device)).eval() if emo else None
         vae = build_vae(config).eval() if found.has("vae") else None
-        encoder = build_speech_encoder(config).eval() if found.has("audio_encoder") else None
+        encoder = family_of(config).hearing.build(config.audio).eval() if found.has("audio_encoder") else None
     extras = {name: part for name, part in (("vae", vae), ("audio_encoder", encoder)) if part is not None}
     found.load_into((dict(model.named_children()) if model else {}) | extras, device, dtype)
     return Loaded(config, model, vae, encoder, found.notes)
@@ -147,9 +148,9 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = Path(path)
     if is_released(path):
-        family, tensors = read_released(path)
-        _check_parts(path, family.config, list(tensors))
-        return Checkpoint(path, family.config, tensors, family.notes, family.remedy)
+        release, tensors = read_released(path)
+        _check_parts(path, release.config, list(tensors))
+        return Checkpoint(path, release.config, tensors, release.notes, release.remedy)
     files = find_files(path)
     metadata, keys = _agreeing_headers(path, files)
     config = _config(path, metadata, keys)
@@ -177,9 +178,11 @@ def _config(path: Path, metadata: dict[str, str], keys: list[str]) -> EMOConfig:
     if CONFIG not in metadata:
         raise ValueError(f"{path}: expected {EXPECTED}; found {describe_keys(keys)}. {WHERE}")
     try:
-        return EMOConfig.from_json(metadata[CONFIG])
+        config = EMOConfig.from_json(metadata[CONFIG])
+        family_of(config)
     except ValueError as error:
         raise ValueError(f"{path}: its configuration cannot be read: {error}") from error
+    return config
 
 
 def _check_size(path: Path, config: EMOConfig, tensors: dict[str, Tensor]) -> None:

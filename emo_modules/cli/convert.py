@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..checkpoints.convert import convert
-from ..checkpoints.families import SD15_TERMS
+from ..families.family import SD15_TERMS
 from .precision import DTYPES
 
 
@@ -22,6 +22,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     dtype = DTYPES[options.dtype] if options.dtype else None
-    family = convert(options.weights, options.output, options.vae, options.audio_encoder, dtype)
-    print(f"{options.output}: {family.title}. Licence of the weights: {family.licence}. From {family.source}")
+    made = convert(options.weights, options.output, options.vae, options.audio_encoder, dtype)
+    print(f"{options.output}: {made.title}. Licence of the weights: {made.licence}. From {made.source}")
     print(f"They are {SD15_TERMS}")

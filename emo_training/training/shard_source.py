@@ -16,8 +16,9 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from emo_modules.config import EMOConfig
+from emo_modules.families.family import SpeechEncoder
+from emo_modules.families.table import audio_track
 from emo_modules.media.audio import Audio
-from emo_modules.speech.tracks import SpeechEncoder, audio_track
 from emo_modules.speech.wav2vec2 import context_windows
 
 from ..footage.decode import decode_pictures, decode_sound

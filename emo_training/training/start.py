@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emo_modules.checkpoints.families import SD15_TERMS
 from emo_modules.checkpoints.released import read_released
 from emo_modules.checkpoints.store import Loaded, load_checkpoint
 from emo_modules.config import EMOConfig
+from emo_modules.families.family import SD15_TERMS
 from emo_modules.models.emo import EMO
 from emo_modules.weights.animatediff import EXPECTED as ANIMATEDIFF
 from emo_modules.weights.animatediff import initialise_from_animatediff
@@ -56,9 +56,9 @@ def starting_model(
     """
     loaded = load_checkpoint(start.checkpoint) if start.checkpoint else None
     config = loaded.config if loaded else EMOConfig.sd15()
-    family, tensors = read_released(start.relative) if start.relative else (None, {})
-    if family:
-        config = starting_config(config, family)
+    release, tensors = read_released(start.relative) if start.relative else (None, {})
+    if release:
+        config = starting_config(config, release)
     if start.size:
         config = replace(config, width=start.size[0], height=start.size[1])
     if speeds is not None:
@@ -72,7 +72,7 @@ def starting_model(
         initialise_from_animatediff(
             model, read_weights(start.animatediff, ANIMATEDIFF), str(start.animatediff)
         )
-    if family:
-        initialise_from_relative(model, family, tensors, str(start.relative))
-        notes |= family.notes | {"title": f"Trained from {family.title}"}
+    if release:
+        initialise_from_relative(model, release, tensors, str(start.relative))
+        notes |= release.notes | {"title": f"Trained from {release.title}"}
     return model, loaded, notes

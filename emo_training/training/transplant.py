@@ -6,22 +6,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from emo_modules.checkpoints.families import Family
 from emo_modules.config import EMOConfig
+from emo_modules.families.family import Release
 from emo_modules.models.emo import EMO
 
 AUDIO = r"\.(attn|norm)_audio\.|^audio_projection\."
 JOINED = (r"\.attn1\.", ".attn_ref."), (r"\.norm1\.(?=weight|bias)", ".norm_ref.")
 
 
-def starting_config(config: EMOConfig, family: Family) -> EMOConfig:
+def starting_config(config: EMOConfig, release: Release) -> EMOConfig:
     """`config` with the noise schedule and the prediction that the family's weights were trained with."""
-    schedule = replace(family.config.schedule, solver="ddim")
+    schedule = replace(release.config.schedule, solver="ddim")
     return replace(config, schedule=schedule)
 
 
 def initialise_from_relative(
-    model: EMO, family: Family, tensors: dict[str, Tensor], source: str
+    model: EMO, release: Release, tensors: dict[str, Tensor], source: str
 ) -> list[str]:
     """Copy every tensor that has a place of its shape in `model`; returns the names left as they were.
 
@@ -29,7 +29,7 @@ def initialise_from_relative(
     reference to self-attention, reference-attention starts from self-attention's weights, which is what
     reads the reference there. Raises ValueError when the model has another width than the weights.
     """
-    config, own = family.config.backbone, model.state_dict()
+    config, own = release.config.backbone, model.state_dict()
     given = tensors if config.audio_dim == model.config.backbone.audio_dim else without_audio(tensors)
     if config.quirks.reference_join == "concat":
         given = given | as_reference_attention(given)
@@ -38,7 +38,7 @@ def initialise_from_relative(
     if first not in fitting:
         found = f"is {tuple(tensors[first].shape)}" if first in tensors else "is missing"
         raise ValueError(
-            f"{source} ({family.title}) does not fit: its {first} {found}, "
+            f"{source} ({release.title}) does not fit: its {first} {found}, "
             f"the model's is {tuple(own[first].shape)}; start from the paper's preset"
         )
     with torch.no_grad():

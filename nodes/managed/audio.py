@@ -12,15 +12,10 @@ from torch import Tensor
 from ... import emo_modules
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.families.family import SpeechEncoder
+from ...emo_modules.families.table import audio_track, checked_track, family_of
 from ...emo_modules.media.audio import SAMPLE_RATE, Audio
 from ...emo_modules.media.finite import check_finite
-from ...emo_modules.speech.tracks import (
-    NAMES,
-    SpeechEncoder,
-    audio_track,
-    build_speech_encoder,
-    checked_track,
-)
 from ...emo_modules.speech.wav2vec2 import on_frame_clock, standardized
 from ...emo_modules.speech.whisper import WhisperEncoder
 from ...emo_modules.weights.reading import read_weights
@@ -37,7 +32,6 @@ STRIDE = 320  # samples between features, of every encoder that core knows
 WHISPER = ("encoder.positional_embedding", "encoder.embed_positions.weight")  # OpenAI's and transformers'
 SPEECH = "a speech encoder: wav2vec2-base-960h, chinese-wav2vec2-base or whisper-tiny"
 _log = logging.getLogger(emo_modules.__name__)
-ENCODERS = NAMES | {"emo": "for the paper's model wav2vec2-base-960h"}
 
 
 class ManagedAudioEncoder:
@@ -65,7 +59,7 @@ class ManagedAudioEncoder:
         times than those that core's nodes expect.
         """
         if isinstance(self.model, WhisperEncoder):
-            raise ValueError(f"this is {NAMES['whisper']}: connect EMO Load Audio Encoder to EMO Sampler")
+            raise ValueError("this is whisper-tiny: connect EMO Load Audio Encoder to EMO Sampler")
         self.load()
         heard = sound("audio", {"waveform": audio, "sample_rate": sample_rate}, _log)
         mono = torch.stack([Audio(one, heard["sample_rate"]).mono for one in heard["waveform"]])
@@ -101,10 +95,10 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
     if not checkpoint.has("audio_encoder"):
         raise ValueError(
             f"{checkpoint.path} has no audio encoder: put the one it was trained with, "
-            f"{ENCODERS[checkpoint.config.family]}, into models/audio_encoders and choose it here"
+            f"{family_of(checkpoint.config).hearing.name}, into models/audio_encoders and choose it here"
         )
     with checkpoint.on_meta():
-        encoder = build_speech_encoder(checkpoint.config)
+        encoder = family_of(checkpoint.config).hearing.build(checkpoint.config.audio)
     device = comfy.model_management.text_encoder_offload_device()
     checkpoint.load_into({"audio_encoder": encoder}, device, torch.float32)
     return ManagedAudioEncoder(encoder.eval())
@@ -139,9 +133,10 @@ def speech_features(source: Any, audio: Audio, frames: int, config: EMOConfig) -
     """
     if isinstance(source, ManagedAudioEncoder):
         return source.track(audio, frames, config)
-    if config.family != "emo":
+    hearing = family_of(config).hearing
+    if not hearing.plain:
         raise ValueError(
-            f"{config.name} reads {ENCODERS[config.family]} in a way of its own, which core's audio "
+            f"{config.name} reads {hearing.name} in a way of its own, which core's audio "
             "encoder nodes do not give: connect EMO Load Audio Encoder"
         )
     if not isinstance(source, Mapping):

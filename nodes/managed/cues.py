@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.cues.landmarks import draw_landmarks, mediapipe_points
-from ...emo_modules.cues.locator import Cues, mask_cues
+from ...emo_modules.cues.locator import Cues
+from ...emo_modules.families.table import family_of, mask_cues
 from ...emo_modules.media.image import as_float_image, to_bytes, to_rgb
 
 CUT = 8  # pixels that the portrait loses at its edges, to be a multiple of 8
@@ -54,7 +55,7 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
                 *size[::-1],
             )
         return mask_cues(config, united(mask, size), mesh)
-    if config.family == "emo":
+    if family_of(config).any_region:
         return Cues(None, None)
     if mesh is None and not config.quirks.locator_pictures:
         log.warning("no mask given: the whole picture is taken for the face; connect EMO Face Region's")

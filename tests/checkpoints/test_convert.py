@@ -7,9 +7,9 @@ import torch
 from safetensors import safe_open
 
 from emo_modules.checkpoints.convert import convert
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.store import load_checkpoint
 from emo_modules.config import EMOConfig
+from emo_modules.families.table import RELEASES
 from emo_modules.speech.whisper import WhisperEncoder
 
 from ..relatives import (
@@ -37,7 +37,7 @@ def test_a_converted_file_is_the_release(tmp_path, name):
     model = random_emo(small(name))
     output = tmp_path / "converted.safetensors"
     family = convert(write(release(name, model.state_dict()), tmp_path / name), output)
-    assert family is FAMILIES[name]
+    assert family is RELEASES[name]
     found = load_checkpoint(output)
     assert found.config == small(name)
     assert found.notes == family.notes
@@ -61,7 +61,7 @@ def test_what_the_metadata_says(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field_of_a_released_configuration_survives_the_metadata(name):
-    config = FAMILIES[name].config
+    config = RELEASES[name].config
     assert EMOConfig.from_json(config.to_json()) == config
     assert EMOConfig.from_json(replace(config, name="other").to_json()) != config
 

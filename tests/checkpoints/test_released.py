@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.released import read_released
 from emo_modules.checkpoints.store import load_checkpoint
+from emo_modules.families.table import RELEASES
 
 from ..relatives import (
     NAMES,
@@ -40,7 +40,7 @@ def refusal(path: Path, kind: type[Exception] = ValueError) -> str:
 def test_every_tensor_finds_its_place(tmp_path, name):
     state = random_emo(small(name)).state_dict()
     family, tensors = read_released(write(release(name, state), tmp_path / name))
-    assert family is FAMILIES[name]
+    assert family is RELEASES[name]
     assert tensors.keys() == state.keys()
     assert all(torch.equal(tensors[key], state[key]) for key in state)
 
@@ -52,7 +52,7 @@ def test_loaded_weights_predict_what_the_model_did(tmp_path, name):
     assert torch.equal(scene.predict(copied(found.model)), scene.predict(model))
     assert found.config == small(name)
     assert LICENCES.get(name, "Apache-2.0") in found.notes["licence"]
-    assert found.notes["source"] == FAMILIES[name].source
+    assert found.notes["source"] == RELEASES[name].source
     assert found.vae is found.audio_encoder is None
 
 
@@ -60,7 +60,7 @@ def test_files_may_be_safetensors_too(tmp_path):
     state = random_emo(small("echomimic_acc")).state_dict()
     files = {name.replace(".pth", ".safetensors"): s for name, s in release("echomimic_acc", state).items()}
     family, tensors = read_released(write(files, tmp_path))
-    assert family is FAMILIES["echomimic_acc"]
+    assert family is RELEASES["echomimic_acc"]
     assert all(torch.equal(tensors[key], state[key]) for key in state)
 
 

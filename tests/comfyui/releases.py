@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
+from emo_modules.families.table import RELEASES
 from emo_modules.models.emo import EMO
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.speech.whisper import WHISPER_TINY, WhisperEncoder
@@ -47,7 +47,7 @@ ATTENTION += [(r"\.attn_ref\.", ".attn1_5."), (r"\.norm_ref\.", ".norm1_5.")]
 
 def small(family: str, **changes: object) -> EMOConfig:
     """A relative of few channels and two steps; what its files are told apart by stays as released."""
-    config = FAMILIES[family].config
+    config = RELEASES[family].config
     backbone = replace(config.backbone, **SHAPE)
     if family == "v_express":
         backbone = replace(backbone, audio_dim=24)
@@ -158,7 +158,7 @@ def write_vae(path: Path) -> None:
 
 def install_small_families(base: Path) -> None:
     """The server under `base` takes files of `write_release` for what they are named after."""
-    texts = {name: small(name).to_json() for name in FAMILIES}
+    texts = {name: small(name).to_json() for name in RELEASES}
     (base / "families.json").write_text(json.dumps(texts), encoding="utf-8")
     (base / "custom_nodes").mkdir(exist_ok=True)
     shutil.copy(PATCH, base / "custom_nodes" / PATCH.name)

@@ -14,11 +14,11 @@ TEXTS = json.loads((Path(__file__).parents[1] / "families.json").read_text(encod
 
 def shrink(prompt: dict[str, Any]) -> dict[str, Any]:
     """Not when this file is imported: the pack may come after it."""
-    (name,) = (name for name in sys.modules if name.endswith(".emo_modules.checkpoints.families"))
+    (name,) = (name for name in sys.modules if name.endswith(".emo_modules.families.table"))
     families = sys.modules[name]
     for family, text in TEXTS.items():
         config = families.EMOConfig.from_json(text)
-        families.FAMILIES[family] = replace(families.FAMILIES[family], config=config)
+        families.RELEASES[family] = replace(families.RELEASES[family], config=config)
     return prompt
 
 

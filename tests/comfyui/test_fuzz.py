@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from emo_modules.config import EMOConfig
-from emo_modules.speech.tracks import build_speech_encoder
+from emo_modules.families.table import family_of
 
 from .fuzz_judge import SOURCE, Outcome, Source, Touched, call
 from .fuzz_objects import OF_OTHERS, small_vae
@@ -64,7 +64,7 @@ def checkpoints(
         config = tiny_relative(family, tiny_config.audio.encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            encoder = build_speech_encoder(config)
+            encoder = family_of(config).hearing.build(config.audio)
         parts = dict(random_emo(config).named_children()) | {"audio_encoder": encoder}
         save_checkpoint(folder / f"tiny_{family}.safetensors", config, parts)
     return [EMO, *(f"tiny_{family}.safetensors" for family in RELATIVES)]

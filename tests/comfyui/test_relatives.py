@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emo_modules.config import EMOConfig
 from emo_modules.cues.face import Box
-from emo_modules.cues.locator import face_cues
+from emo_modules.families.table import face_cues
 from emo_modules.models.emo import EMO
 from emo_modules.sampling.clips import Driving, noise_for, render_clips
 from emo_modules.sampling.solver import Solver
@@ -94,7 +94,7 @@ class Loaded:
     def render(self, on_step: Any = lambda *_: None, **changes: Any) -> Iterator[Tensor]:
         """Latents on the VAE's scale, as EMOSampler renders them."""
         module = self.pack.module("nodes.managed.sampling")
-        cues = self.pack.module("emo_modules.cues.locator").face_cues
+        cues = self.pack.module("emo_modules.families.table").face_cues
         box = self.pack.module("emo_modules.cues.face").Box(12, 10, 52, 56)
         settings = {"seed": 3, "steps": 3, "cfg": 2.0, "sampler_name": "euler", "scheduler": "as trained"}
         sampling = module.Denoising(**(settings | changes), audio_scale=1.0)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
+from emo_modules.families.table import RELEASES
 
 from .in_process import SAMPLING
 from .releases import random_emo, small, write_release, write_wav2vec2, write_whisper
@@ -39,17 +39,17 @@ def folder(pack) -> Path:
     """models/emo with small releases, which the pack takes for real ones."""
     import folder_paths
 
-    families = pack.module("emo_modules.checkpoints.families")
-    before = dict(families.FAMILIES)
+    families = pack.module("emo_modules.families.table")
+    before = dict(families.RELEASES)
     for name, family in before.items():
         config = families.EMOConfig.from_json(small(name).to_json())
-        families.FAMILIES[name] = replace(family, config=config)
+        families.RELEASES[name] = replace(family, config=config)
     folder = Path(folder_paths.get_folder_paths("emo")[0])
     for family, file in SETS.items():
         write_release(family, folder / Path(file).parent)
     write_whisper(folder / "EchoMimic/whisper_tiny.pt")
     yield folder
-    families.FAMILIES.update(before)
+    families.RELEASES.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_title_licence_and_the_vae_to_take_are_said_at_load(pack, folder, caplog
     caplog.set_level("INFO")
     _, _, vae = pack.run("LoadEMOModel", checkpoint=SETS[family], dtype="auto")
     assert vae is None
-    known = FAMILIES[family]
+    known = RELEASES[family]
     assert f"{known.title}. Licence of the weights: {known.licence}." in caplog.text
     assert f"From {known.source}." in caplog.text
     assert "derived from Stable Diffusion 1.5, whose CreativeML OpenRAIL-M licence" in caplog.text

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.checkpoints.families import FAMILIES
 from emo_modules.config import EMOConfig
 from emo_modules.cues.face_embedding import face_embedding
+from emo_modules.families.table import RELEASES
 
-HALLO = FAMILIES["hallo"].config
+HALLO = RELEASES["hallo"].config
 VALUES = np.random.default_rng(0).normal(size=512).astype(np.float32)
 OTHER = VALUES[::-1].copy()
 PICTURE = torch.rand(40, 60, 3, generator=torch.Generator().manual_seed(0))

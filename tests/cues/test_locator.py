@@ -8,8 +8,9 @@ from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import box_around
 from emo_modules.cues.landmarks import draw_kps, face_box, lips_box, mesh_kps
-from emo_modules.cues.locator import FACE_MARGIN, face_cues, mask_cues
+from emo_modules.cues.locator import FACE_MARGIN
 from emo_modules.cues.masks import attention_masks, echomimic_region, hallo_region, mask_levels
+from emo_modules.families.table import face_cues, mask_cues
 from emo_modules.models.relatives.regions import REGIONS, Regions
 
 from ..relatives import RELEASED

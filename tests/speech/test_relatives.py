@@ -7,10 +7,10 @@ from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emo_modules.config import AudioConfig, EMOConfig
+from emo_modules.families.table import audio_track
 from emo_modules.media.audio import Audio
 from emo_modules.speech import relatives as family_audio
 from emo_modules.speech.relatives import hallo_features, v_express_features
-from emo_modules.speech.tracks import audio_track
 from emo_modules.speech.wav2vec2 import AudioEncoder
 
 CONFIG = {

@@ -1,0 +1,112 @@
+"""EchoMimic (arXiv 2407.08136), moved by a region or by landmarks, whole or accelerated. Figures are those of
+the release's own inference scripts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..config import AudioConfig, EMOConfig, Quirks, UNetConfig, UNetQuirks, WindowConfig
+from ..cues.box import Box
+from ..cues.landmarks import face_box
+from ..cues.locator import Cues
+from ..cues.masks import echomimic_region
+from ..media.audio import Audio
+from ..speech.whisper import WHISPER_TINY, WhisperEncoder, encode_whisper
+from ..weights.animatediff import animatediff_motion_modules
+from ..weights.rename import rename
+from ..weights.whisper import build_whisper
+from .family import AUDIO, WIDE_LOCATOR, Family, Files, Hearing, Release, Tensors, schedule, under
+
+MAIN = "denoising_unet"
+SOURCE = "https://huggingface.co/BadToBest/EchoMimic"
+WIDTH = 384  # channels of what audio-attention reads, from whisper-tiny
+
+
+def _config(name: str, pose: bool = False, accelerated: bool = False) -> EMOConfig:
+    steps, cfg = (6, 1.0) if accelerated else (30, 2.5)
+    joined = UNetQuirks("concat")
+    return replace(
+        EMOConfig.sd15(),
+        name=name,
+        family="echomimic",
+        fps=24.0,
+        clip_frames=12,
+        motion_frames=0,
+        backbone=UNetConfig(audio_dim=WIDTH, quirks=replace(joined, audio_scale=3.0)),
+        reference_net=UNetConfig("writes", quirks=joined),
+        audio=AudioConfig(WHISPER_TINY, layers=5, feature_dim=WIDTH),
+        schedule=schedule("linear", steps, cfg),
+        face_locator_channels=WIDE_LOCATOR,
+        quirks=Quirks(
+            audio_projection="none",
+            audio_rows=2,
+            audio_row_rate=50.0,
+            windows=WindowConfig(frames=12, overlap=3, ends="wrap", shift=3 if pose else 2),
+            locator_inputs=3 if pose else 1,
+            locator_convs=2,
+            locator_pictures=pose,
+            face_guided=True,
+            noise_limit=None if pose else 1.5,
+        ),
+    )
+
+
+def _features(encoder: WhisperEncoder, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
+    return encode_whisper(encoder, audio)
+
+
+def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
+    if config.quirks.locator_pictures:
+        return Cues(None, None)
+    return Cues(echomimic_region(face if mesh is None else face_box(mesh), height, width)[None], None)
+
+
+def _owns(state: Tensors) -> bool:
+    found = next((v for k, v in state.items() if k.endswith("transformer_blocks.0.attn2.to_k.weight")), None)
+    return found is not None and found.ndim == 2 and found.shape[1] == WIDTH
+
+
+def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple[str, Tensors]:
+    variant = main.stem.removeprefix(MAIN)
+    pose = "_pose" if "_pose" in variant else ""
+    locator = beside("face_locator" + pose)
+    backbone = rename(state | beside("motion_module" + variant), AUDIO)
+    tensors = under("backbone", animatediff_motion_modules(backbone, str(main)))
+    tensors |= under("reference_net", beside("reference_unet" + pose)) | under("face_locator", locator)
+    return f"echomimic{pose}{'_acc' if '_acc' in variant else ''}", tensors
+
+
+ECHOMIMIC = Family(
+    Hearing(
+        "whisper-tiny",
+        WhisperEncoder,
+        build=lambda audio: WhisperEncoder(audio.encoder),
+        published=lambda state, audio, source: build_whisper(state, source),
+        features=_features,
+    ),
+    _cues,
+    releases={
+        "echomimic": Release("EchoMimic", "Apache-2.0", SOURCE, _config("echomimic")),
+        "echomimic_acc": Release(
+            "EchoMimic, accelerated", "Apache-2.0", SOURCE, _config("echomimic-acc", accelerated=True)
+        ),
+        "echomimic_pose": Release(
+            "EchoMimic with landmarks", "Apache-2.0", SOURCE, _config("echomimic-pose", pose=True)
+        ),
+        "echomimic_pose_acc": Release(
+            "EchoMimic with landmarks, accelerated",
+            "Apache-2.0",
+            SOURCE,
+            _config("echomimic-pose-acc", pose=True, accelerated=True),
+        ),
+    },
+    files=Files(
+        MAIN,
+        "denoising_unet of EchoMimic with its other files beside it",
+        _owns,
+        _read,
+        beside=("motion_module", "reference_unet", "face_locator"),
+    ),
+)

@@ -1,0 +1,102 @@
+"""V-Express (arXiv 2406.02511). Figures are those of the release's own inference script."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..config import AudioConfig, EMOConfig, Quirks, UNetConfig, UNetQuirks, WindowConfig
+from ..cues.box import Box
+from ..cues.landmarks import draw_kps, estimated_kps, mesh_kps
+from ..cues.locator import Cues
+from ..media.audio import Audio
+from ..speech.relatives import v_express_features
+from ..speech.wav2vec2 import AudioEncoder
+from ..weights.animatediff import animatediff_motion_modules
+from ..weights.rename import Rules, rename
+from .family import (
+    AUDIO,
+    BLOCK,
+    WIDE_LOCATOR,
+    Family,
+    Files,
+    Release,
+    Tensors,
+    schedule,
+    under,
+    wav2vec2,
+)
+
+REFERENCE: Rules = [(BLOCK + r"attn1_5\.", r"\1attn_ref."), (BLOCK + r"norm1_5\.", r"\1norm_ref.")]
+
+
+def _config() -> EMOConfig:
+    return replace(
+        EMOConfig.sd15(),
+        name="v-express",
+        family="v_express",
+        fps=30.0,
+        clip_frames=24,
+        motion_frames=0,
+        backbone=UNetConfig(audio_dim=768, quirks=UNetQuirks(reference_scale=0.95, audio_scale=3.0)),
+        reference_net=UNetConfig("writes", quirks=UNetQuirks(context_dim=768)),
+        audio=AudioConfig(layers=1, tokens=5),
+        schedule=schedule("scaled_linear", 25, 3.5),
+        face_locator_channels=WIDE_LOCATOR,
+        quirks=Quirks(
+            audio_projection="perceiver",
+            audio_rows=2,
+            audio_ends="zeros",
+            windows=WindowConfig(frames=24, overlap=4, ends="inside", shift=0),
+            locator_inputs=3,
+            locator_convs=2,
+            face_guided=True,
+        ),
+    )
+
+
+def _features(encoder: AudioEncoder, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
+    return v_express_features(encoder, audio, frames)
+
+
+def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
+    points = estimated_kps(face) if mesh is None else mesh_kps(mesh)
+    return Cues(draw_kps(points, height, width)[None], None)
+
+
+def _owns(state: Tensors) -> bool:
+    return any(".attn1_5." in key for key in state)
+
+
+def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple[str, Tensors]:
+    audio = beside("audio_projection")
+    if "latents" in audio:
+        audio["latents.weight"] = audio.pop("latents").squeeze(0)
+    backbone = rename(state | beside("motion_module"), REFERENCE + AUDIO)
+    tensors = under("backbone", animatediff_motion_modules(backbone, str(main)))
+    tensors |= under("reference_net", beside("reference_net"))
+    tensors |= under("face_locator", beside("v_kps_guider")) | under("audio_projection", audio)
+    return "v_express", tensors
+
+
+V_EXPRESS = Family(
+    wav2vec2("wav2vec2-base-960h", _features),
+    _cues,
+    releases={
+        "v_express": Release(
+            "V-Express",
+            "for non-commercial research only, as its README says",
+            "https://huggingface.co/tk93/V-Express",
+            _config(),
+        ),
+    },
+    files=Files(
+        "denoising_unet",
+        "denoising_unet of V-Express with its other files beside it",
+        _owns,
+        _read,
+        beside=("motion_module", "reference_net", "audio_projection", "v_kps_guider"),
+        unread=r"^reference_net\.conv_(norm_)?out\.",
+    ),
+)
