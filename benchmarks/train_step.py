@@ -56,7 +56,7 @@ def operations(config: EMOConfig, run: TrainConfig) -> int:
     if run.recompute:
         model.backbone.recompute_layers()
         model.reference_net.recompute_layers()
-    drawn = draw_batch(random_clips(config, run.draw), config, run.draw, torch.Generator())
+    drawn = draw_batch(random_clips(config, run.sampling), config, run.sampling, torch.Generator())
     batch = on_meta(drawn)
     timesteps = torch.zeros(batch.latents.shape[:2], device="meta")
     with FlopCounterMode(display=False) as counter:
@@ -69,9 +69,9 @@ def measure(config: EMOConfig, run: TrainConfig) -> dict[str, float]:
     """Seconds and bytes of the second of two steps."""
     torch.manual_seed(0)
     model = channels_last(EMO(config))
-    clips = random_clips(config, run.draw)
+    clips = random_clips(config, run.sampling)
     with tempfile.TemporaryDirectory() as folder:
-        source = MemorySource(clips, config, run.draw, run.seed)
+        source = MemorySource(clips, config, run.sampling, run.seed)
         trainer = Trainer(model, source, run, Path(folder))
         trainer.model.train()
         batches = source.stream(trainer.microbatches())
@@ -103,7 +103,7 @@ def main() -> None:
     if options.frames:
         draw = replace(draw, frames=options.frames)
     run = TrainConfig(
-        options.stage, 2, warmup=1, draw=draw, precision=options.precision,
+        options.stage, 2, warmup=1, sampling=draw, precision=options.precision,
         recompute=options.recompute, optimizer=options.optimizer,
         ema=None if options.without_ema else 0.999,
     )  # fmt: skip

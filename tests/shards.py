@@ -1,4 +1,4 @@
-"""Small prepared clips whose pictures say which frame of which clip they are."""
+"""Small prepared samples whose pictures say which frame of which sample they are."""
 
 import io
 from pathlib import Path

@@ -62,7 +62,7 @@ class DemoRecipe:
             lr=1.5e-3,
             warmup=60,
             ema=0.998,
-            draw=Draw(batch=12, frames=4, motion_frames=0, portrait_share=1.0, drop_both=0.0),
+            sampling=Draw(batch=12, frames=4, motion_frames=0, portrait_share=1.0, drop_both=0.0),
             loss=_IMAGE_LOSS,
         ),
         TrainConfig(
@@ -73,7 +73,7 @@ class DemoRecipe:
             fresh_rate=3.0,
             warmup=60,
             ema=0.998,
-            draw=_CLIPS,
+            sampling=_CLIPS,
             loss=_VIDEO_LOSS,
         ),
         TrainConfig(
@@ -84,7 +84,7 @@ class DemoRecipe:
             fresh_rate=3.0,
             warmup=30,
             ema=0.995,
-            draw=_CLIPS,
+            sampling=_CLIPS,
             loss=_SPEED_LOSS,
         ),
     )
@@ -158,7 +158,7 @@ def train_stages(
     for stage in recipe.stages:
         shown = draw_batch(held_out, config, sheet_draw(config, SHOWN), torch.Generator().manual_seed(7))
         sheet = sheet_drawer(vae, shown, stage.table.speed) if stage.table.clips else None
-        source = MemorySource(samples, config, stage.draw, stage.seed)
+        source = MemorySource(samples, config, stage.sampling, stage.seed)
         Trainer(model, source, stage, folder / stage.stage, reader, log, sheet).run()
         load_parameters(model, folder / stage.stage / "ema.safetensors")
         log(f"{stage.stage}: held-out loss by timestep {validation_loss(model, held_out, stage)}")

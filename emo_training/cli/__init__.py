@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from emo_modules.cli.command_line import run_command_line
 
 COMMANDS = {
-    "prepare": "a folder of videos -> clips in shards, ready to train on",
-    "inspect": "a shard of prepared clips -> a contact sheet to look at",
+    "prepare": "a folder of videos -> samples in shards, ready to train on",
+    "inspect": "a shard of prepared samples -> a contact sheet to look at",
     "train": "one stage of EMO's training, on shards or encoded samples",
     "evaluate": "measure a model's videos against true ones",
 }

@@ -1,4 +1,4 @@
-"""Held-out clips of prepared shards -> true videos with their sound, and what a model makes of each first
+"""Held-out samples of prepared shards -> true videos with their sound, and what a model makes of each first
 frame and sound."""
 
 import io
@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
 
 import av
 import numpy as np
@@ -33,21 +34,21 @@ SETTINGS = "settings.json"
 class Denoising:
     """How the model is run; None takes the checkpoint's default."""
 
-    steps: int | None = None
-    cfg: float | None = None
-    seed: int = 0
+    steps: Annotated[int | None, "default: as the checkpoint says"] = None
+    cfg: Annotated[float | None, "default: as the checkpoint says"] = None
+    seed: Annotated[int, "of the noise"] = 0
 
 
-def generate_clips(
+def generate_videos(
     shards: Path,
     out: Path,
     pipeline: Pipeline,
     checkpoint: str,
     denoising: Denoising,
-    clips: int | None,
+    first: int | None,
     log: Log,
 ) -> tuple[Path, Path]:
-    """Folders of generated and of true videos of the `test` split's clips with sound, or the first `clips`.
+    """Folders of generated and true videos of the `test` split's samples with sound, or the `first` of them.
 
     Videos that are there already are kept. Raises ValueError when `out` holds videos of other settings, and
     as `ShardIndex.load`.
@@ -60,8 +61,8 @@ def generate_clips(
     _same_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(denoising))
     index = ShardIndex.load(shards, "test")
     heard = [entry for entry in index.entries if entry.sound]
-    log(f"{len(heard)} of {len(index.entries)} test clips have sound")
-    for k, entry in enumerate(heard[:clips]):
+    log(f"{len(heard)} of {len(index.entries)} test samples have sound")
+    for k, entry in enumerate(heard[:first]):
         paths = [folder / f"{entry.key}.mp4" for folder in (made, true)]
         if all(path.exists() for path in paths):
             log(f"{entry.key} is there already")
@@ -69,7 +70,7 @@ def generate_clips(
         sample = index.read(entry)
         write_true(sample, paths[1])
         write_generated(sample, pipeline, denoising, paths[0])
-        log(f"generated {k + 1}/{len(heard[:clips])}: {entry.key}, {entry.frames} frames")
+        log(f"generated {k + 1}/{len(heard[:first])}: {entry.key}, {entry.frames} frames")
     return made, true
 
 
@@ -101,7 +102,7 @@ def write_true(sample: Sample, path: Path) -> None:
 
 
 def write_generated(sample: Sample, pipeline: Pipeline, denoising: Denoising, path: Path) -> None:
-    """What the model makes of the clip's first frame, its sound and its mean head speed, if that is known."""
+    """What the model makes of the sample's first frame, its sound and its mean head speed, if known."""
     config, audio = pipeline.config, Audio(decode_sound(sample))
     speeds = sample.arrays["speeds"]
     speed = float(np.nanmean(speeds)) if np.isfinite(speeds).any() else None
@@ -120,7 +121,7 @@ def first_frame(sample: Sample) -> Tensor:
 
 
 def whole_picture(picture: Tensor, face: np.ndarray, width: int, height: int) -> Prepared:
-    """All of a prepared clip's picture (H, W, 3): generated and true frames then show the same view."""
+    """All of a prepared sample's picture (H, W, 3): generated and true frames then show the same view."""
     h, w = picture.shape[:2]
     whole = Face(Box(0, 0, w, h), "none")
     shown, crop, _ = crop_to_face(picture, whole, width, height)

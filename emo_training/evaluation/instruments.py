@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
 from ..perception.face_reader import FaceReader, load_reader
@@ -14,15 +15,22 @@ from .motion import Blendshapes, Expressions, MouthShapes
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the measuring networks come from; None leaves out what needs the network."""
+    """Where the measuring networks come from; None leaves out what needs the network. The texts are those of
+    the command's options."""
 
-    analyzer: str = "cascade"
-    inception: Path | None = None
-    i3d: Path | None = None
-    syncnet: Path | None = None
-    identity: Path | None = None
-    face_detector: Path | None = None  # YuNet, for identities where the analyzer finds no landmarks
-    reader: Path | None = None  # where there is no SFace and no MediaPipe: identities and mouths
+    analyzer: Annotated[
+        str, "cascade, tracker:FILE of train-tracker, or mediapipe:FILE for poses and expressions"
+    ] = "cascade"
+    inception: Annotated[Path | None, "inception-2015-12-05.pt, for FID; its code runs"] = None
+    i3d: Annotated[Path | None, "i3d_torchscript.pt, for FVD; its code runs"] = None
+    syncnet: Annotated[Path | None, "syncnet_v2.model, or a file of train-syncnet, for LSE-C and LSE-D"] = (
+        None
+    )
+    identity: Annotated[Path | None, "SFace's onnx file, for identity similarity"] = None
+    face_detector: Annotated[Path | None, "YuNet's onnx file, for SFace without MediaPipe"] = None
+    reader: Annotated[
+        Path | None, "a file of train-reader: identities and mouths of the faces that it knows"
+    ] = None
     device: str = "cpu"  # of Inception and I3D
 
 

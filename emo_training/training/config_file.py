@@ -23,8 +23,8 @@ def read_values(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no YAML: {error}; {REMEDY}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected names and values, found {type(values).__name__}; {REMEDY}")
-    if not isinstance(draw := values.get("draw", {}), dict):
-        raise ValueError(f"{path}: draw is {draw!r}, expected are names and values; {REMEDY}")
+    if not isinstance(sampling := values.get("sampling", {}), dict):
+        raise ValueError(f"{path}: sampling is {sampling!r}, expected are names and values; {REMEDY}")
     return values
 
 
@@ -35,8 +35,8 @@ def build_config(values: dict[str, Any], model: EMOConfig) -> TrainConfig:
     """
     if missing := [name for name in ("stage", "steps") if name not in values]:
         raise ValueError(f"a training needs {' and '.join(missing)}: give --{missing[0]} or a --config")
-    draw = asdict(stage_draw(values["stage"], model)) | values.get("draw", {})
-    return from_dict(TrainConfig, values | {"draw": draw}, REMEDY)
+    sampling = asdict(stage_draw(values["stage"], model)) | values.get("sampling", {})
+    return from_dict(TrainConfig, values | {"sampling": sampling}, REMEDY)
 
 
 def stage_draw(stage: str, model: EMOConfig) -> Draw:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from safetensors.torch import save_file
@@ -34,30 +34,27 @@ Sheet = Callable[[EMO, Path], Tensor]
 class TrainConfig(Checked):
     """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
 
-    stage: str
-    steps: int
+    stage: Annotated[Literal["image", "video", "speed"], "of the paper's three"]
+    steps: Annotated[int, "updates of the weights, at the end of which the stage is done"]
     demo: bool = False  # the demo's stage table
-    lr: float = 1e-5
+    lr: Annotated[float, "default: 1e-5, the paper's"] = 1e-5
     fresh_rate: float = 1.0  # multiplies the learning rate of audio and speed layers
     warmup: int = 500
-    draw: Draw = Draw()
+    sampling: Draw = Draw()
     loss: LossConfig = LossConfig()
-    accumulate: int = 1  # microbatches of each process between two updates
-    recompute: bool = False  # gradient checkpointing
+    accumulate: Annotated[int, "batches of each process per update"] = 1
+    recompute: Annotated[bool, "gradient checkpointing"] = False
     optimizer: Literal["adamw", "adafactor"] = "adamw"  # Adafactor keeps no moments: a third of the memory
     ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
-    seed: int = 0
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
-    minutes: float | None = None  # stop, resumable, when this much wall clock is spent
-    save_every: int = 250
+    seed: Annotated[int, "of fresh layers, of the order of samples and of noise"] = 0
+    precision: Annotated[Literal["no", "bf16", "fp16"], "default: bf16"] = "bf16"
+    minutes: Annotated[float | None, "stop, resumable, after this much wall clock"] = None
+    save_every: Annotated[int, "steps; default: 250"] = 250
     log_every: int = 25
 
     @property
     def table(self) -> Stage:
-        stages = DEMO_STAGES if self.demo else PAPER_STAGES
-        if self.stage not in stages:
-            raise ValueError(f"stage {self.stage!r} is none of {', '.join(stages)}")
-        return stages[self.stage]
+        return (DEMO_STAGES if self.demo else PAPER_STAGES)[self.stage]
 
 
 @dataclass
@@ -172,21 +169,23 @@ class Trainer:
 
     def step(self, batches: Iterator[Drawn]) -> dict[str, float]:
         """One update; returns the losses' means over all microbatches of all processes."""
-        names, sums = [], 0
+        totals: dict[str, Tensor] = {}
         for turn in range(self.config.accumulate):
             apart = turn < self.config.accumulate - 1
             with self.accelerator.no_sync(self.model) if apart else nullcontext():
                 losses = self.losses(self.noised(*next(batches)))
                 self.accelerator.backward(sum(losses.values()) / self.config.accumulate)
-            names, sums = list(losses), sums + torch.stack(list(losses.values())).detach()
+            for name, loss in losses.items():
+                totals[name] = totals.get(name, 0) + loss.detach()
         self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
         self.optimizer.step()
         self.lr_schedule.step()
         self.optimizer.zero_grad()
         if self.ema is not None:
             self.ema.step([p for _, p in self.named])
-        means = self.accelerator.reduce(sums / self.config.accumulate, "mean")
-        return dict(zip(names, means.tolist(), strict=True))
+        means = torch.stack(list(totals.values())) / self.config.accumulate
+        means = self.accelerator.reduce(means, "mean")
+        return dict(zip(totals, means.tolist(), strict=True))
 
     def noised(self, batch: Batch, generator: torch.Generator) -> Noised:
         schedule = self.emo.config.schedule
@@ -275,7 +274,7 @@ def validation_loss(
         level, total = alphas[timestep].expand(TRAIN_STEPS), 0.0
         for k in range(batches):
             generator = microbatch_generator(99, k)
-            batch = draw_batch(samples, model.config, config.draw, generator)
+            batch = draw_batch(samples, model.config, config.sampling, generator)
             noised = add_training_noise(batch, model.config.schedule, level, config.loss, generator).to(
                 device
             )

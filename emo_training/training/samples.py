@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.sampling.noise import clip_noise
@@ -46,7 +47,7 @@ def generate_batch(model: EMO, batch: Batch, steps: int, with_speed: bool) -> Te
 
 @torch.no_grad()
 def write_sample_sheet(
-    path: Path, model: EMO, vae: nn.Module, batch: Batch, steps: int, with_speed: bool
+    path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, with_speed: bool
 ) -> Tensor:
     """Two lines a clip: portrait and true frames, portrait and generated frames; every second one is drawn.
 
@@ -76,7 +77,7 @@ def side_by_side(clips: Tensor) -> Tensor:
     return pairs.permute(2, 1, 3, 0, 4, 5).flatten(3, 4).flatten(1, 2).contiguous()
 
 
-def sheet_drawer(vae: nn.Module, batch: Batch, with_speed: bool) -> Callable[[EMO, Path], Tensor]:
+def sheet_drawer(vae: VAE, batch: Batch, with_speed: bool) -> Callable[[EMO, Path], Tensor]:
     """What `Trainer` calls at every save."""
 
     def draw(model: EMO, path: Path) -> Tensor:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
 from emo_modules.families.family import SpeechEncoder
 from emo_modules.families.table import audio_track
@@ -169,7 +170,7 @@ class ShardSource:
         config: EMOConfig,
         draw: Draw,
         seed: int,
-        vae: nn.Module,
+        vae: VAE,
         audio_encoder: SpeechEncoder | None,
         workers: int = 2,
         precision: torch.dtype | None = None,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -25,20 +26,14 @@ from .transplant import initialise_from_relative, starting_config
 class Start:
     """Each later one overwrites what it has of the earlier ones."""
 
-    checkpoint: Path | None = None  # of this project; without it the paper's preset
-    sd15: Path | None = None
-    animatediff: Path | None = None
-    relative: Path | None = None  # released weights of Hallo, EchoMimic or V-Express
-    size: tuple[int, int] | None = None  # width and height of the pictures to train on
+    checkpoint: Annotated[Path | None, "start from here; else from the paper's preset"] = None
+    sd15: Annotated[Path | None, "Stable Diffusion 1.5's unet in diffusers naming"] = None
+    animatediff: Annotated[Path | None, "AnimateDiff v2's motion module"] = None
+    relative: Annotated[Path | None, "released weights of Hallo, EchoMimic or V-Express"] = None
+    size: Annotated[tuple[int, int] | None, "another picture size", ("WIDTH", "HEIGHT")] = None
 
 
-def fresh_model(config: EMOConfig, seed: int) -> EMO:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return EMO(config)
-
-
-def rebuilt(model: EMO, config: EMOConfig) -> EMO:
+def rebuild(model: EMO, config: EMOConfig) -> EMO:
     """The same weights, not a copy, under another configuration."""
     with torch.device("meta"):
         other = EMO(config)
@@ -63,7 +58,12 @@ def starting_model(
         config = replace(config, width=start.size[0], height=start.size[1])
     if speeds is not None:
         config = replace(config, speed=fit_speed_buckets(speeds, config.speed))
-    model = fresh_model(config, seed) if loaded is None else rebuilt(loaded.model, config)
+    if loaded is not None and loaded.model is not None:
+        model = rebuild(loaded.model, config)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = EMO(config)
     notes = dict(loaded.notes) if loaded else {}
     if start.sd15:
         initialise_from_sd15(model, read_weights(start.sd15, SD15), str(start.sd15))

@@ -68,7 +68,7 @@ def test_one_command_makes_a_model_from_nothing(tmp_path, monkeypatch):
     # accelerate keeps one precision per process, and the other tests train in full precision
     short = {"steps": 1, "warmup": 0, "save_every": 1, "precision": "no"}
     stages = tuple(
-        replace(stage, draw=replace(stage.draw, batch=1), **short) for stage in DemoRecipe().stages
+        replace(stage, sampling=replace(stage.sampling, batch=1), **short) for stage in DemoRecipe().stages
     )
     recipe = DemoRecipe(6, 3, vae_minutes=0.01, audio_minutes=0.01, reader_steps=2, stages=stages)
     written = make_demo(tmp_path, recipe, log=lambda line: None)

@@ -33,12 +33,12 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def trainer(model: EMO, clips: SampleSet, config: TrainConfig, folder: Path, **options) -> Trainer:
     config = replace(config, precision="no")
-    source = MemorySource(clips, model.config, config.draw, config.seed)
+    source = MemorySource(clips, model.config, config.sampling, config.seed)
     return Trainer(model, source, config, folder, log=lambda line: None, **options)
 
 
 RUN = TrainConfig(
-    "video", 4, demo=True, lr=1e-3, warmup=2, ema=0.9, draw=CLIP, log_every=2,
+    "video", 4, demo=True, lr=1e-3, warmup=2, ema=0.9, sampling=CLIP, log_every=2,
     loss=LossConfig(mouth_weight=1.0, motion_noise=0.2, inference_share=0.2),
 )  # fmt: skip
 
@@ -178,7 +178,7 @@ def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tin
 
 def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
     one = clips.part(0, 1)
-    config = TrainConfig("video", 25, demo=True, lr=5e-3, warmup=2, draw=replace(CLIP, batch=4), ema=0.5)
+    config = TrainConfig("video", 25, demo=True, lr=5e-3, warmup=2, sampling=replace(CLIP, batch=4), ema=0.5)
     model = make_pipeline(tiny_config).model
     before = validation_loss(model, one, config, batches=1)
     trainer(model, one, config, tmp_path).run()
@@ -191,8 +191,8 @@ def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
 
 def test_paper_defaults():
     config = TrainConfig("video", 1)
-    assert (config.lr, config.fresh_rate, config.draw.batch) == (1e-5, 1.0, 4)
-    assert (config.draw.frames, config.draw.motion_frames) == (12, 4)
+    assert (config.lr, config.fresh_rate, config.sampling.batch) == (1e-5, 1.0, 4)
+    assert (config.sampling.frames, config.sampling.motion_frames) == (12, 4)
     plain = config.loss
     assert plain.mouth_weight == plain.reader_weight == plain.inference_share == plain.motion_noise == 0
 

@@ -28,7 +28,7 @@ SETTINGS = {
     "warmup": 1,
     "log_every": 1,
     "save_every": 1,
-    "draw": {"batch": 1, "frames": 3, "motion_frames": 2},
+    "sampling": {"batch": 1, "frames": 3, "motion_frames": 2},
     "loss": {"motion_noise": 0.2, "motion_patch_drop": 0.1, "min_snr": 5.0},
 }
 

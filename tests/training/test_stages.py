@@ -77,13 +77,13 @@ def test_the_tables_are_the_papers_and_the_demo_goes_on_with_everything():
 def train_config(stage: str, demo: bool = False) -> TrainConfig:
     past = 2 if PAPER_STAGES[stage].clips else 0
     draw = Draw(2, 3, past, first_clip=0, drop_reference=0, drop_audio=0, drop_both=0, whole_region=0)
-    return TrainConfig(stage, 2, demo, lr=1e-2, warmup=0, draw=draw, loss=LossConfig(), precision="no")
+    return TrainConfig(stage, 2, demo, lr=1e-2, warmup=0, sampling=draw, loss=LossConfig(), precision="no")
 
 
 def trained(model: EMO, clips: SampleSet, config: TrainConfig, folder: Path) -> set[str]:
     """The names of the parameters that training changed."""
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    source = MemorySource(clips, model.config, config.draw, config.seed)
+    source = MemorySource(clips, model.config, config.sampling, config.seed)
     Trainer(model, source, config, folder, log=lambda line: None).run()
     return {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
 
@@ -129,8 +129,8 @@ def test_selected_parameters_alone_ask_for_gradients(make_pipeline, tiny_config)
 
 
 def test_an_unknown_stage_is_refused():
-    with pytest.raises(ValueError, match="stage 'voice' is none of image, video, speed"):
-        _ = TrainConfig("voice", 1).table
+    with pytest.raises(ValueError, match="stage is 'voice'; expected is one of image, video, speed"):
+        TrainConfig("voice", 1)
 
 
 def attention_map(model: EMO, size: int) -> Tensor:

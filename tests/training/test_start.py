@@ -27,17 +27,17 @@ def test_the_papers_configurations(name):
     config = build_config(read_values(CONFIGS / f"{name}.yaml"), EMOConfig.sd15())
     assert (config.stage, config.lr, config.demo) == (stage, 1e-5, False)
     assert config.loss.mouth_weight == config.loss.reader_weight == 0
-    assert config.draw.portrait_share == 0
-    frames = (config.draw.frames, config.draw.motion_frames)
+    assert config.sampling.portrait_share == 0
+    frames = (config.sampling.frames, config.sampling.motion_frames)
     assert frames == ((1, 0) if stage == "image" else (12, 4))
 
 
 def test_what_a_file_leaves_out_is_the_papers():
-    config = build_config({"stage": "video", "steps": 5, "draw": {"batch": 2}}, EMOConfig.sd15())
+    config = build_config({"stage": "video", "steps": 5, "sampling": {"batch": 2}}, EMOConfig.sd15())
     expected = stage_draw("video", EMOConfig.sd15())
     for f in fields(expected):
         value = 2 if f.name == "batch" else getattr(expected, f.name)
-        assert getattr(config.draw, f.name) == value
+        assert getattr(config.sampling, f.name) == value
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_a_file_leaves_out_is_the_papers():
             "precision is 'fp8'; expected is one of no, bf16",
         ),
         (
-            {"stage": "video", "steps": 3, "draw": {"first_clip": 5}},
+            {"stage": "video", "steps": 3, "sampling": {"first_clip": 5}},
             "first_clip is 5; expected is a number",
         ),
     ],
@@ -67,7 +67,7 @@ def test_other_files_are_no_configuration(tmp_path):
     files = {
         "- a\n- b\n": "found list",
         "a: [": "is no YAML",
-        "draw: 5": "draw is 5, expected are names",
+        "sampling: 5": "sampling is 5, expected are names",
     }
     for text, message in files.items():
         path.write_text(text)
