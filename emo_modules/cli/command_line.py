@@ -49,7 +49,7 @@ def run_command_line(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         _module(package, options.command).run(options)
-    except (ValueError, OSError, MemoryError, *library_errors()) as error:
+    except input_errors() as error:
         print(f"error: {str(error) or NO_MEMORY}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -62,7 +62,7 @@ def _module(package: str, command: str) -> Any:
     return import_module(f"{package}.cli.{command.replace('-', '_')}")
 
 
-def library_errors() -> tuple[type[Exception], ...]:
-    return tuple(
-        getattr(sys.modules[module], name) for module, name in LIBRARY_ERRORS if module in sys.modules
-    )
+def input_errors() -> tuple[type[Exception], ...]:
+    """What a command raises where its input or the machine is at fault."""
+    loaded = (getattr(sys.modules[module], name) for module, name in LIBRARY_ERRORS if module in sys.modules)
+    return ValueError, OSError, MemoryError, *loaded

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .face import Box
+from .box import Box
 
 # The three points inside a face's box, as (x, y) of its sides: the median over V-Express's 25 sample
 # portraits, where single points lie up to 0.06 (one standard deviation) off.

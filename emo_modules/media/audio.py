@@ -82,7 +82,7 @@ def decode_audio(path: str | Path) -> tuple[Tensor, int]:
     try:
         with open_input(path) as container:
             stream = container.streams.best("audio")
-            if stream is None:
+            if not isinstance(stream, av.AudioStream):
                 kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
                 raise ValueError(f"{path} has no audio stream, found: {kinds}. Choose a file with sound.")
             waveform, sample_rate, loss = read_sound_track(container, stream)
@@ -97,7 +97,7 @@ def decode_audio(path: str | Path) -> tuple[Tensor, int]:
     return waveform, sample_rate
 
 
-def _unreadable(path: Path, size: int, reason: str) -> ValueError:
+def _unreadable(path: Path, size: int, reason: str | None) -> ValueError:
     if path.is_dir():
         return ValueError(f"{path} is a folder. Choose a file with sound.")
     converted = f"{path.stem}-converted.wav"
@@ -133,7 +133,7 @@ def exact_fps(fps: float | Fraction) -> Fraction:
     Raises ValueError at 0 or below.
     """
     for whole in NTSC_RATES:
-        if abs(fps - whole * NTSC) < 0.005:  # 23.98 is how most people write 24000/1001
+        if abs(Fraction(fps) - whole * NTSC) < 0.005:  # 23.98 is how most people write 24000/1001
             return whole * NTSC
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0:

@@ -128,7 +128,7 @@ def _show_picture_of(animation: Image.Image) -> list[str]:
         return []
     index = 0
     if len(animation.convert("RGB").getcolors(2) or ()) == 1:
-        index = min(animation.n_frames // 2, FARTHEST)
+        index = min(getattr(animation, "n_frames", 1) // 2, FARTHEST)
         animation.seek(index)
         animation.load()
     return [f"several pictures, number {index + 1} is used"]
@@ -137,7 +137,7 @@ def _show_picture_of(animation: Image.Image) -> list[str]:
 def _decoded(picture: Image.Image, largest_side: int) -> Image.Image:
     _check_size(picture.size)
     scale = largest_side / max(picture.size)
-    picture.draft(None, tuple(round(side * scale) for side in picture.size))
+    picture.draft(None, (round(picture.width * scale), round(picture.height * scale)))
     picture.load()
     return picture
 
@@ -146,7 +146,7 @@ def turned_upright(picture: Image.Image) -> tuple[Image.Image, list[str]]:
     """The picture as its EXIF says that it was held, and what was done."""
     # ImageOps.exif_transpose also writes the EXIF anew, which fails on what some cameras put there
     try:
-        turn = TURNS.get(picture.getexif().get(ORIENTATION))
+        turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
     except SyntaxError:
         return picture, ["its EXIF is damaged and ignored"]
     if turn is None:
@@ -168,7 +168,8 @@ def to_srgb(picture: Image.Image) -> tuple[Image.Image, list[str]]:
         if "sRGB" in name:
             return picture, []
         mode = "RGBA" if picture.mode == "RGBA" else "RGB"
-        converted = ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):
+        transform = ImageCms.buildTransform(given, ImageCms.createProfile("sRGB"), picture.mode, mode)
+        converted = transform.apply(picture)
+    except (ImageCms.PyCMSError, OSError, ValueError):
         return picture, ["its colour profile does not fit and is ignored"]
     return converted, [f"its {name} colours brought to sRGB"]

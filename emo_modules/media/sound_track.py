@@ -25,7 +25,7 @@ class Loss:
     packets: int = 0
     silent: float = 0.0
     missing: float = 0.0
-    reason: str = ""
+    reason: str | None = None
 
     def __str__(self) -> str:
         """A sentence for the user, empty when nothing was lost."""
@@ -47,17 +47,19 @@ def read_sound_track(
     Surround is mixed as in `to_stereo`. Time before the first frame is left out; gaps in the time stamps are
     silent. T is 0 when nothing can be decoded.
     """
-    loss, track, begin, end = Loss(), _Track(), None, None
-    latest = _end(container)
+    loss, track, latest = Loss(), _Track(), _end(container)
+    begin: float | None = None
+    end = 0.0
     for time, frame, damaged in _timed_frames(container, stream, loss):
-        begin = time if begin is None else begin
-        gap = 0.0 if end is None else time - end
+        if begin is None:
+            begin = end = time
+        gap = time - end
         if (SMALLEST_LOSS if damaged else SMALLEST_GAP) < gap < max(LARGEST_STEP, latest - end):
             track.add_silence(gap)
             loss.silent += gap
         track.add(frame)
         end = time + frame.samples / frame.sample_rate
-    if end is not None:
+    if begin is not None:
         loss.missing = _missing(container, stream, end - begin)
     return track.waveform(), track.rate, loss
 
@@ -70,7 +72,7 @@ def _end(container: av.container.InputContainer) -> float:
 
 def _missing(container: av.container.InputContainer, stream: av.AudioStream, seconds: float) -> float:
     """Seconds by which the sound is shorter than the file says; the guess for counted time says nothing."""
-    if container.format.name in COUNTED_TIME or not stream.duration:
+    if container.format.name in COUNTED_TIME or not stream.duration or not stream.time_base:
         return 0.0
     short = float(stream.duration * stream.time_base) - seconds
     return short if short > LARGEST_STEP else 0.0
@@ -99,7 +101,7 @@ def _timed_frames(
 
 def _packets(
     container: av.container.InputContainer, stream: av.AudioStream, loss: Loss
-) -> Iterator[av.Packet]:
+) -> Iterator["av.Packet[av.AudioStream]"]:
     try:
         yield from container.demux(stream)
     except av.FFmpegError as error:  # the rest of the file cannot be told apart into packets
@@ -115,11 +117,11 @@ class _Clock:
     size: int = 0
     seconds: float = 0.0
 
-    def count(self, packet: av.Packet) -> None:
+    def count(self, packet: "av.Packet[av.AudioStream]") -> None:
         self.size += packet.size
         self.seconds += float((packet.duration or 0) * packet.time_base)
 
-    def correct(self, damaged: av.Packet) -> None:
+    def correct(self, damaged: "av.Packet[av.AudioStream]") -> None:
         if self.counted and self.seconds:
             tag = any(word in bytes(damaged) for word in TAGS)
             lasted = 0.0 if tag else damaged.size * self.seconds / self.size
@@ -138,7 +140,7 @@ class _Track:
 
     def add(self, frame: av.AudioFrame) -> None:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:
+        if self._resampler is None or kind != self._kind:
             self._flush()
             self.rate = self.rate or frame.sample_rate
             self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)

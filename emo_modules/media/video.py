@@ -77,8 +77,7 @@ class VideoWriter:
         self._metadata = metadata or {}
         self._audio = None if audio is None else _as_aac(audio)
         self._replace, self._cancelled_by = replace, cancelled_by
-        self._frames = 0
-        self._samples = 0
+        self._frames, self._samples, self._closed = 0, 0, False
 
     def __enter__(self) -> Self:
         with write_errors(self.path):
@@ -118,10 +117,11 @@ class VideoWriter:
         self._frames += 1
         if self._audio is not None:
             # In step with the picture, so that a player finds both close together in the file.
-            self._write_sound(samples_in_frames(self._frames, self._audio.sample_rate, self._fps))
+            until = samples_in_frames(self._frames, self._audio.sample_rate, self._fps)
+            self._write_sound(self._audio, until)
 
-    def _write_sound(self, until: int | None = None) -> None:
-        piece, rate = self._audio.waveform[:, self._samples : until], self._audio.sample_rate
+    def _write_sound(self, audio: Audio, until: int | None = None) -> None:
+        piece, rate = audio.waveform[:, self._samples : until], audio.sample_rate
         if piece.shape[1] == 0:
             return
         sound = av.AudioFrame.from_ndarray(piece.contiguous().numpy(), "fltp", LAYOUTS[len(piece)])
@@ -150,7 +150,7 @@ class VideoWriter:
         try:
             with write_errors(self.path):
                 if self._audio is not None:
-                    self._write_sound()
+                    self._write_sound(self._audio)
                 self._close()
                 with indexed(self._partial, self._metadata) as whole:
                     asked, self.path = self.path, publish(whole, self.path, self._before)
@@ -171,10 +171,10 @@ class VideoWriter:
 
     def _close(self) -> None:
         """The frames and samples that the encoders still hold, and the file's end; once."""
-        container, self._container = self._container, None
-        if container is None:
+        if self._closed:
             return
-        with container:
+        self._closed = True
+        with self._container as container:
             container.mux(self._picture.encode(None))
             if self._audio is not None:
                 container.mux(self._sound.encode(None))
@@ -228,7 +228,7 @@ def read_video(path: str | Path) -> tuple[Tensor, Fraction, Tensor | None, int |
             fps, has_sound = stream.average_rate, bool(container.streams.audio)
     except av.FFmpegError as error:
         raise ValueError(f"{path} ({size} bytes) cannot be read as video: {error.strerror}") from error
-    if not frames:
+    if not frames or not fps:
         raise ValueError(f"{path} has a video stream without frames")
     waveform, sample_rate = decode_audio(path) if has_sound else (None, None)
-    return torch.from_numpy(np.stack(frames)), Fraction(fps), waveform, sample_rate
+    return torch.from_numpy(np.stack(frames)), fps, waveform, sample_rate

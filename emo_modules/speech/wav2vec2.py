@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from torch.nn import functional
 from ..checked import Checked, Length, Range, from_dict
 from ..config import Channels, EMOConfig, Share
 from ..media.audio import SAMPLE_RATE, Audio, exact_fps
+
+if TYPE_CHECKING:
+    from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Encoder
 
 ONLY_SHAPE = "only what shapes a network is taken from a file"
 
@@ -75,13 +78,17 @@ class AudioEncoder(nn.Module):
     out: every call returns every block. Raises ValueError for a field that it does not have.
     """
 
+    feature_extractor: nn.Module
+    feature_projection: nn.Module
+    encoder: "Wav2Vec2Encoder"
+
     def __init__(self, config: dict[str, Any], do_normalize: bool) -> None:
         from transformers import Wav2Vec2Config, Wav2Vec2Model
 
         super().__init__()
         fields = asdict(from_dict(Wav2Vec2Settings, config, ONLY_SHAPE))
         del fields["num_feat_extract_layers"]
-        model = Wav2Vec2Model(Wav2Vec2Config(**fields, attn_implementation="sdpa"))
+        model = Wav2Vec2Model(Wav2Vec2Config(**fields | {"attn_implementation": "sdpa"}))
         for name, child in model.named_children():
             self.add_module(name, child)
         for name, parameter in model.named_parameters(recurse=False):

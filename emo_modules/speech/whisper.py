@@ -1,8 +1,8 @@
 """Speech features of OpenAI's whisper encoder as EchoMimic takes them: 50 rows a second, every block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from ..checked import Checked, Range, from_dict
 from ..config import Channels
 from ..media.audio import SAMPLE_RATE, Audio
 from .wav2vec2 import ONLY_SHAPE
+
+if TYPE_CHECKING:
+    from transformers.models.whisper.modeling_whisper import WhisperEncoderLayer
 
 WHISPER_TINY = {
     "d_model": 384,
@@ -51,13 +54,18 @@ class WhisperEncoder(nn.Module):
     ValueError for a field that it does not have.
     """
 
+    conv1: nn.Conv1d
+    conv2: nn.Conv1d
+    embed_positions: nn.Embedding
+    layers: "Iterable[WhisperEncoderLayer]"
+
     def __init__(self, config: dict[str, Any]) -> None:
         from transformers import WhisperConfig
         from transformers.models.whisper.modeling_whisper import WhisperEncoder as Original
 
         super().__init__()
         fields = asdict(from_dict(WhisperSettings, config, ONLY_SHAPE))
-        original = Original(WhisperConfig(**fields, attn_implementation="sdpa"))
+        original = Original(WhisperConfig(**fields | {"attn_implementation": "sdpa"}))
         for name, child in original.named_children():
             self.add_module(name, child)
         self.config = original.config

@@ -27,7 +27,7 @@ class WriteError(OSError):
     """An error of writing whose text says which file, why, and what to do."""
 
     def __str__(self) -> str:
-        return self.strerror
+        return str(self.strerror)
 
 
 @contextmanager
