@@ -55,7 +55,7 @@ train-demo: $(INSTALLED) ## train the demo model on them
 
 evaluate: $(INSTALLED) ## measure the demo model on 50 unseen avatars: output/evaluation.json
 	@mkdir -p output
-	$(BIN)/python -m emo_people evaluate --seed 1 --clips 50 --json output/evaluation.json
+	$(BIN)/python -m emo_people evaluate --seed 1 --cases 50 --json output/evaluation.json
 
 # torch goes first and alone, so that pip takes a CPU build where an index offers one.
 $(INSTALLED): constraints.txt pyproject.toml

@@ -104,7 +104,7 @@ def random_vae(file: Path) -> Path:
     return file
 
 
-def compared(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> dict[str, Any]:
+def compare(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> dict[str, Any]:
     def pair(pick: Any) -> tuple[float, float]:
         return median(pick(r) for r in theirs), median(pick(r) for r in ours)
 
@@ -142,7 +142,7 @@ def main() -> None:
         clip = Pair(options, "clip", scene(options), random_vae(options.work / "vae.safetensors"))
         reports = [(clip.run("original"), clip.run("ours")) for _ in range(options.runs)]
         result |= {"size": options.size, "frames": scene(options)["frames"], "steps": options.steps}
-        result |= compared(*map(list, zip(*reports, strict=True)))
+        result |= compare(*map(list, zip(*reports, strict=True)))
         result["max_abs_diff_frames"] = clip.difference()
     print(json.dumps(result))
 

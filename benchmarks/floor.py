@@ -61,12 +61,12 @@ def matrix_rate(device: str, dtype: torch.dtype) -> float:
     """Operations a second of a product of two square matrices, the best of five."""
     layer = Linear(MATRIX, MATRIX, bias=False, device=device, dtype=dtype)
     x = torch.randn(MATRIX, MATRIX, device=device, dtype=dtype)
-    best = min(timed(layer, x) for _ in range(5))
+    best = min(seconds_of(layer, x) for _ in range(5))
     return 2 * MATRIX**3 / best
 
 
 @torch.no_grad()
-def timed(layer: torch.nn.Module, x: Tensor) -> float:
+def seconds_of(layer: torch.nn.Module, x: Tensor) -> float:
     start = time.perf_counter()
     layer(x)
     if x.is_cuda:

@@ -46,11 +46,11 @@ def run_killed(command: list[str], folder: Path, log: Path, after: float) -> boo
 
 def differences(one: Path, two: Path, patterns: list[str]) -> list[str]:
     """Files of these names that are not the same, or only in one of the folders."""
-    names = set(found(one, patterns)) | set(found(two, patterns))
+    names = set(find_files(one, patterns)) | set(find_files(two, patterns))
     return [str(name) for name in sorted(names) if not same(one / name, two / name)]
 
 
-def found(folder: Path, patterns: list[str]) -> list[Path]:
+def find_files(folder: Path, patterns: list[str]) -> list[Path]:
     paths = (path for pattern in patterns for path in folder.glob(pattern))
     return [path.relative_to(folder) for path in paths if path.is_file()]
 
@@ -86,7 +86,7 @@ def main() -> None:
     different += differences(whole, killed, options.compare)
     print(json.dumps({
         "seconds": round(seconds, 1), "killed_after": moments, "ended": ended + 1,
-        "files_compared": len(found(whole, options.compare)), "different": different,
+        "files_compared": len(find_files(whole, options.compare)), "different": different,
     }))  # fmt: skip
 
 

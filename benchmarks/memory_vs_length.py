@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, default=ROOT / "samples" / "speech.wav", help="PCM WAV")
     parser.add_argument("--checkpoint", type=Path, help="default: the built-in demo model")
     given = parser.parse_args()
-    fixed, short, long = (measured(given, seconds) for seconds in (FRAME, *given.lengths))
+    fixed, short, long = (measure(given, seconds) for seconds in (FRAME, *given.lengths))
     runs = zip((short, long), given.lengths, strict=True)
     rates = [(taken.seconds - fixed.seconds) / seconds for taken, seconds in runs]
     print(
@@ -38,7 +38,7 @@ def main() -> None:
     )
 
 
-def measured(given: argparse.Namespace, seconds: float) -> Taken:
+def measure(given: argparse.Namespace, seconds: float) -> Taken:
     options = [f"--steps={given.steps}"]
     options += [f"--checkpoint={given.checkpoint.resolve()}"] if given.checkpoint else []
     taken = animate(given.portrait, given.speech, seconds, options)

@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.measure import machine
 from emo_people.acting.performance import Performance, perform
-from emo_people.filming.people import HELD_OUT, draw_frame, random_head_speed, speak
+from emo_people.filming.people import draw_frame, random_head_speed, speak
+from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks import syncnet, tracker
 from emo_people.speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join
 from emo_training.footage.config import PrepareConfig
@@ -80,7 +81,7 @@ def take(seed: int, seconds: float, fps: int = 25) -> Take:
     return Take(FIRST + seed, speech, perform(speech, round(seconds * fps), fps, speed, rng))
 
 
-def shifted(sound: np.ndarray, late: int) -> np.ndarray:
+def shift(sound: np.ndarray, late: int) -> np.ndarray:
     """The sound `late` frames later, silence before."""
     moved = np.roll(sound, late * 640)
     if late > 0:
@@ -132,11 +133,11 @@ def good_films(folder: Path, count: int, seed: int) -> Iterator[Film]:
             pictures, times = (draw_frame(one.seed, one.performance, int(i), SIDE) for i in keep), keep / 50
         if kind == "turned":
             pictures, rotation, name = (np.rot90(p, -1) for p in pictures), 90, f"good{k:02d}/{kind}.mp4"
-        write_film(folder / name, pictures, shifted(one.sound(), late), fps, times, rotation)
+        write_film(folder / name, pictures, shift(one.sound(), late), fps, times, rotation)
         yield Film(name, 1, late=late, speeds=one.speeds())
 
 
-def _both(left: Take, right: Take) -> Iterator[np.ndarray]:
+def _side_by_side(left: Take, right: Take) -> Iterator[np.ndarray]:
     return (np.concatenate(pair, 1) for pair in zip(left.pictures(), right.pictures(), strict=True))
 
 
@@ -147,7 +148,7 @@ def _tiny(one: Take) -> Iterator[np.ndarray]:
         yield canvas
 
 
-def _blurred(one: Take) -> Iterator[np.ndarray]:
+def _blur(one: Take) -> Iterator[np.ndarray]:
     import cv2
 
     return (cv2.GaussianBlur(picture, (0, 0), 7) for picture in one.pictures())
@@ -161,14 +162,14 @@ def bad_films(folder: Path, seed: int) -> Iterator[Film]:
         write_film(folder / name, pictures, sound)
         return Film(name, 0, cause)
 
-    yield film("two_faces.mp4", _both(one, other), one.sound(), "several faces")
-    yield film("far_out_of_sync.mp4", one.pictures(), shifted(one.sound(), 12), "out of sync")
+    yield film("two_faces.mp4", _side_by_side(one, other), one.sound(), "several faces")
+    yield film("far_out_of_sync.mp4", one.pictures(), shift(one.sound(), 12), "out of sync")
     yield film("other_sound.mkv", one.pictures(), other.sound(), "lips do not match")
     yield film("silent.mp4", one.pictures(), 0 * one.sound(), "silent")
     yield film("no_sound.mp4", one.pictures(), None, "no sound")
     yield film("short.mp4", short.pictures(), short.sound(), "too short")
     yield film("tiny.mp4", _tiny(one), one.sound(), "face too small|no face")
-    yield film("blurred.mp4", _blurred(one), one.sound(), "blurred|no face")
+    yield film("blurred.mp4", _blur(one), one.sound(), "blurred|no face")
     yield film("dark.mp4", (p // 12 for p in one.pictures()), one.sound(), "badly exposed|flat|no face")
     yield film("nobody.mp4", (np.full_like(p, 90) for p in one.pictures()), one.sound(), "no face")
     yield from _broken_films(folder, one, other)
@@ -243,7 +244,7 @@ def rate(hours: float, seconds: float, workers: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def timed(work: Callable[[], Any]) -> float:
+def seconds_of(work: Callable[[], Any]) -> float:
     start = time.monotonic()
     work()
     return time.monotonic() - start
@@ -262,7 +263,9 @@ def high_definition(folder: Path, seconds: float, config: PrepareConfig) -> dict
             yield canvas
 
     write_film(folder / "hd" / "film.mp4", wide(), one.sound())
-    spent = timed(lambda: prepare_footage(folder / "hd", folder / "hd_shards", config, Engine("local", 1)))
+    spent = seconds_of(
+        lambda: prepare_footage(folder / "hd", folder / "hd_shards", config, Engine("local", 1))
+    )
     return rate(seconds / 3600, spent, 1) | {"picture": "1920x1080"}
 
 
@@ -283,7 +286,7 @@ def main() -> None:
     config = PrepareConfig(
         analyzer=f"tracker:{tracker.WEIGHTS}", syncnet=str(syncnet.WEIGHTS), smallest_face=64
     )
-    spent = timed(lambda: prepare_footage(footage, shards, config, Engine("local", options.workers)))
+    spent = seconds_of(lambda: prepare_footage(footage, shards, config, Engine("local", options.workers)))
     result = {"machine": machine()} | report(films, shards, spent, options.workers)
     if options.hd_seconds:
         result["high_definition"] = high_definition(options.out, options.hd_seconds, config)

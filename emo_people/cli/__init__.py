@@ -10,7 +10,7 @@ COMMANDS = {
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
     "evaluate": "measure a model on people and sentences it never saw",
     "train-finder": "make the network that finds drawn faces in a portrait",
-    "train-reader": "make the network that measures the evaluation's clips",
+    "train-reader": "make the network that measures what the evaluation generates",
     "train-syncnet": "make the network that finds drawn lips out of sync with their sound",
     "train-tracker": "make the networks that follow drawn faces in footage",
 }

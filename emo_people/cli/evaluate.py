@@ -23,14 +23,14 @@ from emo_training.evaluation.metrics import psnr
 from emo_training.perception.face_reader import load_reader
 
 from ..evaluation.avatars import evaluate_avatars
-from ..evaluation.clips import Subject
+from ..evaluation.cases import Subject
 from ..evaluation.framing import Framed, measure_framing
 from ..networks.reader import WEIGHTS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another seed: other people and other sentences")
-    parser.add_argument("--clips", type=int, default=50)
+    parser.add_argument("--cases", type=int, default=50, help="people and sentences")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--checkpoint", type=Path, default=DEMO_CHECKPOINT)
     parser.add_argument("--steps", type=int, help="default: as the checkpoint says")
@@ -44,10 +44,10 @@ def run(options: argparse.Namespace) -> None:
     pipeline = Pipeline.load(options.checkpoint)
     settings = {"steps": options.steps, "cfg": options.cfg, "solver": options.solver}
     reader = load_reader(WEIGHTS)
-    report = evaluate_avatars(subject(pipeline, settings), reader, options.seed, options.clips, print)
+    report = evaluate_avatars(subject(pipeline, settings), reader, options.seed, options.cases, print)
     report["settings"] = settings | {"minutes": round((time.monotonic() - start) / 60, 1)}
     write_text(options.json, json.dumps(report, indent=1))
-    print(json.dumps({name: value for name, value in report.items() if name != "per_clip"}, indent=1))
+    print(json.dumps({name: value for name, value in report.items() if name != "per_case"}, indent=1))
 
 
 def subject(pipeline: Pipeline, settings: dict[str, Any]) -> Subject:

@@ -6,14 +6,15 @@ from pathlib import Path
 from emo_modules.writing.place import check_file_place
 from emo_training.perception.syncnet import save_syncnet
 
-from ..networks.syncnet import PEOPLE, Pool, check_syncnet, train_syncnet
+from ..filming.seeds import SYNCNET
+from ..networks.syncnet import Pool, check_syncnet, train_syncnet
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--clips", type=int, default=1200, help="clips of four seconds to draw (default: 1200)"
+        "--samples", type=int, default=1200, help="people to draw, for four seconds each (default: 1200)"
     )
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw (default: 2)")
@@ -21,8 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     check_file_place(options.out, (".safetensors",))
-    pool = Pool.draw(range(PEOPLE, PEOPLE + options.clips), options.workers)
+    pool = Pool.draw(range(SYNCNET, SYNCNET + options.samples), options.workers)
     net = train_syncnet(pool, options.seed, options.steps)
-    notes = {"trained_on": f"{options.clips} drawn avatars, {options.steps} steps, seed {options.seed}"}
+    notes = {"trained_on": f"{options.samples} drawn avatars, {options.steps} steps, seed {options.seed}"}
     save_syncnet(net, options.out, notes)
     print(f"{options.out}: {check_syncnet(net)}")

@@ -1,4 +1,4 @@
-"""`evaluate avatars`: generates unseen people saying unseen sentences and measures what came out."""
+"""Generates unseen people saying unseen sentences and measures what came out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,26 +9,26 @@ from torch import Tensor
 from emo_training.perception.face_reader import FaceReader, Log, read_frames
 
 from ..filming.cases import SIZE, make_case
-from ..filming.people import HELD_OUT, draw_portrait
+from ..filming.people import draw_portrait
+from ..filming.seeds import EVALUATION
 from ..networks.reader import check_reader
-from .clips import Measured, Subject, measure_clip, summary
+from .cases import Measured, Subject, measure_case, summary
 from .sweeps import measure_long, measure_speed
 
-FIRST = HELD_OUT + 50_000
-SEEDS_PER_RUN = 1000  # of which the first 500 are clips
+SEEDS_PER_RUN = 1000  # of which the first 500 are cases
 LONG, STRANGERS = 500, 600
-MOST_CLIPS, MOST_SEED = 500, 900  # beyond the latter the reader's own identities begin
+MOST_CASES, MOST_SEED = 500, 900  # beyond the latter the reader's own identities begin
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is generated besides the clips; the defaults are what is reported."""
+    """How much is generated besides the cases; the defaults are what is reported."""
 
     portraits: int = 100  # among which the own one must be found
     speed_people: int = 8
     speeds: tuple[float, ...] = (2.0, 8.0, 14.0, 20.0, 26.0, 32.0)
     speed_seconds: float = 2.4
-    long_clips: int = 3
+    long_cases: int = 3
     long_seconds: float = 20.0
     reader_people: int = 100
 
@@ -37,36 +37,36 @@ REPORTED = Extent()
 
 
 def evaluate_avatars(
-    subject: Subject, reader: FaceReader, seed: int, clips: int, log: Log, extent: Extent = REPORTED
+    subject: Subject, reader: FaceReader, seed: int, cases: int, log: Log, extent: Extent = REPORTED
 ) -> dict[str, Any]:
     """Everything the demo model is judged by, ready for JSON; training voices and held-out voices also apart.
 
-    Raises ValueError for fewer than 2 clips or seeds outside the range kept for evaluation, FileNotFoundError
+    Raises ValueError for fewer than 2 cases or seeds outside the range kept for evaluation, FileNotFoundError
     when flite or espeak-ng is not installed.
     """
-    if not 2 <= clips <= MOST_CLIPS or not 0 <= seed < MOST_SEED:
+    if not 2 <= cases <= MOST_CASES or not 0 <= seed < MOST_SEED:
         raise ValueError(
-            f"need 2..{MOST_CLIPS} clips and a seed in 0..{MOST_SEED - 1}, got {clips} clips, seed {seed}"
+            f"need 2..{MOST_CASES} cases and a seed in 0..{MOST_SEED - 1}, got {cases} cases, seed {seed}"
         )
-    first = FIRST + seed * SEEDS_PER_RUN
+    first = EVALUATION + seed * SEEDS_PER_RUN
     checked = check_reader(reader, extent.reader_people)
     for kind, figures in checked.items():
         log(f"reader on {kind}: " + " ".join(f"{name} {value:.3f}" for name, value in figures.items()))
     strangers = _strangers(reader, first + STRANGERS, extent.portraits - 1)
     rows: list[Measured] = []
-    for k in range(clips):
-        rows.append(measure_clip(subject, reader, make_case(first + k), strangers))
-        log(f"clip {k + 1}/{clips}: " + _line(rows[-1]))
+    for k in range(cases):
+        rows.append(measure_case(subject, reader, make_case(first + k), strangers))
+        log(f"case {k + 1}/{cases}: " + _line(rows[-1]))
     spoken = [[row for row in rows if row.held_out_voice == held_out] for held_out in (False, True)]
     return {
         "seed": seed,
-        "clips": clips,
+        "cases": cases,
         "reader": checked,
         "all": summary(rows, rows),
         "training_voices": summary(spoken[0], rows),
         "held_out_voices": summary(spoken[1], rows),
         **_sweeps(subject, reader, first, strangers, extent, log),
-        "per_clip": [row.row() for row in rows],
+        "per_case": [row.row() for row in rows],
     }
 
 
@@ -82,13 +82,13 @@ def _sweeps(
             subject.generate_without_speed, reader, people[:3], extent.speeds, log
         )
     seconds = extent.long_seconds
-    talkers = [make_case(first + LONG + k, seconds, seconds) for k in range(extent.long_clips)]
+    talkers = [make_case(first + LONG + k, seconds, seconds) for k in range(extent.long_cases)]
     report["long_audio"] = measure_long(subject.generate, reader, talkers, strangers, log)
     return report
 
 
 def _strangers(reader: FaceReader, first: int, count: int) -> Tensor:
-    """Identities (count, D) of portraits of people who are in no clip."""
+    """Identities (count, D) of portraits of people who are in no case."""
     seeds = range(first, first + count)
     portraits = [draw_portrait(seed, np.random.default_rng(seed), SIZE) for seed in seeds]
     return read_frames(reader, np.stack(portraits)).identity

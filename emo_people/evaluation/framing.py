@@ -29,15 +29,11 @@ class Framed:
 def measure_framing(crop: Crop, found: bool, true_face: Box, framing: Framing) -> Framed:
     """true_face in pixels of the picture that was cropped."""
     box = crop.box
-    x, y = ((c - start) / side for c, start, side in _axes(true_face, box))
+    x, y = (true_face.centre[0] - box.x0) / box.width, (true_face.centre[1] - box.y0) / box.height
     share = true_face.width / box.width
     near = (abs(c - at) <= most for c, at, most in zip((x, y), framing.centre, framing.drift, strict=True))
     trained = framing.least <= share <= framing.most and all(near)
     return Framed(found, crop.source_width / box.width, share, x, y, trained)
-
-
-def _axes(face: Box, crop: Box) -> list[tuple[float, float, float]]:
-    return [(face.centre[0], crop.x0, crop.width), (face.centre[1], crop.y0, crop.height)]
 
 
 def framing_summary(rows: Sequence[Framed]) -> dict[str, Any]:

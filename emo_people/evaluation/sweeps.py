@@ -14,7 +14,7 @@ from emo_training.perception.pose import head_speed
 
 from ..filming.cases import Case
 from ..filming.people import FPS
-from .clips import Generate, generate_case
+from .cases import Generate, generate_case
 
 SPAN = 2.0  # seconds at the start and at the end of long sound
 
@@ -28,8 +28,7 @@ def read_speed(reading: Reading) -> float:
 def measure_speed(
     generate: Generate, reader: FaceReader, cases: Sequence[Case], speeds: Sequence[float], log: Log
 ) -> dict[str, Any]:
-    """Every case with every speed, all else equal: the measured speeds and their rank correlation with the
-    requested ones."""
+    """Every case at every speed: the speeds seen, and their rank correlation with those asked for."""
     measured = []
     for case in cases:
         row = []
@@ -49,7 +48,7 @@ def measure_speed(
 def measure_long(
     generate: Generate, reader: FaceReader, cases: Sequence[Case], strangers: Tensor, log: Log
 ) -> dict[str, Any]:
-    """Identity in the first and in the last two seconds of long clips; `loss_points` is the drop of the share
+    """Identity in the first and in the last two seconds of long cases; `loss_points` is the drop of the share
     of frames that are nearest to their own portrait, in percent."""
     ends: dict[str, list[dict[str, float]]] = {"first": [], "last": []}
     count = round(SPAN * FPS)
@@ -62,7 +61,7 @@ def measure_long(
     means = {name: {key: fmean(row[key] for row in rows) for key in rows[0]} for name, rows in ends.items()}
     return {
         "seconds": cases[0].frames / FPS,
-        "clips": len(cases),
+        "cases": len(cases),
         **means,
         "loss_points": 100 * (means["first"]["top1"] - means["last"]["top1"]),
     }

@@ -18,7 +18,8 @@ from ..acting.performance import Performance, perform
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
-from .people import FPS, HELD_OUT, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from .people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from .seeds import HELD_OUT
 
 SIZE = 128
 TRUTH = ("mouth_open", "mouth_width", "yaw", "pitch", "roll")

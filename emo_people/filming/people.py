@@ -11,8 +11,6 @@ from ..speech.sentences import sentence
 from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, synthesize
 
 FPS = 25.0
-HELD_OUT = 1_000_000  # identities and sentences from this seed on are never trained on
-READER = 2_000_000  # from here on: only for the networks that measure
 
 
 def speak(
@@ -42,7 +40,7 @@ def sentence_frames(speech: Speech, fps: float = FPS) -> int:
 
 
 def random_head_speed(rng: np.random.Generator) -> float:
-    """Degrees per second: a fifth of the clips nearly still, the rest even over calm to lively."""
+    """Degrees per second: a fifth of all nearly still, the rest even over calm to lively."""
     return float(rng.uniform(0, 3) if rng.random() < 0.2 else rng.uniform(3, 36))
 
 

@@ -15,7 +15,8 @@ from ..acting.performance import perform
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, phoneme_frames
-from .people import FPS, HELD_OUT, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from .people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from .seeds import HELD_OUT
 
 FEATURE_RATE = 50  # phoneme labels per second, the audio encoder's rate
 

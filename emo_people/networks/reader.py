@@ -26,13 +26,13 @@ from ..acting.face import Expression, Pose
 from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT, perform
 from ..drawing.avatars import face_box, mouth_box, render
 from ..drawing.identity import Identity, random_identity
-from ..filming.people import FPS, READER, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from ..filming.people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from ..filming.seeds import CHECK_READER, READER
 from ..speech.synthesis import VOICES
 from .fit import OneCycle, channels_last, create_net, fit
 from .softness import soften
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
-CHECK = READER + 500_000  # identities from here on check the reader
 SCENE = ("background_style", "background", "background_phase", "clothes_style", "clothes", "clothes_trim",
          "light_x", "light_strength", "warmth", "scale", "offset_x", "offset_y")  # fmt: skip
 TEMPERATURE = 0.1
@@ -57,7 +57,7 @@ class Pool:
         for count, seed in enumerate(seeds):
             if count % 200 == 0:
                 log(f"reader: drawn {count} identities")
-            views = [_view(person, rng) for person in _scenes(seed) for _ in range(VIEWS // 2)]
+            views = [_view(person, rng) for person in _two_scenes(seed) for _ in range(VIEWS // 2)]
             pictures.append(np.stack([picture for picture, _ in views]))
             truth.append(np.stack([values for _, values in views]))
         images = torch.from_numpy(np.stack(pictures)).permute(0, 1, 4, 2, 3).contiguous()
@@ -73,16 +73,16 @@ class Pool:
         )
         mirrored = torch.rand(identities, generator=generator) < 0.5
         pictures = torch.where(mirrored[None, :, None, None, None], pictures.flip(-1), pictures)
-        truth = torch.where(mirrored[None, :, None], _mirrored(truth), truth)
+        truth = torch.where(mirrored[None, :, None], _mirror(truth), truth)
         return pictures.flatten(0, 1) / 255, truth.flatten(0, 1)
 
 
-def _mirrored(truth: Tensor) -> Tensor:
+def _mirror(truth: Tensor) -> Tensor:
     opening, width, yaw, pitch, roll, x0, y0, x1, y1, cx, cy = truth.unbind(-1)
     return torch.stack([opening, width, -yaw, pitch, -roll, 1 - x1, y0, 1 - x0, y1, 1 - cx, cy], -1)
 
 
-def _scenes(seed: int) -> tuple[Identity, Identity]:
+def _two_scenes(seed: int) -> tuple[Identity, Identity]:
     """The same head in two places and two sets of clothes: the embedding must not live on the background."""
     person, other = random_identity(seed), random_identity(seed + 10_000_000)
     return person, replace(person, **{name: getattr(other, name) for name in SCENE})
@@ -155,15 +155,12 @@ def check_reader(reader: FaceReader, people: int = 100) -> dict[str, dict[str, f
     R2 of opening, width, yaw, pitch and roll; mean box IoU; `identity_top1` is the share of acted frames
     whose nearest portrait among `people` is their own.
     """
-    pool = Pool.draw(range(CHECK + 1000, CHECK + 1000 + people), np.random.default_rng(0), lambda line: None)
+    rng, seeds = np.random.default_rng(0), range(CHECK_READER, CHECK_READER + people)
+    pool = Pool.draw([seed + 1000 for seed in seeds], rng, lambda line: None)
     renders = pool.pictures.permute(0, 1, 3, 4, 2).flatten(0, 1).numpy()
-    acted, truth = (
-        np.concatenate(part) for part in zip(*map(_acted, range(CHECK, CHECK + people)), strict=True)
-    )
+    acted, truth = (np.concatenate(part) for part in zip(*map(_act, seeds), strict=True))
     reading = read_frames(reader, acted)
-    gallery = np.stack(
-        [draw_portrait(CHECK + k, np.random.default_rng([CHECK + k, 1]), SIZE) for k in range(people)]
-    )
+    gallery = np.stack([draw_portrait(seed, np.random.default_rng([seed, 1]), SIZE) for seed in seeds])
     found = nearest(reading.identity, read_frames(reader, gallery).identity)
     right = found == torch.arange(people).repeat_interleave(VIEWS)
     return {
@@ -181,7 +178,7 @@ def _agreement(reading: Reading, truth: np.ndarray) -> dict[str, float]:
     return figures | {"box_iou": float(iou(reading.face_box.numpy(), truth[:, 5:9]).mean(dtype=float))}
 
 
-def _acted(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _act(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (V, H, W, 3) and truth (V, 9) of frames spread over one sentence."""
     rng, person = np.random.default_rng(seed), random_identity(seed)
     speech = speak(seed, rng, VOICES, held_out=True, altered=False)

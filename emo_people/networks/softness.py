@@ -19,10 +19,10 @@ def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
     def chance() -> Tensor:
         return torch.rand((), generator=generator)
 
-    blur = _blurred if chance() < 0.5 else _halved
+    blur = _blur if chance() < 0.5 else _halve
     out = torch.lerp(frames, blur(frames), amount(1.3))
     if chance() < 0.25:
-        out = _quantised(out, amount(0.06) + 0.005)
+        out = _quantise(out, amount(0.06) + 0.005)
     small = torch.randn(len(frames), 3, frames.shape[2] // 8, frames.shape[3] // 8, generator=generator)
     blotches = F.interpolate(small, scale_factor=8.0, mode="bilinear")
     grain = torch.rand(frames.shape, generator=generator) - 0.5
@@ -32,18 +32,18 @@ def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
     return (out * gain + offset).clamp(0, 1)
 
 
-def _blurred(frames: Tensor) -> Tensor:
+def _blur(frames: Tensor) -> Tensor:
     row = torch.tensor([1.0, 2.0, 1.0]) / 4
     kernel = (row[:, None] * row).expand(3, 1, 3, 3)
     return F.conv2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
 
 
-def _halved(frames: Tensor) -> Tensor:
+def _halve(frames: Tensor) -> Tensor:
     """Through half the resolution and back."""
     return F.interpolate(F.avg_pool2d(frames, 2), scale_factor=2.0, mode="bilinear")
 
 
-def _quantised(frames: Tensor, step: Tensor) -> Tensor:
+def _quantise(frames: Tensor, step: Tensor) -> Tensor:
     """Rounded in the cosine basis of 8 px blocks, as JPEG does; step (N, 1, 1, 1)."""
     n, c, h, w = frames.shape
     place, wave = torch.arange(BLOCK) + 0.5, torch.arange(BLOCK)[:, None]

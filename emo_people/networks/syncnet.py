@@ -31,14 +31,14 @@ from ..acting.performance import perform
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..filming.cases import Case, make_case
-from ..filming.people import FPS, HELD_OUT, READER, draw_frame, random_head_speed
+from ..filming.people import FPS, draw_frame, random_head_speed
+from ..filming.seeds import CHECK_SYNCNET
 from ..speech.augment import augment
 from ..speech.sentences import sentence
 from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
 from .fit import Log, OneCycle, channels_last, create_net, fit
 
 WEIGHTS = Path(__file__).with_name("syncnet.safetensors")
-PEOPLE = READER + 1_000_000  # identities and sentences from this seed on are only for SyncNet's training
 SHAPE = SyncNetConfig(
     side=96,
     window=56,
@@ -48,20 +48,20 @@ SHAPE = SyncNetConfig(
     sound_channels=(16, 24, 32, 40, 48, 96),
     hidden=128,
     embedding=128,
-    min_confidence=2.75,  # of held-out 3 s clips 99.9 % in sync pass, 2.7 % with a stranger's sound
+    min_confidence=2.75,  # of held-out 3 s videos 99.9 % in sync pass, 2.7 % with a stranger's sound
 )
-CLIP = 100  # frames of a clip
-WINDOWS = 24  # successive windows of a clip in one step
+FRAMES_SHOWN = 100  # of a sample
+WINDOWS = 24  # successive windows of a sample in one step
 SPAN = 15  # frames of shift that must be told apart
 MARGIN = 8  # pixels by which the stored pictures exceed the network's window
-SOUNDS = 3  # versions of each clip's sound
-SHARPNESS = 2.0  # by which a clip's mean distances count in its choice; windows count once
+SOUNDS = 3  # versions of each sample's sound
+SHARPNESS = 2.0  # by which a sample's mean distances count in its choice; windows count once
 NEARNESS = 0.05  # without it all distances grow by the same large amount
 
 
 @dataclass(frozen=True)
 class Pool:
-    """C clips: middles of face crops (C, F, 3, 64, 64) uint8 BGR, cepstra (C, versions, F - 5, 1, 13, 20)."""
+    """C samples: face crops' middles (C, F, 3, 64, 64) uint8 BGR, cepstra (C, versions, F - 5, 1, 13, 20)."""
 
     pictures: Tensor
     sounds: Tensor
@@ -70,55 +70,55 @@ class Pool:
     def draw(cls, seeds: Iterable[int], workers: int = 2, log: Log = print) -> Self:
         pictures, sounds = [], []
         with ProcessPoolExecutor(workers) as processes:
-            for count, (shown, heard) in enumerate(processes.map(draw_clip, seeds, chunksize=4)):
+            for count, (shown, heard) in enumerate(processes.map(draw_sample, seeds, chunksize=4)):
                 pictures.append(torch.from_numpy(shown))
                 sounds.append(torch.from_numpy(heard))
                 if count % 200 == 0:
-                    log(f"syncnet: drawn {count} clips")
+                    log(f"syncnet: drawn {count} samples")
         return cls(torch.stack(pictures), torch.stack(sounds))
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Lips (count, 3, 28, 56, 56) float and cepstra (count, 54, 1, 13, 20): sound window k + 15 goes with
-        lip window k."""
-        clips = torch.randperm(len(self.pictures), generator=generator)[:count].tolist()
+        """Lips (count, 3, 28, 56, 56) float and cepstra (count, 54, 1, 13, 20): sound window k + 15
+        goes with lip window k."""
+        samples = torch.randperm(len(self.pictures), generator=generator)[:count].tolist()
         starts = torch.randint(SPAN, self.sounds.shape[2] - WINDOWS - SPAN + 1, (count,), generator=generator)
         versions = torch.randint(SOUNDS, (count,), generator=generator).tolist()
         offsets = torch.randint(MARGIN + 1, (count, 2), generator=generator).tolist()
         lips, sounds = [], []
-        for clip, start, version, (dx, dy) in zip(clips, starts.tolist(), versions, offsets, strict=True):
-            part = self.pictures[clip, start : start + WINDOWS + FRAMES - 1]
+        for k, start, version, (dx, dy) in zip(samples, starts.tolist(), versions, offsets, strict=True):
+            part = self.pictures[k, start : start + WINDOWS + FRAMES - 1]
             lips.append(part[..., dy : dy + SHAPE.window, dx : dx + SHAPE.window].transpose(0, 1).float())
-            sounds.append(self.sounds[clip, version, start - SPAN : start + WINDOWS + SPAN])
-        changed = _altered(torch.stack(lips), generator)
+            sounds.append(self.sounds[k, version, start - SPAN : start + WINDOWS + SPAN])
+        changed = _alter(torch.stack(lips), generator)
         return changed.contiguous(memory_format=torch.channels_last_3d), torch.stack(sounds)
 
 
-def draw_clip(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_sample(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (100, 3, 64, 64) and sounds (3, 95, 1, 13, 20) of one person: faces of any sharpness, half of
     them through H.264, boxes as a tracker would find them."""
     rng = np.random.default_rng(seed)
     speech = _speech(seed, rng)
-    performance = perform(speech, CLIP, FPS, random_head_speed(rng), rng)
+    performance = perform(speech, FRAMES_SHOWN, FPS, random_head_speed(rng), rng)
     size = 2 * int(rng.integers(36, 100))
-    frames = [draw_frame(seed, performance, k, size) for k in range(CLIP)]
+    frames = [draw_frame(seed, performance, k, size) for k in range(FRAMES_SHOWN)]
     if rng.random() < 0.5:
-        frames = compressed(frames, int(rng.integers(15, 35)))
+        frames = compress(frames, int(rng.integers(15, 35)))
     person = random_identity(seed)
-    boxes = np.array([face_box(person, performance.pose(k), size) for k in range(CLIP)])
-    crops = face_crops(frames, jittered(boxes, rng), SHAPE.side)
+    boxes = np.array([face_box(person, performance.pose(k), size) for k in range(FRAMES_SHOWN)])
+    crops = face_crops(frames, jitter(boxes, rng), SHAPE.side)
     edge = (SHAPE.side - SHAPE.window - MARGIN) // 2
     middles = crops[:, edge:-edge, edge:-edge, ::-1].transpose(0, 3, 1, 2)
-    samples = round(CLIP * SAMPLE_RATE / FPS)
+    samples = round(FRAMES_SHOWN * SAMPLE_RATE / FPS)
     waveform = np.pad(speech.waveform[:samples], (0, max(0, samples - len(speech.waveform))))
     versions = [waveform * rng.uniform(0.1, 1), *(augment(waveform, rng) for _ in range(SOUNDS - 1))]
     return np.ascontiguousarray(middles), np.stack([_cepstra(sound, rng) for sound in versions])
 
 
 def _speech(seed: int, rng: np.random.Generator) -> Speech:
-    """Sentences in one voice, faster and slower, higher and lower, for the length of a clip."""
+    """Sentences in one voice, faster and slower, higher and lower, for the length of a sample."""
     voice, rate, pitch = str(rng.choice(TRAINING_VOICES)), rng.uniform(0.8, 1.3), rng.uniform(0.7, 1.5)
     speech = synthesize(sentence(seed), voice, rate, pitch)
-    while len(speech.waveform) < CLIP * SAMPLE_RATE / FPS:
+    while len(speech.waveform) < FRAMES_SHOWN * SAMPLE_RATE / FPS:
         speech = join(speech, synthesize(sentence(int(rng.integers(2**32))), voice, rate, pitch))
     return speech
 
@@ -127,10 +127,10 @@ def _cepstra(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """With a noise floor of -100 to -40 dB for most: pauses of recordings are never digital silence."""
     level = 10 ** rng.uniform(-5, -2) if rng.random() < 0.8 else 0.0
     noisy = sound + level * rng.standard_normal(len(sound))
-    return sound_windows(noisy, CLIP - FRAMES).astype(np.float32)
+    return sound_windows(noisy, FRAMES_SHOWN - FRAMES).astype(np.float32)
 
 
-def jittered(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def jitter(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Boxes (T, 4) as another tracker has them: another size and place, which also tremble."""
     side = (boxes[:, 2:] - boxes[:, :2]).mean(0)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + side * rng.uniform(-0.07, 0.07, 2)
@@ -139,10 +139,10 @@ def jittered(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([centre - half, centre + half], 1) + tremble
 
 
-def compressed(frames: list[np.ndarray], crf: int) -> list[np.ndarray]:
+def compress(frames: list[np.ndarray], crf: int) -> list[np.ndarray]:
     """The frames through an H.264 file of quality `crf`."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.mp4")
+        path = Path(folder, "video.mp4")
         height, width = frames[0].shape[:2]
         with VideoWriter(path, width, height, FPS, crf=crf) as video:
             for frame in frames:
@@ -150,8 +150,8 @@ def compressed(frames: list[np.ndarray], crf: int) -> list[np.ndarray]:
         return list(read_video(path)[0].numpy())
 
 
-def _altered(lips: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirrored, lit otherwise, softened and grained, each clip in its own way; lips (N, 3, T, H, W)."""
+def _alter(lips: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirrored, lit otherwise, softened and grained, each sample in its own way; lips (N, 3, T, H, W)."""
     n = len(lips)
 
     def amount(low: float, high: float, *shape: int) -> Tensor:
@@ -169,7 +169,7 @@ def _altered(lips: Tensor, generator: torch.Generator) -> Tensor:
 def train_syncnet(
     pool: Pool, seed: int = 0, steps: int = 1400, batch: int = 12, lr: float = 2e-3, log: Log = print
 ) -> SyncNet:
-    """Fits a SyncNet of `SHAPE`. The defaults, on 1200 clips, made the weights that come with the package."""
+    """Fits a SyncNet of `SHAPE`. The defaults and 1200 samples made the weights beside this file."""
     generator = torch.Generator().manual_seed(seed)
     net = create_net(partial(SyncNet, SHAPE), seed)
     channels_last(net.netcnnaud)
@@ -178,9 +178,9 @@ def train_syncnet(
 
 
 def _losses(net: SyncNet, lips: Tensor, sounds: Tensor) -> dict[str, Tensor]:
-    """Each window finds its shift among 31; each clip, by mean distances as they are measured, its shift
-    among those of every clip, and each sound its clip; padding, which measures as the point 0, is as far as a
-    wrong shift; what belongs together is near."""
+    """Each window finds its shift among 31; each sample, by mean distances as they are measured, its shift
+    among those of every sample, and each sound its sample; padding, which measures as the point 0, is as far
+    as a wrong shift; what belongs together is near."""
     with torch.autocast("cpu", torch.bfloat16):
         shown, heard = net.embed_lips(lips), net.embed_sound(sounds.flatten(0, 1))
     shown, heard = shown.float(), heard.float().unflatten(0, sounds.shape[:2])  # (N, W, E), (N, W + 30, E)
@@ -194,14 +194,14 @@ def _losses(net: SyncNet, lips: Tensor, sounds: Tensor) -> dict[str, Tensor]:
     wrong = torch.cat([own[..., :SPAN], own[..., SPAN + 1 :]], 2).mean(2).detach()
     return {
         "window": F.cross_entropy(-own.flatten(0, 1), right),
-        "clip": found + 0.5 * back,
+        "sample": found + 0.5 * back,
         "padding": 0.02 * F.mse_loss(shown.norm(dim=2), wrong),
         "near": NEARNESS * own[..., SPAN].mean(),
     }
 
 
 def _distances(shown: Tensor, heard: Tensor) -> Tensor:
-    """Of lip windows (N, W, E) to sound windows (N, W + 30, E) of all clips at all shifts: (N, W, N, 31)."""
+    """Of lip windows (N, W, E) to sound windows (N, W + 30, E) of all samples, all shifts: (N, W, N, 31)."""
     n, windows, _ = shown.shape
     pairs = torch.cdist(shown.flatten(0, 1), heard.flatten(0, 1)).view(n, windows, n, -1)
     places = torch.arange(windows)[:, None] + torch.arange(2 * SPAN + 1)
@@ -214,12 +214,12 @@ def check_syncnet(net: SyncNet, people: int = 40, log: Log = print) -> dict[str,
     `within_one`: share of offsets at most one frame wrong. The others are confidences: the 1 % quantile in
     sync, and the largest with a stranger's sound and with silence. Needs flite and espeak-ng.
     """
-    cases = [make_case(HELD_OUT + 8000 + k, shortest=3.0) for k in range(people)]
+    cases = [make_case(CHECK_SYNCNET + k, shortest=3.0) for k in range(people)]
     close, right, strange, silent = [], [], [], []
     for k, case in enumerate(cases):
         crops = _held_out_crops(case, net.config.side)
         for shift in (-10, -4, 0, 4, 10):
-            found = measure_sync(net, crops, delayed(case.waveform, shift))
+            found = measure_sync(net, crops, delay(case.waveform, shift))
             close.append(abs(found.offset - shift) <= 1)
             right.append(found.confidence)
         other = np.resize(cases[k - 1].waveform, len(case.waveform))
@@ -235,7 +235,7 @@ def check_syncnet(net: SyncNet, people: int = 40, log: Log = print) -> dict[str,
     }
 
 
-def delayed(waveform: np.ndarray, frames: int) -> np.ndarray:
+def delay(waveform: np.ndarray, frames: int) -> np.ndarray:
     """The sound (S,) so many frames late, or early where negative; silence fills the end that opens."""
     samples = round(abs(frames) * SAMPLE_RATE / FPS)
     if frames >= 0:
@@ -246,4 +246,4 @@ def delayed(waveform: np.ndarray, frames: int) -> np.ndarray:
 def _held_out_crops(case: Case, side: int) -> np.ndarray:
     person, rng = random_identity(case.seed), np.random.default_rng(case.seed)
     boxes = np.array([face_box(person, case.performance.pose(k)) for k in range(case.frames)])
-    return face_crops(compressed(list(case.truth()), 23), jittered(boxes, rng), side)
+    return face_crops(compress(list(case.truth()), 23), jitter(boxes, rng), side)

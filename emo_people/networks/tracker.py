@@ -20,13 +20,13 @@ from emo_training.perception.tracker import POSE_UNIT, PoseNet, Tracker
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..filming.cases import Case, make_case
-from ..filming.people import FPS, HELD_OUT, draw_frame
+from ..filming.people import FPS, draw_frame
+from ..filming.seeds import CHECK_TRACKER
 from .fit import Log, OneCycle, channels_last, create_net, fit
 from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
 
 WEIGHTS = Path(__file__).with_name("tracker.safetensors")
-CHECK = HELD_OUT + 62_000  # people and sentences from here on check the tracker
-CHECK_SIDE = 256  # px of the clips it is checked on
+CHECK_SIDE = 256  # px of the videos it is checked on
 # Pitch is the hardest to tell from an expression: mouth and brows move up and down.
 AXIS_WEIGHTS = torch.tensor([1.0, 2.0, 1.0])
 MOVING = 5.0  # degrees per second: above, speeds are compared by their ratio
@@ -124,15 +124,15 @@ def _targets(boxes: list[np.ndarray], rows: int, columns: int) -> tuple[Tensor, 
     return torch.from_numpy(heat), torch.from_numpy(reach), torch.from_numpy(weight)
 
 
-def check_tracker(tracker: Tracker, clips: int = 24) -> dict[str, float]:
-    """Tracks `clips` acted sentences of unseen people, 256 px, after H.264. Needs flite and espeak-ng.
+def check_tracker(tracker: Tracker, people: int = 24) -> dict[str, float]:
+    """Tracks so many unseen people acting a sentence, 256 px, after H.264. Needs flite and espeak-ng.
 
-    found: share of frames with exactly one face; iou: its mean overlap with the true box. Of the clips' mean
+    found: share of frames with exactly one face; iou: its mean overlap with the true box. Of the mean
     head speeds in degrees per second: speed_error, the mean relative error where the truth is above 5, its
     largest as speed_worst; slow_error, the mean absolute error of the others; follows, the mean correlation
     of the speed curves of the former.
     """
-    rows = np.array([_check(tracker, make_case(CHECK + k, 3.0)) for k in range(clips)])
+    rows = np.array([_check(tracker, make_case(CHECK_TRACKER + k, 3.0)) for k in range(people)])
     found, overlap, truth, measured, follows = rows.T
     wrong, moving = np.abs(measured - truth), truth > MOVING
     return {
@@ -147,7 +147,7 @@ def check_tracker(tracker: Tracker, clips: int = 24) -> dict[str, float]:
 
 def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, float]:
     """Share of frames with one face, box overlap, true and measured mean speed, and how the curves agree."""
-    track = tracker.analyze(_filmed(case))
+    track = tracker.analyze(_film(case))
     assert track.rotations is not None  # as of every analyser that knows poses
     person, truth = random_identity(case.seed), case.performance.speed
     boxes = [face_box(person, case.performance.pose(k), CHECK_SIDE) for k in range(case.frames)]
@@ -159,10 +159,10 @@ def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, fl
     return one, float(np.mean(overlaps)), float(truth.mean()), float(np.nanmean(speed)), float(agreement)
 
 
-def _filmed(case: Case) -> np.ndarray:
+def _film(case: Case) -> np.ndarray:
     """The true frames (F, 256, 256, 3) uint8 as a video file gives them back."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
+        path = Path(folder) / "video.mp4"
         with VideoWriter(path, CHECK_SIDE, CHECK_SIDE, FPS) as video:
             for k in range(case.frames):
                 video.write(draw_frame(case.seed, case.performance, k, CHECK_SIDE))

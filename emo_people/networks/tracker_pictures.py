@@ -21,9 +21,8 @@ from ..acting.face import Expression, Pose
 from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
 from ..drawing.avatars import face_box, render
 from ..drawing.identity import Identity, random_identity
-from ..filming.people import READER
+from ..filming.seeds import TRACKER
 
-TRACKER = READER + 700_000  # identities from here on train the tracker; the reader's check ends far below
 SIDE = 192  # px of the drawn pictures
 LIMITS = np.array([YAW_LIMIT, PITCH_LIMIT, ROLL_LIMIT])
 SPREADS = (0.06, 0.2, 0.6, 1.1)  # of the limits: how far the views of one person lie apart
@@ -104,7 +103,7 @@ def draw_crops(pool: Pool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     # Boxes smoothed over time follow the person's mean, not each view's own box.
     near = torch.lerp(boxes, boxes.mean(1, keepdim=True), torch.rand(PEOPLE, 1, 1, generator=generator))
     pictures = pictures.flatten(0, 1).permute(0, 3, 1, 2)
-    crops = cut_faces(pictures, _jittered(near, generator).flatten(0, 1))
+    crops = cut_faces(pictures, _jitter(near, generator).flatten(0, 1))
     mirrored = (torch.rand(PEOPLE, 1, generator=generator) < 0.5).expand(-1, VIEWS).flatten()
     crops = torch.where(mirrored[:, None, None, None], crops.flip(-1), crops)
     poses = poses.flatten(0, 1)
@@ -112,7 +111,7 @@ def draw_crops(pool: Pool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return degrade(crops, generator, POSE_NOISE).contiguous(memory_format=torch.channels_last), poses
 
 
-def _jittered(boxes: Tensor, generator: torch.Generator) -> Tensor:
+def _jitter(boxes: Tensor, generator: torch.Generator) -> Tensor:
     """Boxes (P, V, 4) moved by up to 6 % of their size and scaled by up to 8 %."""
     centre, size = (boxes[..., 2:] + boxes[..., :2]) / 2, boxes[..., 2:] - boxes[..., :2]
 
@@ -159,11 +158,11 @@ def _scene(pool: Pool, backdrops: np.ndarray, rng: np.random.Generator) -> tuple
         middle = int(rng.integers(60, FINDER_SIDE - 60))
         spans = [(0, middle), (middle, FINDER_SIDE)]
         spill = 0.0  # neither may cover the other
-    boxes = [_pasted(canvas, pool, span, spill, rng) for span in spans]
+    boxes = [_paste_person(canvas, pool, span, spill, rng) for span in spans]
     return canvas, np.array(boxes, np.float32).reshape(-1, 4)
 
 
-def _pasted(
+def _paste_person(
     canvas: np.ndarray, pool: Pool, span: tuple[int, int], spill: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draws a random person somewhere in columns `span` of the canvas and returns the face's box (4,).

@@ -23,8 +23,8 @@ from emo_training.training.sample_set import Draw, SampleSet, draw_batch
 from emo_training.training.samples import sheet_draw, sheet_drawer
 from emo_training.training.stages import start_as_lookup
 
-from ..filming.people import HELD_OUT
 from ..filming.samples import Sample, draw_samples, make_sample, read_samples
+from ..filming.seeds import HELD_OUT
 from ..networks.fit import Log, channels_last
 from .audio_encoder import AudioTraining, train_audio_encoder
 from .config import DEMO

@@ -34,7 +34,7 @@ def equalize(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     octaves = np.log2(np.maximum(np.fft.rfftfreq(len(waveform), 1 / SAMPLE_RATE), 60.0))
     knots = np.linspace(np.log2(60.0), np.log2(SAMPLE_RATE / 2), 6)
     decibels = np.interp(octaves, knots, rng.uniform(-10, 10, len(knots)))
-    return _bounded(np.fft.irfft(spectrum * 10 ** (decibels / 20), len(waveform)))
+    return _limit_peak(np.fft.irfft(spectrum * 10 ** (decibels / 20), len(waveform)))
 
 
 def reverberate(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -46,7 +46,7 @@ def reverberate(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     tail = rng.standard_normal(len(age)) * np.exp(-6.9 * age / seconds)
     tail *= rng.uniform(0.1, 0.5) / np.linalg.norm(tail)
     tail[0] = 1.0
-    return _bounded(fftconvolve(waveform, tail)[: len(waveform)])
+    return _limit_peak(fftconvolve(waveform, tail)[: len(waveform)])
 
 
 def add_noise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -74,7 +74,7 @@ def add_music(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def change_gain(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Louder or softer by up to 12 dB."""
-    return _bounded(waveform * 10 ** (rng.uniform(-12, 12) / 20))
+    return _limit_peak(waveform * 10 ** (rng.uniform(-12, 12) / 20))
 
 
 def sing(speech: Speech, rng: np.random.Generator) -> Speech:
@@ -86,10 +86,10 @@ def sing(speech: Speech, rng: np.random.Generator) -> Speech:
     length = round(edges[1][-1] * SAMPLE_RATE)
     ratio = _melody(speech, phonemes, edges, length, rng)
     waveform = _vocode(speech.waveform, edges, ratio)
-    return Speech(_bounded(waveform), phonemes)
+    return Speech(_limit_peak(waveform), phonemes)
 
 
-def _bounded(waveform: np.ndarray) -> np.ndarray:
+def _limit_peak(waveform: np.ndarray) -> np.ndarray:
     return (waveform / max(np.abs(waveform).max(initial=0.0), 1.0)).astype(np.float32)
 
 
@@ -97,7 +97,7 @@ def _mix(waveform: np.ndarray, other: np.ndarray, decibels: float) -> np.ndarray
     """Adds `other` at `decibels` below `waveform`; a silent waveform is taken as quiet speech."""
     level = max(np.sqrt(np.mean(waveform**2)), 1e-3)
     scale = level / max(np.sqrt(np.mean(other**2)), 1e-9) * 10 ** (-decibels / 20)
-    return _bounded(waveform + scale * other)
+    return _limit_peak(waveform + scale * other)
 
 
 def _add_tone(music: np.ndarray, note: float, seconds: float, rng: np.random.Generator) -> None:

@@ -25,18 +25,13 @@ _LANGUAGE_FILES = {
 }
 
 
-def available() -> bool:
-    """Whether espeak-ng is installed."""
-    return shutil.which("espeak-ng") is not None
-
-
 def speak(text: str, voice: str, rate: float, pitch: float) -> tuple[bytes, int, list[tuple[int, str]]]:
     """16-bit samples, their rate, and (first sample, espeak mnemonic) of each phoneme.
 
     `voice` is language+variant, e.g. `en-us+m3`. Raises FileNotFoundError naming the Debian package when
     espeak-ng is missing, RuntimeError with the library's complaint when it fails.
     """
-    if not available():
+    if shutil.which("espeak-ng") is None:
         raise FileNotFoundError(
             "espeak-ng is missing: install the Debian package espeak-ng (apt-get install espeak-ng)"
         )

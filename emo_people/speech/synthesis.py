@@ -104,11 +104,6 @@ def phoneme_frames(speech: Speech, frames: int, rate: float) -> np.ndarray:
     return ids[np.searchsorted(ends, centres, side="right")]
 
 
-def voice_available(voice: str) -> bool:
-    """Whether the synthesizer behind `voice` is installed."""
-    return shutil.which("flite") is not None if voice.startswith("flite:") else espeak.available()
-
-
 def _flite(text: str, name: str, rate: float, pitch: float) -> Speech:
     import soundfile
 

@@ -12,7 +12,8 @@ from emo_modules.cues.familiar import unfamiliar
 from emo_people.acting.face import Pose
 from emo_people.drawing.avatars import face_box
 from emo_people.drawing.identity import random_identity
-from emo_people.filming.people import HELD_OUT, draw_portrait
+from emo_people.filming.people import draw_portrait
+from emo_people.filming.seeds import HELD_OUT
 from emo_people.recipe.config import DEMO, DRAWN_FRAMING
 
 PEOPLE = [HELD_OUT + 310_000 + k for k in range(8)]

@@ -7,13 +7,12 @@ from PIL import Image
 
 from emo_modules.media.video import read_video
 from emo_people.filming.cases import make_case, write_case
-from emo_people.filming.people import HELD_OUT
-from emo_people.speech.synthesis import HELD_OUT_VOICES, TRAINING_VOICES, VOICES, voice_available
+from emo_people.filming.seeds import HELD_OUT
+from emo_people.speech.synthesis import HELD_OUT_VOICES, TRAINING_VOICES
 
-pytestmark = pytest.mark.skipif(
-    not all(voice_available(voice) for voice in VOICES),
-    reason="the Debian packages flite and espeak-ng are not both installed: apt-get install flite espeak-ng",
-)
+from ..voices import needs_voices
+
+pytestmark = needs_voices
 TEXT = "Emma found a silver spoon."
 
 

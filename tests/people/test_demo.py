@@ -15,15 +15,12 @@ from emo_people.cli.evaluate import subject
 from emo_people.filming.cases import make_case
 from emo_people.networks.reader import WEIGHTS
 from emo_people.recipe.demo import DemoRecipe, make_demo
-from emo_people.speech.synthesis import voice_available
 from emo_training.evaluation.metrics import pearson
 from emo_training.perception.face_reader import load_reader, read_frames
 
+from ..voices import needs_voices
+
 SAMPLES = Path(__file__).parents[2] / "samples"
-needs_voices = pytest.mark.skipif(
-    not (voice_available("flite:rms") and voice_available("espeak:en-us+m3")),
-    reason="needs the Debian packages flite and espeak-ng",
-)
 
 
 @pytest.fixture(scope="module")

@@ -10,30 +10,30 @@ import torch
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop
 from emo_people.acting.performance import perform
-from emo_people.evaluation.avatars import FIRST, Extent, evaluate_avatars
-from emo_people.evaluation.clips import Subject, measure_clip
+from emo_people.evaluation.avatars import Extent, evaluate_avatars
+from emo_people.evaluation.cases import Subject, measure_case
 from emo_people.evaluation.framing import measure_framing
 from emo_people.filming.cases import Case, make_case
 from emo_people.filming.people import FPS, draw_frame
+from emo_people.filming.seeds import EVALUATION
 from emo_people.networks.reader import WEIGHTS
 from emo_people.recipe.config import DRAWN_FRAMING
-from emo_people.speech.synthesis import HELD_OUT_VOICES, VOICES, voice_available
+from emo_people.speech.synthesis import HELD_OUT_VOICES
 from emo_training.perception.face_reader import load_reader, read_frames
+
+from ..voices import needs_voices
 
 EXTENT = Extent(
     portraits=30,
     speed_people=2,
     speeds=(3.0, 14.0, 28.0),
     speed_seconds=1.6,
-    long_clips=1,
+    long_cases=1,
     long_seconds=4.2,
     reader_people=10,
 )
 
-pytestmark = pytest.mark.skipif(
-    not all(voice_available(voice) for voice in VOICES),
-    reason="the Debian packages flite and espeak-ng are not both installed: apt-get install flite espeak-ng",
-)
+pytestmark = needs_voices
 
 
 @lru_cache
@@ -77,15 +77,15 @@ def reader():
 def report(reader):
     lines = []
     subject = Subject(draw, encode, lambda frames: 40.0, stand_still, framed)
-    result = evaluate_avatars(subject, reader, seed=7, clips=4, log=lines.append, extent=EXTENT)
-    assert len(lines) >= 4 + 2 * EXTENT.speed_people + EXTENT.long_clips
+    result = evaluate_avatars(subject, reader, seed=7, cases=4, log=lines.append, extent=EXTENT)
+    assert len(lines) >= 4 + 2 * EXTENT.speed_people + EXTENT.long_cases
     return result
 
 
 def test_the_true_renderer_is_found_nearly_perfect(report):
-    for group, clips in (("all", 4), ("training_voices", 2), ("held_out_voices", 2)):
+    for group, cases in (("all", 4), ("training_voices", 2), ("held_out_voices", 2)):
         figures = report[group]
-        assert figures["clips"] == clips == len(figures["lip_r_per_clip"])
+        assert figures["cases"] == cases == len(figures["lip_r_per_case"])
         assert figures["lip_r"] > 0.93 and figures["width_r"] > 0.8
         assert figures["lag_within_1"] == 1
         assert figures["latent_change_ratio"] == pytest.approx(1, abs=0.35), (
@@ -96,7 +96,7 @@ def test_the_true_renderer_is_found_nearly_perfect(report):
         assert figures["region_iou"] > 0.75
         assert figures["vae_psnr"] == 40
         assert figures["framing"]["whole"] == figures["framing"]["as_trained"] == 1
-    assert abs(report["all"]["lip_r_shuffled"]) < 0.35, "four short clips: their pauses may coincide"
+    assert abs(report["all"]["lip_r_shuffled"]) < 0.35, "four short cases: their pauses may coincide"
     assert report["all"]["lip_r"] == pytest.approx(report["all"]["lip_r_of_truth"], abs=0.03)
 
 
@@ -113,14 +113,14 @@ def test_a_still_head_has_no_speed(report):
 
 def test_long_sound_keeps_the_face(report):
     long = report["long_audio"]
-    assert long["seconds"] == EXTENT.long_seconds and long["clips"] == 1
+    assert long["seconds"] == EXTENT.long_seconds and long["cases"] == 1
     assert long["last"]["top1"] > 0.9 and long["last"]["similarity"] > 0.6
     assert abs(long["loss_points"]) < 10
 
 
 def test_voices_are_told_apart(report):
-    held_out = [row["voice"] in HELD_OUT_VOICES for row in report["per_clip"]]
-    assert held_out == [row["held_out_voice"] for row in report["per_clip"]] == [False, True] * 2
+    held_out = [row["voice"] in HELD_OUT_VOICES for row in report["per_case"]]
+    assert held_out == [row["held_out_voice"] for row in report["per_case"]] == [False, True] * 2
 
 
 def test_the_reader_is_checked_first(report):
@@ -130,16 +130,18 @@ def test_the_reader_is_checked_first(report):
 
 
 def test_the_report_is_json(report):
-    assert json.loads(json.dumps(report, allow_nan=False))["clips"] == 4
+    assert json.loads(json.dumps(report, allow_nan=False))["cases"] == 4
 
 
 def measure(generate, reader):
-    strangers = read_frames(reader, np.stack([case_of(FIRST + k).portrait for k in (7002, 7003)])).identity
-    return measure_clip(Subject(generate, encode), reader, case_of(FIRST + 7001), strangers)
+    strangers = read_frames(
+        reader, np.stack([case_of(EVALUATION + k).portrait for k in (7002, 7003)])
+    ).identity
+    return measure_case(Subject(generate, encode), reader, case_of(EVALUATION + 7001), strangers)
 
 
 def test_faults_are_seen(reader):
-    case, other = case_of(FIRST + 7001), case_of(FIRST + 7002)
+    case, other = case_of(EVALUATION + 7001), case_of(EVALUATION + 7002)
 
     def late(*given):
         pictures, _ = draw(*given)
@@ -156,7 +158,7 @@ def test_faults_are_seen(reader):
     assert fake.lip_r == 0 and fake.latent_change_ratio == 0
 
 
-@pytest.mark.parametrize(("seed", "clips"), [(0, 1), (0, 501), (900, 4), (-1, 4)])
-def test_seeds_of_others_are_refused(reader, seed, clips):
-    with pytest.raises(ValueError, match="clips and a seed"):
-        evaluate_avatars(Subject(draw, encode), reader, seed, clips, print)
+@pytest.mark.parametrize(("seed", "cases"), [(0, 1), (0, 501), (900, 4), (-1, 4)])
+def test_seeds_of_others_are_refused(reader, seed, cases):
+    with pytest.raises(ValueError, match="cases and a seed"):
+        evaluate_avatars(Subject(draw, encode), reader, seed, cases, print)

@@ -6,7 +6,7 @@ from emo_modules.cues.box import iou
 from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
 from emo_people.drawing.identity import random_identity
-from emo_people.filming.people import HELD_OUT
+from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks.reader import WEIGHTS, Pool, train_reader
 from emo_people.networks.softness import soften
 from emo_training.evaluation.metrics import pearson

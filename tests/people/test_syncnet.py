@@ -2,38 +2,39 @@ import numpy as np
 import pytest
 import torch
 
+from emo_people.filming.seeds import SYNCNET
 from emo_people.networks.syncnet import (
-    CLIP,
-    PEOPLE,
+    FRAMES_SHOWN,
     SPAN,
     WEIGHTS,
     WINDOWS,
     Pool,
-    delayed,
-    draw_clip,
+    delay,
+    draw_sample,
     train_syncnet,
 )
-from emo_people.speech.synthesis import voice_available
 from emo_training.perception.syncnet import load_syncnet
+
+from ..voices import has_voice
 
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    if not (voice_available("flite:slt") and voice_available("espeak:en-us")):
-        pytest.skip("flite and espeak-ng speak for the avatars")
-    drawn = [draw_clip(PEOPLE + 700_000 + k) for k in range(3)]
+    if not (has_voice("flite:") and has_voice("espeak:")):
+        pytest.skip("flite and espeak-ng speak for the people")
+    drawn = [draw_sample(SYNCNET + 700_000 + k) for k in range(3)]
     return Pool(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))
 
 
-def test_a_clip_is_the_same_every_time(pool):
-    pictures, sounds = draw_clip(PEOPLE + 700_001)
-    assert pictures.shape == (CLIP, 3, 64, 64) and sounds.shape == (3, CLIP - 5, 1, 13, 20)
+def test_a_sample_is_the_same_every_time(pool):
+    pictures, sounds = draw_sample(SYNCNET + 700_001)
+    assert pictures.shape == (FRAMES_SHOWN, 3, 64, 64) and sounds.shape == (3, FRAMES_SHOWN - 5, 1, 13, 20)
     np.testing.assert_array_equal(pictures, pool.pictures[1])
     np.testing.assert_array_equal(sounds, pool.sounds[1])
 
 
 def test_sound_window_15_goes_with_the_first_lip_window(pool):
-    """The trained network finds each clip's own moment nearer than the other shifts that a step shows it."""
+    """The trained network finds a sample's own moment nearer than the other shifts that a step shows it."""
     net = load_syncnet(WEIGHTS)
     lips, sounds = pool.sample(3, torch.Generator().manual_seed(0))
     shown = net.embed_lips(lips)
@@ -51,6 +52,6 @@ def test_training_repeats(pool):
 
 def test_sound_is_delayed_by_frames():
     sound = np.arange(1, 2001, dtype=np.float32)
-    late, early = delayed(sound, 2), delayed(sound, -1)
+    late, early = delay(sound, 2), delay(sound, -1)
     assert (late[:1280] == 0).all() and (late[1280:] == sound[:720]).all()
     assert (early[:1360] == sound[640:]).all() and (early[1360:] == 0).all()

@@ -8,9 +8,8 @@ from safetensors.torch import save_file
 from emo_people.drawing.avatars import face_box
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.cases import make_case
-from emo_people.filming.people import HELD_OUT
-from emo_people.networks.syncnet import WEIGHTS, compressed, delayed
-from emo_people.speech.synthesis import voice_available
+from emo_people.filming.seeds import HELD_OUT
+from emo_people.networks.syncnet import WEIGHTS, compress, delay
 from emo_training.perception.syncnet import (
     SyncNet,
     SyncNetConfig,
@@ -20,6 +19,8 @@ from emo_training.perception.syncnet import (
     save_syncnet,
     sound_windows,
 )
+
+from ..voices import has_voice
 
 SMALL = SyncNetConfig(
     side=64,
@@ -198,13 +199,13 @@ def test_the_crop_follows_a_moving_face_and_bridges_gaps():
 @pytest.fixture(scope="module")
 def clips() -> list[tuple[np.ndarray, np.ndarray]]:
     """Crops and sound of two unseen people, through H.264."""
-    if not (voice_available("flite:slt") and voice_available("espeak:en-us")):
-        pytest.skip("flite and espeak-ng speak for the avatars")
+    if not (has_voice("flite:") and has_voice("espeak:")):
+        pytest.skip("flite and espeak-ng speak for the people")
     side, clips = load_syncnet(WEIGHTS).config.side, []
     for case in (make_case(HELD_OUT + 9000 + k, shortest=3.0) for k in range(2)):
         person = random_identity(case.seed)
         boxes = np.array([face_box(person, case.performance.pose(k)) for k in range(case.frames)])
-        clips.append((face_crops(compressed(list(case.truth()), 23), boxes, side), case.waveform))
+        clips.append((face_crops(compress(list(case.truth()), 23), boxes, side), case.waveform))
     return clips
 
 
@@ -212,7 +213,7 @@ def clips() -> list[tuple[np.ndarray, np.ndarray]]:
 def test_planted_shifts_are_found(clips, frames):
     net = load_syncnet(WEIGHTS)
     for crops, waveform in clips:
-        found = measure_sync(net, crops, delayed(waveform, frames))
+        found = measure_sync(net, crops, delay(waveform, frames))
         assert abs(found.offset - frames) <= 1
         assert found.confidence > net.config.min_confidence
 

@@ -7,7 +7,7 @@ from emo_modules.cues.finder import FaceFinder
 from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
 from emo_people.drawing.identity import random_identity
-from emo_people.filming.people import HELD_OUT
+from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks.tracker import WEIGHTS, fit_finder, fit_pose
 from emo_people.networks.tracker_pictures import Pool, Scenes, degrade, draw_crops
 from emo_training.perception.analyzers import load_analyzer

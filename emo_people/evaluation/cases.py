@@ -1,4 +1,4 @@
-"""One generated clip measured against the truth of its case."""
+"""What was generated for a case, measured against its truth."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -44,7 +44,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Measured:
-    """One clip's figures; `opening` and `true_opening` are the curves (F,) behind `lip_r`."""
+    """One case's figures; `opening` and `true_opening` are the curves (F,) behind `lip_r`."""
 
     seed: int
     voice: str
@@ -73,7 +73,7 @@ def generate_case(generate: Generate, case: Case) -> tuple[np.ndarray, Tensor]:
     return generate(case.portrait, case.waveform, case.frames, case.head_speed, case.seed)
 
 
-def measure_clip(subject: Subject, reader: FaceReader, case: Case, strangers: Tensor) -> Measured:
+def measure_case(subject: Subject, reader: FaceReader, case: Case, strangers: Tensor) -> Measured:
     """Generates `case` and measures it; `strangers` (M, D) are the identities of other people's portraits."""
     frames, latents = generate_case(subject.generate, case)
     reading, true_frames = read_frames(reader, frames), case.truth()
@@ -121,14 +121,14 @@ def _head_where_read(seed: int, reading: Reading, k: int) -> np.ndarray:
 
 
 def summary(rows: list[Measured], everyone: list[Measured]) -> dict[str, Any]:
-    """The figures of `rows`; their shuffled lip r is taken against the true curves of all other clips."""
+    """The figures of `rows`; their shuffled lip r is taken against the true curves of all other cases."""
     pairs = [(row, other) for row in rows for other in everyone if other is not row]
     values: dict[str, Any] = {
-        "clips": len(rows),
+        "cases": len(rows),
         "lip_r": median(row.lip_r for row in rows),
-        "lip_r_per_clip": [row.lip_r for row in rows],
+        "lip_r_per_case": [row.lip_r for row in rows],
         "lip_r_shuffled": median(pearson(row.opening, other.true_opening) for row, other in pairs),
-        # Sentences begin and end with closed lips, so even true curves of different clips agree a little.
+        # Sentences begin and end with closed lips, so even true curves of different cases agree a little.
         "lip_r_shuffled_of_truth": median(pearson(a.true_opening, b.true_opening) for a, b in pairs),
         "lip_r_of_truth": median(row.lip_r_of_truth for row in rows),
         "width_r": median(row.width_r for row in rows),
