@@ -1,5 +1,4 @@
-"""Held-out samples of prepared shards -> true videos with their sound, and what a model makes of each first
-frame and sound."""
+"""Held-out samples of shards -> true videos, and what a model makes of their first frames and sounds."""
 
 import io
 import json

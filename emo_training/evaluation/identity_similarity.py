@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ..footage.decode import resize_pictures
 from ..perception.analyzers import FaceTrack
 from ..perception.face_reader import SIZE, FaceReader, read_frames
 from .feature_nets import PICTURES, batches
@@ -30,11 +31,8 @@ class ReaderIdentity:
 
 def resize_frames(frames: np.ndarray, side: int) -> np.ndarray:
     """Frames (N, H, W, 3) uint8 at side x side."""
-    if frames.shape[1:3] == (side, side):
-        return frames
-    planes = torch.from_numpy(frames).movedim(-1, 1).float()
-    small = torch.nn.functional.interpolate(planes, size=(side, side), mode="bilinear", antialias=True)
-    return small.round().clamp(0, 255).byte().movedim(1, -1).contiguous().numpy()
+    planes = torch.from_numpy(frames).movedim(-1, 1)
+    return resize_pictures(planes, side, side).movedim(1, -1).contiguous().numpy()
 
 
 def embeddings(embedder: Embedder, video: Video, track: FaceTrack) -> np.ndarray:

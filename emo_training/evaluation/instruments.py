@@ -15,8 +15,7 @@ from .motion import Blendshapes, Expressions, MouthShapes
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the measuring networks come from; None leaves out what needs the network. The texts are those of
-    the command's options."""
+    """Files of the measuring networks; without one, what needs it is left out. The texts are its options'."""
 
     analyzer: Annotated[
         str, "cascade, tracker:FILE of train-tracker, or mediapipe:FILE for poses and expressions"

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .shards import Sample
 
@@ -38,6 +39,14 @@ def decode_pictures(video: bytes, indices: Sequence[int]) -> np.ndarray:
     if missing := sorted(set(indices) - found.keys()):
         raise ValueError(f"the sample's video has no frame {missing[0]}: it was cut short, prepare it again")
     return np.stack([found[index] for index in indices])
+
+
+def resize_pictures(pictures: Tensor, height: int, width: int) -> Tensor:
+    """Pictures (N, 3, H, W) uint8 at another size."""
+    if tuple(pictures.shape[-2:]) == (height, width):
+        return pictures
+    small = functional.interpolate(pictures.float(), (height, width), mode="bilinear", antialias=True)
+    return small.round().byte()
 
 
 def decode_sound(sample: Sample) -> Tensor:

@@ -20,7 +20,6 @@ from emo_modules.cues.landmarks import KPS_IN_FACE, mesh_kps
 if TYPE_CHECKING:
     import cv2
 
-SAME_PERSON = 0.363
 SIDE = 112  # px of the aligned face
 # Where SFace was trained to find the eyes, the nose tip and the mouth's corners, left in the picture first.
 ALIGNED = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
@@ -72,11 +71,6 @@ class SFace:
 def _rows(faces: np.ndarray | None) -> np.ndarray:
     """YuNet's answer as (K, 15): box x, y, w, h, five points, score."""
     return np.zeros((0, 15), np.float32) if faces is None else faces
-
-
-def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosines (N, M) between unit vectors (N, D) and (M, D)."""
-    return first @ second.T
 
 
 def mesh_points(mesh: np.ndarray) -> np.ndarray:

@@ -106,8 +106,7 @@ class Tracker:
     def _read(
         self, held: deque[np.ndarray], faces: list[np.ndarray], rotations: list[np.ndarray], ready: int
     ) -> None:
-        """Reads the pose in the first `ready` of the frames held, which are the last ones of `faces`, and
-        lets go of them."""
+        """Reads the pose in the first `ready` frames of `held`, the last ones of `faces`, and drops them."""
         if ready < 1:
             return
         first = len(rotations)

@@ -1,4 +1,4 @@
-"""What a run shows of itself: its log, TensorBoard, and the memory it took."""
+"""A training run's log, its TensorBoard, and the memory it took."""
 
 import io
 import json

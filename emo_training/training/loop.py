@@ -136,8 +136,7 @@ class Trainer:
         return [{"params": group, "lr": rate} for group, rate in rates if group]
 
     def run(self) -> TrainProgress:
-        """Train until the last step, or until the wall-clock budget ends; resumes from `folder/state` if it
-        is there."""
+        """Trains to the last step, or until the time is up; goes on from `folder/state` if it is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if (saved := find_state(self.folder)) is not None:
             self.accelerator.load_state(str(saved))

@@ -29,8 +29,7 @@ class LossConfig(Checked):
 
 
 def draw_timesteps(shape: tuple[int, int], config: LossConfig, generator: torch.Generator) -> Tensor:
-    """Uniform, but for the share that falls on the trailing timesteps of inference (999, 749, 499, 249 for
-    4 steps)."""
+    """Uniform, but for the share that falls on inference's trailing timesteps (for 4: 999, 749, 499, 249)."""
     uniform = torch.randint(TRAIN_STEPS, shape, generator=generator)
     visits = torch.randint(config.inference_steps, shape, generator=generator)
     visited = TRAIN_STEPS - visits * TRAIN_STEPS // config.inference_steps - 1
@@ -54,8 +53,7 @@ def drop_motion_patches(batch: Batch, share: float, generator: torch.Generator) 
 
 @dataclass(frozen=True)
 class Noised:
-    """A batch with noise added: all a loss needs, made with one generator on the CPU so that resuming is
-    exact."""
+    """A batch with noise added: all a loss needs. One generator on the CPU makes it, to resume exactly."""
 
     batch: Batch
     noisy: Tensor
@@ -126,8 +124,7 @@ def denoising_loss(
 
 
 def reader_loss(prediction: Tensor, noised: Noised, schedule: ScheduleConfig, reader: nn.Module) -> Tensor:
-    """Squared error of the mouth that the reader sees in the estimated clean latents, where there is sound
-    to hear."""
+    """Squared error of the mouth read from the estimated clean latents, where there is sound to hear."""
     estimate = clean_estimate(noised.noisy, prediction, noised.alpha_bar, schedule)
     seen = reader(estimate.flatten(0, 1)).unflatten(0, prediction.shape[:2])
     known = ~noised.batch.mouth.isnan().flatten(1).any(dim=1)  # NaN: a clip whose mouth nobody knows

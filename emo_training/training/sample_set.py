@@ -19,8 +19,7 @@ EXPECTED = "encoded samples, as SampleSet.save writes them"
 
 @dataclass(frozen=True)
 class SampleSet:
-    """K samples of F frames. `audio` has m more frames on each side, so that every frame has its whole
-    context."""
+    """K samples of F frames; `audio` has the m frames of context before the first and after the last."""
 
     latents: Tensor  # (K, F, C, H, W)
     portraits: Tensor  # (K, P, C, H, W) other pictures of the same person

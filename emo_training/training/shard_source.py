@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from emo_modules.checkpoints.vae import VAE
@@ -22,7 +21,7 @@ from emo_modules.families.table import audio_track
 from emo_modules.media.audio import Audio
 from emo_modules.speech.wav2vec2 import context_windows
 
-from ..footage.decode import decode_pictures, decode_sound
+from ..footage.decode import decode_pictures, decode_sound, resize_pictures
 from ..footage.shards import SampleEntry, ShardIndex
 from .batch_sources import Drawn, microbatch_generator
 from .sample_set import (
@@ -135,7 +134,9 @@ class ShardSamples(Dataset[RawBatch]):
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
         waveform = decode_sound(sample) if self.sound else torch.empty(0)
         return RawClip(
-            self.resize(torch.from_numpy(pictures).permute(0, 3, 1, 2)),
+            resize_pictures(
+                torch.from_numpy(pictures).permute(0, 3, 1, 2), self.config.height, self.config.width
+            ),
             waveform,
             entry.frames,
             clip,
@@ -152,13 +153,6 @@ class ShardSamples(Dataset[RawBatch]):
         mate = mates[int(torch.randint(len(mates), (), generator=generator))]
         frame = int(torch.randint(mate.frames, (), generator=generator))
         return decode_pictures(self.index.read(mate).video, [frame])[0]
-
-    def resize(self, pictures: Tensor) -> Tensor:
-        size = (self.config.height, self.config.width)
-        if tuple(pictures.shape[-2:]) == size:
-            return pictures
-        resized = functional.interpolate(pictures.float(), size, mode="bilinear", antialias=True)
-        return resized.round().byte()
 
 
 class ShardSource:

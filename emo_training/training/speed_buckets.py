@@ -1,5 +1,4 @@
-"""Head-speed buckets from the footage's own speeds (EMO sec. 3.2): the paper names neither their number nor
-their places."""
+"""Head-speed buckets (EMO sec. 3.2) from the speeds of the footage: the paper does not say where they lie."""
 
 from dataclasses import replace
 

@@ -31,17 +31,15 @@ class Stage:
     speed: bool = False  # head speed is a condition
 
 
-# EMO sec. 3.3. The paper introduces the temporal and audio layers in the second stage and does not say that
-# the rest is
-# frozen; it does say that audio layers stay out of the third, because speed would take over what sound
+# EMO sec. 3.3. The paper introduces the temporal and audio layers in the second stage without saying that the
+# rest is frozen. It does say that audio layers stay out of the third, where speed would take over what sound
 # should drive.
 PAPER_STAGES = {
     "image": Stage(("reference_net", "backbone", "face_locator"), clips=False),
     "video": Stage(("temporal", "audio"), clips=True),
     "speed": Stage(("temporal", "speed"), clips=True, speed=True),
 }
-# The demo starts from noise instead of Stable Diffusion 1.5, so its second stage goes on with every part it
-# has.
+# The demo starts from noise, not from Stable Diffusion 1.5, so its second stage trains every part it has.
 DEMO_STAGES = PAPER_STAGES | {
     "video": Stage(("reference_net", "backbone", "face_locator", "temporal", "audio"), clips=True),
 }
