@@ -30,9 +30,9 @@ def folder_in_use(folder: Path, run: str, share: str | None = None) -> Iterator[
     is_new = not folder.exists()
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder / (f"{LOCK}-{share}" if share else LOCK), run):
+    with _hold(folder / (f"{LOCK}-{share}" if share else LOCK), run):
         for other in [folder / LOCK] if share else folder.glob(f"{LOCK}-*"):
-            with _held(other, run):
+            with _hold(other, run):
                 pass
         if share is None:
             remove_partials(folder)
@@ -53,7 +53,7 @@ def _remove_unused(folder: Path) -> None:
 
 
 @contextmanager
-def _held(path: Path, run: str) -> Iterator[None]:
+def _hold(path: Path, run: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)

@@ -55,4 +55,4 @@ def _tell(summary: dict[str, Any], shards: Path) -> None:
     _log.info("%s sources, %.2f h of footage", summary["sources"], summary["hours_in"])
     for cause, figures in summary["dropped"].items():
         _log.info("  dropped %.3f h in %d spans, %s", figures["hours"], figures["spans"], cause)
-    print(f"{shards}: {summary['clips']} clips, {summary['hours_out']:.3f} h; dropped.jsonl lists the rest")
+    print(f"{shards}: {summary['clips']} samples, {summary['hours_out']:.3f} h; dropped.jsonl lists the rest")

@@ -57,7 +57,7 @@ def generate_videos(
     true.mkdir(exist_ok=True)
     for folder in (made, true):
         remove_partials(folder)
-    _same_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(denoising))
+    _check_settings(out / SETTINGS, {"checkpoint": checkpoint} | asdict(denoising))
     index = ShardIndex.load(shards, "test")
     heard = [entry for entry in index.entries if entry.sound]
     log(f"{len(heard)} of {len(index.entries)} test samples have sound")
@@ -73,7 +73,7 @@ def generate_videos(
     return made, true
 
 
-def _same_settings(path: Path, settings: dict[str, object]) -> None:
+def _check_settings(path: Path, settings: dict[str, object]) -> None:
     if path.exists() and (before := json.loads(path.read_text())) != settings:
         raise ValueError(
             f"{path.parent} holds videos made with {before}, now asked for {settings}: choose another --out"

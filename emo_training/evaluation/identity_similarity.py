@@ -1,6 +1,5 @@
 """Identity similarity (F-SIM): cosine between face embeddings of a video's frames and of its portrait."""
 
-from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -37,20 +36,16 @@ def resize_frames(frames: np.ndarray, side: int) -> np.ndarray:
 
 def embeddings(embedder: Embedder, video: Video, track: FaceTrack) -> np.ndarray:
     """Unit vectors (N, D) of the N frames that show a face. Raises ValueError when none does."""
-    found = list(_embedded(embedder, video, track))
-    if not found:
-        raise ValueError("no face was found")
-    return np.concatenate(found)
-
-
-def _embedded(embedder: Embedder, video: Video, track: FaceTrack) -> Iterator[np.ndarray]:
     seen = np.isfinite(track.boxes).all(axis=1)
     faces = (frame for frame, face in zip(video.frames(), seen, strict=True) if face)
-    places = np.flatnonzero(seen)
+    places, found = np.flatnonzero(seen), []
     for k, batch in enumerate(batches(faces, PICTURES)):
         part = places[k * PICTURES : k * PICTURES + len(batch)]
         landmarks = None if track.landmarks is None else track.landmarks[part]
-        yield embedder.embed(np.stack(batch), track.boxes[part], landmarks)
+        found.append(embedder.embed(np.stack(batch), track.boxes[part], landmarks))
+    if not found:
+        raise ValueError("no face was found")
+    return np.concatenate(found)
 
 
 def similarity(vectors: np.ndarray, reference: np.ndarray) -> np.ndarray:

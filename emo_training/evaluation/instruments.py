@@ -51,7 +51,7 @@ def load_instruments(weights: Weights) -> Instruments:
     analyzer = load_analyzer(weights.analyzer)
     reader = load_reader(weights.reader) if weights.reader else None
     files = {
-        "analyzer": _analyzer_file(weights.analyzer),
+        "analyzer": Path(file) if (file := weights.analyzer.partition(":")[2]) else None,
         "inception": weights.inception,
         "i3d": weights.i3d,
         "syncnet": weights.syncnet,
@@ -74,11 +74,6 @@ def load_instruments(weights: Weights) -> Instruments:
 
 def label(path: Path) -> str:
     return f"{path.name} (sha256 {fingerprint(path)[:12]})"
-
-
-def _analyzer_file(spec: str) -> Path | None:
-    _, _, path = spec.partition(":")
-    return Path(path) if path else None
 
 
 def _embedder(weights: Weights, reader: FaceReader | None) -> Embedder | None:

@@ -1,4 +1,4 @@
-"""Lip sync of a clip by SyncNet: LSE-C, LSE-D and the offset (Prajwal et al. 2020, after Chung 2016)."""
+"""Lip sync of a video by SyncNet: LSE-C, LSE-D and the offset (Prajwal et al. 2020, after Chung 2016)."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from .pairs import FPS, Video
 
 SAMPLES = 16000 // FPS  # of one frame
 SPAN = 15  # frames to each side over which LSE-C takes the median; both metrics are defined with it
-FEWEST_FRAMES = 2 * SPAN  # in a shorter clip most shifts compare with silence
+FEWEST_FRAMES = 2 * SPAN  # in a shorter video most shifts compare with silence
 
 
 @dataclass(frozen=True)
 class LipSync:
-    """A clip with its own sound, and as a control with the sound of another clip."""
+    """A video with its own sound, and as a control with another one's."""
 
     own: Sync
     foreign: Sync | None
@@ -25,7 +25,7 @@ def lip_sync(
     net: SyncNet, video: Video, track: FaceTrack, waveform: np.ndarray, foreign: np.ndarray | None
 ) -> LipSync:
     """Of the main face of `video` against waveforms (S,), 16 kHz; a foreign sound that is too short counts as
-    none. Raises ValueError that says why a clip has no lip sync: no face, or too short."""
+    none. Raises ValueError that says why there is no lip sync: no face, or too short."""
     frames = min(len(track.counts), len(waveform) // SAMPLES)
     if frames < FEWEST_FRAMES:
         raise ValueError(f"{frames} frames with sound, lip sync needs {FEWEST_FRAMES}")

@@ -123,12 +123,12 @@ class PairMeter:
         reference = None if vectors is None else vectors[0]
         return MeasuredPair(
             self.pair.name,
-            self._side("generated", generated, made, self._vectors("generated", generated, made), reference),
-            self._side("true", true, recorded, vectors, reference),
+            self._video("generated", generated, made, self._vectors("generated", generated, made), reference),
+            self._video("true", true, recorded, vectors, reference),
             tuple(self.problems),
         )
 
-    def _side(
+    def _video(
         self,
         name: str,
         video: Video,

@@ -16,8 +16,8 @@ from .pairs import FPS, Video
 
 @dataclass(frozen=True)
 class SpeedAgreement:
-    """Over clips: mean absolute difference in degrees per second, mean generated speed over mean true speed,
-    and rank correlation (None for fewer than 3 clips)."""
+    """Over pairs: mean absolute difference in degrees per second, mean generated speed over mean true speed,
+    and rank correlation (None for fewer than 3 pairs)."""
 
     difference: float
     ratio: float
@@ -25,7 +25,7 @@ class SpeedAgreement:
 
 
 def speed_agreement(generated: np.ndarray, true: np.ndarray) -> SpeedAgreement:
-    """Of mean speeds (K,) of K clips."""
+    """Of mean speeds (K,) of K pairs."""
     ranks = spearman(generated, true) if len(generated) > 2 else None
     return SpeedAgreement(
         float(np.abs(generated - true).mean()), float(generated.mean() / max(true.mean(), 1e-6)), ranks

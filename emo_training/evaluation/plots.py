@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +11,13 @@ from .lipsync import SPAN
 from .measure import MeasuredPair, MeasuredVideo
 from .pairs import FPS
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 GENERATED, TRUE, CONTROL = "#3f7fe0", "#e0872a", "#8b93a1"
 INK = "#010203"  # becomes the page's own text colour
-CURVES = 4  # clips whose head speed is drawn over time
+CURVES = 4  # pairs whose head speed is drawn over time
 
 
 def all_plots(pairs: Sequence[MeasuredPair]) -> dict[str, str]:
@@ -31,7 +35,7 @@ def _any(pairs: Sequence[MeasuredPair], name: str) -> bool:
     return any(getattr(pair.generated, name) is not None for pair in pairs)
 
 
-def _svg(draw: Callable[[Any, Sequence[MeasuredPair]], None], pairs: Sequence[MeasuredPair]) -> str:
+def _svg(draw: Callable[["Figure", Sequence[MeasuredPair]], None], pairs: Sequence[MeasuredPair]) -> str:
     """Drawn without pyplot, which would keep every figure and ask for a screen."""
     try:
         from matplotlib import rc_context
@@ -61,7 +65,7 @@ def _svg(draw: Callable[[Any, Sequence[MeasuredPair]], None], pairs: Sequence[Me
     return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
-def _sync_curves(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
+def _sync_curves(figure: "Figure", pairs: Sequence[MeasuredPair]) -> None:
     axes = figure.subplots()
     shifts = np.arange(-SPAN, SPAN + 1)
     for pair in pairs:
@@ -81,7 +85,7 @@ def _sync_curves(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
     _grid(axes)
 
 
-def _speed_scatter(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
+def _speed_scatter(figure: "Figure", pairs: Sequence[MeasuredPair]) -> None:
     axes = figure.subplots()
     speeds = np.array([pair.mean_speeds for pair in pairs if pair.mean_speeds]).reshape(-1, 2)
     limit = 1.1 * max(speeds.max(initial=0), 1)
@@ -93,7 +97,7 @@ def _speed_scatter(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
     _grid(axes)
 
 
-def _speed_curves(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
+def _speed_curves(figure: "Figure", pairs: Sequence[MeasuredPair]) -> None:
     shown = [pair for pair in pairs if pair.mean_speeds][:CURVES]
     for axes, pair in zip(
         np.ravel(figure.subplots(len(shown), 1, squeeze=False, sharex=True)), shown, strict=True
@@ -107,7 +111,7 @@ def _speed_curves(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
     axes.set_xlabel("seconds; true orange, generated blue; °/s")
 
 
-def _distributions(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
+def _distributions(figure: "Figure", pairs: Sequence[MeasuredPair]) -> None:
     values: dict[str, Callable[[MeasuredVideo], float | None]] = {
         "LSE-C": lambda video: video.confidence,
         "LSE-D": lambda video: video.distance,
@@ -134,5 +138,5 @@ def _distributions(figure: Any, pairs: Sequence[MeasuredPair]) -> None:
         _grid(axes)
 
 
-def _grid(axes: Any) -> None:
+def _grid(axes: "Axes") -> None:
     axes.grid(alpha=0.18, color=CONTROL, linewidth=0.7)

@@ -26,7 +26,7 @@ def write_side_by_side(pair: Pair, folder: Path) -> None:
     path = folder / f"{pair.name}.mp4"
     with VideoWriter(path, sum(widths) + gap.shape[1], height, FPS, _sound(pair)) as writer:
         for k, (left, right) in enumerate(frames):
-            both = [_scaled(left, widths[0], height), gap, _scaled(right, widths[1], height)]
+            both = [_resize(left, widths[0], height), gap, _resize(right, widths[1], height)]
             writer.write(np.concatenate(both, 1))
             if k in (0, POSTER):
                 save_picture(path.with_suffix(".jpg"), Image.fromarray(np.concatenate(both, 1)), quality=88)
@@ -40,7 +40,7 @@ def _sound(pair: Pair) -> Audio | None:
     return soundtrack(load_audio(heard[0].path), frames, FPS)
 
 
-def _scaled(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+def _resize(frame: np.ndarray, width: int, height: int) -> np.ndarray:
     if frame.shape[:2] == (height, width):
         return frame
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS))

@@ -1,1 +1,1 @@
-"""Raw footage -> clips with everything training needs, in WebDataset shards."""
+"""Raw footage -> samples with everything training needs, in WebDataset shards."""

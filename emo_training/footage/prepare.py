@@ -139,7 +139,7 @@ class Part:
     source: str
     bytes: int  # of the source: another size means another file
     split: str
-    clips: tuple[dict[str, Any], ...] = ()  # key, frames, bytes
+    clips: tuple[dict[str, Any], ...] = ()  # samples: key, frames, bytes; the name is the file's
     drops: tuple[dict[str, Any], ...] = ()
 
     @property

@@ -160,8 +160,8 @@ def index_shard(path: Path) -> None:
         speeds = read_sample(path.parent, entry).arrays["speeds"]
         known = np.clip(speeds[np.isfinite(speeds)] / SPEED_BIN, 0, SPEED_BINS - 1)
         counts += np.bincount(known.astype(np.int64), minlength=SPEED_BINS)
-    clips = [asdict(entry) for entry in entries]
-    write_json(index_path(path), {"version": VERSION, "clips": clips, "speeds": counts.tolist()})
+    rows = [asdict(entry) for entry in entries]
+    write_json(index_path(path), {"version": VERSION, "clips": rows, "speeds": counts.tolist()})
 
 
 def write_index(folder: Path, facts: dict[str, Any]) -> None:
@@ -173,10 +173,10 @@ def write_index(folder: Path, facts: dict[str, Any]) -> None:
     for path in sorted(folder.glob("*.tar")):
         if not index_path(path).exists():
             index_shard(path)
-        clips = json.loads(index_path(path).read_text())["clips"]
-        frames = sum(clip["frames"] for clip in clips)
+        rows = json.loads(index_path(path).read_text())["clips"]
+        frames = sum(row["frames"] for row in rows)
         size = path.stat().st_size
-        shards.append({"name": path.name, "clips": len(clips), "frames": frames, "bytes": size})
+        shards.append({"name": path.name, "clips": len(rows), "frames": frames, "bytes": size})
     write_json(folder / INDEX, {"version": VERSION, "shards": shards} | facts)
 
 

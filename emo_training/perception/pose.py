@@ -77,11 +77,11 @@ def estimate_speed(rotations: np.ndarray, fps: float) -> np.ndarray:
 
 
 def smooth_poses(rotations: np.ndarray, fps: float) -> np.ndarray:
-    """Yaw, pitch, roll (T, 3) without the tracker's noise, by a Wiener filter for this clip and each angle.
+    """Yaw, pitch, roll (T, 3) without the tracker's noise, by a Wiener filter for this video and each angle.
 
     Trackers err with the face: mouth, brows and lids leak into the pose, the more the slower they move. So
     the noise's power is taken as falling with the frequency, at the level that the spectrum has from 3 to
-    6 Hz, where heads hardly move. Unknown poses (NaN) are bridged for the filter and stay unknown; clips of
+    6 Hz, where heads hardly move. Unknown poses (NaN) are bridged for the filter and stay unknown; videos of
     less than half a second stay as they are.
     """
     rotations = np.asarray(rotations, float)

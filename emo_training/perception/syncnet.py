@@ -72,7 +72,7 @@ class SyncNet(nn.Module):
         self.netfclip = _head(config.lip_channels[-1], config)
 
     def embed_lips(self, frames: Tensor) -> Tensor:
-        """Clips (N, 3, T, side, side), BGR, 0..255 -> (N, T - 4, embedding): every five successive frames."""
+        """Videos (N, 3, T, side, side), BGR, 0..255 -> (N, T - 4, embedding): every five frames in a row."""
         edge = (frames.shape[-1] - self.config.window) // 2
         middle = slice(edge, edge + self.config.window)
         found = self.netcnnlip(frames[..., middle, middle])[..., 0, 0]  # (N, channels, T - 4)
@@ -184,7 +184,7 @@ def save_syncnet(net: SyncNet, path: Path, notes: dict[str, str] | None = None) 
 
 @dataclass(frozen=True)
 class Sync:
-    """What SyncNet finds of one clip."""
+    """What SyncNet finds of one video."""
 
     offset: int  # frames by which the sound comes late; that many are dropped from its start to align it
     confidence: float  # LSE-C: median minus minimum of `distances`
@@ -206,7 +206,7 @@ def measure_sync(net: SyncNet, crops: np.ndarray, waveform: np.ndarray, span: in
     frames = min(len(crops), len(waveform) * FPS // SAMPLE_RATE)
     windows = frames - FRAMES  # the original leaves out the last one
     if windows < 1:
-        raise ValueError(f"sync needs {FRAMES + 1} frames with sound, got {frames}: take a longer clip")
+        raise ValueError(f"sync needs {FRAMES + 1} frames with sound, got {frames}: take a longer video")
     lips = torch.cat(list(_lip_points(net, crops, windows)))
     sound = torch.cat(list(_sound_points(net, waveform, windows)))
     shifted = F.pad(sound, (0, 0, span, span))

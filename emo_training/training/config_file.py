@@ -41,7 +41,7 @@ def build_config(values: dict[str, Any], model: EMOConfig) -> TrainConfig:
 
 def stage_draw(stage: str, model: EMOConfig) -> Draw:
     """EMO sec. 4.1: 48 pictures, then 4 clips of the model's own length and number of motion frames; the
-    portrait is a frame of the same clip."""
+    portrait is a frame of the same sample."""
     if stage == "image":
         return Draw(batch=48, frames=1, motion_frames=0, portrait_share=0.0)
     return Draw(batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0)
