@@ -30,9 +30,12 @@ LEVELS = 4
 def as_given(config: EMOConfig, scene: dict[str, Any]) -> EMOConfig:
     """The inputs hold finished audio windows, so each frame's own rows are all that it reads."""
     quirks = replace(config.quirks, audio_rows=ROWS[config.family], audio_row_rate=None)
-    if (windows := quirks.windows) is not None:
-        windows = replace(windows, frames=scene["context_frames"], overlap=scene["context_overlap"])
-    return replace(config, audio=replace(config.audio, context=0), quirks=replace(quirks, windows=windows))
+    audio, frames = replace(config.audio, context=0), config.clip_frames
+    if quirks.windows is not None:
+        frames = scene["context_frames"]
+        windows = replace(quirks.windows, frames=frames, overlap=scene["context_overlap"])
+        quirks = replace(quirks, windows=windows)
+    return replace(config, audio=audio, clip_frames=frames, quirks=quirks)
 
 
 def rows_of(inputs: dict[str, Tensor], config: EMOConfig) -> Tensor:

@@ -41,6 +41,16 @@ class Length:
         return f"of length {self.low}" if self.low == self.high else f"of length {self.low} to {self.high}"
 
 
+# Ten times what any model of this kind has: a file cannot ask for gigabytes, or for layers without end.
+Channels = Annotated[int, Range(1, 16384)]
+Count = Annotated[int, Range(1, 128)]
+Frames = Annotated[int, Range(0, 256)]
+Size = Annotated[int, Range(8, 4096, multiple=8)]  # pixels; the autoencoders reduce them by 8
+Share = Annotated[float, Range(0, 1)]
+Factor = Annotated[float, Range(-100, 100)]
+Degrees = Annotated[float, Range(0, 10_000)]  # per second
+
+
 class Checked:
     """Base of a frozen dataclass: making one raises ValueError with field, value and what it may be."""
 

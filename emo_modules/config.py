@@ -5,40 +5,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from .checked import Checked, Length, Range, from_dict
+from .checked import Channels, Checked, Count, Degrees, Frames, Length, Range, Share, Size, from_dict
 from .older import upgraded
+from .quirks import Quirks, UNetQuirks
 
-# Ten times what any model of this kind has: a file cannot ask for gigabytes, or for layers without end.
-Channels = Annotated[int, Range(1, 16384)]
-Count = Annotated[int, Range(1, 128)]
-Frames = Annotated[int, Range(0, 256)]
-Size = Annotated[int, Range(8, 4096, multiple=8)]  # pixels; the autoencoders reduce them by 8
-Share = Annotated[float, Range(0, 1)]
-Factor = Annotated[float, Range(-100, 100)]
-Degrees = Annotated[float, Range(0, 10_000)]  # per second
 PERCEIVER_HEADS = 12
+REGION_LEVELS = 4  # resolutions of the regions that audio branches act in, from the latents' on
 # see emo_modules.schedule.SOLVERS
 Solver = Literal["ddim", "ddim-diffusers", "dpm++2m", "unipc", "euler", "lcm"]
 NEWER = "the checkpoint was written by a newer version of this pack: update it"
 MAX_TEXT = 65536  # characters of a configuration as JSON; the paper's has 4,000
-
-
-@dataclass(frozen=True)
-class UNetQuirks(Checked):
-    """How the UNets of EMO's relatives depart from the paper's, which the defaults are."""
-
-    # cross: features from after ReferenceNet's self-attention, read by a layer of their own (EMO, V-Express)
-    # concat: features from before it, joined to the keys of the Backbone's self-attention (other relatives)
-    reference_join: Literal["cross", "concat"] = "cross"
-    # factors on what the attentions give that the weights were released with
-    reference_scale: Factor = 1.0
-    audio_scale: Factor = 1.0
-    # 0: audio-attention in the transformer block. Hallo: an audio transformer of its own after each, with one
-    # cross-attention for each of 3 regions, or 1 that they share
-    audio_branches: Literal[0, 1, 3] = 0
-    context_dim: Channels | None = None  # attn2: text in SD1.5, identity tokens in Hallo
-    # Hallo's inference passes over the temporal modules of levels without attention, trained or not
-    temporal_without_attention: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +50,28 @@ class UNetConfig(Checked):
                 yield f"block_out_channels {uneven[0]} is no multiple of {divisor}, which {name} needs"
         if self.speed_dim and not (all(levels) or quirks.temporal_without_attention):
             yield f"speed_dim {self.speed_dim} needs temporal modules at every level: their layers read it"
+        if quirks.audio_branches and len(widths) > REGION_LEVELS:
+            yield f"regions have {REGION_LEVELS} resolutions, block_out_channels {len(widths)}"
+        yield from self._unread()
+
+    def _unread(self) -> Iterator[str]:
+        """Fields of layers that this UNet does not have: nothing would do what they say."""
+        quirks = self.quirks
+        if self.role == "writes" and (self.audio_dim or self.speed_dim or self.reference_positions):
+            yield (
+                "a UNet that writes has no audio_dim, speed_dim and reference_positions, got "
+                f"{self.audio_dim}, {self.speed_dim} and {self.reference_positions}"
+            )
+        if quirks.reference_join == "concat" and (self.reference_positions or quirks.reference_scale != 1):
+            yield (
+                "reference_join concat has no reference_positions and no reference_scale, got "
+                f"{self.reference_positions} and {quirks.reference_scale:g}"
+            )
+        if quirks.audio_branches and (not self.audio_dim or quirks.audio_scale != 1):
+            yield (
+                f"{quirks.audio_branches} audio_branches need an audio_dim and have no audio_scale, got "
+                f"{self.audio_dim} and {quirks.audio_scale:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,32 +85,6 @@ class AudioConfig(Checked):
     context: Annotated[int, Range(0, 64)] = 2
     hidden_dim: Channels = 512
     tokens: Annotated[int, Range(1, 1024)] = 32
-
-
-@dataclass(frozen=True)
-class IdentityConfig(Checked):
-    """Tokens made of a face embedding, which the relatives' attn2 reads (Hallo sec. 3.2)."""
-
-    embedding_dim: Channels = 512
-    tokens: Annotated[int, Range(1, 1024)] = 4
-    # Hallo repeats (no face, face) as a tile over a batch that is not ordered so: motion frames, and the
-    # portrait for the frames of a clip, are read with one and the other in turn. Equal numbers need it.
-    tiled: bool = False
-
-
-@dataclass(frozen=True)
-class WindowConfig(Checked):
-    """Overlapping windows over the whole video at every step, for weights without motion frames."""
-
-    frames: Annotated[int, Range(1, 256)] = 12
-    overlap: Frames = 3
-    # the last window: goes on at the first frame, or starts earlier so that it ends with the video
-    ends: Literal["wrap", "inside"] = "wrap"
-    shift: Frames = 2  # frames by which all windows move on with every step
-
-    def impossible(self) -> Iterator[str]:
-        if self.overlap >= self.frames:
-            yield f"windows of {self.frames} frames overlap by fewer, got {self.overlap}"
 
 
 @dataclass(frozen=True)
@@ -187,30 +159,6 @@ class Framing(Checked):
 
 
 @dataclass(frozen=True)
-class Quirks(Checked):
-    """What only EMO's relatives have or do, beside the `UNetQuirks` of their UNets."""
-
-    # The sound: its rows are features at one time, of which a frame's window has several
-    audio_projection: Literal["mlp", "perceiver", "none"] = "mlp"
-    audio_rows: Annotated[int, Range(1, 16)] = 1  # that one frame's place in the window takes
-    audio_row_rate: Annotated[float, Range(1, 1000)] | None = None  # rows a second, if not so many a frame
-    audio_ends: Literal["clamp", "zeros"] = "clamp"  # what stands before the first row and after the last
-    # The portrait and the past
-    identity: IdentityConfig | None = None
-    first_motion: Literal["zeros", "portrait"] = "zeros"  # motion frames before the first clip
-    # motion frames are decoded and encoded again, as the weights saw them in training: Hallo's inference
-    motion_pixels: bool = False
-    windows: WindowConfig | None = None
-    # The face
-    locator_inputs: Annotated[int, Range(1, 16)] = 1  # channels of the locator's picture
-    locator_convs: Annotated[int, Range(1, 8)] = 1  # convolutions at each of its sizes
-    locator_pictures: bool = False  # one picture for each frame: landmarks, not a region
-    face_guided: bool = False  # guidance's other half goes without the locator too
-    # starting noise is cut at so many deviations
-    noise_limit: Annotated[float, Range(0.1, 100)] | None = None
-
-
-@dataclass(frozen=True)
 class EMOConfig(Checked):
     """Everything needed to build the model and to run it as it was trained."""
 
@@ -260,11 +208,20 @@ class EMOConfig(Checked):
         if (one := backbone.quirks.reference_join) != (other := reference_net.quirks.reference_join):
             yield f"backbone and reference_net need the same reference_join, got {one} and {other}"
         yield from self._wrong_sound()
+        if (found := self.vae.get("latent_channels", self.latent_channels)) != self.latent_channels:
+            yield f"latents have {self.latent_channels} channels, those of the VAE {found}"
         read, written = backbone.quirks.context_dim, reference_net.quirks.context_dim
         if quirks.identity and (not read or read != written):
             yield f"identity tokens need one context_dim of both UNets, got {read} and {written}"
+        if quirks.identity and quirks.identity.tiled and backbone.quirks.reference_join != "concat":
+            yield "a tiled identity needs reference_join concat, got cross: one reading is one set of keys"
         if self.motion_frames > self.clip_frames:
             yield f"{self.motion_frames} motion_frames are more than a clip's {self.clip_frames} frames"
+        if (windows := quirks.windows) and (self.motion_frames or windows.frames != self.clip_frames):
+            yield (
+                f"windows of {windows.frames} frames need as many clip_frames and no motion_frames, got "
+                f"{self.clip_frames} and {self.motion_frames}"
+            )
         everywhere = backbone.quirks.temporal_without_attention or all(backbone.attention_levels)
         if self.motion_frames and backbone.quirks.reference_join == "cross" and not everywhere:
             yield "motion frames are read at every level: temporal_without_attention must be true"
@@ -279,6 +236,12 @@ class EMOConfig(Checked):
             yield f"the perceiver has {PERCEIVER_HEADS} heads, which do not divide audio_dim {width}"
         if projection == "perceiver" and audio.layers != 1:
             yield f"the perceiver reads 1 layer of the encoder, not {audio.layers}"
+        blocks = audio.encoder.get("num_hidden_layers", audio.layers)
+        if projection == "mlp" and audio.layers != blocks:
+            yield f"audio.layers {audio.layers} are all blocks of the encoder, which has {blocks}"
+        found = audio.encoder.get("hidden_size", audio.encoder.get("d_model", audio.feature_dim))
+        if found != audio.feature_dim:
+            yield f"audio.feature_dim {audio.feature_dim} is the encoder's width, which is {found}"
 
     @classmethod
     def sd15(cls) -> Self:

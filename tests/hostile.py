@@ -228,7 +228,7 @@ IMPOSSIBLE = {
     "reference joined in two ways": Case(
         field(backbone__quirks__reference_join="concat"), "need the same reference_join, got concat and cross"
     ),
-    "written twice": Case(field(backbone__role="writes"), "got roles writes and writes"),
+    "read twice": Case(field(reference_net__role="reads"), "got roles reads and reads"),
     "written and read, as older versions say it": Case(
         field(backbone__reference_tap=True, backbone__reference_attention=True), "a UNet writes .* or reads"
     ),
@@ -257,10 +257,19 @@ NETWORKS = {
         field(audio__encoder__auto_map={"AutoModel": "evil/repo--x.Y"}), "has no field auto_map"
     ),
     "1e8 blocks": Case(
-        field(audio__encoder__num_hidden_layers=10**8), "Wav2Vec2Settings.num_hidden_layers is 100000000"
+        field(audio__encoder__num_hidden_layers=10**8), "blocks of the encoder, which has 100000000"
+    ),
+    "1e8 channels in a block": Case(
+        field(audio__encoder__intermediate_size=10**8), "Wav2Vec2Settings.intermediate_size is 100000000"
     ),
     "as deep as allowed": Case(
-        field(audio__encoder__hidden_size=16384, audio__encoder__num_hidden_layers=64), "does not fit"
+        field(
+            audio__layers=64,
+            audio__feature_dim=16384,
+            audio__encoder__hidden_size=16384,
+            audio__encoder__num_hidden_layers=64,
+        ),
+        "does not fit",
     ),
     "no stride": Case(field(audio__encoder__conv_stride=[5, 8, 0]), "Wav2Vec2Settings.conv_stride is"),
     "an hour for a feature": Case(
@@ -276,7 +285,7 @@ NETWORKS = {
     "a VAE by its place": Case(field(vae___class_name="os.system"), "names 'os.system'"),
     "more of the VAE": Case(field(vae__operations="os"), "PatchVAESettings has no field operations"),
     "a VAE of 1e9 channels": Case(field(vae__widths=[10**9] * 3), "PatchVAESettings.widths is"),
-    "a VAE of other latents": Case(field(vae__latent_channels=5), "channels, its PatchVAE of 5"),
+    "a VAE of other latents": Case(field(vae__latent_channels=5), "latents have 4 .* of the VAE 5"),
     "int8 weights": Case(whole_numbers, "quantised or whole numbers: .* torch.int8"),
 }
 NAMES = {

@@ -260,6 +260,7 @@ class Scene:
     motion: Tensor | None
     pictures: Tensor | None
     noise: Tensor
+    speeds: Tensor | None = None
 
     @classmethod
     def random(cls, config: EMOConfig, frames: int = 3, size: tuple[int, int] = (8, 8)) -> "Scene":
@@ -280,12 +281,13 @@ class Scene:
             motion=draw(1, config.motion_frames, 4, *size) if config.motion_frames else None,
             pictures=draw(frames, 3, height, width).sigmoid() if config.quirks.locator_pictures else None,
             noise=draw(frames, 4, *size),
+            speeds=torch.full((1, frames), 10.0) if config.backbone.speed_dim else None,
         )
 
     def conditions(self, model: EMO) -> Conditions:
         video = model.video_conditions(self.portrait, self.picture, self.identity, self.regions)
         frames = len(self.noise)
-        return model.clip_conditions(video, frames, self.audio, self.motion, None, self.pictures)
+        return model.clip_conditions(video, frames, self.audio, self.motion, self.speeds, self.pictures)
 
     def predict(self, model: EMO, conditions: Conditions | None = None) -> Tensor:
         times = torch.full((len(self.noise),), 400)

@@ -13,8 +13,9 @@ from .imports import KNOWN, MODULES, Module, dependencies, imports, module, plac
 RANKS = {
     "emo_modules": {
         "__init__": -1,
-        "checked": -1,
+        "checked": -2,
         "older": -1,
+        "quirks": -1,
         "config": 0,
         "writing": 0,
         "schedule": 1,

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from torch import Tensor, nn
 
-from ..checked import Checked, Length, Range, from_dict
-from ..config import Channels, Count, EMOConfig
+from ..checked import Channels, Checked, Count, Length, Range, from_dict
+from ..config import EMOConfig
 from ..models.patch_vae import PatchVAE
 from ..speech.wav2vec2 import ONLY_SHAPE
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..config import AudioConfig, EMOConfig, Quirks, UNetConfig, UNetQuirks, WindowConfig
+from ..config import AudioConfig, EMOConfig, UNetConfig
 from ..cues.box import Box
 from ..cues.landmarks import face_box
 from ..cues.locator import Cues
 from ..cues.masks import echomimic_region
 from ..media.audio import Audio
+from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.whisper import WHISPER_TINY, WhisperEncoder, encode_whisper
 from ..weights.animatediff import animatediff_motion_modules
 from ..weights.rename import rename
@@ -57,9 +58,7 @@ def _features(encoder: WhisperEncoder, audio: Audio, frames: int, config: EMOCon
     return encode_whisper(encoder, audio)
 
 
-def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
-    if config.quirks.locator_pictures:
-        return Cues(None, None)
+def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
     return Cues(echomimic_region(face if mesh is None else face_box(mesh), height, width)[None], None)
 
 
@@ -87,6 +86,7 @@ ECHOMIMIC = Family(
         features=_features,
     ),
     _cues,
+    picture_channels=1,
     releases={
         "echomimic": Release("EchoMimic", "Apache-2.0", SOURCE, _config("echomimic")),
         "echomimic_acc": Release(

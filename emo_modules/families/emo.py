@@ -15,7 +15,7 @@ def _features(encoder: AudioEncoder, audio: Audio, frames: int, config: EMOConfi
     return encode_audio(encoder, audio, frames, config.fps)
 
 
-def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
+def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
     box = face.scaled(FACE_MARGIN).clipped(width, height)
     return Cues(region_mask([box], height, width)[None], None)
 
@@ -23,5 +23,6 @@ def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | 
 EMO = Family(
     wav2vec2("the wav2vec2 beside it (the paper's model: wav2vec2-base-960h)", _features, plain=True),
     _cues,
+    picture_channels=1,
     any_region=True,
 )

@@ -83,10 +83,25 @@ class Family:
 
     hearing: Hearing[AudioEncoder] | Hearing[WhisperEncoder]
     # The face's box, height and width of the portrait, MediaPipe's mesh (478, 2) if there is one
-    cues: Callable[[EMOConfig, Box, int, int, Tensor | None], Cues]
+    cues: Callable[[Box, int, int, Tensor | None], Cues]
+    picture_channels: int = 3  # of what `cues` draws
+    regions: bool = False  # `cues` says where the audio branches act
     any_region: bool = False  # the locator reads a region of any form, or none; else a box for each face
     releases: dict[str, Release] = field(default_factory=dict)
     files: Files | None = None  # None: never released
+
+    def check(self, config: EMOConfig) -> None:
+        """Raises ValueError when `cues` do not give what the configuration's networks read."""
+        inputs, branches = config.quirks.locator_inputs, config.backbone.quirks.audio_branches
+        drawn = 3 if config.quirks.locator_pictures else self.picture_channels
+        if inputs != drawn:
+            raise ValueError(
+                f"{config.name} has locator_inputs {inputs}; the pictures of {config.family} have {drawn}"
+            )
+        if branches and not self.regions:
+            raise ValueError(
+                f"{config.name} has {branches} audio_branches, for which {config.family} has no regions"
+            )
 
 
 def wav2vec2(

@@ -9,13 +9,14 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..config import EMOConfig, IdentityConfig, Quirks, UNetConfig, UNetQuirks
+from ..config import EMOConfig, UNetConfig
 from ..cues.box import Box
 from ..cues.landmarks import face_box, lips_box
 from ..cues.locator import Cues
 from ..cues.masks import attention_masks, hallo_region, mask_levels
 from ..media.audio import SAMPLE_RATE, Audio
 from ..models.relatives.regions import read_regions
+from ..quirks import IdentityConfig, Quirks, UNetQuirks
 from ..speech.relatives import hallo_features
 from ..speech.wav2vec2 import AudioEncoder
 from ..weights.animatediff import animatediff_motion_modules
@@ -60,7 +61,7 @@ def _features(encoder: AudioEncoder, audio: Audio, frames: int, config: EMOConfi
     return hallo_features(encoder, audio, rendered, (rendered - frames) * int(SAMPLE_RATE // config.fps))
 
 
-def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
+def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
     lips = None if mesh is None else lips_box(mesh)
     face = face if mesh is None else face_box(mesh)
     masks = attention_masks(face, lips, height, width)
@@ -85,6 +86,7 @@ def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple
 HALLO = Family(
     wav2vec2("wav2vec2-base-960h (JoyHallo: chinese-wav2vec2-base)", _features),
     _cues,
+    regions=True,
     releases={
         "hallo": Release(
             "Hallo", "MIT", "https://huggingface.co/fudan-generative-ai/hallo", _config("hallo")

@@ -18,12 +18,13 @@ RELEASES = {name: release for family in FAMILIES.values() for name, release in f
 
 
 def family_of(config: EMOConfig) -> Family:
-    """Raises ValueError for one that is not in the table."""
+    """Raises ValueError for one that is not in the table, or does not give what the networks read."""
     if config.family not in FAMILIES:
         raise ValueError(
             f"{config.name} is of the family {config.family!r}, known are {', '.join(FAMILIES)}: "
             "update this pack"
         )
+    FAMILIES[config.family].check(config)
     return FAMILIES[config.family]
 
 
@@ -57,7 +58,8 @@ def face_cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tenso
 
     Without a mesh, lips and eyes are taken to be where they are in an average face.
     """
-    return family_of(config).cues(config, face, height, width, mesh)
+    cues = family_of(config).cues(face, height, width, mesh)
+    return Cues(None, cues.regions) if config.quirks.locator_pictures else cues
 
 
 def mask_cues(config: EMOConfig, mask: Tensor, mesh: Tensor | None = None) -> Cues:
@@ -66,7 +68,7 @@ def mask_cues(config: EMOConfig, mask: Tensor, mesh: Tensor | None = None) -> Cu
     Families that read no region of any form take the box around it; an empty one is the whole picture.
     """
     height, width = mask.shape
-    if family_of(config).any_region:
+    if family_of(config).any_region and not config.quirks.locator_pictures:
         return Cues(mask[None, None], None)
     face = box_around(mask) or Box(0, 0, width, height)
     return face_cues(config, face.scaled(1 / FACE_MARGIN), height, width, mesh)

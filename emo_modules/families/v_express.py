@@ -6,11 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..config import AudioConfig, EMOConfig, Quirks, UNetConfig, UNetQuirks, WindowConfig
+from ..config import AudioConfig, EMOConfig, UNetConfig
 from ..cues.box import Box
 from ..cues.landmarks import draw_kps, estimated_kps, mesh_kps
 from ..cues.locator import Cues
 from ..media.audio import Audio
+from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.relatives import v_express_features
 from ..speech.wav2vec2 import AudioEncoder
 from ..weights.animatediff import animatediff_motion_modules
@@ -60,7 +61,7 @@ def _features(encoder: AudioEncoder, audio: Audio, frames: int, config: EMOConfi
     return v_express_features(encoder, audio, frames)
 
 
-def _cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
+def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
     points = estimated_kps(face) if mesh is None else mesh_kps(mesh)
     return Cues(draw_kps(points, height, width)[None], None)
 

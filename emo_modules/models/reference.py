@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..config import EMOConfig, IdentityConfig
+from ..config import EMOConfig
+from ..quirks import IdentityConfig
 from .attention import Attend, attend
 from .spatial import Layer
 from .unet import UNet

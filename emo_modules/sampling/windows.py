@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..config import WindowConfig
 from ..models.emo import Conditions
+from ..quirks import WindowConfig
 
 
 def window_frames(frames: int, config: WindowConfig, step: int) -> list[Tensor]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..checked import Checked, Length, Range, from_dict
-from ..config import Channels, EMOConfig, Share
+from ..checked import Channels, Checked, Length, Range, Share, from_dict
+from ..config import EMOConfig
 from ..media.audio import SAMPLE_RATE, Audio, exact_fps
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..checked import Checked, Range, from_dict
-from ..config import Channels
+from ..checked import Channels, Checked, Range, from_dict
 from ..media.audio import SAMPLE_RATE, Audio
 from .wav2vec2 import ONLY_SHAPE
 

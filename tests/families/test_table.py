@@ -27,7 +27,7 @@ def parrot(monkeypatch) -> EMOConfig:
         rows = torch.arange(frames * config.audio.layers * config.audio.feature_dim, dtype=torch.float32)
         return rows.view(frames, config.audio.layers, config.audio.feature_dim)
 
-    def cues(config, face, height, width, mesh):
+    def cues(face, height, width, mesh):
         return Cues(torch.tensor([face.x0, face.y0, face.x1, face.y1])[None], None)
 
     monkeypatch.setitem(FAMILIES, "parrot", Family(wav2vec2("a parrot's ear", features), cues))

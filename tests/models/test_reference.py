@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.config import EMOConfig, UNetConfig, UNetQuirks
+from emo_modules.config import EMOConfig, UNetConfig
 from emo_modules.models.attention import Attention
 from emo_modules.models.reference import IdentityTokens, ReferenceNet, first_motion
 from emo_modules.models.spatial import Layer, TransformerBlock, for_frames
+from emo_modules.quirks import UNetQuirks
 
 from ..relatives import small
 

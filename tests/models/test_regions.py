@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from emo_modules.config import UNetConfig, UNetQuirks
+from emo_modules.config import UNetConfig
 from emo_modules.models.attention import Attention
 from emo_modules.models.relatives.regions import (
     REGIONS,
@@ -16,6 +16,7 @@ from emo_modules.models.relatives.regions import (
     moved,
     read_regions,
 )
+from emo_modules.quirks import UNetQuirks
 
 DIM, SOUND, PLACES, FRAMES = 16, 12, 10, 3
 HALLO = UNetConfig(heads=2, norm_groups=4, audio_dim=SOUND, quirks=UNetQuirks(audio_branches=3))

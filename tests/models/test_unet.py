@@ -6,11 +6,12 @@ import torch
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 
-from emo_modules.config import UNetConfig, UNetQuirks
+from emo_modules.config import UNetConfig
 from emo_modules.models.attention import attend
 from emo_modules.models.spatial import Layer, SpatialTransformer
 from emo_modules.models.temporal import TemporalBlock, TemporalTransformer, time_positions
 from emo_modules.models.unet import UNet
+from emo_modules.quirks import UNetQuirks
 
 TINY = UNetConfig(
     block_out_channels=(16, 32), attention_levels=(True, False), layers_per_block=1, heads=2, norm_groups=8

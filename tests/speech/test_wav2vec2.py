@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from emo_modules.config import AudioConfig, EMOConfig, Quirks
+from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.media.audio import Audio
+from emo_modules.quirks import Quirks
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 
 CONFIG = {
