@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from emo_training.perception.face_reader import FaceReader, Log, read_frames
+from emo_training.perception.face_reader import FaceReader, read_frames
 
 from ..filming.cases import SIZE, make_case
 from ..filming.people import draw_portrait
 from ..filming.seeds import EVALUATION
+from ..networks.fit import Log
 from ..networks.reader import check_reader
 from .cases import Measured, Subject, measure_case, summary
 from .sweeps import measure_long, measure_speed

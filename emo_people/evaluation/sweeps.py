@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from emo_training.evaluation.metrics import nearest, running_mean, spearman
-from emo_training.perception.face_reader import FaceReader, Log, Reading, read_frames
+from emo_training.perception.face_reader import FaceReader, Reading, read_frames
 from emo_training.perception.pose import head_speed
 
 from ..filming.cases import Case
 from ..filming.people import FPS
+from ..networks.fit import Log
 from .cases import Generate, generate_case
 
 SPAN = 2.0  # seconds at the start and at the end of long sound

@@ -16,7 +16,6 @@ from emo_training.perception.face_reader import (
     POSE_UNIT,
     SIZE,
     FaceReader,
-    Log,
     Reading,
     crop_mouth,
     read_frames,
@@ -29,7 +28,7 @@ from ..drawing.identity import Identity, random_identity
 from ..filming.people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from ..filming.seeds import CHECK_READER, READER
 from ..speech.synthesis import VOICES
-from .fit import OneCycle, channels_last, create_net, fit
+from .fit import Log, OneCycle, channels_last, create_net, fit
 from .softness import soften
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")

@@ -23,7 +23,7 @@ from emo_modules.writing.partial import remove_partials, whole_file, write_text
 
 from ..footage.decode import decode_pictures, decode_sound
 from ..footage.shards import Sample, ShardIndex
-from ..perception.face_reader import Log
+from .measure import Log
 
 CRF = 10  # H.264 must leave less of a trace than what is measured
 SETTINGS = "settings.json"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..perception.analyzers import FaceTrack
+from ..perception.rates import SAMPLES
 from ..perception.syncnet import Sync, SyncNet, face_crops, measure_sync
-from .pairs import FPS, Video
+from .pairs import Video
 
-SAMPLES = 16000 // FPS  # of one frame
 SPAN = 15  # frames to each side over which LSE-C takes the median; both metrics are defined with it
 FEWEST_FRAMES = 2 * SPAN  # in a shorter video most shifts compare with silence
 

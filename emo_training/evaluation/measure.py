@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ..perception.analyzers import FaceTrack
-from ..perception.face_reader import Log
 from ..perception.syncnet import Sync
 from .feature_nets import picture_features, window_features
 from .frechet import FrechetDistance
@@ -19,6 +18,7 @@ from .motion import speed_curve, trembling
 from .pairs import Pair, Video
 
 T = TypeVar("T")
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 from ..perception.analyzers import FaceTrack
 from ..perception.face_reader import SIZE, FaceReader, read_frames
 from ..perception.pose import estimate_speed, smooth_poses
+from ..perception.rates import FPS
 from .feature_nets import PICTURES, batches
 from .identity_similarity import resize_frames
 from .metrics import spearman
-from .pairs import FPS, Video
+from .pairs import Video
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
+from ..perception.rates import FPS
 from .figures import HIGHER, LOWER, Figure
 from .measure import MeasuredPair, MeasuredVideo
 
@@ -62,7 +63,7 @@ def page(
 <style>{STYLE}</style>
 <main>
 <h1>Generated against true videos</h1>
-<p class="quiet">{len(pairs)} clips, {frames} generated frames ({frames / 25:.0f} s). Values of the true
+<p class="quiet">{len(pairs)} clips, {frames} generated frames ({frames / FPS:.0f} s). Values of the true
 videos in orange: what a perfect model would reach on this footage with these networks.</p>
 <h2>Metrics</h2>
 <div class="card scroll">{_metrics(figures)}</div>

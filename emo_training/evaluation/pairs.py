@@ -12,7 +12,8 @@ from emo_modules.media.audio import load_audio
 from emo_modules.media.files import open_input
 from emo_modules.media.video import SUFFIXES
 
-FPS = 25
+from ..perception.rates import FPS
+
 SLACK = 0.0005  # seconds: time stamps are rounded
 KINDS = (*SUFFIXES, ".webm", ".avi")
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..perception.rates import FPS
 from .frechet import EXTRA
 from .lipsync import SPAN
 from .measure import MeasuredPair, MeasuredVideo
-from .pairs import FPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,9 @@ import numpy as np
 
 from emo_modules.writing.partial import write_text
 
-from ..perception.face_reader import Log
 from .figures import Figure, all_figures
 from .instruments import Instruments
-from .measure import MeasuredPair, MeasuredVideo, measure_pairs
+from .measure import Log, MeasuredPair, MeasuredVideo, measure_pairs
 from .page import page
 from .pairs import Pair
 from .plots import all_plots

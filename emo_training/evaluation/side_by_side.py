@@ -9,7 +9,8 @@ from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.video import VideoWriter, soundtrack
 from emo_modules.writing.pictures import save_picture
 
-from .pairs import FPS, Pair, Video
+from ..perception.rates import FPS
+from .pairs import Pair, Video
 
 TALLEST = 512  # px
 POSTER = 20  # the frame that stands for the video; in the first one the lips have not moved yet

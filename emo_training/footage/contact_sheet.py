@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..perception.pose import rotation_matrices
+from ..perception.rates import FPS
 from .decode import decode_pictures, decode_sound
 from .shards import Sample
-from .spans import FPS
 
 SIDE = 144  # pixels of one frame
 FRAMES = 8

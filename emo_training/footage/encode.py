@@ -7,10 +7,11 @@ import av
 import numpy as np
 
 from ..perception.pose import estimate_speed
+from ..perception.rates import FPS, SAMPLE_RATE
 from .config import PrepareConfig
 from .shards import Sample
 from .sources import split_of
-from .spans import FPS, RATE, CroppedShot
+from .spans import CroppedShot
 
 BT709 = 1
 LIMITED_RANGE = 1
@@ -52,7 +53,7 @@ def encode_flac(waveform: np.ndarray) -> bytes:
     import soundfile
 
     packed = io.BytesIO()
-    soundfile.write(packed, waveform, RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(packed, waveform, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return packed.getvalue()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from emo_modules.writing.partial import whole_file
 
+from ..perception.rates import FPS
 from .prepare import Part, part_record, part_tar
 from .shards import INDEX, ShardWriter, read_sample, scan_shard, write_index
-from .spans import FPS
 
 DROPPED = "dropped.jsonl"
 Plan = dict[str, list[tuple[str, list[str]]]]  # shard -> its parts' keys and their samples' keys, in order

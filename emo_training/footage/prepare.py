@@ -15,6 +15,7 @@ from emo_modules.writing.partial import write_json
 
 from ..perception.analyzers import load_analyzer
 from ..perception.face_track import FaceAnalyzer
+from ..perception.rates import FPS
 from . import stages
 from .config import PrepareConfig
 from .encode import encode_sample
@@ -22,7 +23,7 @@ from .shards import Sample, ShardWriter
 from .shots import SHOT_FINDERS, track_shots
 from .sound import SILENCE, level, read_sound
 from .sources import has_refused, split_of
-from .spans import FPS, CroppedShot, Drop, Media, Shot, Sound, Source, Span, Stage, run_stages
+from .spans import CroppedShot, Drop, Media, Shot, Sound, Source, Span, Stage, run_stages
 from .video_reader import VideoReader, probe
 
 # What reading a file of any kind may raise, and no more: another error is one of this program.

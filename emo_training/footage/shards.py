@@ -21,6 +21,8 @@ import numpy as np
 from emo_modules.writing.errors import write_errors
 from emo_modules.writing.partial import create_partial, write_json
 
+from ..perception.rates import FPS
+
 VERSION = 1
 BLOCK = tarfile.BLOCKSIZE
 SPEED_BIN = 0.25  # degrees per second
@@ -215,7 +217,7 @@ class ShardIndex:
 
     @property
     def hours(self) -> float:
-        return sum(entry.frames for entry in self.entries) / 25 / 3600
+        return sum(entry.frames for entry in self.entries) / FPS / 3600
 
     def read(self, entry: SampleEntry) -> Sample:
         return read_sample(self.folder, entry)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..perception.face_track import FaceAnalyzer
-from .spans import FPS, Drop, Media, Shot, Sound, Source, Span
+from ..perception.rates import FPS
+from .spans import Drop, Media, Shot, Sound, Source, Span
 from .video_reader import VideoReader, reduced_size
 
 ANALYSIS_SIDE = 640

@@ -8,12 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from .spans import RATE, Sound
+from ..perception.rates import SAMPLE_RATE
+from .spans import Sound
 from .video_reader import open_media
 
 TOLERANCE = 0.02  # seconds by which time stamps may jitter before they are believed over the samples' count
 LONGEST = 48 * 3600  # seconds
-LEVEL_WINDOW = RATE // 20
+LEVEL_WINDOW = SAMPLE_RATE // 20
 SILENCE = -50.0  # dBFS
 
 
@@ -26,8 +27,8 @@ def read_sound(path: Path, origin: Fraction, folder: Path) -> Sound:
     begin, end = None, 0
     with tempfile.TemporaryFile(dir=folder) as file:
         for place, samples in _place(path, origin):
-            if place > LONGEST * RATE:
-                raise ValueError(f"sound jumps ahead: to {place / RATE:.0f} s, at most {LONGEST}")
+            if place > LONGEST * SAMPLE_RATE:
+                raise ValueError(f"sound jumps ahead: to {place / SAMPLE_RATE:.0f} s, at most {LONGEST}")
             samples, place = samples[max(0, -place) :], max(0, place)
             if len(samples):
                 file.seek(place * 2)
@@ -46,8 +47,8 @@ def _place(path: Path, origin: Fraction) -> Iterator[tuple[int, np.ndarray]]:
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if expected is None or abs(time - expected) > TOLERANCE or now != setup:
             yield from _resample(to_mono, None, place)
-            to_mono, setup = av.AudioResampler(format="s16", layout="mono", rate=RATE), now
-            place, expected = round(time * RATE), time
+            to_mono, setup = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE), now
+            place, expected = round(time * SAMPLE_RATE), time
         for piece_place, samples in _resample(to_mono, frame, place):
             yield piece_place, samples
             place = piece_place + len(samples)

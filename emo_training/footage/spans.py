@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 
 from ..perception.face_track import FaceTrack
+from ..perception.rates import FPS, SAMPLES
 
 if TYPE_CHECKING:
     from ..perception.syncnet import Sync
-
-FPS = 25
-RATE = 16000
-SAMPLES = RATE // FPS  # of sound in one frame
 
 Square = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the upright source
 

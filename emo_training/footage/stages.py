@@ -11,9 +11,10 @@ import numpy as np
 from emo_modules.cues.box import iou
 
 from ..perception.face_track import FaceTrack
+from ..perception.rates import FPS
 from .config import PrepareConfig
 from .sound import SILENCE, level
-from .spans import FPS, CroppedShot, Drop, Shot, Square
+from .spans import CroppedShot, Drop, Shot, Square
 from .video_reader import VideoReader
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import numpy as np
 
 from emo_modules.media.files import open_input
 
-from .spans import FPS, Media, Square
+from ..perception.rates import FPS
+from .spans import Media, Square
 
 # Containers of footage. libav also takes texts, single pictures and playlists of other addresses for video.
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,dv,rm,nut,ivf,gxf,wtv,live_flv"

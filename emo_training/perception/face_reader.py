@@ -3,7 +3,6 @@
 It knows faces as it was trained on: its own renders, never what a generator learned from.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,6 @@ SIZE = 128  # side of the pictures it reads
 MOUTH_SIDE = 48  # px: the mouth is read from a crop at full resolution (a whole-frame reader saw much less)
 EMBEDDING = 64
 POSE_UNIT = 10.0  # degrees per unit of the network's output
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)

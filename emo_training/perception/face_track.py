@@ -6,8 +6,6 @@ from typing import Protocol, Self
 
 import numpy as np
 
-FPS = 25.0  # of all footage that is analysed
-
 
 @dataclass(frozen=True)
 class FaceTrack:

@@ -16,8 +16,9 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from .face_track import FPS, FaceTrack, largest
+from .face_track import FaceTrack, largest
 from .pose import transform_angles
+from .rates import FPS
 
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker

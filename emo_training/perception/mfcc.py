@@ -4,7 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-SAMPLE_RATE = 16000
+from .rates import SAMPLE_RATE
+
 COEFFICIENTS = 13
 WINDOW, STEP = 400, 160  # samples: 25 ms windows, 100 of them a second
 FFT = 512

@@ -21,9 +21,9 @@ from emo_modules.checkpoints.files import write_files
 from emo_modules.weights.reading import describe_keys, read_header, read_tensors, read_weights
 from emo_modules.weights.rename import assign_strict
 
-from .mfcc import COEFFICIENTS, SAMPLE_RATE, mfcc
+from .mfcc import COEFFICIENTS, mfcc
+from .rates import FPS, SAMPLE_RATE
 
-FPS = 25
 FRAMES = 5  # of pictures in one window
 COLUMNS_PER_FRAME = 4  # cepstra come 100 times a second
 COLUMNS = FRAMES * COLUMNS_PER_FRAME
