@@ -7,7 +7,7 @@ from emo_modules.writing.place import check_file_place
 from emo_training.perception.syncnet import save_syncnet
 
 from ..filming.seeds import SYNCNET
-from ..networks.syncnet import Pool, check_syncnet, train_syncnet
+from ..networks.syncnet import SyncSamples, check_syncnet, train_syncnet
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     check_file_place(options.out, (".safetensors",))
-    pool = Pool.draw(range(SYNCNET, SYNCNET + options.samples), options.workers)
+    pool = SyncSamples.draw(range(SYNCNET, SYNCNET + options.samples), options.workers)
     net = train_syncnet(pool, options.seed, options.steps)
     notes = {"trained_on": f"{options.samples} drawn avatars, {options.steps} steps, seed {options.seed}"}
     save_syncnet(net, options.out, notes)

@@ -13,7 +13,8 @@ from ..filming.people import draw_portrait
 from ..filming.seeds import EVALUATION
 from ..networks.fit import Log
 from ..networks.reader import check_reader
-from .cases import Measured, Subject, measure_case, summary
+from .cases import Measured, measure_case, summary
+from .subject import Subject
 from .sweeps import measure_long, measure_speed
 
 SEEDS_PER_RUN = 1000  # of which the first 500 are cases

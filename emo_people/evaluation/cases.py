@@ -1,6 +1,5 @@
 """What was generated for a case, measured against its truth."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import fmean, median
 from typing import Any
@@ -18,28 +17,9 @@ from ..drawing.avatars import face_box, head_mask
 from ..drawing.identity import random_identity
 from ..filming.cases import SIZE, Case
 from .framing import Framed, framing_summary
+from .subject import Subject, generate_case
 
 BACKGROUND_STRIDE = 4  # every fourth frame: drawing the heads' masks costs more than comparing
-
-# portrait (128, 128, 3) uint8, waveform (T,) at 16 kHz, frames, head speed in degrees per second or None,
-# seed -> frames (F, 128, 128, 3) uint8 and their latents (F, C, h, w). Nothing of the truth is handed over.
-Generate = Callable[[np.ndarray, np.ndarray, int, float | None, int], tuple[np.ndarray, Tensor]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: the generator, and the VAE's parts that are compared with the truth.
-
-    encode: frames (F, 128, 128, 3) uint8 -> latents; vae_psnr: frames -> dB after encoding and decoding;
-    generate_without_speed: the same generator with its speed layers zeroed; frame: portrait and its true face
-    in pixels -> how the generator crops it.
-    """
-
-    generate: Generate
-    encode: Callable[[np.ndarray], Tensor]
-    vae_psnr: Callable[[np.ndarray], float] | None = None
-    generate_without_speed: Generate | None = None
-    frame: Callable[[np.ndarray, Box], Framed] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,10 +47,6 @@ class Measured:
 
     def row(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if not isinstance(value, np.ndarray)}
-
-
-def generate_case(generate: Generate, case: Case) -> tuple[np.ndarray, Tensor]:
-    return generate(case.portrait, case.waveform, case.frames, case.head_speed, case.seed)
 
 
 def measure_case(subject: Subject, reader: FaceReader, case: Case, strangers: Tensor) -> Measured:

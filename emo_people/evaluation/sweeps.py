@@ -15,7 +15,7 @@ from emo_training.perception.pose import head_speed
 from ..filming.cases import Case
 from ..filming.people import FPS
 from ..networks.fit import Log
-from .cases import Generate, generate_case
+from .subject import Generate, generate_case
 
 SPAN = 2.0  # seconds at the start and at the end of long sound
 

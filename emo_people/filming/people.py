@@ -44,6 +44,12 @@ def random_head_speed(rng: np.random.Generator) -> float:
     return float(rng.uniform(0, 3) if rng.random() < 0.2 else rng.uniform(3, 36))
 
 
+def random_expression(rng: np.random.Generator) -> Expression:
+    """Any mouth, with lids and brows that go with none: nothing must be told from what else is seen."""
+    opening = 0.0 if rng.random() < 0.2 else rng.random() ** 1.4
+    return Expression(opening, rng.random(), max(0.0, rng.uniform(-1.5, 1)), rng.uniform(-1, 1))
+
+
 def draw_portrait(seed: int, rng: np.random.Generator, size: int) -> np.ndarray:
     """(H, W, 3) uint8: the person of `seed` looking roughly ahead, mouth mostly closed."""
     opening = 0.0 if rng.random() < 0.6 else rng.uniform(0, 0.5)

@@ -8,7 +8,7 @@ from emo_modules.cues.finder import DRAWN_WIDTHS, FaceFinder
 
 from .fit import Log, OneCycle, channels_last, create_net, fit
 from .tracker import finder_loss
-from .tracker_pictures import Pool, Scenes
+from .tracker_pictures import HeadSamples, Scenes
 
 # Of scikit-image's own pictures; coffee, cat and others are left to check with.
 TEXTURES = (
@@ -27,7 +27,7 @@ def train_finder(
 ) -> FaceFinder:
     """Draws the people and fits the network in rounds of `steps`; the defaults made the one that comes with
     the package, in 20 minutes of one core."""
-    pool = Pool.draw(people, views, seed)
+    pool = HeadSamples.draw(people, views, seed)
     log(f"finder: drew {people} people in {views} views")
     finder = channels_last(create_net(partial(FaceFinder, DRAWN_WIDTHS), seed))
     textures = _textures()

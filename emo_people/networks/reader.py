@@ -21,15 +21,23 @@ from emo_training.perception.face_reader import (
     read_frames,
 )
 
-from ..acting.face import Expression, Pose
+from ..acting.face import Pose
 from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT, perform
 from ..drawing.avatars import face_box, mouth_box, render
 from ..drawing.identity import Identity, random_identity
-from ..filming.people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
+from ..filming.people import (
+    FPS,
+    draw_frame,
+    draw_portrait,
+    random_expression,
+    random_head_speed,
+    sentence_frames,
+    speak,
+)
 from ..filming.seeds import CHECK_READER, READER
 from ..speech.synthesis import VOICES
+from .degrade import soften
 from .fit import Log, OneCycle, channels_last, create_net, fit
-from .softness import soften
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
 SCENE = ("background_style", "background", "background_phase", "clothes_style", "clothes", "clothes_trim",
@@ -43,7 +51,7 @@ PEOPLE = 64  # of whom a step sees two pictures each
 
 
 @dataclass(frozen=True)
-class Pool:
+class FaceSamples:
     """Pictures (I, V, 3, H, W) uint8 of I identities in V views and their truth (I, V, 11):
     opening, width, yaw, pitch, roll, face box, mouth centre."""
 
@@ -88,8 +96,7 @@ def _two_scenes(seed: int) -> tuple[Identity, Identity]:
 
 
 def _view(person: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    opening = 0.0 if rng.random() < 0.2 else rng.random() ** 1.4
-    expression = Expression(opening, rng.random(), max(0.0, rng.uniform(-1.5, 1)), rng.uniform(-1, 1))
+    expression = random_expression(rng)
     reach = 1.1 if rng.random() < 0.6 else 0.4
     yaw, pitch, roll = reach * np.array([YAW_LIMIT, PITCH_LIMIT, ROLL_LIMIT]) * rng.uniform(-1, 1, 3)
     # About as `perform` lets the head's place follow its turning; freer places hide small turns.
@@ -97,7 +104,7 @@ def _view(person: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     pose = Pose(yaw, pitch, roll, x, 0.008 * pitch / PITCH_LIMIT + rng.uniform(-0.006, 0.006))
     box, lips = (np.array(f(person, pose, 1)) for f in (face_box, mouth_box))
     centre = (lips[:2] + lips[2:]) / 2
-    values = [opening, expression.mouth_width, pose.yaw, pose.pitch, pose.roll, *box, *centre]
+    values = [expression.mouth_open, expression.mouth_width, pose.yaw, pose.pitch, pose.roll, *box, *centre]
     return render(person, expression, pose, SIZE), np.array(values)
 
 
@@ -109,7 +116,7 @@ def train_reader(
     The defaults made the reader that comes with the package, in 10 minutes on one core.
     """
     generator = torch.Generator().manual_seed(seed)
-    pool = Pool.draw(range(READER, READER + identities), np.random.default_rng(seed), log)
+    pool = FaceSamples.draw(range(READER, READER + identities), np.random.default_rng(seed), log)
     reader = channels_last(create_net(FaceReader, seed))
 
     def loss() -> dict[str, Tensor]:
@@ -155,7 +162,7 @@ def check_reader(reader: FaceReader, people: int = 100) -> dict[str, dict[str, f
     whose nearest portrait among `people` is their own.
     """
     rng, seeds = np.random.default_rng(0), range(CHECK_READER, CHECK_READER + people)
-    pool = Pool.draw([seed + 1000 for seed in seeds], rng, lambda line: None)
+    pool = FaceSamples.draw([seed + 1000 for seed in seeds], rng, lambda line: None)
     renders = pool.pictures.permute(0, 1, 3, 4, 2).flatten(0, 1).numpy()
     acted, truth = (np.concatenate(part) for part in zip(*map(_act, seeds), strict=True))
     reading = read_frames(reader, acted)

@@ -4,7 +4,6 @@ The public network knows photographed faces only. This one knows drawn faces onl
 distances compare with no one else's.
 """
 
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emo_modules.media.video import VideoWriter, read_video
 from emo_training.perception.syncnet import (
     FRAMES,
     SyncNet,
@@ -36,6 +34,7 @@ from ..filming.seeds import CHECK_SYNCNET
 from ..speech.augment import augment
 from ..speech.sentences import sentence
 from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
+from .degrade import compress
 from .fit import Log, OneCycle, channels_last, create_net, fit
 
 WEIGHTS = Path(__file__).with_name("syncnet.safetensors")
@@ -60,7 +59,7 @@ NEARNESS = 0.05  # without it all distances grow by the same large amount
 
 
 @dataclass(frozen=True)
-class Pool:
+class SyncSamples:
     """C samples: face crops' middles (C, F, 3, 64, 64) uint8 BGR, cepstra (C, versions, F - 5, 1, 13, 20)."""
 
     pictures: Tensor
@@ -139,17 +138,6 @@ def jitter(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([centre - half, centre + half], 1) + tremble
 
 
-def compress(frames: list[np.ndarray], crf: int) -> list[np.ndarray]:
-    """The frames through an H.264 file of quality `crf`."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "video.mp4")
-        height, width = frames[0].shape[:2]
-        with VideoWriter(path, width, height, FPS, crf=crf) as video:
-            for frame in frames:
-                video.write(frame)
-        return list(read_video(path)[0].numpy())
-
-
 def _alter(lips: Tensor, generator: torch.Generator) -> Tensor:
     """Mirrored, lit otherwise, softened and grained, each sample in its own way; lips (N, 3, T, H, W)."""
     n = len(lips)
@@ -167,7 +155,7 @@ def _alter(lips: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train_syncnet(
-    pool: Pool, seed: int = 0, steps: int = 1400, batch: int = 12, lr: float = 2e-3, log: Log = print
+    pool: SyncSamples, seed: int = 0, steps: int = 1400, batch: int = 12, lr: float = 2e-3, log: Log = print
 ) -> SyncNet:
     """Fits a SyncNet of `SHAPE`. The defaults and 1200 samples made the weights beside this file."""
     generator = torch.Generator().manual_seed(seed)

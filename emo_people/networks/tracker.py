@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from emo_modules.cues.box import Box
 from emo_modules.cues.finder import STRIDE, FaceFinder
-from emo_modules.media.video import VideoWriter, read_video
 from emo_training.perception.pose import estimate_speed
 from emo_training.perception.tracker import POSE_UNIT, PoseNet, Tracker
 
@@ -22,8 +20,9 @@ from ..drawing.identity import random_identity
 from ..filming.cases import Case, make_case
 from ..filming.people import FPS, draw_frame
 from ..filming.seeds import CHECK_TRACKER
+from .degrade import compress
 from .fit import Log, OneCycle, channels_last, create_net, fit
-from .tracker_pictures import VIEWS, Pool, Scenes, draw_crops
+from .tracker_pictures import VIEWS, HeadSamples, Scenes, draw_crops
 
 WEIGHTS = Path(__file__).with_name("tracker.safetensors")
 CHECK_SIDE = 256  # px of the videos it is checked on
@@ -37,12 +36,12 @@ def train_tracker(
 ) -> Tracker:
     """Draws the people and fits both networks; the defaults made the tracker that comes with the package, in
     half an hour of one core."""
-    pool = Pool.draw(people, views, seed)
+    pool = HeadSamples.draw(people, views, seed)
     log(f"tracker: drew {people} people in {views} views")
     return Tracker(fit_finder(pool, seed, steps, log), fit_pose(pool, seed, steps, log))
 
 
-def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinder:
+def fit_finder(pool: HeadSamples, seed: int, steps: int, log: Log = print) -> FaceFinder:
     """Fits the finder to pictures with no, one or two faces, in two rounds of `steps`; the second sharpens
     the boxes."""
     finder = channels_last(create_net(FaceFinder, seed))
@@ -52,7 +51,7 @@ def fit_finder(pool: Pool, seed: int, steps: int, log: Log = print) -> FaceFinde
     return finder
 
 
-def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseNet:
+def fit_pose(pool: HeadSamples, seed: int, steps: int, log: Log = print) -> PoseNet:
     """Fits the pose network to crops of several views of each person: first the pose; then, in as many steps,
     above all that the pose stays when the face moves and the head does not."""
     generator = torch.Generator().manual_seed(seed + 1)
@@ -62,19 +61,19 @@ def fit_pose(pool: Pool, seed: int, steps: int, log: Log = print) -> PoseNet:
     return net
 
 
-def _pose_loss(net: PoseNet, pool: Pool, generator: torch.Generator) -> dict[str, Tensor]:
+def _pose_loss(net: PoseNet, pool: HeadSamples, generator: torch.Generator) -> dict[str, Tensor]:
     error = _pose_errors(net, pool, generator)
     return {"pose": error.square().mean(), "change": 4 * _between_views(error).square().mean()}
 
 
-def _change_loss(net: PoseNet, pool: Pool, generator: torch.Generator) -> dict[str, Tensor]:
+def _change_loss(net: PoseNet, pool: HeadSamples, generator: torch.Generator) -> dict[str, Tensor]:
     """Absolute errors, since squares would hardly see the small ones of nearly equal poses."""
     error = _pose_errors(net, pool, generator)
     change = F.smooth_l1_loss(_between_views(error), torch.zeros_like(error), reduction="none", beta=0.01)
     return {"pose": error.square().mean(), "change": (change * AXIS_WEIGHTS).mean()}
 
 
-def _pose_errors(net: PoseNet, pool: Pool, generator: torch.Generator) -> Tensor:
+def _pose_errors(net: PoseNet, pool: HeadSamples, generator: torch.Generator) -> Tensor:
     """(P, V, 3), of the poses of P people in V views each, in the network's units."""
     crops, poses = draw_crops(pool, generator)
     with torch.autocast("cpu", torch.bfloat16):
@@ -147,7 +146,8 @@ def check_tracker(tracker: Tracker, people: int = 24) -> dict[str, float]:
 
 def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, float]:
     """Share of frames with one face, box overlap, true and measured mean speed, and how the curves agree."""
-    track = tracker.analyze(_film(case))
+    frames = (draw_frame(case.seed, case.performance, k, CHECK_SIDE) for k in range(case.frames))
+    track = tracker.analyze(compress(frames, crf=18))
     assert track.rotations is not None  # as of every analyser that knows poses
     person, truth = random_identity(case.seed), case.performance.speed
     boxes = [face_box(person, case.performance.pose(k), CHECK_SIDE) for k in range(case.frames)]
@@ -157,13 +157,3 @@ def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, fl
     agreement = np.corrcoef(truth[known], speed[known])[0, 1]
     one = float((track.counts == 1).mean())
     return one, float(np.mean(overlaps)), float(truth.mean()), float(np.nanmean(speed)), float(agreement)
-
-
-def _film(case: Case) -> np.ndarray:
-    """The true frames (F, 256, 256, 3) uint8 as a video file gives them back."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "video.mp4"
-        with VideoWriter(path, CHECK_SIDE, CHECK_SIDE, FPS) as video:
-            for k in range(case.frames):
-                video.write(draw_frame(case.seed, case.performance, k, CHECK_SIDE))
-        return read_video(path)[0].numpy()

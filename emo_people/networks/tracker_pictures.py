@@ -10,18 +10,19 @@ from typing import Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
 from emo_modules.cues.finder import FINDER_SIDE
 from emo_training.perception.tracker import cut_faces
 
-from ..acting.face import Expression, Pose
+from ..acting.face import Pose
 from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
 from ..drawing.avatars import face_box, render
 from ..drawing.identity import Identity, random_identity
+from ..filming.people import random_expression
 from ..filming.seeds import TRACKER
+from .degrade import degrade
 
 SIDE = 192  # px of the drawn pictures
 LIMITS = np.array([YAW_LIMIT, PITCH_LIMIT, ROLL_LIMIT])
@@ -36,7 +37,7 @@ FINDER_NOISE, POSE_NOISE = 0.08, 0.03
 
 
 @dataclass(frozen=True)
-class Pool:
+class HeadSamples:
     """Pictures (I, V, 192, 192, 3) uint8 of I people in V views, poses (I, V, 3) yaw, pitch, roll in
     degrees, boxes (I, V, 4) in px."""
 
@@ -71,16 +72,15 @@ def _views(person: int, views: int, seed: int) -> tuple[np.ndarray, np.ndarray, 
 def _view(
     identity: Identity, pose: Pose, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    opening = 0.0 if rng.random() < 0.2 else rng.random() ** 1.4
-    expression = Expression(opening, rng.random(), max(0.0, rng.uniform(-1.5, 1)), rng.uniform(-1, 1))
     box = np.array(face_box(identity, pose, SIDE))
-    return render(identity, expression, pose, SIDE), np.array([pose.yaw, pose.pitch, pose.roll]), box
+    angles = np.array([pose.yaw, pose.pitch, pose.roll])
+    return render(identity, random_expression(rng), pose, SIDE), angles, box
 
 
 class Scenes:
     """Whole pictures (N, 3, 192, 192) with no, one or two faces, and each one's boxes (K, 4), endlessly."""
 
-    def __init__(self, pool: Pool, seed: int, textures: Sequence[np.ndarray] = ()) -> None:
+    def __init__(self, pool: HeadSamples, seed: int, textures: Sequence[np.ndarray] = ()) -> None:
         """Half of the backdrops are parts of the textures (H, W, 3) uint8, if there are any."""
         self._pool = pool
         self._rng = np.random.default_rng([seed, 1])
@@ -94,7 +94,7 @@ class Scenes:
         return pictures.contiguous(memory_format=torch.channels_last), [boxes for _, boxes in scenes]
 
 
-def draw_crops(pool: Pool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_crops(pool: HeadSamples, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Crops (P * V, 3, 128, 128) as the tracker cuts them, and their poses (P * V, 3); half of the people
     mirrored. The box errs a lot for a person and a little for each view."""
     people = torch.randint(len(pool.poses), (PEOPLE, 1), generator=generator)
@@ -125,29 +125,9 @@ def _jitter(boxes: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([centre - half, centre + half], -1)
 
 
-def degrade(pictures: Tensor, generator: torch.Generator, noise: float) -> Tensor:
-    """Pictures (N, 3, H, W) in 0..1 as footage shows them: softer, noisy, compressed, in other light.
-
-    noise is the most that a picture's grain deviates.
-    """
-
-    def amount(most: float) -> Tensor:
-        """Mostly little: clean pictures must stay in the mix."""
-        return most * torch.rand(len(pictures), 1, 1, 1, generator=generator) ** 2
-
-    halved = F.avg_pool2d(pictures, 2)
-    if float(torch.rand((), generator=generator)) < 0.3:
-        halved = F.interpolate(F.avg_pool2d(halved, 2), scale_factor=2.0, mode="bilinear")
-    soft = F.interpolate(halved, scale_factor=2.0, mode="bilinear")
-    out = torch.lerp(pictures, soft, amount(1.3))
-    blocks = torch.randn(len(pictures), 3, *(side // 8 for side in pictures.shape[-2:]), generator=generator)
-    out = out + amount(0.4 * noise) * F.interpolate(blocks, size=pictures.shape[-2:], mode="nearest")
-    out = out + amount(noise) * torch.randn(pictures.shape, generator=generator)
-    gain = 1 + 0.15 * (2 * torch.rand(len(pictures), 3, 1, 1, generator=generator) - 1)
-    return (out * gain + (amount(0.1) - amount(0.1))).clamp(0, 1)
-
-
-def _scene(pool: Pool, backdrops: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _scene(
+    pool: HeadSamples, backdrops: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """A picture (192, 192, 3) uint8 and its faces' boxes (K, 4): drawn people of any size on a backdrop."""
     canvas = backdrops[rng.integers(len(backdrops))].copy()
     faces = rng.choice([0, 1, 2], p=[0.2, 0.5, 0.3])
@@ -163,7 +143,7 @@ def _scene(pool: Pool, backdrops: np.ndarray, rng: np.random.Generator) -> tuple
 
 
 def _paste_person(
-    canvas: np.ndarray, pool: Pool, span: tuple[int, int], spill: float, rng: np.random.Generator
+    canvas: np.ndarray, pool: HeadSamples, span: tuple[int, int], spill: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draws a random person somewhere in columns `span` of the canvas and returns the face's box (4,).
 

@@ -11,7 +11,7 @@ from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.media.audio import load_audio
 from emo_modules.media.image import load_image
 from emo_modules.pipeline import Options, Pipeline
-from emo_people.cli.evaluate import subject
+from emo_people.evaluation.subject import pipeline_subject
 from emo_people.filming.cases import make_case
 from emo_people.networks.reader import WEIGHTS
 from emo_people.recipe.demo import DemoRecipe, make_demo
@@ -48,7 +48,7 @@ def test_sample_portrait_speaks_in_its_own_colours(demo):
 @needs_voices
 def test_lips_follow_an_unseen_speaker_and_not_another_sound(demo):
     case, reader = make_case(1_077_001, 2.4, 2.4), load_reader(WEIGHTS)
-    generate = subject(demo, {}).generate
+    generate = pipeline_subject(demo, Options()).generate
 
     def opening(waveform: np.ndarray) -> np.ndarray:
         frames, _ = generate(case.portrait, waveform, case.frames, case.head_speed, 0)

@@ -11,8 +11,9 @@ from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop
 from emo_people.acting.performance import perform
 from emo_people.evaluation.avatars import Extent, evaluate_avatars
-from emo_people.evaluation.cases import Subject, measure_case
+from emo_people.evaluation.cases import measure_case
 from emo_people.evaluation.framing import measure_framing
+from emo_people.evaluation.subject import Subject
 from emo_people.filming.cases import Case, make_case
 from emo_people.filming.people import FPS, draw_frame
 from emo_people.filming.seeds import EVALUATION

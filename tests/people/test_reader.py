@@ -7,8 +7,8 @@ from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.seeds import HELD_OUT
-from emo_people.networks.reader import WEIGHTS, Pool, train_reader
-from emo_people.networks.softness import soften
+from emo_people.networks.degrade import soften
+from emo_people.networks.reader import WEIGHTS, FaceSamples, train_reader
 from emo_training.evaluation.metrics import pearson
 from emo_training.perception.face_reader import (
     FaceReader,
@@ -97,7 +97,7 @@ def test_softening_keeps_the_picture_recognisable():
 
 
 def test_mirrored_views_keep_their_truth(reader):
-    pool = Pool.draw(range(2_900_000, 2_900_006), np.random.default_rng(0), lambda line: None)
+    pool = FaceSamples.draw(range(2_900_000, 2_900_006), np.random.default_rng(0), lambda line: None)
     generator = torch.Generator().manual_seed(0)
     frames, truth = (
         torch.cat(parts) for parts in zip(*(pool.sample(6, generator) for _ in range(4)), strict=True)

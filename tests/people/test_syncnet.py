@@ -8,7 +8,7 @@ from emo_people.networks.syncnet import (
     SPAN,
     WEIGHTS,
     WINDOWS,
-    Pool,
+    SyncSamples,
     delay,
     draw_sample,
     train_syncnet,
@@ -19,11 +19,11 @@ from ..voices import has_voice
 
 
 @pytest.fixture(scope="module")
-def pool() -> Pool:
+def pool() -> SyncSamples:
     if not (has_voice("flite:") and has_voice("espeak:")):
         pytest.skip("flite and espeak-ng speak for the people")
     drawn = [draw_sample(SYNCNET + 700_000 + k) for k in range(3)]
-    return Pool(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))
+    return SyncSamples(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))
 
 
 def test_a_sample_is_the_same_every_time(pool):

@@ -9,7 +9,8 @@ from emo_people.drawing.avatars import face_box
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.cases import make_case
 from emo_people.filming.seeds import HELD_OUT
-from emo_people.networks.syncnet import WEIGHTS, compress, delay
+from emo_people.networks.degrade import compress
+from emo_people.networks.syncnet import WEIGHTS, delay
 from emo_training.perception.syncnet import (
     SyncNet,
     SyncNetConfig,

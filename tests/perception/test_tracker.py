@@ -8,8 +8,9 @@ from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.seeds import HELD_OUT
+from emo_people.networks.degrade import degrade
 from emo_people.networks.tracker import WEIGHTS, fit_finder, fit_pose
-from emo_people.networks.tracker_pictures import Pool, Scenes, degrade, draw_crops
+from emo_people.networks.tracker_pictures import HeadSamples, Scenes, draw_crops
 from emo_training.perception.analyzers import load_analyzer
 from emo_training.perception.pose import estimate_speed, head_speed
 from emo_training.perception.tracker import (
@@ -34,7 +35,7 @@ def tracker():
 
 @pytest.fixture(scope="module")
 def pool():
-    return Pool.draw(3, 4, seed=5, workers=1)
+    return HeadSamples.draw(3, 4, seed=5, workers=1)
 
 
 def acted(seed: int, frames: int, degrees: float, size: int = 160) -> tuple[np.ndarray, np.ndarray]:
