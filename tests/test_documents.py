@@ -223,6 +223,11 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_drawing_of_the_house_has_every_room() -> None:
+    rooms = {path.parent.name for package in COMMANDS for path in (ROOT / package).glob("*/__init__.py")}
+    assert rooms - set(re.findall(r"\w+", text("docs/architecture.md"))) == set()
+
+
 # The checkers themselves.
 
 
