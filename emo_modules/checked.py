@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from math import inf
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+Kind = TypeVar("Kind")
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
@@ -55,14 +56,15 @@ class Checked:
     """Base of a frozen dataclass: making one raises ValueError with field, value and what it may be."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
+        kind: type = type(self)
+        for name, hint in _hints(kind).items():
             value = getattr(self, name)
             if not _fits(value, hint):
                 raise ValueError(
-                    f"{type(self).__name__}.{name} is {reprlib.repr(value)}; expected is {_words(hint)}"
+                    f"{kind.__name__}.{name} is {reprlib.repr(value)}; expected is {_words(hint)}"
                 )
         for reason in self.impossible():
-            raise ValueError(f"{type(self).__name__}: {reason}")
+            raise ValueError(f"{kind.__name__}: {reason}")
 
     def impossible(self) -> Iterator[str]:
         """Why fields that are right each for itself do not go together; overridden where they may not."""
@@ -112,11 +114,12 @@ def _words(hint: Any) -> str:
     return "names and values" if origin is dict or is_dataclass(hint) else WORDS.get(hint, hint.__name__)
 
 
-def from_dict(kind: type, values: Any, remedy: str) -> Any:
+def from_dict(kind: type[Kind], values: Any, remedy: str) -> Kind:
     """The dataclass `kind` from nested dictionaries. Raises ValueError naming keys that no field has."""
     if not isinstance(values, dict):
         raise ValueError(f"{kind.__name__} is {reprlib.repr(values)}; expected are names and values")
-    hints = _hints(kind)
+    plain: type = kind
+    hints = _hints(plain)
     if unknown := sorted(set(values) - set(hints)):
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown[:5])}; {remedy}")
     return kind(**{name: _converted(hints[name], value, remedy) for name, value in values.items()})
@@ -126,6 +129,7 @@ def _converted(hint: Any, value: Any, remedy: str) -> Any:
     """JSON's lists and objects -> tuples and dataclasses, also where the hint allows others."""
     if isinstance(value, list):
         return tuple(value)
-    if isinstance(value, dict) and (kind := next(filter(is_dataclass, (hint, *get_args(hint))), None)):
+    kinds = (kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind))
+    if isinstance(value, dict) and (kind := next(kinds, None)):
         return from_dict(kind, value, remedy)
     return value

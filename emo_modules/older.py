@@ -7,8 +7,13 @@ DRAWN_FRAMING = {"face": 0.62, "least": 0.58, "most": 0.66, "centre": [0.5, 0.51
 UNSTORED = {"emo-demo": {"framing": DRAWN_FRAMING, "pictures": "drawn"}}
 # What one field `role` says now: (as ReferenceNet had it, as the Backbone had it).
 ROLE = {"reference_tap": (True, False), "reference_attention": (False, True), "temporal": (False, True)}
-UNET_QUIRKS = ("reference_join", "reference_scale", "audio_scale", "context_dim")
-UNET_QUIRKS += ("temporal_without_attention",)
+UNET_QUIRKS = (
+    "reference_join",
+    "reference_scale",
+    "audio_scale",
+    "context_dim",
+    "temporal_without_attention",
+)
 QUIRKS = {
     "windows": "windows",
     "identity": "identity",

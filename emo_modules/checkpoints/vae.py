@@ -57,7 +57,8 @@ class AutoencoderTinySettings(Checked):
                 yield f"the {side} has {len(widths)} widths and {len(depths)} numbers of blocks: one for each"
 
 
-SETTINGS = {
+Settings = PatchVAESettings | AutoencoderKLSettings | AutoencoderTinySettings
+SETTINGS: dict[str, type[Settings]] = {
     "PatchVAE": PatchVAESettings,
     "AutoencoderKL": AutoencoderKLSettings,
     "AutoencoderTiny": AutoencoderTinySettings,
@@ -69,6 +70,11 @@ class DiffusersVAE(nn.Module):
 
     Latents are multiplied by `scale`. Parameters keep diffusers' names, so its VAE files load one to one.
     """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    quant_conv: nn.Module  # AutoencoderKL has both
+    post_quant_conv: nn.Module
 
     def __init__(self, model: nn.Module, scale: float):
         super().__init__()
@@ -101,7 +107,7 @@ def build_vae(config: EMOConfig) -> VAE:
     name = given.pop("_class_name", None)
     if name not in SETTINGS:
         raise ValueError(f"a VAE is one of {', '.join(SETTINGS)}; {config.name} names {name!r}")
-    settings = from_dict(SETTINGS[name], given, ONLY_SHAPE)
+    settings: Settings = from_dict(SETTINGS[name], given, ONLY_SHAPE)
     if settings.latent_channels != config.latent_channels:
         raise ValueError(
             f"{config.name} has latents of {config.latent_channels} channels, its {name} of "

@@ -63,6 +63,15 @@ class Hearing(Generic[Encoder]):
     features: Callable[[Encoder, Audio, int, EMOConfig], Tensor]
     plain: bool = False  # the rows are the encoder's outputs at each frame, which other programs give too
 
+    def rows(self, encoder: SpeechEncoder, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
+        """Raises ValueError when the encoder is another one."""
+        if not isinstance(encoder, self.kind):
+            raise ValueError(
+                f"{config.name} was trained on {self.name}, this encoder is {type(encoder).__name__}: load "
+                "the right one"
+            )
+        return self.features(encoder, audio, frames, config)
+
 
 @dataclass(frozen=True)
 class Files:

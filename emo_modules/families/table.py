@@ -33,13 +33,7 @@ def audio_track(encoder: SpeechEncoder, audio: Audio, frames: int, config: EMOCo
 
     Raises ValueError when the encoder is not the one that the weights need.
     """
-    hearing = family_of(config).hearing
-    if not isinstance(encoder, hearing.kind):
-        raise ValueError(
-            f"{config.name} was trained on {hearing.name}, this encoder is {type(encoder).__name__}: load "
-            "the right one"
-        )
-    return checked_track(hearing.features(encoder, audio, frames, config), config)
+    return checked_track(family_of(config).hearing.rows(encoder, audio, frames, config), config)
 
 
 def checked_track(rows: Tensor, config: EMOConfig) -> Tensor:

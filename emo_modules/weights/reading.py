@@ -83,9 +83,9 @@ def read_weights(file: Path, expected: str, remedy: str = GET_AGAIN) -> dict[str
         read_header(file, expected)
         return _without_parallel(read_tensors([file]))
     content = _unpickled(file, expected, remedy)
-    if not isinstance(content, dict):
-        found = type(content).__name__
-    else:
+    found: str | None = type(content).__name__
+    state = content
+    if isinstance(content, dict):
         state = next((content[name] for name in WRAPPERS if isinstance(content.get(name), dict)), content)
         found = _other_than_tensors(state, file)
     if found:

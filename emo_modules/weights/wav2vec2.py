@@ -42,7 +42,7 @@ def build_wav2vec2(
     sizes = SIZES | ({own["hidden_size"]: own} if own and "hidden_size" in own else {})
     norm = next((key for key in state if key.endswith("encoder.layer_norm.bias")), None)
     width = None if norm is None else state[norm].numel()
-    if width not in sizes:
+    if width is None or width not in sizes:
         found = f"an encoder of {width} channels" if width else f"keys such as {first(state)}"
         raise ValueError(f"{source}: expected {EXPECTED}; found {found}")
     with torch.device("meta"):
