@@ -194,17 +194,17 @@ def test_nothing_is_skipped_silently(folders):
         assert found[name].note.startswith("skipped") and option in found[name].note
 
 
-def test_a_clip_without_a_face_is_noted_and_the_others_count(folders, tools, tmp_path):
+def test_a_video_without_a_face_is_noted_and_the_others_count(folders, tools, tmp_path):
     for k in range(2):
         (tmp_path / f"clip{k}.mp4").write_bytes((folders / "good" / f"clip{k}.mp4").read_bytes())
     write(tmp_path / "clip1.mp4", 6.0, lighter=-80)
-    clips, distances = measure_pairs(find_pairs(tmp_path, folders / "true"), tools, print)
-    assert clips[0].problems == () and clips[1].generated.faces == 0
-    said = " ".join(clips[1].problems)
+    measured, distances = measure_pairs(find_pairs(tmp_path, folders / "true"), tools, print)
+    assert measured[0].problems == () and measured[1].generated.faces == 0
+    said = " ".join(measured[1].problems)
     assert all(f"{what} of the generated video" in said for what in ("lip sync", "identity", "head speed"))
-    found = {figure.metric: figure for figure in all_figures(clips, distances, tools)}
+    found = {figure.metric: figure for figure in all_figures(measured, distances, tools)}
     assert found["LSE-C"].over == "1 of 2 clips"
-    blind = replace(clips[1], name="only")
+    blind = replace(measured[1], name="only")
     alone = {figure.metric: figure for figure in all_figures([blind], distances, tools)}
     for name in ("LSE-C", "Identity similarity (F-SIM)", "Head speed"):
         assert alone[name].value is None and "no clip" in alone[name].note
@@ -214,10 +214,10 @@ def test_other_sizes_are_told(folders, tools, tmp_path):
     with VideoWriter(tmp_path / "clip0.mp4", 32, 32, 25) as writer:
         for level in range(FRAMES):
             writer.write(np.full((32, 32, 3), 90 + level % 5, np.uint8))
-    clips, distances = measure_pairs(find_pairs(tmp_path, folders / "true"), tools, print)
-    found = {figure.metric: figure for figure in all_figures(clips, distances, tools)}
+    measured, distances = measure_pairs(find_pairs(tmp_path, folders / "true"), tools, print)
+    found = {figure.metric: figure for figure in all_figures(measured, distances, tools)}
     assert "32 x 32 against true 64 x 64" in found["FID"].note
-    assert clips[0].generated.sync is not None, "a silent video is heard with the true sound"
+    assert measured[0].generated.sync is not None, "a silent video is heard with the true sound"
 
 
 def test_pairs_go_by_name(folders, tmp_path):
