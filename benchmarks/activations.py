@@ -58,12 +58,13 @@ def elements_per_pixel(config: EMOConfig, size: int) -> float:
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         model = EMO(config).eval()
         portrait = torch.zeros(1, channels, size, size)
-        video = model.video_conditions(portrait, torch.zeros(1, 1, 8 * size, 8 * size))
+        conditioner = model.conditioner()
+        video = conditioner.video(portrait, torch.zeros(1, 1, 8 * size, 8 * size))
         audio = torch.zeros(
             1, frames, 2 * config.audio.context + 1, config.audio.layers, config.audio.feature_dim
         )
         motion = portrait[None].expand(1, config.motion_frames, -1, -1, -1)
-        conditions = model.clip_conditions(video, frames, audio, motion, torch.zeros(1, frames))
+        conditions = conditioner.clip(video, frames, audio, torch.zeros(1, frames), motion=motion)
         noisy, steps = torch.zeros(frames, channels, size, size), torch.zeros(frames)
         with Peak(model.parameters()) as peak:
             model.predict(noisy, steps, conditions)

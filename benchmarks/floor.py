@@ -19,7 +19,6 @@ from emo_modules.cues.box import Box
 from emo_modules.families.table import RELEASES, face_cues
 from emo_modules.models.cpu import Linear
 from emo_modules.models.emo import EMO, Conditions
-from emo_modules.models.relatives.regions import moved
 
 FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
 MATRIX = 4096
@@ -30,17 +29,15 @@ def conditions(model: EMO, size: int) -> Conditions:
     config, frames, latent = model.config, model.config.clip_frames, size // 8
     face = Box(*(share * size for share in FACE))
     with torch.device("cpu"):  # which places a mask leaves out is data
-        regions = face_cues(config, face, size, size).regions
-    regions = moved(regions, torch.device("meta"), torch.float32)
-    video = model.video_conditions(
+        cues = face_cues(config, face, size, size)
+    video = model.conditioner().video(
         torch.empty(1, 4, latent, latent),
         torch.empty(1, config.quirks.locator_inputs, size, size),
-        None,
-        regions,
+        regions=cues.to(torch.device("meta"), torch.float32).regions,
     )
     rows = config.window_rows
     audio = torch.empty(1, frames, rows, config.audio.layers, config.audio.feature_dim)
-    return model.clip_conditions(video, frames, audio, None, None)
+    return model.conditioner().clip(video, frames, audio)
 
 
 def operations(config: EMOConfig, size: int) -> tuple[int, int]:
@@ -53,7 +50,7 @@ def operations(config: EMOConfig, size: int) -> tuple[int, int]:
         with FlopCounterMode(display=False) as counter:
             model.predict(x, timesteps, given)
             if config.schedule.cfg != 1:
-                model.predict(x, timesteps, given.unconditional())
+                model.predict(x, timesteps, given.uncond())
     return counter.get_total_flops(), sum(p.numel() * 4 for p in model.backbone.parameters())
 
 

@@ -13,13 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.originals.meter import peak_bytes, reset_peak
+from emo_modules.checkpoints.store import read_checkpoint
 from emo_modules.checkpoints.vae import VAE, build_vae
 from emo_modules.config import EMOConfig
-from emo_modules.models.emo import Conditions, VideoConditions
+from emo_modules.models.emo import Conditioner, Conditions, VideoConditions
 from emo_modules.models.relatives.regions import read_regions
 from emo_modules.sampling.clips import Driving, render_clips
 from emo_modules.sampling.decode import decode_frames
-from emo_modules.sampling.lean import LeanEMO
+from emo_modules.sampling.lean import lean_conditioner
 from emo_modules.sampling.solver import Solver, Step
 from emo_modules.sampling.windows import Windows
 
@@ -44,14 +45,14 @@ def rows_of(inputs: dict[str, Tensor], config: EMOConfig) -> Tensor:
     return given.reshape(-1, config.audio.layers, config.audio.feature_dim)
 
 
-def read_video(model: LeanEMO, inputs: dict[str, Tensor], portrait: Tensor) -> VideoConditions:
+def read_video(conditioner: Conditioner, inputs: dict[str, Tensor], portrait: Tensor) -> VideoConditions:
     identity = inputs["identity"][None] if "identity" in inputs else None
     regions = None
-    if model.config.family == "hallo":
+    if conditioner.config.family == "hallo":
         levels = [(inputs[f"full_{k}"], inputs[f"face_{k}"], inputs[f"lip_{k}"]) for k in range(LEVELS)]
         regions = read_regions(levels)
     picture = None if per_frame(inputs) else inputs["region"][None]
-    return model.video_conditions(portrait, picture, identity, regions)
+    return conditioner.video(portrait, picture, identity, regions)
 
 
 def per_frame(inputs: dict[str, Tensor]) -> bool:
@@ -59,34 +60,34 @@ def per_frame(inputs: dict[str, Tensor]) -> bool:
 
 
 def denoise(
-    model: LeanEMO, inputs: dict[str, Tensor], portrait: Tensor, solve: Callable[..., Tensor]
+    conditioner: Conditioner, inputs: dict[str, Tensor], portrait: Tensor, solve: Callable[..., Tensor]
 ) -> Tensor:
     """Latents (F, C, h, w). A portrait that was encoded here is also the past of the first clip."""
-    video = read_video(model, inputs, portrait)
-    noise, rows = inputs["noise"], rows_of(inputs, model.config)
-    if model.config.quirks.windows is not None:
+    video = read_video(conditioner, inputs, portrait)
+    noise, rows = inputs["noise"], rows_of(inputs, conditioner.config)
+    if conditioner.config.quirks.windows is not None:
         pictures = inputs["region"] if per_frame(inputs) else None
         return torch.cat(
-            list(render_clips(model, video, Driving(rows, None, pictures), len(noise), solve, [noise]))
+            list(render_clips(conditioner, video, Driving(rows, None, pictures), len(noise), solve, [noise]))
         )
     windows = rows.unflatten(0, (len(noise), -1))[None]
     motion = inputs["motion"][None] if portrait is inputs["portrait"] else None
-    return solve(noise, model.clip_conditions(video, len(noise), windows, motion, None))
+    return solve(noise, conditioner.clip(video, len(noise), windows, motion=motion))
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]:
     scene, inputs = json.loads(options.scene.read_text()), load_file(options.inputs)
     began = time.perf_counter()
-    model = LeanEMO.load(options.weights)
-    model.config = model.denoiser.config = as_given(model.config, scene)
-    vae = load_vae(model.config, options.vae) if options.vae else None
+    conditioner = lean_conditioner(options.weights)
+    conditioner.denoiser.config = as_given(conditioner.config, scene)
+    vae = load_vae(conditioner.config, options.vae) if options.vae else None
     ready = time.perf_counter()
     marks: list[float] = []
 
     def on_step(step: Step) -> None:
         marks.append(time.perf_counter())
 
-    solver = Solver(model.denoiser, options.solver, scene["steps"], scene["cfg"], on_step=on_step)
+    solver = Solver(conditioner.denoiser, options.solver, scene["steps"], scene["cfg"], on_step=on_step)
 
     def solve(noise: Tensor, conditions: Conditions | Windows) -> Tensor:
         marks.append(time.perf_counter())
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]
     reset_peak()
     with torch.no_grad():
         portrait = inputs["portrait"] if vae is None else vae.encode(inputs["image"][None])
-        latents = denoise(model, inputs, portrait, solve)
+        latents = denoise(conditioner, inputs, portrait, solve)
         done = marks[-1]
         result = {"latents": latents}
         if vae is not None:
@@ -108,7 +109,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]
         "clip_seconds": time.perf_counter() - ready,
         "peak_bytes": max(load_peak, peak_bytes()),
         "denoise_peak_bytes": peak_bytes(),
-        "keys": model.keys,
+        "keys": len(read_checkpoint(options.weights).tensors),
     }
     return result, report
 

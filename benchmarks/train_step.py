@@ -60,7 +60,8 @@ def operations(config: EMOConfig, run: TrainConfig) -> int:
     batch = on_meta(drawn)
     timesteps = torch.zeros(batch.latents.shape[:2], device="meta")
     with FlopCounterMode(display=False) as counter:
-        predicted: Tensor = model(batch.latents, timesteps, batch, run.table.clips, run.table.speed)
+        given = batch.conditions(run.table.clips, run.table.speed)
+        predicted: Tensor = model(batch.latents, timesteps, **given)
         predicted.square().mean().backward()
     return counter.get_total_flops()
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,11 +21,10 @@ from .cues.familiar import unfamiliar
 from .families.family import SpeechEncoder
 from .families.table import audio_track, face_cues
 from .media.audio import Audio
-from .models.emo import EMO, Denoiser
-from .models.relatives.regions import moved
+from .models.emo import Conditioner, Denoiser
 from .sampling.clips import Driving, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
-from .sampling.lean import LeanEMO
+from .sampling.lean import lean_conditioner
 from .sampling.solver import Solver, Step
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Animation:
 class Pipeline:
     """A checkpoint's parts, ready to run."""
 
-    model: EMO | LeanEMO
+    conditioner: Conditioner
     vae: nn.Module
     audio_encoder: SpeechEncoder
 
@@ -110,7 +110,6 @@ class Pipeline:
         not fit.
         """
         loaded = load_checkpoint(checkpoint, device, dtype, emo=not low_memory)
-        model = LeanEMO.load(checkpoint, device, dtype) if low_memory else loaded.model
         given = {"vae": vae, "audio_encoder": audio_encoder}
         missing = [name for name, file in given.items() if getattr(loaded, name) is None and file is None]
         if missing:
@@ -120,26 +119,18 @@ class Pipeline:
             )
         encoder = load_audio_encoder(audio_encoder, loaded.config, device) if audio_encoder else None
         return cls(
-            model,
+            loaded.model.conditioner() if loaded.model else lean_conditioner(checkpoint, device, dtype),
             load_vae(vae, loaded.config, device, dtype) if vae else loaded.vae,
             encoder or loaded.audio_encoder,
         )
 
     @property
     def config(self) -> EMOConfig:
-        return self.model.config
+        return self.conditioner.config
 
     @property
-    def denoiser(self) -> Denoiser:
-        return self.model.denoiser if isinstance(self.model, LeanEMO) else self.model
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.denoiser.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(self.denoiser.parameters()).dtype
+    def model(self) -> Denoiser:
+        return self.conditioner.denoiser
 
     def prepare(self, portrait: Tensor, options: Options) -> Prepared:
         """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
@@ -164,47 +155,35 @@ class Pipeline:
         Raises MemoryError that says what to lower when a clip does not fit.
         """
         config = self.config
-        try:
-            yield from self._latents(prepared, audio, frames, options, progress)
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(
-                f"not enough memory for {config.clip_frames} frames of {config.width} x {config.height} "
-                "pixels; free memory, or use half precision"
-            ) from error
-
-    def _latents(
-        self,
-        prepared: Prepared,
-        audio: Audio,
-        frames: int,
-        options: Options,
-        progress: Callable[[Progress], None] | None,
-    ) -> Iterator[Tensor]:
-        config, like = self.config, {"device": self.device, "dtype": self.dtype}
-        reference = self.vae.encode(prepared.picture[None].to(**like) * 2 - 1)
-        identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
-        picture, regions = face_cues(config, prepared.face, config.height, config.width)
-        video = self.model.video_conditions(
-            reference,
-            None if picture is None else picture.to(**like),
-            None if identity is None else identity.to(**like),
-            moved(regions, **like),
-        )
-        driving = Driving(
-            audio_track(self.audio_encoder, audio, frames, config),
-            self._speeds(frames, options.head_speed),
-            self._pictures(frames, options.landmark_pictures),
-        )
+        device, dtype = (weights := next(self.model.parameters())).device, weights.dtype
         clips, done = clip_count(frames, config), 0
 
         def on_step(step: Step) -> None:
             progress(Progress(done + 1, clips, step.index, step.total, step.estimate))
 
-        solver = self._solver(options, on_step if progress else None)
-        noise = noise_for(config, frames, tuple(reference.shape[-2:]), options.seed, **like)
-        for latents in render_clips(self.model, video, driving, frames, solver, noise, self._keep):
-            yield latents
-            done += 1
+        try:
+            reference = self.vae.encode(prepared.picture[None].to(device, dtype) * 2 - 1)
+            identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
+            cues = face_cues(config, prepared.face, config.height, config.width).to(device, dtype)
+            if identity is not None:
+                identity = identity.to(device, dtype)
+            video = self.conditioner.video(reference, cues.picture, identity, cues.regions)
+            driving = Driving(
+                audio_track(self.audio_encoder, audio, frames, config),
+                self._speeds(frames, options.head_speed),
+                self._pictures(frames, options.landmark_pictures),
+            )
+            solver = self._solver(options, on_step if progress else None)
+            height, width = reference.shape[-2:]
+            noise = noise_for(config, frames, (height, width), options.seed, device, dtype)
+            for latents in render_clips(self.conditioner, video, driving, frames, solver, noise, self._keep):
+                yield latents
+                done += 1
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"not enough memory for {config.clip_frames} frames of {config.width} x {config.height} "
+                "pixels; free memory, or use half precision"
+            ) from error
 
     def _speeds(self, frames: int, head_speed: float | None) -> Tensor | None:
         if head_speed is None:
@@ -212,11 +191,6 @@ class Pipeline:
         if self.config.backbone.speed_dim is None:
             _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
         return torch.full((frames,), float(head_speed))
-
-    def _frames(self, latents: Iterator[Tensor], options: Options) -> Iterator[Tensor]:
-        if options.decode_beside:
-            return decode_beside(self.vae, latents)
-        return (decode_frames(self.vae, clip) for clip in latents)
 
     def _keep(self, motion: Tensor) -> Tensor:
         """The last latents (M, C, H, W) of a clip as the next one reads them."""
@@ -235,7 +209,7 @@ class Pipeline:
     def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
         default = self.config.schedule
         return Solver(
-            self.denoiser,
+            self.model,
             options.solver or default.solver,
             default.steps if options.steps is None else options.steps,
             default.cfg if options.cfg is None else options.cfg,
@@ -259,8 +233,9 @@ class Pipeline:
         frames = audio.frame_count(self.config.fps)
         prepared = self.prepare(portrait, options)
         latents = self.latents(prepared, audio, frames, options, progress)
+        decoded = map(partial(decode_frames, self.vae), latents)
         return Animation(
-            frames=self._frames(latents, options),
+            frames=decode_beside(self.vae, latents) if options.decode_beside else decoded,
             count=frames,
             fps=self.config.fps,
             audio=audio.fit_to_frames(frames, self.config.fps),

@@ -114,7 +114,7 @@ def make_pipeline() -> Callable[[EMOConfig], Pipeline]:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
             encoder = AudioEncoder(config.audio.encoder, config.audio.normalize)
-            pipeline = Pipeline(EMO(config), build_vae(config).eval(), encoder.eval())
+            pipeline = Pipeline(EMO(config).conditioner(), build_vae(config).eval(), encoder.eval())
             for parameter in pipeline.model.parameters():
                 parameter.add_(0.1 * torch.randn(parameter.shape))
         return pipeline

@@ -285,9 +285,10 @@ class Scene:
         )
 
     def conditions(self, model: EMO) -> Conditions:
-        video = model.video_conditions(self.portrait, self.picture, self.identity, self.regions)
+        conditioner = model.conditioner()
+        video = conditioner.video(self.portrait, self.picture, self.identity, self.regions)
         frames = len(self.noise)
-        return model.clip_conditions(video, frames, self.audio, self.motion, self.speeds, self.pictures)
+        return conditioner.clip(video, frames, self.audio, self.speeds, self.pictures, self.motion)
 
     def predict(self, model: EMO, conditions: Conditions | None = None) -> Tensor:
         times = torch.full((len(self.noise),), 400)

@@ -116,7 +116,7 @@ def test_guidance_moves_away_from_the_unconditional_prediction():
         def __init__(self, value: float):
             self.value = value
 
-        def unconditional(self) -> "Conditions":
+        def uncond(self) -> "Conditions":
             return Conditions(0.0)
 
     def predict(x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
@@ -124,7 +124,7 @@ def test_guidance_moves_away_from_the_unconditional_prediction():
 
     model, x = SimpleNamespace(predict=predict), randn(0)
     for cfg, expected in ((0.0, 0.0), (1.0, 2.0), (3.5, 7.0)):
-        assert (Solver(model).guided(x, torch.zeros(3), Conditions(2.0), cfg) == expected).all()
+        assert (Solver(model).guided(cfg, torch.zeros(1), x, Conditions(2.0)) == expected).all()
 
 
 def test_half_precision_costs_no_more_than_the_result_rounded():

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
         options.low_memory,
     )
     if options.compile:
-        pipeline.denoiser.backbone.compile()
+        pipeline.model.backbone.compile()
     settings = Options(
         **field_values(Options, options),
         box=Box(*options.box) if options.box else None,

@@ -1,13 +1,11 @@
 """Attention and feed-forward layers under diffusers' parameter names."""
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 KeysValues = tuple[Tensor, Tensor]  # both (B, L, D)
+Context = KeysValues | Tensor  # a tensor (1, 1, D) is `Attention.absent`
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -20,23 +18,26 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+class Operations:
+    """The layers that the networks are made of; ComfyUI's take their place, or faster ones."""
+
+    Linear = nn.Linear
+    Conv2d = nn.Conv2d
+    GroupNorm = nn.GroupNorm
+    LayerNorm = nn.LayerNorm
+    Embedding = nn.Embedding
+    attend = staticmethod(attend)
 
 
 class Attention(nn.Module):
-    """Multi-head attention of tokens (B, L, D) to themselves or to a context (B, L', context_dim)."""
+    """Multi-head attention of tokens (N, L, D) to a context (B, L', context_dim)."""
 
     def __init__(
-        self,
-        dim: int,
-        heads: int,
-        context_dim: int | None = None,
-        operations: Any = nn,
-        attend: Attend = attend,
+        self, dim: int, heads: int, context_dim: int | None = None, operations: type[Operations] = Operations
     ):
         super().__init__()
         context_dim = context_dim or dim
-        self.heads, self.attend = heads, attend
+        self.heads, self.attend = heads, operations.attend
         self.to_q = operations.Linear(dim, dim, bias=False)
         self.to_k = operations.Linear(context_dim, dim, bias=False)
         self.to_v = operations.Linear(context_dim, dim, bias=False)
@@ -46,19 +47,22 @@ class Attention(nn.Module):
         """Project a context once, to attend to it at every step. Positions are added to the keys only."""
         return self.to_k(context if positions is None else context + positions), self.to_v(context)
 
-    def forward(self, x: Tensor, context: KeysValues | None = None) -> Tensor:
-        """x (B, L, D) attends to a projected context, or to itself when there is none."""
-        key, value = self.keys_values(x) if context is None else context
-        return self.to_out[0](self.attend(self.to_q(x), key, value, self.heads))
-
-    def absent(self, x: Tensor) -> Tensor:
-        """What attention to an all-zero context gives: keys and values are zero, only the bias remains."""
+    def absent(self, like: Tensor) -> Tensor:
+        """What attention to an all-zero context gives, (1, 1, D): keys and values are zero, only the bias
+        remains. Made once, it stands in the context's place. `like` says device and type."""
         linear = self.to_out[0]
-        return linear(torch.zeros_like(x[:1, :1]))
+        return linear(like.new_zeros(1, 1, self.to_q.in_features))
+
+    def forward(self, x: Tensor, context: KeysValues) -> Tensor:
+        """x (N, L, D) -> same. Frames of a clip that share one context join the query axis: its B keys are
+        not repeated for N = B*F frames."""
+        key, value = context
+        query = self.to_q(x).unflatten(0, (len(key), -1)).flatten(1, 2)
+        return self.to_out[0](self.attend(query, key, value, self.heads)).reshape(x.shape)
 
 
 class GEGLU(nn.Module):
-    def __init__(self, dim: int, inner: int, operations: Any = nn):
+    def __init__(self, dim: int, inner: int, operations: type[Operations] = Operations):
         super().__init__()
         self.proj = operations.Linear(dim, inner * 2)
 
@@ -68,7 +72,7 @@ class GEGLU(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, dim: int, operations: Any = nn):
+    def __init__(self, dim: int, operations: type[Operations] = Operations):
         super().__init__()
         # index 1 is diffusers' dropout: kept so that the last layer is net.2
         self.net = nn.ModuleList(

@@ -4,11 +4,10 @@ PyTorch sends float32 matrix products to MKL, which leaves half of an AMD proces
 its convolutions go to oneDNN, which does not. The operation is the one that torch.compile calls.
 """
 
-from types import SimpleNamespace
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+
+from .attention import Operations
 
 
 class Linear(nn.Linear):
@@ -20,16 +19,11 @@ class Linear(nn.Linear):
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
 
 
-CPU = SimpleNamespace(
-    Linear=Linear,
-    Conv2d=nn.Conv2d,
-    GroupNorm=nn.GroupNorm,
-    LayerNorm=nn.LayerNorm,
-    Embedding=nn.Embedding,
-)
+class CPUOperations(Operations):
+    Linear = Linear
 
 
-def operations_for(device: torch.device | str) -> Any:
-    """What to build a model with that will run there."""
+def operations_for(device: torch.device | str) -> type[Operations]:
+    """What to build a model of that will run there."""
     faster = torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
-    return CPU if faster and hasattr(torch.ops.mkldnn, "_linear_pointwise") else nn
+    return CPUOperations if faster and hasattr(torch.ops.mkldnn, "_linear_pointwise") else Operations

@@ -1,96 +1,55 @@
-"""EMO: the parts together, and what is computed once per video, once per clip and once per step (EMO sec.
-3.2)."""
+"""EMO: the parts together; what is computed once a video, once a clip and at every step (EMO sec. 3.2)."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
-from .attention import Attend, KeysValues, attend
-from .conditioning import AudioProjection, FaceLocator, PerceiverProjection, SpeedEncoder
-from .reference import IdentityTokens, Past, ReferenceNet, first_motion
+from .attention import Operations
+from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
+from .reads import Reads, Written, drop
+from .reference import Past, ReferenceNet, first_motion
+from .relatives.identity import IdentityTokens
+from .relatives.perceiver import PerceiverProjection
 from .relatives.regions import Regions
-from .spatial import Layer
-from .temporal import MotionTokens
 from .unet import UNet
 
 
-class Batch(Protocol):
-    """What training passes in; see `emo_training.training.sample_set.Batch` for shapes."""
-
-    reference: Tensor
-    reference_kept: Tensor
-    motion: Tensor
-    motion_kept: Tensor
-    audio: Tensor
-    audio_kept: Tensor
-    mask: Tensor
-    speeds: Tensor
-
-
-class ContextPair(NamedTuple):
-    """Keys and values of the identity tokens at every layer, for guidance's two halves."""
-
-    given: list[KeysValues | None]
-    blank: list[KeysValues | None]
-
-
-@dataclass
+@dataclass(frozen=True)
 class VideoConditions:
     """Constant over the whole video."""
 
     portrait: Tensor  # (B, C, H, W) its latent
-    reference: list[KeysValues | None]
-    motion_shapes: list[torch.Size]  # (C, H, W) of every layer, for the zero maps before the first clip
+    reads: list[Reads]  # of every layer: the portrait; nothing yet of a clip
+    without: list[Reads]  # as guidance's other half has them
     face: Tensor | None  # (B, C, H, W)
     tokens: IdentityTokens | None = None
-    context: ContextPair | None = None
-    regions: dict[int, Regions] | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Conditions:
-    """Constant over one clip's denoising steps: what `EMO.predict` reads. None stands for a dropped
-    condition."""
+    """Constant over one clip's denoising steps: what `Denoiser.predict` reads."""
 
     frames: int
+    reads: list[Reads]  # of every layer
+    without: list[Reads]  # as guidance's other half has them
     portrait: Tensor | None  # (B, C, H, W); read by anchored models only
-    reference: list[KeysValues | None] | None
-    audio: list[KeysValues | list[KeysValues] | None] | None
-    motion: list[MotionTokens | None] | None
-    speed: list[KeysValues] | None
     face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
-    context: list[KeysValues | None] | None = None
-    regions: dict[int, Regions] | None = None
-    without: dict[str, Any] = field(default_factory=dict)  # fields that guidance's other half has otherwise
+    face_guided: bool = False  # guidance's other half goes without the locator too
 
-    def layers(self, count: int) -> list[Layer]:
-        none = [None] * count
-        columns = (self.reference, self.context, self.audio, self.motion, self.speed)
-        rows = zip(*(column or none for column in columns), strict=True)
-        return [Layer(*row, regions=self.regions, still=self.motion is None) for row in rows]
+    def uncond(self) -> "Conditions":
+        """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
+        were trained to go without them too."""
+        face = None if self.face_guided else self.face
+        return replace(self, reads=self.without, portrait=None, face=face)
 
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""
-        if self.audio is None:
-            return self
-        return replace(self, audio=[_scaled_values(kv, scale) for kv in self.audio])
-
-    def unconditional(self) -> "Conditions":
-        """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
-        were trained to go without them too."""
-        return replace(self, **({"portrait": None, "reference": None, "audio": None} | self.without))
-
-
-def _scaled_values(projected: KeysValues | list[KeysValues] | None, scale: float) -> Any:
-    if projected is None:
-        return None
-    if isinstance(projected, list):
-        return [_scaled_values(one, scale) for one in projected]
-    return projected[0], projected[1] * scale
+        return replace(self, reads=[row.scaled_audio(scale) for row in self.reads])
 
 
 class Denoiser(nn.Module):
@@ -99,16 +58,16 @@ class Denoiser(nn.Module):
     It takes what ReferenceNet wrote as an argument, so that both can be kept and moved apart.
     """
 
-    def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
+    def __init__(self, config: EMOConfig, operations: type[Operations] = Operations):
         super().__init__()
         self.config = config
         latents, backbone = config.latent_channels, config.backbone
-        self.backbone = UNet(backbone, operations, attend, latents, latents if config.anchored else 0)
+        self.backbone = UNet(backbone, operations, latents, latents if config.anchored else 0)
         self.face_locator = FaceLocator(config, operations)
         if config.quirks.audio_projection == "mlp":
             self.audio_projection = AudioProjection(config, operations)
         elif config.quirks.audio_projection == "perceiver":
-            self.audio_projection = PerceiverProjection(config, operations, attend)
+            self.audio_projection = PerceiverProjection(config, operations)
         if config.anchored:  # a new model shows the portrait itself
             nn.init.zeros_(self.backbone.conv_out.weight)
             nn.init.zeros_(self.backbone.conv_out.bias)
@@ -118,25 +77,28 @@ class Denoiser(nn.Module):
     def read_portrait(
         self,
         portrait: Tensor,
-        written: list[Layer],
-        mask: Tensor | None,
+        written: list[Written],
+        picture: Tensor | None,
         tokens: IdentityTokens | None = None,
         regions: dict[int, Regions] | None = None,
     ) -> VideoConditions:
-        """Portrait latent (B, C, H, W), what ReferenceNet wrote of it, the locator's picture
-        (B, C, 8H, 8W), identity tokens, and Hallo's regions."""
-        context = None
-        if tokens is not None:
-            context = ContextPair(*(self.backbone.project_context(t) for t in tokens))
+        """Portrait latent (B, C, H, W), what ReferenceNet wrote of it, the locator's picture (B, C, 8H, 8W),
+        identity tokens, and Hallo's regions; once per video."""
+        nothing = [replace(row, regions=regions) for row in self.backbone.nothing(portrait)]
+        cond, uncond = tokens or (None, None)
         return VideoConditions(
             portrait=portrait,
-            reference=self.backbone.project_reference(written),
-            motion_shapes=[w.motion.shape[1:] for w in written if w.motion is not None],
-            face=None if mask is None else self.face_locator(mask),
+            reads=self.backbone.project(nothing, reference=written, context=cond),
+            without=self.backbone.project(nothing, context=uncond),
+            face=None if picture is None else self.face_locator(picture),
             tokens=tokens,
-            context=context,
-            regions=regions,
         )
+
+    def audio_tokens(self, windows: Tensor) -> Tensor:
+        """Windows (B, F, rows, layers, D) -> tokens (B*F, L, D')."""
+        if self.config.quirks.audio_projection == "none":
+            return windows.flatten(0, 1).flatten(1, 2)
+        return self.audio_projection(windows)
 
     def read_clip(
         self,
@@ -147,156 +109,158 @@ class Denoiser(nn.Module):
         speeds: Tensor | None,
         pictures: Tensor | None = None,
     ) -> Conditions:
-        """Audio windows (B, F, 2m+1, layers, D), what ReferenceNet wrote of the motion frames or None before
-        the first clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second, and the locator's
-        pictures (B*F, C, 8H, 8W) if there is one for each frame; once per clip.
+        """Audio tokens (B*F, L, D), what ReferenceNet wrote of the motion frames or None before the first
+        clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second, and the locator's pictures
+        (B*F, C, 8H, 8W) if there is one for each frame; once per clip.
 
         Weights without speed layers ignore the speeds.
         """
-        steered = speeds is not None and self.config.backbone.speed_dim is not None
-        given, dropped = self.motion_tokens(video, past)
-        return Conditions(
-            frames=frames,
-            portrait=video.portrait,
-            reference=video.reference,
-            audio=None if audio is None else self.backbone.project_audio(self.audio_tokens(audio)),
-            motion=given,
-            speed=self.backbone.project_speed(self.speed_encoder(speeds)) if steered else None,
-            face=video.face if pictures is None else self.face_locator(pictures),
-            context=None if video.context is None else video.context.given,
-            regions=video.regions,
-            without=self.without(video, dropped),
-        )
-
-    def without(self, video: VideoConditions, motion: list[MotionTokens | None]) -> dict[str, Any]:
-        fields: dict[str, Any] = {"motion": motion}
-        if video.context is not None:
-            fields["context"] = video.context.blank
-        if self.config.quirks.face_guided:
-            fields["face"] = None
-        return fields
-
-    def audio_tokens(self, windows: Tensor) -> Tensor:
-        """Windows (B, F, rows, layers, D) -> tokens (B*F, L, D')."""
-        if self.config.quirks.audio_projection == "none":
-            return windows.flatten(0, 1).flatten(1, 2)
-        return self.audio_projection(windows)
-
-    def motion_tokens(
-        self, video: VideoConditions, past: Past | None
-    ) -> tuple[list[MotionTokens | None], list[MotionTokens | None]]:
-        """For guidance's two halves; the same, but where identity tokens tell them apart."""
-        count = self.config.motion_frames
-        if count == 0:
-            none = [None] * len(video.reference)
-            return none, none
+        config, project = self.config, self.backbone.project
         if past is None:
-            zeros = self.backbone.project_motion(self.no_motion(video), count)
-            return zeros, zeros
-        given = self.backbone.project_motion([layer.motion for layer in past.given], count)
-        if past.dropped is past.given:
-            return given, given
-        return given, self.backbone.project_motion([layer.motion for layer in past.dropped], count)
-
-    def no_motion(self, video: VideoConditions) -> list[Tensor]:
-        keys = next(kv for kv in video.reference if kv is not None)[0]
-        return [
-            keys.new_zeros(len(keys) * self.config.motion_frames, *shape) for shape in video.motion_shapes
+            zeros = self.backbone.zero_maps(config.motion_frames, video.portrait)
+            past = Past(config.motion_frames, zeros, zeros)
+        steered = speeds is not None and config.backbone.speed_dim is not None
+        reads = project(
+            video.reads,
+            audio=audio,
+            past=past.cond,
+            motion_frames=past.frames,
+            speed=self.speed_encoder(speeds) if steered else None,
+        )
+        without = [
+            replace(row, reference=none.reference, context=none.context, audio=none.audio)
+            for row, none in zip(reads, video.without, strict=True)
         ]
+        if past.uncond is not past.cond:
+            without = project(without, past=past.uncond, motion_frames=past.frames)
+        face = video.face if pictures is None else self.face_locator(pictures)
+        return Conditions(frames, reads, without, video.portrait, face, config.quirks.face_guided)
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
         frames, added = conditions.frames, conditions.face
         if added is not None and len(added) != len(x):
             added = added.repeat_interleave(frames, dim=0)
-        layers = conditions.layers(len(list(self.backbone.places())))
         if not self.config.anchored:
-            return self.backbone(x, timesteps, layers, frames, added)
+            return self.backbone(x, timesteps, conditions.reads, frames, added)
         portrait = torch.zeros_like(x)
         if conditions.portrait is not None:
             portrait = conditions.portrait.repeat_interleave(frames, dim=0)
-        change = self.backbone(torch.cat([x, portrait], dim=1), timesteps, layers, frames, added)
+        change = self.backbone(torch.cat([x, portrait], dim=1), timesteps, conditions.reads, frames, added)
         schedule = self.config.schedule
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction((portrait + change).float(), x.float(), alpha_bar, schedule)
 
 
-class EMO(Denoiser):
-    """Denoiser and ReferenceNet together."""
+class KeptConditions(NamedTuple):
+    """Training drops conditions at random: 1 where a clip keeps one, 0 where it goes without, (B,) each."""
 
-    def __init__(self, config: EMOConfig, operations: Any = nn, attend: Attend = attend):
-        super().__init__(config, operations, attend)
-        self.reference_net = ReferenceNet(config, operations, attend)
+    reference: Tensor
+    audio: Tensor
+    motion: Tensor
 
-    def features(self, latents: Tensor) -> list[Layer]:
-        """Clean latents (N, C, H, W) through ReferenceNet -> what each layer wrote."""
-        return self.reference_net.write(latents)
 
-    def video_conditions(
+@dataclass
+class Conditioner:
+    """Makes the conditions, of a video and of each clip: the one way to the denoiser, in every memory.
+
+    `net` gives the ReferenceNet whenever something is to be read: it is there, or it is loaded for the while.
+    """
+
+    denoiser: Denoiser
+    net: Callable[[], ReferenceNet]
+    audio_scale: float = 1.0  # the sound's influence: 1 as trained, 0 deaf
+    kept: KeptConditions | None = None
+
+    @property
+    def config(self) -> EMOConfig:
+        return self.denoiser.config
+
+    def video(
         self,
         portrait: Tensor,
-        mask: Tensor | None,
+        picture: Tensor | None,
         identity: Tensor | None = None,
         regions: dict[int, Regions] | None = None,
     ) -> VideoConditions:
         """Portrait latent (B, C, H, W), the locator's picture (B, C, 8H, 8W), and for the relatives that
         read them a face embedding (B, D) and regions; once per video."""
-        tokens = self.reference_net.identity_tokens(identity, portrait)
-        written = self.reference_net.portrait(portrait, tokens)
-        return self.read_portrait(portrait, written, mask, tokens, regions)
+        net = self.net()
+        tokens = net.identity_tokens(identity, portrait)
+        written = net.portrait(portrait, tokens)
+        del net
+        if self.kept is not None:
+            portrait = drop(portrait, self.kept.reference)
+            written = [
+                w if w.tokens is None else w._replace(tokens=drop(w.tokens, self.kept.reference))
+                for w in written
+            ]
+        return self.denoiser.read_portrait(portrait, written, picture, tokens, regions)
 
-    def clip_conditions(
+    def clip(
         self,
         video: VideoConditions,
         frames: int,
         audio: Tensor | None,
-        motion: Tensor | None,
-        speeds: Tensor | None,
+        speeds: Tensor | None = None,
         pictures: Tensor | None = None,
+        motion: Tensor | None = None,
     ) -> Conditions:
-        """As `read_clip`, from motion latents (B, M, C, H, W). Raises ValueError for another M."""
+        """Audio windows (B, F, 2m+1, layers, D), head speeds (B, F) in degrees per second, the locator's
+        pictures (B*F, C, 8H, 8W) if there is one for each frame, and the last latents (B, M, C, H, W) of the
+        clip before, if there is one; once per clip. Raises ValueError for another M than the model's."""
         motion = first_motion(video.portrait, self.config) if motion is None else motion
-        past = None if motion is None else self.reference_net.past(motion, video.tokens)
-        return self.read_clip(video, frames, audio, past, speeds, pictures)
+        needed = self.config.motion_frames
+        if motion is not None and len(motion[0]) != needed and self.kept is None:  # training may take fewer
+            raise ValueError(
+                f"motion needs {needed} frames, got {len(motion[0])}; pass the last {needed} latents of the "
+                "previous clip, or None before the first"
+            )
+        past = None if motion is None else self.past(motion, video.tokens)
+        tokens = None if audio is None else self.denoiser.audio_tokens(audio)
+        if self.kept is not None:
+            tokens = None if tokens is None else drop(tokens, self.kept.audio)
+            past = None if past is None else past.kept(self.kept.motion)
+        conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures)
+        return conditions if self.audio_scale == 1 else conditions.scaled_audio(self.audio_scale)
+
+    def past(self, motion: Tensor, tokens: IdentityTokens | None) -> Past:
+        """What ReferenceNet writes of the motion frames (B, M, C, H, W)."""
+        return self.net().past(motion, tokens)
+
+
+class EMO(Denoiser):
+    """Denoiser and ReferenceNet together."""
+
+    def __init__(self, config: EMOConfig, operations: type[Operations] = Operations):
+        super().__init__(config, operations)
+        self.reference_net = ReferenceNet(config, operations)
+
+    def conditioner(self, kept: KeptConditions | None = None) -> Conditioner:
+        return Conditioner(self, lambda: self.reference_net, kept=kept)
 
     def forward(
-        self, noisy: Tensor, timesteps: Tensor, batch: Batch, use_clips: bool, use_speed: bool
+        self,
+        noisy: Tensor,
+        timesteps: Tensor,
+        portrait: Tensor,
+        picture: Tensor,
+        audio: Tensor | None = None,
+        motion: Tensor | None = None,
+        speeds: Tensor | None = None,
+        kept: KeptConditions | None = None,
     ) -> Tensor:
         """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W).
 
-        Dropped conditions of a batch are zeroed features, which is what `Conditions.unconditional` computes
-        by leaving them out. Portraits and motion frames share one pass through ReferenceNet.
+        Conditions as `Conditioner` takes them. Without audio the pictures are no clip (image stage): no layer
+        looks from one to another.
         """
-        frames, size = noisy.shape[1], len(noisy)
-        past = batch.motion.flatten(0, 1) if use_clips else noisy.new_zeros(0, *noisy.shape[2:])
-        written = self.features(torch.cat([batch.reference, past]))
-        portraits = [
-            Layer(
-                reference=None
-                if w.reference is None
-                else w.reference[:size] * batch.reference_kept[:, None, None],
-                motion=w.motion,
-            )
-            for w in written
-        ]
-        conditions = Conditions(
-            frames=frames,
-            portrait=batch.reference * batch.reference_kept[:, None, None, None],
-            reference=self.backbone.project_reference(portraits),
-            audio=None,
-            motion=None,
-            speed=None,
-            face=self.face_locator(batch.mask),
-        )
-        if use_clips:
-            kept = batch.motion_kept.repeat_interleave(batch.motion.shape[1])[:, None, None, None]
-            tokens = (
-                self.audio_projection(batch.audio) * batch.audio_kept.repeat_interleave(frames)[:, None, None]
-            )
-            conditions.audio = self.backbone.project_audio(tokens)
-            conditions.motion = self.backbone.project_motion(
-                [w.motion[size:] * kept for w in written], batch.motion.shape[1]
-            )
-        if use_speed:
-            conditions.speed = self.backbone.project_speed(self.speed_encoder(batch.speeds))
-        return self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions).unflatten(0, (size, frames))
+        frames, conditioner = noisy.shape[1], self.conditioner(kept)
+        video = conditioner.video(portrait, picture)
+        if audio is None:
+            reads = [replace(row, still=True) for row in video.reads]
+            conditions = Conditions(frames, reads, video.without, video.portrait, video.face)
+        else:
+            conditions = conditioner.clip(video, frames, audio, speeds, motion=motion)
+        prediction = self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions)
+        return prediction.unflatten(0, noisy.shape[:2])

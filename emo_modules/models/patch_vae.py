@@ -6,17 +6,17 @@ first step;
 TAESD's architecture needed about ten times the arithmetic for the same picture on a CPU (docs/demo-model.md).
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .attention import Operations
 
 
 class Residual(nn.Module):
     """Two convolutions around SiLU; starts as the identity."""
 
-    def __init__(self, channels: int, operations: Any = nn):
+    def __init__(self, channels: int, operations: type[Operations] = Operations):
         super().__init__()
         self.conv1 = operations.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = operations.Conv2d(channels, channels, 3, padding=1)
@@ -31,7 +31,10 @@ class PatchVAE(nn.Module):
     """Images (N, 3, 8H, 8W) in -1..1 <-> latents (N, latent_channels, H, W) of about unit variance."""
 
     def __init__(
-        self, latent_channels: int = 16, widths: tuple[int, int, int] = (128, 64, 32), operations: Any = nn
+        self,
+        latent_channels: int = 16,
+        widths: tuple[int, int, int] = (128, 64, 32),
+        operations: type[Operations] = Operations,
     ):
         super().__init__()
         low, middle, high = widths

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from ..models.emo import EMO, Conditions
+from ..models.emo import Conditions, Denoiser
 from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
 from .windows import Windows
 
@@ -32,7 +33,7 @@ class Solver:
     """`solve(noise, conditions)`: from noise (F, C, H, W) to clean latents of one clip, or of a whole video
     in windows, whose noise may be overwritten."""
 
-    model: EMO
+    model: Denoiser
     name: str = "ddim"
     steps: int = 40
     cfg: float = 3.5
@@ -50,24 +51,14 @@ class Solver:
         if not 0 <= first <= last <= 1:
             raise ValueError(f"guided steps are a share from 0 to 1 and a larger one, got {first} and {last}")
 
-    def predict(self, x: Tensor, t: Tensor, conditions: Conditions | Windows, step: int) -> Tensor:
-        first, last = (round(share * self.steps) for share in self.guided_steps)
-        cfg = self.cfg if first <= step < last else 1.0
-
-        def guided(part: Tensor, at: Conditions) -> Tensor:
-            return self.guided(part, t.expand(len(part)), at, cfg)
-
-        if isinstance(conditions, Windows):
-            return conditions.average(x, step, guided)
-        return guided(x, conditions)
-
-    def guided(self, x: Tensor, timesteps: Tensor, conditions: Conditions, cfg: float) -> Tensor:
+    def guided(self, cfg: float, timestep: Tensor, x: Tensor, conditions: Conditions) -> Tensor:
         """The prediction, moved away from that without portrait and sound; one pass when cfg is 1."""
-        prediction = self.model.predict(x, timesteps, conditions)
+        timesteps = timestep.expand(len(x))
+        cond = self.model.predict(x, timesteps, conditions)
         if cfg == 1:
-            return prediction
-        without = self.model.predict(x, timesteps, conditions.unconditional())
-        return without + cfg * (prediction - without)
+            return cond
+        uncond = self.model.predict(x, timesteps, conditions.uncond())
+        return uncond + cfg * (cond - uncond)
 
     @torch.no_grad()
     def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
@@ -76,27 +67,29 @@ class Solver:
         scheduler.set_timesteps(self.steps, device=noise.device)
         alphas = alphas_cumprod(schedule).to(noise.device, torch.float32)
         draws = {"generator": self.generator} if self.name == "lcm" else {}
-        pieces = self.pieces(len(noise))
+        # a method without memory needs no room for a whole video's step
+        size = self.model.config.clip_frames if self.name in STATELESS else len(noise)
+        parts = [slice(start, start + size) for start in range(0, len(noise), size)]
+        first, last = (round(share * self.steps) for share in self.guided_steps)
         x = noise.float()  # half precision would add grain
         if scheduler.init_noise_sigma != 1:
             x = x * scheduler.init_noise_sigma
         for i, t in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(x, t)
-            prediction = self.predict(model_input.to(noise.dtype), t, conditions, i).float()
+            guided = partial(self.guided, self.cfg if first <= i < last else 1.0, t)
+            if isinstance(conditions, Windows):
+                prediction = conditions.average(model_input.to(noise.dtype), i, guided).float()
+            else:
+                prediction = guided(model_input.to(noise.dtype), conditions).float()
             if self.on_step is not None:
-                shown = pieces[0]
+                shown = parts[0]
                 estimate = clean_estimate(model_input[shown], prediction[shown], alphas[t.long()], schedule)
-            if len(pieces) == 1:
+            if len(parts) == 1:
                 x = scheduler.step(prediction, t, x, **draws, return_dict=False)[0]
             else:
-                for piece in pieces:
-                    x[piece] = scheduler.step(prediction[piece], t, x[piece], return_dict=False)[0]
+                for part in parts:
+                    x[part] = scheduler.step(prediction[part], t, x[part], return_dict=False)[0]
             del model_input, prediction  # of a whole video they are large
             if self.on_step is not None:
                 self.on_step(Step(i + 1, self.steps, estimate))
         return x.to(noise.dtype)
-
-    def pieces(self, frames: int) -> list[slice]:
-        """What a step is taken for at once: a method without memory needs no room for a whole video's."""
-        size = self.model.config.clip_frames if self.name in STATELESS else frames
-        return [slice(start, start + size) for start in range(0, frames, size)]

@@ -193,9 +193,8 @@ class Trainer:
 
     def losses(self, noised: Noised) -> dict[str, Tensor]:
         config = self.config.loss
-        prediction = self.model(
-            noised.noisy, noised.timesteps, noised.batch, self.stage.clips, self.stage.speed
-        )
+        given = noised.batch.conditions(self.stage.clips, self.stage.speed)
+        prediction = self.model(noised.noisy, noised.timesteps, **given)
         losses = {"denoise": denoising_loss(prediction, noised, self.emo.config.schedule, config)}
         if self.reader is not None and config.reader_weight:
             read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader)
@@ -278,7 +277,8 @@ def validation_loss(
                 device
             )
             steps = torch.full_like(noised.timesteps, timestep)
-            prediction = model(noised.noisy, steps, noised.batch, config.table.clips, config.table.speed)
+            given = noised.batch.conditions(config.table.clips, config.table.speed)
+            prediction = model(noised.noisy, steps, **given)
             error = prediction_error(prediction, noised, model.config.schedule, config.loss)
             total += float(error.square().mean())
         out[timestep] = round(total / batches, 4)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from emo_modules.checked import Checked, Range
 from emo_modules.config import EMOConfig
+from emo_modules.models.emo import KeptConditions
 from emo_modules.weights.reading import describe_keys, read_weights
 from emo_modules.writing.partial import whole_file
 
@@ -70,6 +71,13 @@ class Batch:
 
     def to(self, device: torch.device) -> Self:
         return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def conditions(self, clips: bool, speed: bool) -> dict[str, Tensor | KeptConditions]:
+        """What `EMO.forward` takes by name: sound and motion frames are of clips only."""
+        kept = KeptConditions(self.reference_kept, self.audio_kept, self.motion_kept)
+        given = {"portrait": self.reference, "picture": self.mask, "kept": kept}
+        given |= {"audio": self.audio, "motion": self.motion} if clips else {}
+        return given | ({"speeds": self.speeds} if speed else {})
 
 
 Share = Annotated[float, Range(0, 1)]

@@ -37,9 +37,10 @@ def generate_batch(model: EMO, batch: Batch, steps: int, with_speed: bool) -> Te
     """Latents (B, F, C, H, W) that the model makes of a batch's portraits, sound and perhaps head speeds."""
     generator = torch.Generator().manual_seed(7)
     config, device = model.config, next(model.parameters()).device
-    video = model.video_conditions(batch.reference, batch.mask)
+    conditioner = model.conditioner()
+    video = conditioner.video(batch.reference, batch.mask)
     speeds = batch.speeds if with_speed else None
-    conditions = model.clip_conditions(video, config.clip_frames, batch.audio, None, speeds)
+    conditions = conditioner.clip(video, config.clip_frames, batch.audio, speeds)
     noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
     made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
     return made.unflatten(0, batch.latents.shape[:2])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig, ScheduleConfig
-from ...emo_modules.models.attention import attend as library_attend
+from ...emo_modules.models.attention import Operations, attend
 from ...emo_modules.models.emo import Conditions, Denoiser
 
 CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
@@ -24,28 +24,30 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 ACTIVATIONS_PER_PIXEL = 34
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+def comfy_attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """The attention that the user chose with ComfyUI's flags."""
     if query.device.type == "cpu":  # ComfyUI's choice there, sub-quadratic, is several times slower
-        return library_attend(query, key, value, heads)
+        return attend(query, key, value, heads)
     return attention.optimized_attention(query, key, value, heads)
 
 
-def present(operations: Any) -> Any:
-    """ComfyUI's layers, with their weights from the start.
+def present(operations: Any) -> type[Operations]:
+    """ComfyUI's layers and attention, with their weights from the start.
 
     On Windows with dynamic VRAM some layers have none before they are loaded, so that a checkpoint could not
     be compared with the model. Here they stand on the meta device and take no memory either.
     """
 
-    class Operations(operations):
+    class Managed(operations):
+        attend = staticmethod(comfy_attend)
+
         class Linear(operations.Linear):
             _load_from_state_dict = torch.nn.Module._load_from_state_dict
 
         class Embedding(operations.Embedding):
             _load_from_state_dict = torch.nn.Module._load_from_state_dict
 
-    return Operations
+    return Managed
 
 
 class EMODenoiser(Denoiser):
@@ -53,7 +55,7 @@ class EMODenoiser(Denoiser):
 
     def __init__(self, config: EMOConfig, dtype: torch.dtype, device: torch.device, operations: Any):
         with torch.device("meta"):  # the checkpoint's tensors take the place of these
-            super().__init__(config, present(operations), attend)
+            super().__init__(config, present(operations))
         self.to(dtype)  # ComfyUI notes it as the type that weights come back to
         self.dtype = dtype
 

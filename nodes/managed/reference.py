@@ -1,7 +1,7 @@
 """ReferenceNet under a patcher of its own, and what it knows of one portrait."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import comfy.latent_formats
 import comfy.model_management
@@ -13,10 +13,11 @@ from torch import Tensor
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.media.finite import check_finite
-from ...emo_modules.models.reference import IdentityTokens, Past
+from ...emo_modules.models.reads import Written
+from ...emo_modules.models.reference import Past
 from ...emo_modules.models.reference import ReferenceNet as Network
-from ...emo_modules.models.spatial import Layer
-from .model import activation_bytes, attend, latent_format, patcher_class, present
+from ...emo_modules.models.relatives.identity import IdentityTokens
+from .model import activation_bytes, latent_format, patcher_class, present
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ReferenceNet:
         comfy.model_management.load_models_gpu([self.patcher], memory_required=room)
         return self.patcher.model
 
-    def read(self, portrait: Tensor, identity: Tensor | None) -> tuple[list[Layer], IdentityTokens | None]:
+    def read(self, portrait: Tensor, identity: Tensor | None) -> tuple[list[Written], IdentityTokens | None]:
         """Latent (1, C, h, w) on the model's scale and face embedding (1, D), on any device -> what each
         layer wrote, and the embedding's tokens where the weights have a projection for it."""
         # tiled: read twice, as guidance has two halves
@@ -63,22 +64,19 @@ class Reference(NamedTuple):
     net: ReferenceNet
     vae: Any
     portrait: Tensor  # (1, C, h, w) on the model's scale
-    features: tuple[Tensor | None, ...]  # (1, L, D) of every layer that writes any
-    shapes: tuple[torch.Size | None, ...]  # (1, C, h, w) of the map of every layer that writes one
+    written: tuple[Written, ...]  # without the maps, which are read of motion frames only
     tokens: IdentityTokens | None  # of the face embedding
 
-    def written(self, device: torch.device, dtype: torch.dtype) -> list[Layer]:
-        """As ReferenceNet left it, but without the maps: of the portrait only their shapes are read."""
-        return [
-            Layer(
-                reference=None if feature is None else feature.to(device, dtype),
-                motion=None if shape is None else torch.empty(shape, device="meta"),
-            )
-            for feature, shape in zip(self.features, self.shapes, strict=True)
-        ]
-
-    def tokens_on(self, device: torch.device, dtype: torch.dtype) -> IdentityTokens | None:
-        return self.tokens and IdentityTokens(*(tensor.to(device, dtype) for tensor in self.tokens))
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Self:
+        """There, in that type or its own."""
+        return self._replace(
+            portrait=self.portrait.to(device, dtype),
+            written=tuple(
+                Written(None if tokens is None else tokens.to(device, dtype), None)
+                for tokens, _ in self.written
+            ),
+            tokens=self.tokens and IdentityTokens(*(tensor.to(device, dtype) for tensor in self.tokens)),
+        )
 
 
 def load_reference_net(
@@ -88,7 +86,7 @@ def load_reference_net(
     offload_device = comfy.model_management.unet_offload_device()
     operations = comfy.ops.pick_operations(weights, arithmetic)
     with torch.device("meta"):
-        net = Network(checkpoint.config, present(operations), attend).to(weights)
+        net = Network(checkpoint.config, present(operations)).to(weights)
     # not in ComfyUI 0.3.64; for the Backbone, BaseModel does it
     getattr(comfy.model_management, "archive_model_dtypes", lambda module: None)(net)
     checkpoint.load_into({"reference_net": net}, offload_device, weights)
@@ -111,16 +109,9 @@ def encode_reference(net: ReferenceNet, vae: Any, image: Tensor, identity: Tenso
             f"{tuple(latent.shape)}: connect the VAE of EMO Load Model, or load the one it was trained with"
         )
     portrait = net.latent_format.process_in(latent)
-    device = comfy.model_management.intermediate_device()
     written, tokens = net.read(portrait, identity)
     for layer in written:
-        if layer.reference is not None:
-            check_finite(layer.reference, "what ReferenceNet reads in the portrait")
-    return Reference(
-        net,
-        vae,
-        portrait.to(device),
-        tuple(None if layer.reference is None else layer.reference.to(device) for layer in written),
-        tuple(None if layer.motion is None else layer.motion.shape for layer in written),
-        tokens and IdentityTokens(*(tensor.to(device) for tensor in tokens)),
-    )
+        if layer.tokens is not None:
+            check_finite(layer.tokens, "what ReferenceNet reads in the portrait")
+    reference = Reference(net, vae, portrait, tuple(written), tokens)
+    return reference.to(comfy.model_management.intermediate_device())

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.cues.locator import Cues
-from ...emo_modules.models.emo import Conditions, VideoConditions
-from ...emo_modules.models.reference import first_motion
-from ...emo_modules.models.relatives.regions import moved
+from ...emo_modules.models.emo import Conditioner, Conditions, VideoConditions
+from ...emo_modules.models.reference import Past
+from ...emo_modules.models.relatives.identity import IdentityTokens
 from ...emo_modules.sampling.clips import Driving, noise_for, render_clips
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
@@ -77,19 +77,20 @@ def sigmas_for(model: comfy.model_patcher.ModelPatcher, denoising: Denoising) ->
     return torch.cat([table[timesteps.clamp(min=0)].cpu(), torch.zeros(1)])
 
 
-class ManagedEMO:
-    """What the loop asks of a model, with Backbone and ReferenceNet where ComfyUI puts them."""
+class ManagedConditioner(Conditioner):
+    """Backbone and ReferenceNet are where ComfyUI puts them."""
 
     def __init__(
         self, model: comfy.model_patcher.ModelPatcher, reference: Reference, audio_scale: float = 1.0
     ):
-        self.config = matching_config(model, reference)
-        self.model, self.reference, self.audio_scale = model.clone(), reference, audio_scale
+        config = matching_config(model, reference)
+        self.model, self.reference = model.clone(), reference
         self.patchers = [self.model]
-        if self.config.motion_frames:  # both stay loaded over all clips, if there is room
+        if config.motion_frames:  # both stay loaded over all clips, if there is room
             self.patchers.append(reference.net.patcher)
             self.model.set_additional_models("emo_reference_net", [reference.net.patcher])
         self.to = {"device": model.load_device, "dtype": model.model.get_dtype_inference()}
+        super().__init__(self.model.model.diffusion_model, lambda: reference.net.patcher.model, audio_scale)
 
     def load(self) -> None:
         _, _, height, width = self.reference.portrait.shape
@@ -100,50 +101,27 @@ class ManagedEMO:
             ),
         )
 
-    def video_conditions(self, cues: Cues) -> VideoConditions:
+    def video_of(self, cues: Cues) -> VideoConditions:
+        """Of the portrait that was read before, in another node."""
         self.load()
-        return self.model.model.diffusion_model.read_portrait(
-            self.reference.portrait.to(**self.to),
-            self.reference.written(**self.to),
-            _to(cues.picture, self.to),
-            self.reference.tokens_on(**self.to),
-            moved(cues.regions, **self.to),
+        reference, cues = self.reference.to(**self.to), cues.to(**self.to)
+        return self.denoiser.read_portrait(
+            reference.portrait, list(reference.written), cues.picture, reference.tokens, cues.regions
         )
 
-    def clip_conditions(
-        self,
-        video: VideoConditions,
-        frames: int,
-        audio: Tensor | None,
-        motion: Tensor | None,
-        speeds: Tensor | None,
-        pictures: Tensor | None = None,
-    ) -> Conditions:
-        """As `EMO.clip_conditions`; motion as the guider left it, on the VAE's scale."""
+    def past(self, motion: Tensor, tokens: IdentityTokens | None) -> Past:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        if motion is None:
-            motion = first_motion(video.portrait, self.config)
-        else:
-            motion = self.model.model.process_latent_in(motion)
-        past = None
-        if motion is not None:
-            past = self.reference.net.past(motion, video.tokens)
-            self.load()  # after ReferenceNet, whose loading may have moved the Backbone out of short memory
-        conditions = self.model.model.diffusion_model.read_clip(
-            video, frames, _to(audio, self.to), past, _to(speeds, self.to), _to(pictures, self.to)
-        )
-        return conditions.scaled_audio(self.audio_scale)
+        past = self.reference.net.past(motion, tokens)
+        self.load()  # after ReferenceNet, whose loading may have moved the Backbone out of short memory
+        return past
 
-    def kept(self, motion: Tensor) -> Tensor:
-        """The last latents (M, C, h, w) of a clip, on the VAE's scale, as the next one reads them."""
-        if not self.config.quirks.motion_pixels:
-            return motion
-        vae = self.reference.vae
-        return vae.encode(vae.decode(motion))
-
-
-def _to(tensor: Tensor | None, where: dict) -> Tensor | None:
-    return None if tensor is None else tensor.to(**where)
+    def keep(self, motion: Tensor) -> Tensor:
+        """The last latents (M, C, h, w) of a clip, on the VAE's scale -> as the next one reads them, on the
+        model's."""
+        if self.config.quirks.motion_pixels:
+            vae = self.reference.vae
+            motion = vae.encode(vae.decode(motion))
+        return self.model.model.process_latent_in(motion)
 
 
 class GuiderSolver:
@@ -171,9 +149,7 @@ class GuiderSolver:
 
         guider = comfy.samplers.CFGGuider(self.model)
         guider.set_cfg(self.cfg)
-        guider.set_conds(
-            [[None, {CONDITIONS: conditions}]], [[None, {CONDITIONS: conditions.unconditional()}]]
-        )
+        guider.set_conds([[None, {CONDITIONS: conditions}]], [[None, {CONDITIONS: conditions.uncond()}]])
         start = torch.zeros_like(noise)
         return guider.sample(
             noise, start, self.sampler, self.sigmas, callback=on_step, disable_pbar=True, seed=seed
@@ -198,15 +174,15 @@ def render(
 
     Raises OutOfMemoryError that says what to lower when not even one clip fits.
     """
-    emo = ManagedEMO(model, reference, denoising.audio_scale)
-    size = tuple(reference.portrait.shape[-2:])
-    video = emo.video_conditions(cues)
-    noise = noise_for(emo.config, frames, size, denoising.seed, torch.device("cpu"), torch.float32)
+    conditioner = ManagedConditioner(model, reference, denoising.audio_scale)
+    config, (height, width) = conditioner.config, reference.portrait.shape[-2:]
+    video = conditioner.video_of(cues)
+    noise = noise_for(config, frames, (height, width), denoising.seed, torch.device("cpu"), torch.float32)
     try:
-        solve = GuiderSolver(emo.model, denoising, on_step)
-        yield from render_clips(emo, video, driving, frames, solve, noise, emo.kept)
+        solve = GuiderSolver(conditioner.model, denoising, on_step)
+        yield from render_clips(conditioner, video, driving, frames, solve, noise, conditioner.keep)
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(
-            f"not enough memory for {emo.config.clip_frames} frames of {8 * size[1]} x {8 * size[0]} pixels: "
+            f"not enough memory for {config.clip_frames} frames of {8 * width} x {8 * height} pixels: "
             "use a smaller crop in EMO Face Region, fp16 or bf16 in EMO Load Model, or ComfyUI's --lowvram"
         ) from error

@@ -93,7 +93,7 @@ class WindowGuider(comfy.samplers.CFGGuider):
             comfy.model_management.throw_exception_if_processing_interrupted()
             self.conds = {
                 "positive": _carrying(self.conds["positive"], conditions),
-                "negative": _carrying(self.conds["negative"], conditions.unconditional()),
+                "negative": _carrying(self.conds["negative"], conditions.uncond()),
             }
             sigma = timestep[: len(part)].to(part.device)
             estimate = super(WindowGuider, self).predict_noise(part[:, :channels], sigma, options, seed)

@@ -21,7 +21,8 @@ def one_step(scene: Scene, model) -> torch.Tensor:
     portrait, motion = draw(1, 8, 16, 16), draw(4, 8, 16, 16)
     video = denoiser.read_portrait(portrait, net.write(portrait), torch.ones(1, 1, 128, 128))
     past = net.past(motion[None], None)
-    conditions = denoiser.read_clip(video, 6, draw(1, 6, 5, 3, 96), past, torch.full((1, 6), 9.0))
+    tokens = denoiser.audio_tokens(draw(1, 6, 5, 3, 96))
+    conditions = denoiser.read_clip(video, 6, tokens, past, torch.full((1, 6), 9.0))
     return denoiser.predict(draw(6, 8, 16, 16), torch.full((6,), 500.0), conditions)
 
 

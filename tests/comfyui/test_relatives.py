@@ -53,8 +53,9 @@ class Setting:
         solver = Solver(model, "ddim", steps, cfg)
         noise = noise_for(self.config, self.frames, (8, 8), seed, torch.device("cpu"), torch.float32)
         with torch.no_grad():
-            video = model.video_conditions(self.portrait, picture, self.identity, regions)
-            return torch.cat(list(render_clips(model, video, self.driving, self.frames, solver, noise)))
+            conditioner = model.conditioner()
+            video = conditioner.video(self.portrait, picture, self.identity, regions)
+            return torch.cat(list(render_clips(conditioner, video, self.driving, self.frames, solver, noise)))
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,7 @@ class Loaded:
     def reference(self) -> Any:
         module = self.pack.module("nodes.managed.reference")
         written, tokens = self.net.read(self.setting.portrait, self.setting.identity)
-        return module.Reference(
-            self.net,
-            self.vae,
-            self.setting.portrait,
-            tuple(layer.reference for layer in written),
-            tuple(layer.motion if layer.motion is None else layer.motion.shape for layer in written),
-            tokens,
-        )
+        return module.Reference(self.net, self.vae, self.setting.portrait, tuple(written), tokens)
 
     def render(self, on_step: Any = lambda *_: None, **changes: Any) -> Iterator[Tensor]:
         """Latents on the VAE's scale, as EMOSampler renders them."""
@@ -194,14 +188,14 @@ def test_one_window_is_sampled_as_a_clip_is(pack, sampler_name):
     """The samplers called cfg_pp also look at guidance's two halves."""
     loaded = Loaded.of(pack, Setting.random(small("v_express")))
     module = pack.module("nodes.managed.sampling")
-    emo = module.ManagedEMO(loaded.model, loaded.reference())
+    emo = module.ManagedConditioner(loaded.model, loaded.reference())
     sampling = module.Denoising(0, 3, 2.0, sampler_name, "as trained", 1.0)
     solve = module.GuiderSolver(emo.model, sampling, lambda *_: None)
     generator = torch.Generator().manual_seed(0)
     noise, heard = (torch.randn(shape, generator=generator) for shape in ((12, 4, 8, 8), (1, 12, 10, 1, 768)))
     with torch.no_grad():
-        video = emo.video_conditions(pack.module("emo_modules.cues.locator").Cues(None, None))
-        conditions = emo.clip_conditions(video, 12, heard, None, None)
+        video = emo.video_of(pack.module("emo_modules.cues.locator").Cues(None, None))
+        conditions = emo.clip(video, 12, heard)
         windows = pack.module("emo_modules.sampling.windows").Windows(
             emo.config.quirks.windows, lambda frames: conditions, torch.device("cpu")
         )

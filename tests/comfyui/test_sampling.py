@@ -80,13 +80,13 @@ def test_clips_equal_one_piece_without_motion(scene, still, sampler_name):
     loop = scene.pack.module("emo_modules.sampling.clips")
     cues = scene.pack.module("emo_modules.cues.locator")
     settings = sampling.Denoising(0, 3, 1.5, sampler_name, "as trained", 1.0)
-    emo = sampling.ManagedEMO(still, scene.reference)
+    emo = sampling.ManagedConditioner(still, scene.reference)
     driving = loop.Driving(torch.randn(30, 3, 96), torch.full((30,), 9.0))
     noise = torch.randn(30, 8, 16, 16, generator=torch.Generator().manual_seed(1))
 
     def rendered(length: int) -> torch.Tensor:
         with torch.no_grad():
-            video = emo.video_conditions(cues.Cues(torch.ones(1, 1, 128, 128), None))
+            video = emo.video_of(cues.Cues(torch.ones(1, 1, 128, 128), None))
         solve = sampling.GuiderSolver(emo.model, settings, lambda *_: None)
         clips = loop.render_clips(emo, video, driving, 30, solve, noise.split(length))
         return torch.cat(list(clips))

@@ -17,9 +17,10 @@ def model(demo_config) -> EMO:
 
 
 def conditions(model: EMO, portrait: torch.Tensor, frames: int = 3):
-    video = model.video_conditions(portrait, torch.ones(1, 1, 128, 128))
+    conditioner = model.conditioner()
+    video = conditioner.video(portrait, torch.ones(1, 1, 128, 128))
     audio = torch.randn(1, frames, 5, 3, 96, generator=torch.Generator().manual_seed(1))
-    return model.clip_conditions(video, frames, audio, None, torch.full((1, frames), 10.0))
+    return conditioner.clip(video, frames, audio, torch.full((1, frames), 10.0))
 
 
 @torch.no_grad()
@@ -39,7 +40,7 @@ def test_a_new_model_shows_the_portrait_whatever_the_noise(model, timestep):
 def test_guidance_drops_the_anchor_with_the_portrait(model):
     portrait = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(3))
     noisy, timesteps = torch.zeros(3, 8, 16, 16), torch.full((3,), 999)
-    without = conditions(model, portrait).unconditional()
+    without = conditions(model, portrait).uncond()
     assert model.predict(noisy, timesteps, without).abs().max() < 1e-6
 
 

@@ -97,7 +97,7 @@ def test_every_configuration_that_can_be_made_runs():
         model = EMO(config).eval()
         try:
             conditions = scene.conditions(model)
-            for half in (conditions, conditions.unconditional()):
+            for half in (conditions, conditions.uncond()):
                 assert scene.predict(model, half).shape == scene.noise.shape
         except (RuntimeError, AttributeError, TypeError, LookupError) as error:
             raise AssertionError(f"seed {seed} can be made but does not run: {config}") from error

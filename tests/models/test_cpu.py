@@ -7,17 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from emo_modules.models.cpu import CPU, Linear, operations_for
+from emo_modules.models.attention import Operations
+from emo_modules.models.cpu import CPUOperations, Linear, operations_for
 
 
 def test_a_cpu_gets_them_wherever_torch_has_onednn() -> None:
     """Without the operator everything works at half the speed, which nobody would notice."""
     has_onednn = sys.platform == "linux" and platform.machine() == "x86_64"
-    assert operations_for("cpu") is CPU or not has_onednn
-    assert operations_for("cuda") is nn
+    assert operations_for("cpu") is CPUOperations or not has_onednn
+    assert operations_for("cuda") is Operations
 
 
-@pytest.mark.skipif(operations_for("cpu") is nn, reason="this torch has no oneDNN")
+@pytest.mark.skipif(operations_for("cpu") is Operations, reason="this torch has no oneDNN")
 @pytest.mark.parametrize("shape", [(7, 12), (2, 5, 12)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_they_give_what_torchs_own_give(shape: tuple[int, ...], bias: bool) -> None:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.reads import Written
 
 FRAMES, SIZE = 3, (8, 11)
 CONDITIONS = ("reference", "motion", "audio", "mask", "speed")
@@ -25,8 +26,9 @@ def inputs(config: EMOConfig) -> dict[str, Tensor]:
 
 
 def conditions(model: EMO, given: dict[str, Tensor | None]) -> Conditions:
-    video = model.video_conditions(given["reference"], given["mask"])
-    return model.clip_conditions(video, FRAMES, given["audio"], given["motion"], given["speed"])
+    conditioner = model.conditioner()
+    video = conditioner.video(given["reference"], given["mask"])
+    return conditioner.clip(video, FRAMES, given["audio"], given["speed"], motion=given["motion"])
 
 
 def predict(model: EMO, found: Conditions) -> Tensor:
@@ -55,7 +57,7 @@ def test_temporal_modules_start_as_exact_no_ops(small_config):
     still = EMO(small_config)
     for block, j in still.backbone.places():
         if j == 0:
-            del block.motion_modules
+            block.motion_modules = nn.ModuleList()
     still.load_state_dict({k: v for k, v in model.state_dict().items() if "motion_modules" not in k})
     found = conditions(model, inputs(small_config))
     assert torch.equal(predict(model, found), predict(still, found))
@@ -64,7 +66,7 @@ def test_temporal_modules_start_as_exact_no_ops(small_config):
 def test_reference_counts_from_the_start(small_config):
     model, given = EMO(small_config), inputs(small_config)
     one = predict(model, conditions(model, given))
-    assert (one - predict(model, conditions(model, given).unconditional())).abs().max() > 1e-3
+    assert (one - predict(model, conditions(model, given).uncond())).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -77,12 +79,16 @@ def test_every_condition_changes_the_output_of_trained_weights(small_config, nam
 
 def test_motion_frames_are_zero_maps_before_the_first_clip(small_config):
     model, given = randomised(small_config), inputs(small_config)
-    video = model.video_conditions(given["reference"], None)
-    maps = [torch.zeros(small_config.motion_frames, *shape) for shape in video.motion_shapes]
-    expected = model.backbone.project_motion(maps, small_config.motion_frames)
-    first = model.clip_conditions(video, FRAMES, None, None, None)
-    for zero, tokens in zip(expected, first.motion, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(zero, tokens, strict=True))
+    conditioner = model.conditioner()
+    video = conditioner.video(given["reference"], None)
+    written = model.reference_net.write(given["motion"][0])
+    zeros = [Written(None, torch.zeros_like(layer.map)) for layer in written]
+    frames = small_config.motion_frames
+    expected = model.backbone.project(video.reads, past=zeros, motion_frames=frames)
+    first = conditioner.clip(video, FRAMES, None)
+    for zero, row in zip(expected, first.reads, strict=True):
+        for a, b in zip(zero.motion, row.motion, strict=True):
+            assert (a - b).abs().max() < 1e-5 * a.abs().max()
 
 
 def test_wrong_number_of_motion_frames_is_refused(small_config):
@@ -96,16 +102,14 @@ def test_unconditional_equals_zero_reference_and_audio_tokens(small_config, posi
     config = replace(small_config, backbone=replace(small_config.backbone, reference_positions=positions))
     model = randomised(config)
     found = conditions(model, inputs(config))
-    written = model.features(torch.zeros(1, 4, *SIZE))
-    for layer in written:
-        layer.reference = None if layer.reference is None else torch.zeros_like(layer.reference)
-    zeros = replace(
-        found,
-        reference=model.backbone.project_reference(written),
-        audio=model.backbone.project_audio(torch.zeros(FRAMES, 3, config.backbone.audio_dim)),
-    )
+    written = [
+        Written(None if layer.tokens is None else torch.zeros_like(layer.tokens), None)
+        for layer in model.reference_net.write(torch.zeros(1, 4, *SIZE))
+    ]
+    silence = torch.zeros(FRAMES, 3, config.backbone.audio_dim)
+    zeros = replace(found, reads=model.backbone.project(found.reads, reference=written, audio=silence))
     expected = predict(model, zeros)
-    difference = (predict(model, found.unconditional()) - expected).abs().max()
+    difference = (predict(model, found.uncond()) - expected).abs().max()
     assert difference < 1e-6 * expected.abs().max()
     assert (predict(model, found) - expected).abs().max() > 1e-3 * expected.abs().max()
 

@@ -8,8 +8,11 @@ from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig, UNetConfig
 from emo_modules.models.attention import Attention
-from emo_modules.models.reference import IdentityTokens, ReferenceNet, first_motion
-from emo_modules.models.spatial import Layer, TransformerBlock, for_frames
+from emo_modules.models.emo import EMO
+from emo_modules.models.reads import Reads
+from emo_modules.models.reference import ReferenceNet, first_motion
+from emo_modules.models.relatives.joined import for_frames
+from emo_modules.models.spatial import TransformerBlock
 from emo_modules.quirks import UNetQuirks
 
 from ..relatives import small
@@ -43,8 +46,10 @@ def test_joined_reference_is_more_tokens_for_keys_and_values(readings, frames):
     """Two clips. Frame f reads the portrait's reading (frames + f) % 2, where there are two."""
     module, clips = randomised(TransformerBlock(DIM, JOINED)), 2
     x, portrait = torch.randn(clips * frames, PLACES, DIM), torch.randn(clips, readings, PLACES, DIM)
-    layer = Layer(reference=module.project_reference(portrait.flatten(0, 1), SIZE))
-    found = module.self_attention(x, layer, frames)
+    reads = Reads(reference=module.project_reference(portrait.flatten(0, 1).unflatten(1, SIZE)))
+    module.ff.net[2].weight.zero_()
+    module.ff.net[2].bias.zero_()
+    found = module(x, reads, frames, SIZE)[0] - x
     for clip in range(clips):
         for f in range(frames):
             own = module.norm1(x[clip * frames + f])[None]
@@ -62,15 +67,18 @@ def test_which_reading_a_frame_has():
 def test_without_a_portrait_a_frame_looks_at_itself():
     module = randomised(TransformerBlock(DIM, JOINED))
     x = torch.randn(FRAMES, PLACES, DIM)
+    module.ff.net[2].weight.zero_()
+    module.ff.net[2].bias.zero_()
     normed = module.norm1(x)
-    assert close(module.self_attention(x, Layer(), FRAMES), attended(module.attn1, normed, normed))
+    found = module(x, Reads(), FRAMES, SIZE)[0] - x
+    assert close(found, attended(module.attn1, normed, normed))
 
 
 def test_joined_reference_is_tapped_before_self_attention():
-    module, layer = randomised(TransformerBlock(DIM, replace(JOINED, role="writes"))), Layer()
+    module = randomised(TransformerBlock(DIM, replace(JOINED, role="writes")))
     x = torch.randn(1, PLACES, DIM)
-    module(x, layer, 1, SIZE)
-    assert torch.equal(layer.reference, module.norm1(x))
+    _, written = module(x, Reads(), 1, SIZE)
+    assert torch.equal(written, module.norm1(x))
     assert not hasattr(module, "norm2")  # EchoMimic's ReferenceNet has none
 
 
@@ -84,12 +92,13 @@ def test_a_block_adds_scaled_reference_and_sound(reference_scale, audio_scale):
         torch.randn(1, PLACES, DIM),
         torch.randn(FRAMES, 5, 12),
     )
-    layer = Layer(module.project_reference(portrait, SIZE), audio=module.attn_audio.keys_values(sound))
+    keys = module.project_reference(portrait.unflatten(1, SIZE))
+    reads = Reads(keys, audio=module.attn_audio.keys_values(sound))
     h = x + attended(module.attn1, module.norm1(x), module.norm1(x))
     seen = attended(module.attn_ref, module.norm_ref(h), portrait.expand(FRAMES, -1, -1))
     h = h + reference_scale * seen
     h = h + audio_scale * attended(module.attn_audio, module.norm_audio(h), sound)
-    assert close(module(x, layer, FRAMES, SIZE), h + module.ff(module.norm3(h)))
+    assert close(module(x, reads, FRAMES, SIZE)[0], h + module.ff(module.norm3(h)))
 
 
 def test_absent_reference_and_sound_are_keys_and_values_of_zeros():
@@ -98,15 +107,15 @@ def test_absent_reference_and_sound_are_keys_and_values_of_zeros():
     config = UNetConfig(audio_dim=12, quirks=quirks, **SHAPE)
     module = randomised(TransformerBlock(DIM, config))
     x = torch.randn(FRAMES, PLACES, DIM)
-    zeros = Layer(
+    zeros = Reads(
         module.attn_ref.keys_values(torch.zeros(1, PLACES, DIM)),
         audio=module.attn_audio.keys_values(torch.zeros(FRAMES, 5, 12)),
     )
-    expected = module(x, zeros, FRAMES, SIZE)
-    assert close(module(x, Layer(), FRAMES, SIZE), expected)
+    expected, _ = module(x, zeros, FRAMES, SIZE)
+    assert close(module(x, module.nothing(x), FRAMES, SIZE)[0], expected)
     unscaled = TransformerBlock(DIM, replace(config, quirks=replace(quirks, audio_scale=1.0)))
     unscaled.load_state_dict(module.state_dict())
-    assert not close(unscaled(x, Layer(), FRAMES, SIZE), expected)
+    assert not close(unscaled(x, unscaled.nothing(x), FRAMES, SIZE)[0], expected)
 
 
 # ReferenceNet with identity tokens
@@ -121,16 +130,16 @@ def test_no_face_known_is_an_embedding_of_zeros(net):
     portrait = torch.randn(2, 4, 8, 8)
     blank = net.identity_projection(torch.zeros(2, 512))
     unknown = net.identity_tokens(None, portrait)
-    assert torch.equal(unknown.given, blank)
-    assert torch.equal(unknown.blank, blank)
+    assert torch.equal(unknown.cond, blank)
+    assert torch.equal(unknown.uncond, blank)
     known = net.identity_tokens(torch.randn(2, 512), portrait)
-    assert torch.equal(known.blank, blank)
-    assert not torch.equal(known.given, blank)
-    assert known.given.shape == (2, 4, net.config.quirks.context_dim)
+    assert torch.equal(known.uncond, blank)
+    assert not torch.equal(known.cond, blank)
+    assert known.cond.shape == (2, 4, net.config.quirks.context_dim)
 
 
 def written(net: ReferenceNet, latent: Tensor, tokens: Tensor) -> list[Tensor | None]:
-    return [layer.reference for layer in net.write(latent, tokens)]
+    return [layer.tokens for layer in net.write(latent, tokens)]
 
 
 def same(found: list[Tensor | None], expected: list[Tensor | None]) -> bool:
@@ -140,9 +149,9 @@ def same(found: list[Tensor | None], expected: list[Tensor | None]) -> bool:
 def test_the_portrait_is_read_with_no_face_and_with_the_face(net):
     portraits = torch.randn(2, 4, 8, 8)
     tokens = net.identity_tokens(torch.randn(2, 512), portraits)
-    found = [layer.reference for layer in net.portrait(portraits, tokens)]
+    found = [layer.tokens for layer in net.portrait(portraits, tokens)]
     for clip in range(2):
-        for reading, identity in enumerate((tokens.blank, tokens.given)):
+        for reading, identity in enumerate((tokens.uncond, tokens.cond)):
             alone = written(net, portraits[clip : clip + 1], identity[clip : clip + 1])
             rows = [None if layer is None else layer[2 * clip + reading][None] for layer in found]
             assert same(rows, alone)
@@ -154,23 +163,23 @@ def test_motion_frames_alternate_between_no_face_and_the_face(net):
     tokens = net.identity_tokens(torch.randn(1, 512), motion[:, 0])
     past = net.past(motion, tokens)
     for half, identities in (
-        (past.dropped, (tokens.given, tokens.blank)),
-        (past.given, (tokens.blank, tokens.given)),
+        (past.uncond, (tokens.cond, tokens.uncond)),
+        (past.cond, (tokens.uncond, tokens.cond)),
     ):
         for k, identity in enumerate(identities):
-            rows = [None if layer.reference is None else layer.reference[k][None] for layer in half]
+            rows = [None if layer.tokens is None else layer.tokens[k][None] for layer in half]
             assert same(rows, written(net, motion[:, k], identity))
 
 
 def test_motion_features_are_the_references_and_missing_without_attention(net):
     layers = net.write(torch.randn(3, 4, 8, 8), torch.randn(3, 4, net.config.quirks.context_dim))
-    assert [layer.reference is None for layer in layers] == [block is None for block in net.transformers()]
+    assert [layer.tokens is None for layer in layers] == [not block.attentions for block, _ in net.places()]
     for layer in layers:
-        if layer.reference is None:
-            assert layer.motion is None
+        if layer.tokens is None:
+            assert layer.map is None
         else:
-            assert torch.equal(layer.motion.flatten(2).transpose(1, 2), layer.reference)
-    assert {layer.motion is None for layer in layers} == {True, False}
+            assert torch.equal(layer.map.permute(0, 2, 3, 1), layer.tokens)
+    assert {layer.map is None for layer in layers} == {True, False}
 
 
 def test_identity_that_is_not_tiled_is_the_same_for_all():
@@ -181,14 +190,12 @@ def test_identity_that_is_not_tiled_is_the_same_for_all():
     motion = torch.randn(1, 2, 4, 8, 8)
     tokens = net.identity_tokens(torch.randn(1, 512), motion[:, 0])
     assert same(
-        [layer.reference for layer in net.portrait(motion[:, 0], tokens)],
-        written(net, motion[:, 0], tokens.given),
+        [layer.tokens for layer in net.portrait(motion[:, 0], tokens)],
+        written(net, motion[:, 0], tokens.cond),
     )
     past = net.past(motion, tokens)
-    assert past.given is past.dropped
-    assert same(
-        [layer.reference for layer in past.given], written(net, motion[0], tokens.given.expand(2, -1, -1))
-    )
+    assert past.cond is past.uncond
+    assert same([layer.tokens for layer in past.cond], written(net, motion[0], tokens.cond.expand(2, -1, -1)))
 
 
 def test_weights_without_identity_have_no_tokens():
@@ -197,12 +204,15 @@ def test_weights_without_identity_have_no_tokens():
     assert not hasattr(net, "identity_projection")
 
 
-@pytest.mark.parametrize("identity", [True, False])
-def test_another_number_of_motion_frames_is_refused(net, identity):
-    blank = torch.zeros(1, 4, net.config.quirks.context_dim)
-    tokens = IdentityTokens(blank, blank) if identity else None
+@pytest.mark.parametrize("tiled", [True, False])
+def test_another_number_of_motion_frames_is_refused(tiled):
+    config = small("hallo")
+    identity = replace(config.quirks.identity, tiled=tiled)
+    emo = EMO(replace(config, quirks=replace(config.quirks, identity=identity)))
+    portrait = torch.randn(1, 4, 8, 8)
+    video = emo.conditioner().video(portrait, torch.zeros(1, 3, 64, 64))
     with pytest.raises(ValueError, match="motion needs 2 frames, got 4"):
-        net.past(torch.randn(1, 4, 4, 8, 8), tokens)
+        emo.conditioner().clip(video, 3, None, motion=torch.randn(1, 4, 4, 8, 8))
 
 
 def test_the_past_before_the_first_clip():

@@ -7,13 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from emo_modules.config import UNetConfig
-from emo_modules.models.attention import Attention
+from emo_modules.models.attention import Attention, Operations
 from emo_modules.models.relatives.regions import (
     REGIONS,
     RegionalAudioBlock,
     RegionalAudioTransformer,
     Regions,
-    moved,
     read_regions,
 )
 from emo_modules.quirks import UNetQuirks
@@ -49,7 +48,7 @@ def attended(attention: Attention, x: Tensor, tokens: Tensor) -> Tensor:
 
 def plain(module: RegionalAudioBlock, x: Tensor, tokens: Tensor, shared: bool = False) -> Tensor:
     """Everywhere, then times the mask, then the last layer: as Hallo computes it."""
-    x = x + module.attn1(module.norm1(x))
+    x = x + attended(module.attn1, module.norm1(x), module.norm1(x))
     total = x
     for k, (name, mask) in enumerate(zip(REGIONS, MASKS, strict=True)):
         attention = module.attn2_0 if shared else getattr(module, f"attn2_{k}")
@@ -83,11 +82,13 @@ def test_skipping_places_with_mask_zero_changes_nothing(x, tokens, regions, bran
 def test_places_without_a_mask_are_not_computed(x, tokens, regions):
     lengths = []
 
-    def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-        lengths.append(query.shape[1])
-        return query
+    class Recording(Operations):
+        @staticmethod
+        def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+            lengths.append(query.shape[1])
+            return query
 
-    module = randomised(RegionalAudioBlock(DIM, HALLO, attend=attend))
+    module = randomised(RegionalAudioBlock(DIM, HALLO, Recording))
     module(x, module.keys_values(tokens), regions)
     assert lengths == [PLACES, *(int((mask > 0).sum()) for mask in MASKS)]
 
@@ -153,18 +154,17 @@ def test_regions_are_found_by_the_number_of_tokens(tokens):
 
 
 def test_regions_move_to_the_models_type():
-    there = moved(read_regions([MASKS], WEIGHTS), torch.device("meta"), torch.bfloat16)[PLACES]
+    there = read_regions([MASKS], WEIGHTS)[PLACES].to(torch.device("meta"), torch.bfloat16)
     assert {part.mask.dtype for part in there.parts} == {torch.bfloat16}
     assert {part.places.dtype for part in there.parts} == {torch.int64}
     assert {part.places.device.type for part in there.parts} == {"meta"}
     assert there.weights == WEIGHTS
-    assert moved(None, torch.device("cpu"), torch.float32) is None
 
 
 def test_half_precision(x, tokens, regions):
     module = block()
     expected = module(x, module.keys_values(tokens), regions)
-    half = moved({PLACES: regions}, torch.device("cpu"), torch.bfloat16)[PLACES]
+    half = regions.to(torch.device("cpu"), torch.bfloat16)
     module.bfloat16()
     found = module(x.bfloat16(), module.keys_values(tokens.bfloat16()), half)
     assert found.dtype == torch.bfloat16

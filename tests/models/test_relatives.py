@@ -63,36 +63,33 @@ def test_every_input_changes_the_prediction(model):
 
 def test_speed_has_no_effect(model):
     scene = Scene.random(model.config)
-    video = model.video_conditions(scene.portrait, scene.picture, scene.identity, scene.regions)
-    given = (video, 3, scene.audio, scene.motion)
-    found = model.clip_conditions(*given, torch.tensor([[0.0, 40, 5]]), scene.pictures)
+    conditioner = model.conditioner()
+    video = conditioner.video(scene.portrait, scene.picture, scene.identity, scene.regions)
+    speeds = torch.tensor([[0.0, 40, 5]])
+    found = conditioner.clip(video, 3, scene.audio, speeds, scene.pictures, scene.motion)
     assert torch.equal(scene.predict(model, found), scene.predict(model))
     assert not hasattr(model, "speed_encoder")
 
 
-def silent(model: EMO, conditions: Conditions) -> list:
-    """Keys and values of audio tokens that are all zero."""
+def silence(model: EMO, conditions: Conditions) -> Tensor:
+    """Audio tokens that are all zero."""
     config = model.config
     tokens = config.audio.tokens if config.quirks.audio_projection != "none" else 50
     width = config.backbone.audio_dim
-    return model.backbone.project_audio(torch.zeros(conditions.frames, tokens, width))
+    return torch.zeros(conditions.frames, tokens, width)
 
 
 def test_the_other_half_of_guidance(model):
     """No portrait, tokens of zeros for the sound, and nothing from the face locator."""
     scene = Scene.random(model.config)
     conditions = scene.conditions(model)
-    without = conditions.unconditional()
-    assert (without.reference, without.audio, without.face, without.portrait) == (None, None, None, None)
-    reference = None
+    without = conditions.uncond()
+    assert (without.face, without.portrait) == (None, None)
+    reads = model.backbone.project(without.reads, audio=silence(model, conditions))
     if model.config.backbone.quirks.reference_join == "cross":  # V-Express: keys and values of zeros
-        reference = [kv and tuple(torch.zeros_like(t) for t in kv) for kv in conditions.reference]
-    zeros = replace(
-        without,
-        reference=reference,
-        audio=silent(model, conditions),
-        face=conditions.face * 0,
-    )
+        keys = [cond.reference and tuple(map(torch.zeros_like, cond.reference)) for cond in conditions.reads]
+        reads = [replace(row, reference=zeros) for row, zeros in zip(reads, keys, strict=True)]
+    zeros = replace(without, reads=reads, face=conditions.face * 0)
     expected = scene.predict(model, zeros)
     assert (scene.predict(model, without) - expected).abs().max() < 1e-5 * expected.abs().max()
     assert differ(scene.predict(model, conditions), expected)
@@ -101,27 +98,29 @@ def test_the_other_half_of_guidance(model):
 def test_hallos_other_half_knows_no_face_but_the_past_and_the_regions(hallo):
     scene = Scene.random(hallo.config)
     conditions = scene.conditions(hallo)
-    without = conditions.unconditional()
+    without = conditions.uncond()
     net = hallo.reference_net
     blank = net.identity_projection(torch.zeros(1, 512))
-    for found, expected in zip(without.context, hallo.backbone.project_context(blank), strict=True):
-        assert found is expected is None or all(map(torch.equal, found, expected))
-    assert without.regions is conditions.regions
+    rows = list(zip(without.reads, hallo.backbone.project(without.reads, context=blank), strict=True))
+    assert all(a.context is b.context is None or all(map(torch.equal, a.context, b.context)) for a, b in rows)
+    assert all(row.regions is scene.regions for row in without.reads)
     given = net.identity_projection(scene.identity)
-    rows = net.write(scene.motion[0], torch.cat([given, blank]))  # the first motion frame with the face
-    expected = hallo.backbone.project_motion([layer.motion for layer in rows], 2)
-    for found, tokens in zip(without.motion, expected, strict=True):
-        assert found is tokens is None or all(map(torch.equal, found, tokens))
-    pairs = [pair for pair in zip(without.motion, conditions.motion, strict=True) if pair != (None, None)]
-    assert [torch.equal(a.key, b.key) for a, b in pairs][:2] == [True, False]  # read before the first attn2
+    written = net.write(scene.motion[0], torch.cat([given, blank]))  # the first motion frame with the face
+    expected = hallo.backbone.project(without.reads, past=written, motion_frames=2)
+    for a, b in zip(without.reads, expected, strict=True):
+        assert a.motion is b.motion is None or all(map(torch.equal, a.motion, b.motion))
+    pairs = zip(without.reads, conditions.reads, strict=True)
+    same = [torch.equal(a.motion.key, b.motion.key) for a, b in pairs if a.motion is not None]
+    assert same[:2] == [True, False]  # read before the first attn2
 
 
 def test_hallo_reads_the_portrait_twice(hallo):
     scene = Scene.random(hallo.config)
-    video = hallo.video_conditions(scene.portrait, scene.picture, scene.identity, scene.regions)
-    assert {len(keys) for keys, _ in filter(None, video.reference)} == {2}
-    unknown = hallo.video_conditions(scene.portrait, scene.picture, None, scene.regions)
-    for keys, _ in filter(None, unknown.reference):
+    conditioner = hallo.conditioner()
+    video = conditioner.video(scene.portrait, scene.picture, scene.identity, scene.regions)
+    assert {len(row.reference[0]) for row in video.reads if row.reference} == {2}
+    unknown = conditioner.video(scene.portrait, scene.picture, None, scene.regions)
+    for keys, _ in (row.reference for row in unknown.reads if row.reference):
         assert (keys[0] - keys[1]).abs().max() < 1e-5
 
 
@@ -160,7 +159,11 @@ def test_the_sounds_influence_can_be_scaled(model, scale):
     conditions = scene.conditions(model)
     found = scene.predict(model, conditions.scaled_audio(scale))
     if scale == 0:
-        deaf = scene.predict(model, replace(conditions, audio=None))
+        deaf = replace(conditions, reads=[
+            replace(row, audio=silent.audio)
+            for row, silent in zip(conditions.reads, conditions.uncond().reads, strict=True)
+        ])  # fmt: skip
+        deaf = scene.predict(model, deaf)
         assert (found - deaf).abs().max() < 1e-5 * deaf.abs().max()
     else:
         assert differ(found, scene.predict(model, conditions)) == (scale != 1)
@@ -185,15 +188,14 @@ def test_clips_of_a_batch_do_not_touch_each_other(hallo):
     names = ("portrait", "identity", "audio", "motion")
     both = {name: torch.cat([getattr(one, name), getattr(two, name)]) for name in names}
     noise = torch.cat([one.noise, two.noise])
-    video = hallo.video_conditions(
-        both["portrait"], one.picture.repeat(2, 1, 1, 1), both["identity"], one.regions
-    )
-    conditions = hallo.clip_conditions(video, 3, both["audio"], both["motion"], None)
-    for halves in (conditions, conditions.unconditional()):
+    conditioner, picture = hallo.conditioner(), one.picture.repeat(2, 1, 1, 1)
+    video = conditioner.video(both["portrait"], picture, both["identity"], one.regions)
+    conditions = conditioner.clip(video, 3, both["audio"], motion=both["motion"])
+    for halves in (conditions, conditions.uncond()):
         found = hallo.predict(noise, torch.full((6,), 400), halves)
         for part, scene in zip(found.split(3), (one, two), strict=True):
             alone = scene.conditions(hallo)
-            alone = alone if halves is conditions else alone.unconditional()
+            alone = alone if halves is conditions else alone.uncond()
             expected = scene.predict(hallo, alone)
             assert (part - expected).abs().max() < 1e-5 * expected.abs().max()
 
@@ -204,9 +206,7 @@ def test_full_sizes_build(name):
         model = EMO(RELEASED[name].config)
     places = [(block, j) for block, j in model.backbone.places()]
     assert len(places) == 21
-    temporal = [hasattr(block, "motion_modules") for block, _ in places]
+    temporal = [bool(block.motion_modules) for block, _ in places]
     # Hallo never runs those of the lowest level
     assert temporal.count(True) == (16 if model.config.family == "hallo" else 21)
-    assert sum(hasattr(block, "audio_modules") for block, _ in places) == 16 * (
-        model.config.family == "hallo"
-    )
+    assert sum(bool(block.audio_modules) for block, _ in places) == 16 * (model.config.family == "hallo")

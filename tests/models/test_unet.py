@@ -1,5 +1,7 @@
 """The UNet is diffusers' UNet2DConditionModel, and its layers do what the conditions say."""
 
+from dataclasses import replace
+
 import diffusers
 import pytest
 import torch
@@ -8,8 +10,9 @@ from torch import Tensor, nn
 
 from emo_modules.config import UNetConfig
 from emo_modules.models.attention import attend
-from emo_modules.models.spatial import Layer, SpatialTransformer
-from emo_modules.models.temporal import TemporalBlock, TemporalTransformer, time_positions
+from emo_modules.models.reads import Reads, Written
+from emo_modules.models.spatial import SpatialTransformer
+from emo_modules.models.temporal import MotionTokens, TemporalBlock, TemporalTransformer, time_positions
 from emo_modules.models.unet import UNet
 from emo_modules.quirks import UNetQuirks
 
@@ -24,13 +27,8 @@ def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in state if ".motion_modules." not in key}
 
 
-def with_context(net: UNet, states: Tensor) -> list[Layer]:
-    return [
-        Layer(context=block.attentions[j].transformer_blocks[0].attn2.keys_values(states), still=True)
-        if hasattr(block, "attentions")
-        else Layer(still=True)
-        for block, j in net.places()
-    ]
+def still(rows: list[Reads]) -> list[Reads]:
+    return [replace(row, still=True) for row in rows]
 
 
 def randomise(module: nn.Module, scale: float = 0.3) -> None:
@@ -80,7 +78,9 @@ def test_output_is_that_of_diffusers(size):
     ours.load_state_dict(theirs.state_dict(), strict=False)
     x, steps, states = torch.randn(2, 4, *size), torch.tensor([7, 801]), torch.randn(2, 5, 12)
     expected = theirs(x, steps, states).sample
-    assert (ours(x, steps, with_context(ours, states)) - expected).abs().max() < 1e-5
+    assert (
+        ours(x, steps, still(ours.project(ours.nothing(x), context=states))) - expected
+    ).abs().max() < 1e-5
     assert expected.std() > 0.1
 
 
@@ -134,17 +134,23 @@ def test_position_table_interleaves_sine_and_cosine():
 def whole_block(block: TemporalBlock, motion: Tensor, x: Tensor) -> Tensor:
     """Every token of motion and clip computed, then the motion tokens cut off."""
     both = torch.cat([motion, x], dim=1)
-    both = both + block.attn1(block.norm1(both) + time_positions(both))
-    both = both + block.attn2(block.norm2(both) + time_positions(both))
+    for attention, norm in ((block.attn1, block.norm1), (block.attn2, block.norm2)):
+        normed = norm(both) + time_positions(both)
+        both = both + attention(normed, attention.keys_values(normed))
     both = both + block.ff(block.norm3(both))
     return both[:, motion.shape[1] :]
+
+
+def tokens_of(block: TemporalBlock, motion: Tensor) -> MotionTokens:
+    query = block.norm1(motion) + time_positions(motion)
+    return MotionTokens(motion, block.attn1.to_q(query), *block.attn1.keys_values(query))
 
 
 def test_motion_shortcut_equals_the_whole_computation():
     block = TemporalBlock(16, TINY)
     randomise(block)
     motion, x = torch.randn(6, 2, 16), torch.randn(6, 5, 16)
-    result = block(x, block.prepare(motion), None)
+    result = block(x, tokens_of(block, motion), None)
     assert (result - whole_block(block, motion, x)).abs().max() < 1e-5
     assert (result - block(x, None, None)).abs().max() > 1e-2
 
@@ -155,7 +161,7 @@ def test_speed_reaches_every_pixel_alike():
     x, speed = torch.randn(2 * 6, 3, 16), block.attn_speed.keys_values(torch.randn(2, 3, 8))
     repeated = tuple(t.repeat_interleave(6, dim=0) for t in speed)
     expected = x + block.attn_speed(block.norm_speed(x), repeated)
-    assert (x + block.speed_attention(x, speed) - expected).abs().max() < 1e-5
+    assert (x + block.attn_speed(block.norm_speed(x), speed) - expected).abs().max() < 1e-5
 
 
 def test_the_order_of_speeds_within_a_clip_does_not_count():
@@ -163,7 +169,7 @@ def test_the_order_of_speeds_within_a_clip_does_not_count():
     randomise(block)
     x, tokens = torch.randn(6, 5, 16), torch.randn(1, 5, 8)
     given, shuffled, other = (
-        block.speed_attention(x, block.attn_speed.keys_values(each))
+        block.attn_speed(block.norm_speed(x), block.attn_speed.keys_values(each))
         for each in (tokens, tokens[:, [3, 0, 4, 2, 1]], tokens.clone().fill_(1.0))
     )
     assert (given - shuffled).abs().max() < 1e-5
@@ -176,23 +182,20 @@ def test_reference_keys_broadcast_over_the_frames_of_a_clip(positions):
     net = SpatialTransformer(16, config)
     randomise(net)
     x = torch.randn(2 * 3, 16, 4, 5)
-    keys = net.transformer_blocks[0].project_reference(torch.randn(2, 20, 16), (4, 5))
+    keys = net.transformer_blocks[0].project_reference(torch.randn(2, 4, 5, 16))
     repeated = tuple(t.repeat_interleave(3, dim=0) for t in keys)
-    clip = net(x, Layer(reference=keys), 3)
-    assert (clip - net(x, Layer(reference=repeated), 1)).abs().max() < 1e-5
+    clip, _ = net(x, Reads(reference=keys), 3)
+    assert (clip - net(x, Reads(reference=repeated), 1)[0]).abs().max() < 1e-5
 
 
 def test_still_frames_are_independent():
     net = UNet(TINY)
-    features = [torch.randn(1, 8 * 11, 16), torch.randn(1, 4 * 6, 32)]
-    layers = []
+    tokens = {16: torch.randn(1, 8, 11, 16), 32: torch.randn(1, 4, 6, 32)}
+    written = []
     for block, j in net.places():
-        kv = None
-        if hasattr(block, "attentions"):
-            transformer = block.attentions[j].transformer_blocks[0]
-            wide = transformer.norm1.normalized_shape[0] == 32
-            kv = transformer.project_reference(features[wide], (4, 6) if wide else (8, 11))
-        layers.append(Layer(reference=kv, still=True))
+        width = block.attentions[j].norm.num_channels if block.attentions else None
+        written.append(Written(tokens.get(width), None))
+    layers = still(net.project(net.nothing(written[0].tokens), reference=written))
     x, steps = torch.randn(3, 4, 8, 11), torch.tensor([5, 5, 5])
     one_by_one = torch.cat([net(x[k : k + 1], steps[k : k + 1], layers) for k in range(3)])
     clip = net(x, steps, layers, frames=3)

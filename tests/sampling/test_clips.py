@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
+from emo_modules.models.emo import VideoConditions
 from emo_modules.pipeline import Options, Pipeline, Progress
 from emo_modules.sampling.clips import Driving, clip_count, render_clips
 from emo_modules.sampling.noise import clip_noise, video_noise
@@ -18,6 +19,7 @@ from emo_modules.speech.wav2vec2 import context_windows
 
 FRAMES, CHUNK, PAST = 10, 4, 2  # three clips, of the last one 2 frames; tiny_config has the same
 SHAPE = (4, 8, 8)
+VIDEO = VideoConditions(torch.zeros(1, *SHAPE), [], [], None)
 FACE = Options(box=Box(16, 16, 48, 48))
 
 
@@ -28,13 +30,13 @@ class Recorder:
         self.config = EMOConfig(clip_frames=CHUNK, motion_frames=PAST, audio=AudioConfig(context=1))
         self.given: list[tuple] = []
 
-    def clip_conditions(self, video, frames, audio, motion, speeds, pictures) -> None:
+    def clip(self, video, frames, audio, speeds, pictures, motion) -> None:
         self.given.append((frames, audio, motion, speeds))
 
 
 def rendered(model: Recorder, noise: Iterator[Tensor]) -> Iterator[Tensor]:
     driving = Driving(torch.randn(FRAMES, 2, 5), torch.arange(FRAMES).float())
-    return render_clips(model, None, driving, FRAMES, lambda noise, conditions: noise + 1, noise)
+    return render_clips(model, VIDEO, driving, FRAMES, lambda noise, conditions: noise + 1, noise)
 
 
 def test_clips_cover_every_frame_and_see_only_the_last_latents_of_the_clip_before():
@@ -53,7 +55,7 @@ def test_sound_and_speed_of_a_clip_are_cut_from_the_whole():
     model, features = Recorder(), torch.randn(FRAMES, 2, 5)
     driving = Driving(features, torch.arange(FRAMES).float())
     noise = video_noise(FRAMES, CHUNK, SHAPE, 0.0, 0)
-    list(render_clips(model, None, driving, FRAMES, lambda noise, conditions: noise, noise))
+    list(render_clips(model, VIDEO, driving, FRAMES, lambda noise, conditions: noise, noise))
     windows = torch.cat([given[1] for given in model.given], dim=1)
     rendered = torch.tensor([*range(FRAMES), 10, 11])
     assert torch.equal(windows[0], context_windows(features, model.config, rendered))
@@ -93,7 +95,7 @@ def test_motion_frames_are_made_for_clips_that_follow_and_no_others(frames, kept
         made.append(len(motion))
         return motion
 
-    clips = render_clips(Recorder(), None, driving, frames, lambda noise, conditions: noise, noise, keep)
+    clips = render_clips(Recorder(), VIDEO, driving, frames, lambda noise, conditions: noise, noise, keep)
     assert sum(map(len, clips)) == frames
     assert made == [PAST] * kept
 
@@ -129,10 +131,10 @@ def performed(pipeline: Pipeline, frames: int) -> Tensor:
     noise = video_noise(frames, CHUNK, SHAPE, 0.0, 0)
     portrait = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
-        video = pipeline.model.video_conditions(portrait, torch.ones(1, 1, 64, 64))
+        video = pipeline.conditioner.video(portrait, torch.ones(1, 1, 64, 64))
     solver = Solver(pipeline.model, "ddim", 2, 1.0)
     driving = Driving(rows[: frames + 1], None)
-    return torch.cat(list(render_clips(pipeline.model, video, driving, frames, solver, noise)))
+    return torch.cat(list(render_clips(pipeline.conditioner, video, driving, frames, solver, noise)))
 
 
 def latents(pipeline: Pipeline, frames: int = FRAMES, progress=None, **options) -> Iterator[Tensor]:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_modules.config import EMOConfig
-from emo_modules.models.emo import EMO
-from emo_modules.models.relatives.regions import moved
+from emo_modules.cues.locator import Cues
+from emo_modules.models.emo import Conditioner
+from emo_modules.models.reference import ReferenceNet
 from emo_modules.sampling.clips import Driving, noise_for, render_clips
-from emo_modules.sampling.lean import LeanEMO
+from emo_modules.sampling.lean import lean_conditioner
 from emo_modules.sampling.noise import video_noise
 from emo_modules.sampling.solver import Solver
 
@@ -39,49 +40,49 @@ def saved(request, tmp_path, tiny_config) -> Path:
     return file
 
 
-def rendered(model: EMO | LeanEMO, config: EMOConfig, dtype: torch.dtype = torch.float32) -> Tensor:
+def rendered(conditioner: Conditioner, dtype: torch.dtype = torch.float32) -> Tensor:
     """Several clips or windows, two steps with guidance."""
-    scene, like = Scene.random(config), {"device": CPU, "dtype": dtype}
-    video = model.video_conditions(
+    config, like = conditioner.config, {"device": CPU, "dtype": dtype}
+    scene = Scene.random(config)
+    video = conditioner.video(
         scene.portrait.to(dtype),
         scene.picture.to(dtype),
         None if scene.identity is None else scene.identity.to(dtype),
-        moved(scene.regions, **like),
+        Cues(None, scene.regions).to(**like).regions,
     )
     rows = torch.randn(
         80, config.audio.layers, config.audio.feature_dim, generator=torch.Generator().manual_seed(2)
     )
     driving = Driving(rows, torch.linspace(0, 40, FRAMES))
-    denoiser = model.denoiser if isinstance(model, LeanEMO) else model
-    solver = Solver(denoiser, config.schedule.solver, 2, 2.5)
+    solver = Solver(conditioner.denoiser, config.schedule.solver, 2, 2.5)
     noise = noise_for(config, FRAMES, (8, 8), 0, **like)
-    return torch.cat(list(render_clips(model, video, driving, FRAMES, solver, noise)))
+    return torch.cat(list(render_clips(conditioner, video, driving, FRAMES, solver, noise)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_lean_emo_is_emo_bit_for_bit(saved, dtype):
-    whole, lean = load_checkpoint(saved, dtype=dtype), LeanEMO.load(saved, dtype=dtype)
+    whole, lean = load_checkpoint(saved, dtype=dtype), lean_conditioner(saved, dtype=dtype)
     assert lean.config == whole.config
-    expected = rendered(whole.model, whole.config, dtype)
+    expected = rendered(whole.model.conditioner(), dtype)
     assert expected.dtype == dtype
     assert expected.float().std() > 0.1
-    assert torch.equal(rendered(lean, lean.config, dtype), expected)
+    assert torch.equal(rendered(lean, dtype), expected)
 
 
 def test_reference_net_is_gone_after_it_was_read(saved, monkeypatch):
-    lean, nets, alive = LeanEMO.load(saved), [], []
-    make = LeanEMO.reference_net
+    lean, nets, alive = lean_conditioner(saved), [], []
+    load = lean.net
 
-    def watched(self: LeanEMO):
+    def watched() -> ReferenceNet:
         alive.append(sum(net() is not None for net in nets))
-        net = make(self)
+        net = load()
         nets.append(weakref.ref(net))
         return net
 
-    monkeypatch.setattr(LeanEMO, "reference_net", watched)
+    monkeypatch.setattr(lean, "net", watched)
     gc.disable()  # nothing waits for the collector
     try:
-        rendered(lean, lean.config)
+        rendered(lean)
     finally:
         gc.enable()
     assert all(net() is None for net in nets)
@@ -93,13 +94,9 @@ def test_reference_net_is_gone_after_it_was_read(saved, monkeypatch):
     assert len(nets) == 1 + (clips if config.motion_frames else 0)
 
 
-def test_lean_emo_knows_how_many_tensors_the_file_has(saved):
-    assert LeanEMO.load(saved).keys == len(EMO(LeanEMO.load(saved).config).state_dict())
-
-
 def test_lean_emo_refuses_what_emo_refuses(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing there"):
-        LeanEMO.load(tmp_path / "no.safetensors")
+        lean_conditioner(tmp_path / "no.safetensors")
 
 
 # The step rule that the relatives' weights were released with

@@ -106,9 +106,8 @@ class Recorder:
     made: list[weakref.ref] = field(default_factory=list)
     alive: list[int] = field(default_factory=list)
 
-    def clip_conditions(self, video, frames, audio, motion, speeds, pictures) -> Conditions:
-        assert motion is None
-        found = Conditions(frames, None, None, None, None, None, audio.mean().expand(frames, 1, 1, 1))
+    def clip(self, video, frames, audio, speeds, pictures) -> Conditions:
+        found = Conditions(frames, [], [], None, audio.mean().expand(frames, 1, 1, 1))
         self.made.append(weakref.ref(found))
         self.alive.append(sum(made() is not None for made in self.made))
         return found
@@ -159,15 +158,15 @@ def test_a_short_video_equals_one_clip_without_windows(name):
     config = replace(config, quirks=replace(config.quirks, windows=windows))
     model, frames = random_emo(config), 7
     scene = Scene.random(config, frames)
-    video = model.video_conditions(scene.portrait, scene.picture)
+    video = model.conditioner().video(scene.portrait, scene.picture)
     rows = torch.randn(3 * frames, config.audio.layers, config.audio.feature_dim)
     driving = Driving(rows, None, scene.pictures)
     solver = Solver(model, config.schedule.solver, 2, 1.5)
-    whole = torch.cat(list(render_clips(model, video, driving, frames, solver, [scene.noise])))
+    whole = torch.cat(list(render_clips(model.conditioner(), video, driving, frames, solver, [scene.noise])))
     plain = replace(config, quirks=replace(config.quirks, windows=None))
     alone = random_emo(plain)
     one = Solver(alone, config.schedule.solver, 2, 1.5)
-    clip = torch.cat(list(render_clips(alone, video, driving, frames, one, [scene.noise])))
+    clip = torch.cat(list(render_clips(alone.conditioner(), video, driving, frames, one, [scene.noise])))
     assert torch.equal(whole, clip)
 
 
@@ -177,11 +176,11 @@ def test_each_window_has_the_sound_and_pictures_of_its_own_frames():
     seen = {}
 
     class Model(Recorder):
-        def clip_conditions(self, video, frames, audio, motion, speeds, pictures) -> Conditions:
+        def clip(self, video, frames, audio, speeds, pictures) -> Conditions:
             for sound, picture in zip(audio[0], pictures, strict=True):
                 number = int(picture.flatten()[0])
                 seen.setdefault(number, set()).add(tuple(sound.flatten()[:: 2 * 384].tolist()))
-            return super().clip_conditions(video, frames, audio, motion, speeds, pictures)
+            return super().clip(video, frames, audio, speeds, pictures)
 
     frames = 20
     rows = torch.arange(60.0)[:, None, None].expand(60, config.audio.layers, 384)

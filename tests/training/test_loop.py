@@ -313,7 +313,7 @@ def test_the_image_stage_leaves_sound_and_time_out(make_pipeline, tiny_config, c
     used = set()
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: used.add(name))
-    model(batch.latents, torch.full((2, 3), 500), batch, use_clips=False, use_speed=False)
+    model(batch.latents, torch.full((2, 3), 500), **batch.conditions(clips=False, speed=False))
     assert any("attn_ref" in name for name in used)
     allowed = "attn_audio.to_out"  # its bias alone, as when guidance drops the sound
     touched = [name for name in used if any(part in name for part in ("motion_modules", "audio", "speed"))]

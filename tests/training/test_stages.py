@@ -10,6 +10,7 @@ from torch import Tensor
 
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_modules.models.spatial import grid_positions
 from emo_training.training.batch_sources import MemorySource
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters
 from emo_training.training.losses import LossConfig
@@ -58,7 +59,7 @@ def test_parts_are_the_modules_of_that_name(preset):
         "0",
     }
     places = len(list(preset.backbone.places()))
-    with_attention = sum(hasattr(block, "attentions") for block, _ in preset.backbone.places())
+    with_attention = sum(bool(block.attentions) for block, _ in preset.backbone.places())
     assert len(audio & backbone) == 7 * with_attention  # norm (2), query, key, value, output (2)
     assert len(speed & backbone) == 7 * places
     modules = {name for name in backbone if ".motion_modules." in name}
@@ -146,7 +147,8 @@ def attention_map(model: EMO, size: int) -> Tensor:
         return query
 
     block.attn_ref.attend = attend
-    block.reference_attention(tokens, block.project_reference(tokens, (size, size)), 1, (size, size))
+    query = block.norm_ref(tokens) + grid_positions(size, size, 64, tokens.device)
+    block.attn_ref(query, block.project_reference(tokens.unflatten(1, (size, size))))
     return maps[0][0]
 
 

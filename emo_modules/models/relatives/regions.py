@@ -2,13 +2,13 @@
 3.2)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from ...config import UNetConfig
-from ..attention import Attend, Attention, FeedForward, KeysValues, attend
+from ..attention import Attention, FeedForward, KeysValues, Operations
 
 REGIONS = ("full", "face", "lip")
 
@@ -28,25 +28,19 @@ class Regions:
     parts: tuple[Region, Region, Region]
     weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """Where the model is, in its type."""
+        full, face, lip = (Region(part.places.to(device), part.mask.to(device, dtype)) for part in self.parts)
+        return type(self)((full, face, lip), self.weights)
+
 
 def read_regions(
     levels: list[tuple[Tensor, Tensor, Tensor]], weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 ) -> dict[int, Regions]:
     """Masks (L,) in 0..1 of every resolution -> what layers of L tokens read, by L."""
-    return {len(masks[0]): Regions(tuple(_region(m) for m in masks), weights) for masks in levels}
-
-
-def moved(
-    regions: dict[int, Regions] | None, device: torch.device, dtype: torch.dtype
-) -> dict[int, Regions] | None:
-    """To where the model is, in its type."""
-    if regions is None:
-        return None
     return {
-        count: Regions(
-            tuple(Region(p.places.to(device), p.mask.to(device, dtype)) for p in at.parts), at.weights
-        )
-        for count, at in regions.items()
+        len(full): Regions((_region(full), _region(face), _region(lip)), weights)
+        for full, face, lip in levels
     }
 
 
@@ -61,14 +55,14 @@ class RegionalAudioBlock(nn.Module):
     Parameter names are Hallo's; its 1x1 convolutions `zero_conv_*` are linear layers on tokens.
     """
 
-    def __init__(self, dim: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend):
+    def __init__(self, dim: int, config: UNetConfig, operations: type[Operations] = Operations):
         super().__init__()
-        ops = {"operations": operations, "attend": attend}
         self.norm1 = operations.LayerNorm(dim)
-        self.attn1 = Attention(dim, config.heads, **ops)
+        self.attn1 = Attention(dim, config.heads, operations=operations)
         self.norm2 = operations.LayerNorm(dim)
         for branch in range(config.quirks.audio_branches):
-            self.add_module(f"attn2_{branch}", Attention(dim, config.heads, config.audio_dim, **ops))
+            attention = Attention(dim, config.heads, config.audio_dim, operations)
+            self.add_module(f"attn2_{branch}", attention)
         for region in REGIONS:
             self.add_module(f"zero_conv_{region}", zeroed(operations.Linear(dim, dim)))
         self.norm3 = operations.LayerNorm(dim)
@@ -83,7 +77,8 @@ class RegionalAudioBlock(nn.Module):
         return [self.branch(k).keys_values(tokens) for k in range(self.branches)]
 
     def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: Regions) -> Tensor:
-        x = x + self.attn1(self.norm1(x))
+        normed = self.norm1(x)
+        x = x + self.attn1(normed, self.attn1.keys_values(normed))
         x = x + self.regional(x, audio, regions)
         return x + self.ff(self.norm3(x))
 
@@ -109,12 +104,12 @@ class RegionalAudioTransformer(nn.Module):
     """(N, C, H, W) -> same, through one block of `dim` channels, which need not be C."""
 
     def __init__(
-        self, channels: int, dim: int, config: UNetConfig, operations: Any = nn, attend: Attend = attend
+        self, channels: int, dim: int, config: UNetConfig, operations: type[Operations] = Operations
     ):
         super().__init__()
         self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
         self.proj_in = operations.Conv2d(channels, dim, 1)
-        self.transformer_blocks = nn.ModuleList([RegionalAudioBlock(dim, config, operations, attend)])
+        self.transformer_blocks = nn.ModuleList([RegionalAudioBlock(dim, config, operations)])
         self.proj_out = operations.Conv2d(dim, channels, 1)
 
     def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: dict[int, Regions]) -> Tensor:

@@ -1,0 +1,44 @@
+"""What passes from ReferenceNet to the Backbone, layer by layer (EMO sec. 3.2)."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .attention import Context, KeysValues
+from .relatives.regions import Regions
+from .temporal import MotionTokens
+
+
+class Written(NamedTuple):
+    """What one layer of ReferenceNet gives of N pictures, clean latents at timestep 0."""
+
+    tokens: Tensor | None  # (N, H, W, D) around self-attention; None where there is none
+    map: Tensor | None  # (N, C, H, W) at the layer's end; None where no motion frames are read
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What one layer of the Backbone gets, projected once: `UNet.nothing` and `UNet.project` make it."""
+
+    reference: Context | None = None  # None: joined to self-attention, and absent
+    context: Context | None = None  # identity tokens of some relatives
+    audio: Context | list[KeysValues] | None = None  # a list, or None: of Hallo's branches
+    motion: MotionTokens | None = None
+    speed: KeysValues | None = None
+    regions: dict[int, Regions] | None = None  # where Hallo's branches act, by the number of tokens
+    still: bool = False  # pictures that are no clip (image stage): there is no time to attend to
+
+    def scaled_audio(self, scale: float) -> "Reads":
+        """The sound's influence times `scale`."""
+        if self.audio is None or isinstance(self.audio, Tensor):
+            return self
+        if isinstance(self.audio, list):
+            return replace(self, audio=[(key, value * scale) for key, value in self.audio])
+        return replace(self, audio=(self.audio[0], self.audio[1] * scale))
+
+
+def drop(features: Tensor, kept: Tensor) -> Tensor:
+    """Features (B*k, ...) with zeros where kept (B,) is 0, which attention takes for nothing."""
+    rows = kept.repeat_interleave(len(features) // len(kept))
+    return features * rows.view(-1, *[1] * (features.ndim - 1))
