@@ -41,7 +41,11 @@ def run(options: argparse.Namespace) -> None:
         else:
             summary = prepare_footage(options.footage, options.shards, config, engine, share)
     if summary:
-        _tell(summary, options.shards)
+        _log.info("%s sources, %.2f h of footage", summary["sources"], summary["hours_in"])
+        for cause, figures in summary["dropped"].items():
+            _log.info("  dropped %.3f h in %d spans, %s", figures["hours"], figures["spans"], cause)
+        kept = f"{summary['clips']} samples, {summary['hours_out']:.3f} h"
+        print(f"{options.shards}: {kept}; dropped.jsonl lists the rest")
 
 
 def _share(text: str) -> tuple[int, int]:
@@ -49,10 +53,3 @@ def _share(text: str) -> tuple[int, int]:
     if not (slash and index.isdecimal() and count.isdecimal()):
         raise ValueError(f"--part takes I/N, such as 0/8, got {text!r}")
     return int(index), int(count)
-
-
-def _tell(summary: dict[str, Any], shards: Path) -> None:
-    _log.info("%s sources, %.2f h of footage", summary["sources"], summary["hours_in"])
-    for cause, figures in summary["dropped"].items():
-        _log.info("  dropped %.3f h in %d spans, %s", figures["hours"], figures["spans"], cause)
-    print(f"{shards}: {summary['clips']} samples, {summary['hours_out']:.3f} h; dropped.jsonl lists the rest")

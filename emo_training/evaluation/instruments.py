@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
-from ..perception.face_reader import FaceReader, load_reader
+from ..perception.face_reader import load_reader
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
 from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception
@@ -61,28 +61,22 @@ def load_instruments(weights: Weights) -> Instruments:
     }
     labels = {name: label(path) for name, path in files.items() if path}
     labels.setdefault("analyzer", weights.analyzer)
+    identity: Embedder | None = ReaderIdentity(reader) if reader else None
+    if weights.identity:
+        identity = load_sface(weights.identity, weights.face_detector)
+    expressions: Expressions | None = MouthShapes(reader) if reader else None
+    if weights.analyzer.startswith("mediapipe:"):
+        expressions = Blendshapes()
     return Instruments(
         analyzer,
         load_inception(weights.inception, weights.device) if weights.inception else None,
         load_i3d(weights.i3d, weights.device) if weights.i3d else None,
         load_syncnet(weights.syncnet) if weights.syncnet else None,
-        _embedder(weights, reader),
-        _expressions(weights.analyzer, reader),
+        identity,
+        expressions,
         labels,
     )
 
 
 def label(path: Path) -> str:
     return f"{path.name} (sha256 {fingerprint(path)[:12]})"
-
-
-def _embedder(weights: Weights, reader: FaceReader | None) -> Embedder | None:
-    if weights.identity:
-        return load_sface(weights.identity, weights.face_detector)
-    return ReaderIdentity(reader) if reader else None
-
-
-def _expressions(spec: str, reader: FaceReader | None) -> Expressions | None:
-    if spec.startswith("mediapipe:"):
-        return Blendshapes()
-    return MouthShapes(reader) if reader else None

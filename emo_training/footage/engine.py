@@ -78,7 +78,7 @@ def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str
                 f"{len(missing)} of {len(sources)} files are not prepared, such as {missing[0].name}: run "
                 "their part of the array again, then --pack"
             )
-        for path in _records(parts):
+        for path in sorted(parts.glob("*-????????.json")):
             if path.stem not in {source.key for source in sources}:
                 remove_part(parts, path.stem)  # its file was taken away, perhaps because someone asked for it
     with _disk_errors(shards):
@@ -120,10 +120,6 @@ def _share(sources: list[Source], index: int, count: int) -> list[Source]:
     return sources[index::count]
 
 
-def _records(parts: Path) -> list[Path]:
-    return sorted(parts.glob("*-????????.json"))
-
-
 def _is_done(source: Source, parts: Path) -> bool:
     path = part_record(parts, source.key)
     return path.exists() and load_part(path).bytes == source_size(source)
@@ -150,20 +146,20 @@ def _run(
 
     sizes = {source.key: source_size(source) for source in mine}
     done = sum(sizes.values()) - sum(sizes[source.key] for source in todo)
-    run = _local if engine.name == "local" else _ray
+    if engine.name == "ray":
+        prepared = _ray(todo, config, parts, engine.workers)
+    else:
+        work = partial(write_part, config=config, parts=parts)
+        crashed = partial(_write_crashed, config=config, parts=parts)
+        prepared = run_tasks(work, todo, engine.workers, crashed)
     hours = 0.0
     # Bytes, because a file's length in time is not known before it is opened.
     with tqdm(total=sum(sizes.values()), initial=done, unit="B", unit_scale=True, desc="prepare") as bar:
-        for part in run(todo, config, parts, engine.workers):
+        for part in prepared:
             hours += part.seconds / 3600
             bar.update(sizes[part.key])
             rate = hours / max(bar.format_dict["elapsed"] / 3600, 1e-9)
             bar.set_postfix_str(f"{hours:.2f} h of footage, {rate:.2f} h/h")
-
-
-def _local(todo: Sequence[Source], config: PrepareConfig, parts: Path, workers: int) -> Iterator[Part]:
-    work = partial(write_part, config=config, parts=parts)
-    return run_tasks(work, todo, workers, partial(_write_crashed, config=config, parts=parts))
 
 
 def _write_crashed(source: Source, what: str, config: PrepareConfig, parts: Path) -> Part:

@@ -58,22 +58,12 @@ def probe(path: Path) -> Media:
         if first is None:
             raise ValueError("corrupt: no picture can be decoded")
         time, frame, _ = first
-        width, height = _square_size(stream, frame)
-        if _quarter_turns(frame) % 2:
-            width, height = height, width
-        return Media(width, height, time, _duration(container, stream), bool(container.streams.audio))
-
-
-def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
-
-
-def _square_size(stream: av.VideoStream, frame: av.VideoFrame) -> tuple[int, int]:
-    """Width and height with square pixels, before turning."""
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    return max(1, round(frame.width * aspect)), frame.height
+        width = max(1, round(frame.width * (stream.sample_aspect_ratio or 1)))  # of square pixels
+        size = (width, frame.height) if _quarter_turns(frame) % 2 == 0 else (frame.height, width)
+        seconds = (container.duration or 0) / av.time_base
+        if stream.duration and stream.time_base:
+            seconds = float(stream.duration * stream.time_base)
+        return Media(*size, time, seconds, bool(container.streams.audio))
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:

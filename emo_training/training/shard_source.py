@@ -127,8 +127,8 @@ class ShardSamples(Dataset[RawBatch]):
         (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
         sample = self.index.read(entry)
         pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
-        if elsewhere and (mates := self.other_samples(entry)):
-            pictures[-1] = self.picture_of(mates, generator)
+        if elsewhere and (other := self.picture_elsewhere(entry, generator)) is not None:
+            pictures[-1] = other
         clip = window[self.draw.motion_frames :]
         boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
@@ -144,12 +144,11 @@ class ShardSamples(Dataset[RawBatch]):
             speeds,
         )
 
-    def other_samples(self, entry: SampleEntry) -> list[SampleEntry]:
-        """Of the same person."""
-        return [mate for mate in self.index.by_identity[entry.identity] if mate.key != entry.key]
-
-    def picture_of(self, mates: list[SampleEntry], generator: torch.Generator) -> np.ndarray:
-        """Any frame of any of these samples."""
+    def picture_elsewhere(self, entry: SampleEntry, generator: torch.Generator) -> np.ndarray | None:
+        """Any frame of any other sample of the same person, None when there is no other."""
+        mates = [mate for mate in self.index.by_identity[entry.identity] if mate.key != entry.key]
+        if not mates:
+            return None
         mate = mates[int(torch.randint(len(mates), (), generator=generator))]
         frame = int(torch.randint(mate.frames, (), generator=generator))
         return decode_pictures(self.index.read(mate).video, [frame])[0]
