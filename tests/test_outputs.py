@@ -12,6 +12,8 @@ from emo_modules.cli import animate as command
 from emo_modules.media.video import read_video
 from emo_training.folder_lock import folder_in_use
 
+from .systems import WINDOWS, needs_posix_errors
+
 ROOT = Path(__file__).parents[1]
 BOX = ("--box", "20", "16", "50", "52")
 
@@ -57,6 +59,7 @@ def errors(tmp_path, monkeypatch, capsys):
     return run
 
 
+@needs_posix_errors
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_cannot_be_is_refused_first(errors, tmp_path, name):
     arguments, suffix = FILES[name]
@@ -75,6 +78,7 @@ def test_a_file_that_cannot_be_is_refused_first(errors, tmp_path, name):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@needs_posix_errors
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_that_cannot_be_or_is_in_use_is_refused_first(errors, tmp_path, name):
     (tmp_path / "file").write_text("")
@@ -94,7 +98,8 @@ def test_every_command_is_among_them():
 
 def test_shares_of_one_preparation_run_beside_each_other(errors, tmp_path):
     with folder_in_use(tmp_path / "run", "prepare --part 1/2", "1-of-2"):
-        assert "is in use by prepare --part 1/2" in errors(FOLDERS["prepare"], tmp_path / "run")
+        holder = "another run" if WINDOWS else "prepare --part 1/2"
+        assert f"is in use by {holder}" in errors(FOLDERS["prepare"], tmp_path / "run")
         assert "in use" not in errors(FOLDERS["prepare --part"], tmp_path / "run")
 
 

@@ -36,10 +36,8 @@ def test_suffixes_are_named_as_people_write_them(tmp_path):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    assert (
-        refusal(tmp_path)
-        == f"{tmp_path} is a folder: give the name of a file in it, such as {tmp_path}/out.mp4"
-    )
+    example = tmp_path / "out.mp4"
+    assert refusal(tmp_path) == f"{tmp_path} is a folder: give the name of a file in it, such as {example}"
     (tmp_path / "v.mp4").mkdir()
     assert "is a folder" in refusal(tmp_path / "v.mp4")
 
