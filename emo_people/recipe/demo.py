@@ -35,7 +35,7 @@ from .vae import VAETraining, to_vae_frames, train_vae
 MAX_BYTES = 16 * 2**20 - 1
 SHOWN = 4  # held-out samples on a sheet
 NOTES = {"license": "Apache-2.0", "data": "drawn avatars, flite and espeak-ng speech; see docs/demo-model.md"}
-_CLIPS = Draw(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
+_DRAW = Draw(batch=4, drop_audio=0.05, drop_reference=0.03, drop_both=0.0)
 _IMAGE_LOSS = LossConfig(clean_error=True, inference_share=0.5, mouth_weight=2.0)
 _VIDEO_LOSS = LossConfig(
     clean_error=True, inference_share=0.7, mouth_weight=2.0, reader_weight=2.0, motion_noise=0.15
@@ -51,8 +51,9 @@ class DemoRecipe:
 
     samples: int = 2000
     held_out: int = 64
-    vae_minutes: float = 9.0
-    audio_minutes: float = 5.0
+    config: EMOConfig = DEMO
+    vae: VAETraining = VAETraining(minutes=9.0)
+    audio: AudioTraining = AudioTraining(minutes=5.0)
     reader_steps: int = 500
     stages: tuple[TrainConfig, ...] = (
         TrainConfig(
@@ -73,7 +74,7 @@ class DemoRecipe:
             fresh_rate=3.0,
             warmup=60,
             ema=0.998,
-            sampling=_CLIPS,
+            sampling=_DRAW,
             loss=_VIDEO_LOSS,
         ),
         TrainConfig(
@@ -84,7 +85,7 @@ class DemoRecipe:
             fresh_rate=3.0,
             warmup=30,
             ema=0.995,
-            sampling=_CLIPS,
+            sampling=_DRAW,
             loss=_SPEED_LOSS,
         ),
     )
@@ -92,26 +93,25 @@ class DemoRecipe:
 
 def make_demo(folder: Path, recipe: DemoRecipe, log: Log = print) -> list[Path]:
     """Data, VAE, audio encoder, three stages, checkpoint. Every finished part is kept and not made again."""
-    config = DEMO
     draw_samples(folder / "samples", range(recipe.samples))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        train_parts(folder, config, recipe, log)
-    model = train_stages(folder, config, recipe, *encode_sets(folder, config, recipe), log)
+        train_parts(folder, recipe, log)
+    model = train_stages(folder, recipe, *encode_sets(folder, recipe), log)
     return export(folder, folder / "checkpoint" / "emo-demo.safetensors", model)
 
 
-def train_parts(folder: Path, config: EMOConfig, recipe: DemoRecipe, log: Log) -> None:
+def train_parts(folder: Path, recipe: DemoRecipe, log: Log) -> None:
     unseen = [make_sample(HELD_OUT + k, frames=2, portraits=1) for k in range(min(24, recipe.held_out))]
-    if not (folder / "vae.safetensors").exists():
-        vae = channels_last(PatchVAE(config.latent_channels))
+    if not (file := folder / "vae.safetensors").exists():
+        vae = channels_last(PatchVAE(recipe.config.latent_channels))
         frames = to_vae_frames(read_samples(folder / "samples"))
         vae.start_from_components(to_signed(frames[::10]))
         held_out = torch.from_numpy(np.stack([sample.frames[0] for sample in unseen]))
-        train_vae(vae, frames, held_out, folder / "vae.safetensors", VAETraining(recipe.vae_minutes), log)
-    if not (folder / "audio_encoder.safetensors").exists():
-        file, training = folder / "audio_encoder.safetensors", AudioTraining(recipe.audio_minutes)
-        train_audio_encoder(config.audio, list(read_sounds(folder)), unseen, file, training, log)
+        train_vae(vae, frames, held_out, file, recipe.vae, log)
+    if not (file := folder / "audio_encoder.safetensors").exists():
+        sounds = list(read_sounds(folder))
+        train_audio_encoder(recipe.config.audio, sounds, unseen, file, recipe.audio, log)
 
 
 def read_sounds(folder: Path) -> Iterator[Sample]:
@@ -129,26 +129,20 @@ def load_frozen(folder: Path, config: EMOConfig) -> tuple[VAE, AudioEncoder]:
     return vae.eval(), encoder.eval()
 
 
-def encode_sets(folder: Path, config: EMOConfig, recipe: DemoRecipe) -> tuple[SampleSet, SampleSet]:
+def encode_sets(folder: Path, recipe: DemoRecipe) -> tuple[SampleSet, SampleSet]:
     """The training set and the held-out set, encoded once."""
     for name in ("held", "set"):
         if not (folder / f"{name}.safetensors").exists():
-            parts = load_frozen(folder, config)
+            parts = load_frozen(folder, recipe.config)
             unseen = (make_sample(HELD_OUT + k) for k in range(recipe.held_out))
             samples = read_samples(folder / "samples") if name == "set" else unseen
-            encode_samples(samples, config, *parts).save(folder / f"{name}.safetensors")
+            encode_samples(samples, recipe.config, *parts).save(folder / f"{name}.safetensors")
     return SampleSet.load(folder / "set.safetensors"), SampleSet.load(folder / "held.safetensors")
 
 
-def train_stages(
-    folder: Path,
-    config: EMOConfig,
-    recipe: DemoRecipe,
-    samples: SampleSet,
-    held_out: SampleSet,
-    log: Log,
-) -> EMO:
+def train_stages(folder: Path, recipe: DemoRecipe, samples: SampleSet, held_out: SampleSet, log: Log) -> EMO:
     """Each stage starts from the averaged weights of the one before."""
+    config = recipe.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = EMO(config)

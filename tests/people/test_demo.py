@@ -14,7 +14,9 @@ from emo_modules.pipeline import Options, Pipeline
 from emo_people.evaluation.subject import pipeline_subject
 from emo_people.filming.cases import make_case
 from emo_people.networks.reader import WEIGHTS
+from emo_people.recipe.audio_encoder import AudioTraining
 from emo_people.recipe.demo import DemoRecipe, make_demo
+from emo_people.recipe.vae import VAETraining
 from emo_training.evaluation.metrics import pearson
 from emo_training.perception.face_reader import load_reader, read_frames
 
@@ -67,7 +69,7 @@ def test_one_command_makes_a_model_from_nothing(tmp_path, monkeypatch):
     stages = tuple(
         replace(stage, sampling=replace(stage.sampling, batch=1), **short) for stage in DemoRecipe().stages
     )
-    recipe = DemoRecipe(6, 3, vae_minutes=0.01, audio_minutes=0.01, reader_steps=2, stages=stages)
+    recipe = DemoRecipe(6, 3, vae=VAETraining(0.01), audio=AudioTraining(0.01), reader_steps=2, stages=stages)
     written = make_demo(tmp_path, recipe, log=lambda line: None)
     made = Pipeline.load(written[0].parent)
     sound = load_audio(SAMPLES / "speech.wav").fit_to_frames(3, 25)
