@@ -133,14 +133,8 @@ def _dominance(times: np.ndarray, symbols: list[str], starts: np.ndarray, ends: 
     """Weights (F, P): 1 inside a sound, falling smoothly before it (anticipation) and after it."""
     early = np.maximum(starts - times[:, None], 0) / _ANTICIPATION
     late = np.maximum(times[:, None] - ends, 0) / _CARRY_OVER
-    strength = np.array([_strength(symbol) for symbol in symbols])
+    strength = np.array([1.0 if s in VOWELS else 1.5 if s in _STRONG else 0.5 for s in symbols])
     return strength * np.exp(-(early**2) - late**2) + 1e-12
-
-
-def _strength(symbol: str) -> float:
-    if symbol in VOWELS:
-        return 1.0
-    return 1.5 if symbol in _STRONG else 0.5
 
 
 def _closure_ceiling(

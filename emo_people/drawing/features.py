@@ -48,8 +48,8 @@ def _eye(i: Identity, blink: float, side: int) -> list[Shape]:
     ]
 
 
-def _between(x: np.ndarray, upper: np.ndarray, lower: np.ndarray, lift: float = 0.0) -> np.ndarray:
-    return on_face(np.concatenate([x, x[::-1]]), np.concatenate([upper, lower[::-1]]), lift)
+def _between(x: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    return on_face(np.concatenate([x, x[::-1]]), np.concatenate([upper, lower[::-1]]))
 
 
 def brows(i: Identity, raised: float) -> list[Shape]:

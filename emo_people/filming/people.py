@@ -35,8 +35,8 @@ def speak(
     return speech
 
 
-def sentence_frames(speech: Speech, fps: float = FPS) -> int:
-    return max(1, round(len(speech.waveform) / SAMPLE_RATE * fps))
+def sentence_frames(speech: Speech) -> int:
+    return max(1, round(len(speech.waveform) / SAMPLE_RATE * FPS))
 
 
 def random_head_speed(rng: np.random.Generator) -> float:

@@ -108,9 +108,7 @@ def _view(person: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     return render(person, expression, pose, SIZE), np.array(values)
 
 
-def train_reader(
-    seed: int = 0, steps: int = 900, identities: int = 1200, log: Log = print, lr: float = 2e-3
-) -> FaceReader:
+def train_reader(seed: int = 0, steps: int = 900, identities: int = 1200, log: Log = print) -> FaceReader:
     """Draws `identities` people and fits the reader; each step sees two softened views of `PEOPLE` of them.
 
     The defaults made the reader that comes with the package, in 10 minutes on one core.
@@ -124,7 +122,7 @@ def train_reader(
         frames = soften(pictures, generator).contiguous(memory_format=torch.channels_last)
         return _losses(reader, frames, truth, generator)
 
-    fit(reader, loss, OneCycle(steps, lr), "reader", log)
+    fit(reader, loss, OneCycle(steps, 2e-3), "reader", log)
     return reader
 
 

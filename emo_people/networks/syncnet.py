@@ -155,13 +155,13 @@ def _alter(lips: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train_syncnet(
-    pool: SyncSamples, seed: int = 0, steps: int = 1400, batch: int = 12, lr: float = 2e-3, log: Log = print
+    pool: SyncSamples, seed: int = 0, steps: int = 1400, batch: int = 12, log: Log = print
 ) -> SyncNet:
     """Fits a SyncNet of `SHAPE`. The defaults and 1200 samples made the weights beside this file."""
     generator = torch.Generator().manual_seed(seed)
     net = create_net(partial(SyncNet, SHAPE), seed)
     channels_last(net.netcnnaud)
-    fit(net, lambda: _losses(net, *pool.sample(batch, generator)), OneCycle(steps, lr), "syncnet", log)
+    fit(net, lambda: _losses(net, *pool.sample(batch, generator)), OneCycle(steps, 2e-3), "syncnet", log)
     return net
 
 

@@ -85,7 +85,14 @@ class Scenes:
         self._pool = pool
         self._rng = np.random.default_rng([seed, 1])
         self._generator = torch.Generator().manual_seed(seed)
-        self._backdrops = np.stack([_backdrop(self._rng, textures) for _ in range(BACKDROPS)])
+        rng = self._rng
+
+        def backdrop() -> np.ndarray:
+            if textures and rng.random() < 0.5:
+                return _part_of(textures[int(rng.integers(len(textures)))], rng)
+            return _draw_backdrop(rng)
+
+        self._backdrops = np.stack([backdrop() for _ in range(BACKDROPS)])
 
     def draw(self) -> tuple[Tensor, list[np.ndarray]]:
         scenes = [_scene(self._pool, self._backdrops, self._rng) for _ in range(PICTURES)]
@@ -168,12 +175,6 @@ def _paste_person(
     return box + np.array([x, y, x, y])
 
 
-def _backdrop(rng: np.random.Generator, textures: Sequence[np.ndarray]) -> np.ndarray:
-    if textures and rng.random() < 0.5:
-        return _part_of(textures[int(rng.integers(len(textures)))], rng)
-    return _drawn_backdrop(rng)
-
-
 def _part_of(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A square of it at (192, 192), half of the time in other colours."""
     height, width = texture.shape[:2]
@@ -188,7 +189,7 @@ def _part_of(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def _drawn_backdrop(rng: np.random.Generator) -> np.ndarray:
+def _draw_backdrop(rng: np.random.Generator) -> np.ndarray:
     """A picture (192, 192, 3) uint8 without a face: a colour, a gradient, noise, clutter or text."""
     grain = int(rng.choice([1, 2, 3, 12, FINDER_SIDE]))
     coarse = Image.fromarray(rng.integers(0, 256, (grain, grain, 3), np.uint8))

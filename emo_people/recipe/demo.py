@@ -147,7 +147,7 @@ def train_stages(folder: Path, recipe: DemoRecipe, samples: SampleSet, held_out:
         torch.manual_seed(0)
         model = EMO(config)
         start_as_lookup(model)
-        reader = train_mouth_reader(samples, recipe.reader_steps, log=log)
+        reader = train_mouth_reader(samples, recipe.reader_steps, log)
     model, vae = channels_last(model), load_frozen(folder, config)[0]
     for stage in recipe.stages:
         shown = draw_batch(held_out, config, sheet_draw(config, SHOWN), torch.Generator().manual_seed(7))

@@ -8,6 +8,8 @@ from emo_training.training.sample_set import SampleSet
 
 from ..networks.fit import Log, OneCycle, fit
 
+BATCH = 128  # latents of a step
+
 
 class MouthReader(nn.Module):
     """Latents (N, C, H, W) -> mouth opening and width (N, 2)."""
@@ -33,11 +35,9 @@ class MouthReader(nn.Module):
         return self.layers(latents)
 
 
-def train_mouth_reader(
-    samples: SampleSet, steps: int, batch: int = 128, lr: float = 2e-3, seed: int = 0, log: Log = print
-) -> MouthReader:
+def train_mouth_reader(samples: SampleSet, steps: int, log: Log = print) -> MouthReader:
     """Fits on noised latents; logs the opening's R2 on the last tenth of the samples."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     split = len(samples) * 9 // 10
     latents, mouth = samples.latents.flatten(0, 1), samples.mouth.flatten(0, 1)
     train = split * samples.latents.shape[1]
@@ -45,12 +45,12 @@ def train_mouth_reader(
     reader(latents[:1].float())
 
     def loss() -> dict[str, Tensor]:
-        picks = torch.randint(train, (batch,), generator=generator)
-        level = 0.3 * torch.rand(batch, 1, 1, 1, generator=generator)
-        noisy = latents[picks].float() + level * torch.randn(batch, *latents.shape[1:], generator=generator)
+        picks = torch.randint(train, (BATCH,), generator=generator)
+        level = 0.3 * torch.rand(BATCH, 1, 1, 1, generator=generator)
+        noisy = latents[picks].float() + level * torch.randn(BATCH, *latents.shape[1:], generator=generator)
         return {"mouth": F.mse_loss(reader(noisy), mouth[picks])}
 
-    fit(reader, loss, OneCycle(steps, lr), "mouth reader", log)
+    fit(reader, loss, OneCycle(steps, 2e-3), "mouth reader", log)
     truth = mouth[train:, 0]
     error = (reader(latents[train:].float())[:, 0] - truth).square().mean()
     log(f"mouth reader on latents: R2 {float(1 - error / truth.var()):.3f}")

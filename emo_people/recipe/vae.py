@@ -16,6 +16,8 @@ from emo_modules.models.patch_vae import PatchVAE
 from ..filming.samples import Sample
 from ..networks.fit import Log, WallClock, fit, write_weights
 
+SAMPLES = 560  # that the VAE sees
+
 
 def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:
     """Squared and absolute error, and the absolute error of the picture's gradients (sharp edges)."""
@@ -71,10 +73,10 @@ def train_vae(
     write_weights(vae, file)
 
 
-def to_vae_frames(samples: Iterable[Sample], limit: int = 560) -> Tensor:
-    """Some frames and portraits of each sample: uint8 (N, H, W, 3)."""
+def to_vae_frames(samples: Iterable[Sample]) -> Tensor:
+    """Some frames and portraits of each of the first samples: uint8 (N, H, W, 3)."""
     chosen = [
         np.concatenate([sample.portraits[:2], sample.frames[k % 7 :: 7]])
-        for k, sample in enumerate(islice(samples, limit))
+        for k, sample in enumerate(islice(samples, SAMPLES))
     ]
     return torch.from_numpy(np.concatenate(chosen))
