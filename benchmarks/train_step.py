@@ -3,7 +3,7 @@
     python -m benchmarks.train_step --stage video --size 64 --frames 4
     python -m benchmarks.train_step --stage video --size 512 --count     # operations only, on any machine
 
-The first trains two steps with the project's own loop on clips of random latents (the second is timed); both
+The first trains two steps with the project's own loop on random samples (the second is timed); both
 print one JSON line. Operations are counted on tensors without data, the backward pass included.
 """
 
@@ -30,7 +30,7 @@ from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch
 from emo_training.training.stages import PAPER_STAGES, select_parameters
 
 
-def random_clips(config: EMOConfig, draw: Draw) -> SampleSet:
+def random_samples(config: EMOConfig, draw: Draw) -> SampleSet:
     latent = (config.latent_channels, config.height // 8, config.width // 8)
     audio = config.audio
     frames = draw.needed
@@ -56,7 +56,7 @@ def operations(config: EMOConfig, run: TrainConfig) -> int:
     if run.recompute:
         model.backbone.recompute_layers()
         model.reference_net.recompute_layers()
-    drawn = draw_batch(random_clips(config, run.sampling), config, run.sampling, torch.Generator())
+    drawn = draw_batch(random_samples(config, run.sampling), config, run.sampling, torch.Generator())
     batch = on_meta(drawn)
     timesteps = torch.zeros(batch.latents.shape[:2], device="meta")
     with FlopCounterMode(display=False) as counter:
@@ -70,9 +70,9 @@ def measure(config: EMOConfig, run: TrainConfig) -> dict[str, float]:
     """Seconds and bytes of the second of two steps."""
     torch.manual_seed(0)
     model = channels_last(EMO(config))
-    clips = random_clips(config, run.sampling)
+    samples = random_samples(config, run.sampling)
     with tempfile.TemporaryDirectory() as folder:
-        source = MemorySource(clips, config, run.sampling, run.seed)
+        source = MemorySource(samples, config, run.sampling, run.seed)
         trainer = Trainer(model, source, run, Path(folder))
         trainer.model.train()
         batches = source.stream(trainer.microbatches())

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import DEMO_CHECKPOINT, load_checkpoint
+from .checkpoints.vae import VAE
 from .config import EMOConfig
 from .config import Solver as SolverName
 from .cues.box import Box
@@ -91,7 +92,7 @@ class Pipeline:
     """A checkpoint's parts, ready to run."""
 
     conditioner: Conditioner
-    vae: nn.Module
+    vae: VAE
     audio_encoder: SpeechEncoder
 
     @classmethod

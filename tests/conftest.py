@@ -142,8 +142,8 @@ def tiny_checkpoint(tmp_path_factory, tiny_pipeline, save_pipeline) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clips() -> SampleSet:
-    """Three clips of 8 random frames, 64 x 64 pixels; faces stand in the middle."""
+def samples() -> SampleSet:
+    """Three samples of 8 random frames, 64 x 64 pixels; faces stand in the middle."""
     generator = torch.Generator().manual_seed(0)
 
     def rand(*shape: int) -> torch.Tensor:

@@ -20,7 +20,7 @@ from emo_training.training.batch_sources import MemorySource
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw, SampleSet, draw_batch
-from emo_training.training.samples import sheet_draw, sheet_drawer
+from emo_training.training.sheets import sheet_draw, sheet_drawer
 from emo_training.training.stages import start_as_lookup
 
 from ..filming.samples import Sample, draw_samples, make_sample, read_samples

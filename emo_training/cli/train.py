@@ -24,8 +24,8 @@ from ..training.config_file import build_config, read_values
 from ..training.logs import Board
 from ..training.loop import Sheet, TrainConfig, Trainer, load_parameters
 from ..training.sample_set import SampleSet, draw_batch
-from ..training.samples import sheet_draw, sheet_drawer
 from ..training.shard_source import ShardSource
+from ..training.sheets import sheet_draw, sheet_drawer
 from ..training.start import Start, starting_model
 
 SHOWN = 4  # samples on a sample sheet

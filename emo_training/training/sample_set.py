@@ -75,7 +75,11 @@ class Batch:
     def conditions(self, clips: bool, speed: bool) -> dict[str, Tensor | KeptConditions]:
         """What `EMO.forward` takes by name: sound and motion frames are of clips only."""
         kept = KeptConditions(self.reference_kept, self.audio_kept, self.motion_kept)
-        given = {"portrait": self.reference, "picture": self.mask, "kept": kept}
+        given: dict[str, Tensor | KeptConditions] = {
+            "portrait": self.reference,
+            "picture": self.mask,
+            "kept": kept,
+        }
         given |= {"audio": self.audio, "motion": self.motion} if clips else {}
         return given | ({"speeds": self.speeds} if speed else {})
 

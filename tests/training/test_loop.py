@@ -20,7 +20,7 @@ from emo_training.training.losses import (
     LossConfig,
 )
 from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch, draw_places
-from emo_training.training.samples import sheet_draw, sheet_drawer
+from emo_training.training.sheets import sheet_draw, sheet_drawer
 
 CLIP = Draw(batch=2, frames=3, motion_frames=2)
 PICTURES = Draw(batch=2, frames=3, motion_frames=0)
@@ -31,9 +31,9 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def trainer(model: EMO, clips: SampleSet, config: TrainConfig, folder: Path, **options) -> Trainer:
+def trainer(model: EMO, samples: SampleSet, config: TrainConfig, folder: Path, **options) -> Trainer:
     config = replace(config, precision="no")
-    source = MemorySource(clips, model.config, config.sampling, config.seed)
+    source = MemorySource(samples, model.config, config.sampling, config.seed)
     return Trainer(model, source, config, folder, log=lambda line: None, **options)
 
 
@@ -43,9 +43,9 @@ RUN = TrainConfig(
 )  # fmt: skip
 
 
-def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, tiny_config, clips, tmp_path):
+def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, tiny_config, samples, tmp_path):
     whole = make_pipeline(tiny_config).model
-    progress = trainer(whole, clips, RUN, tmp_path / "whole").run()
+    progress = trainer(whole, samples, RUN, tmp_path / "whole").run()
     assert progress.step == 4
     for step, minutes in ((1, 0.0), (2, 0.0), (4, None)):
         model = make_pipeline(tiny_config).model
@@ -53,7 +53,7 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, ti
             with torch.no_grad():  # all that counts comes from the folder
                 for parameter in model.parameters():
                     parameter.add_(1)
-        resumed = trainer(model, clips, replace(RUN, minutes=minutes), tmp_path / "parts").run()
+        resumed = trainer(model, samples, replace(RUN, minutes=minutes), tmp_path / "parts").run()
         assert resumed.step == step
     assert resumed.running == progress.running
     assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), model.parameters(), strict=True))
@@ -73,10 +73,10 @@ def losses_of(run: Trainer, steps: int) -> list[dict[str, float]]:
     return [run.step(batches) for _ in range(steps)]
 
 
-def test_accumulated_gradients_are_those_of_all_microbatches(make_pipeline, tiny_config, clips, tmp_path):
+def test_accumulated_gradients_are_those_of_all_microbatches(make_pipeline, tiny_config, samples, tmp_path):
     """One update from two microbatches moves the weights by the mean of what each alone would ask for."""
     config = replace(RUN, accumulate=2, steps=1)
-    run = trainer(make_pipeline(tiny_config).model, clips, config, tmp_path / "a")
+    run = trainer(make_pipeline(tiny_config).model, samples, config, tmp_path / "a")
     grads: list[list[Tensor]] = []
     for number in (0, 1):
         batch, noise = next(run.source.stream([number]))
@@ -95,26 +95,26 @@ def test_accumulated_gradients_are_those_of_all_microbatches(make_pipeline, tiny
         assert torch.allclose(got, mean / max(norm, 1), atol=1e-6)
 
 
-def test_recomputing_layers_changes_no_gradient(make_pipeline, tiny_config, clips, tmp_path):
+def test_recomputing_layers_changes_no_gradient(make_pipeline, tiny_config, samples, tmp_path):
     runs = []
     for recompute in (False, True):
         config = replace(RUN, recompute=recompute, steps=2)
         model = make_pipeline(tiny_config).model
         calls = []
         model.backbone.mid_block.resnets[0].register_forward_hook(lambda *_, calls=calls: calls.append(1))
-        runs.append(losses_of(trainer(model, clips, config, tmp_path / str(recompute)), 2))
+        runs.append(losses_of(trainer(model, samples, config, tmp_path / str(recompute)), 2))
         assert len(calls) == (4 if recompute else 2)
     for plain, recomputed in zip(*runs, strict=True):
         assert plain == pytest.approx(recomputed, rel=1e-5)
 
 
-def test_adafactor_without_an_average_learns_and_resumes(make_pipeline, tiny_config, clips, tmp_path):
+def test_adafactor_without_an_average_learns_and_resumes(make_pipeline, tiny_config, samples, tmp_path):
     config = replace(RUN, optimizer="adafactor", ema=None, lr=1e-2)
     ends = []
     for folder, stops in (("whole", (None,)), ("parts", (0.0, None))):
         for minutes in stops:
             model = make_pipeline(tiny_config).model
-            run = trainer(model, clips, replace(config, minutes=minutes), tmp_path / folder)
+            run = trainer(model, samples, replace(config, minutes=minutes), tmp_path / folder)
             progress = run.run()
         ends.append((progress.running, load_file(tmp_path / folder / "ema.safetensors")))
     (losses, one), (others, two) = ends
@@ -133,13 +133,13 @@ def test_a_log_is_cut_back_to_where_the_run_goes_on(tmp_path):
     keep_until(tmp_path / "none.jsonl", 50)
 
 
-def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, clips, tmp_path):
+def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, samples, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     model, board = make_pipeline(tiny_config).model, Board(tmp_path)
-    batch = draw_batch(clips, tiny_config, sheet_draw(tiny_config, 2), generator())
+    batch = draw_batch(samples, tiny_config, sheet_draw(tiny_config, 2), generator())
     sheet = sheet_drawer(make_pipeline(tiny_config).vae, batch, with_speed=False)
-    trainer(model, clips, replace(RUN, save_every=2), tmp_path, sheet=sheet, board=board).run()
+    trainer(model, samples, replace(RUN, save_every=2), tmp_path, sheet=sheet, board=board).run()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [e.step for e in events.Scalars("denoise")] == [2, 4]
@@ -151,22 +151,22 @@ def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, clips
         assert (gif.format, gif.n_frames) == ("GIF", tiny_config.clip_frames)
 
 
-def test_a_finished_run_is_not_trained_again(make_pipeline, tiny_config, clips, tmp_path):
+def test_a_finished_run_is_not_trained_again(make_pipeline, tiny_config, samples, tmp_path):
     config, model = replace(RUN, steps=1), make_pipeline(tiny_config).model
-    trainer(model, clips, config, tmp_path).run()
+    trainer(model, samples, config, tmp_path).run()
     again = make_pipeline(tiny_config).model
-    assert trainer(again, clips, config, tmp_path).run().step == 1
+    assert trainer(again, samples, config, tmp_path).run().step == 1
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
 
 
-def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tiny_config, clips, tmp_path):
+def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tiny_config, samples, tmp_path):
     model, shown = make_pipeline(tiny_config).model, []
 
     def sheet(model: EMO, path: Path) -> Tensor:
         shown.append((path.name, {name: p.detach().clone() for name, p in model.named_parameters()}))
         return torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
 
-    trainer(model, clips, replace(RUN, save_every=2), tmp_path, sheet=sheet).run()
+    trainer(model, samples, replace(RUN, save_every=2), tmp_path, sheet=sheet).run()
     assert [name for name, _ in shown] == [f"samples-{step:06d}.png" for step in (2, 4, 4)]
     averaged = load_file(tmp_path / "ema.safetensors")
     assert all(torch.equal(averaged[name], value) for name, value in shown[-1][1].items())
@@ -176,8 +176,8 @@ def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tin
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ema.safetensors", "log.jsonl", "state"]
 
 
-def test_the_loss_falls(make_pipeline, tiny_config, clips, tmp_path):
-    one = clips.part(0, 1)
+def test_the_loss_falls(make_pipeline, tiny_config, samples, tmp_path):
+    one = samples.part(0, 1)
     config = TrainConfig("video", 25, demo=True, lr=5e-3, warmup=2, sampling=replace(CLIP, batch=4), ema=0.5)
     model = make_pipeline(tiny_config).model
     before = validation_loss(model, one, config, batches=1)
@@ -198,9 +198,9 @@ def test_paper_defaults():
 
 
 @pytest.mark.parametrize("drop", [0.0, 1.0])
-def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
+def test_conditions_are_kept_or_dropped_as_told(tiny_config, samples, drop):
     draw = replace(CLIP, **dict.fromkeys(ALWAYS, drop), batch=6)
-    batch = draw_batch(clips, tiny_config, draw, generator())
+    batch = draw_batch(samples, tiny_config, draw, generator())
     for kept in (batch.motion_kept, batch.reference_kept, batch.audio_kept):
         assert kept.tolist() == [1 - drop] * 6
     assert batch.mask.shape == (6, 1, 64, 64)
@@ -208,25 +208,25 @@ def test_conditions_are_kept_or_dropped_as_told(tiny_config, clips, drop):
     assert (inside == 1).all() if drop else ((inside > 0.2) & (inside < 0.5)).all()
 
 
-def numbered(clips: SampleSet) -> SampleSet:
+def numbered(samples: SampleSet) -> SampleSet:
     """Latents that say which frame of which clip they are, and sound that does so too."""
-    count, frames = clips.latents.shape[:2]
+    count, frames = samples.latents.shape[:2]
     number = 100 * torch.arange(count)[:, None] + torch.arange(frames)
-    heard = 100 * torch.arange(count)[:, None] + torch.arange(clips.audio.shape[1]) - 1  # context of 1
+    heard = 100 * torch.arange(count)[:, None] + torch.arange(samples.audio.shape[1]) - 1  # context of 1
     return replace(
-        clips,
-        latents=number[..., None, None, None].expand_as(clips.latents).float(),
+        samples,
+        latents=number[..., None, None, None].expand_as(samples.latents).float(),
         portraits=(100 * torch.arange(count) + 50)[:, None, None, None, None]
-        .expand_as(clips.portraits)
+        .expand_as(samples.portraits)
         .float(),
-        audio=heard[..., None, None].expand_as(clips.audio).float(),
+        audio=heard[..., None, None].expand_as(samples.audio).float(),
         speeds=number.float(),
-        mouth=number[..., None].expand_as(clips.mouth).float(),
+        mouth=number[..., None].expand_as(samples.mouth).float(),
     )
 
 
-def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames(tiny_config, clips):
-    batch = draw_batch(numbered(clips), tiny_config, replace(CLIP, batch=8), generator())
+def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames(tiny_config, samples):
+    batch = draw_batch(numbered(samples), tiny_config, replace(CLIP, batch=8), generator())
     frames = batch.latents[:, :, 0, 0, 0]
     assert (frames.diff(dim=1) == 1).all()
     assert torch.equal(batch.motion[:, :, 0, 0, 0], frames[:, :1] - torch.tensor([2.0, 1.0]))
@@ -236,28 +236,28 @@ def test_motion_frames_come_before_the_clip_and_everything_is_of_the_same_frames
     assert len(frames[:, 0].unique()) > 3
 
 
-def test_references_are_frames_of_the_clip_or_other_pictures_of_the_person(tiny_config, clips):
+def test_references_are_frames_of_the_clip_or_other_pictures_of_the_person(tiny_config, samples):
     for share in (0.0, 1.0):
         draw = replace(CLIP, batch=16, portrait_share=share)
-        batch = draw_batch(numbered(clips), tiny_config, draw, generator())
+        batch = draw_batch(numbered(samples), tiny_config, draw, generator())
         person, which = batch.latents[:, 0, 0, 0, 0] // 100, batch.reference[:, 0, 0, 0]
         assert torch.equal(which // 100, person)
         assert (which % 100 == 50).all() if share else (which % 100 < 8).all()
 
 
-def test_pictures_come_from_anywhere_in_a_clip(tiny_config, clips):
-    batch = draw_batch(numbered(clips), tiny_config, replace(PICTURES, batch=8), generator())
+def test_pictures_come_from_anywhere_in_a_clip(tiny_config, samples):
+    batch = draw_batch(numbered(samples), tiny_config, replace(PICTURES, batch=8), generator())
     frames = batch.latents[:, :, 0, 0, 0]
     assert batch.motion.shape[1] == 0
     assert not (frames.diff(dim=1) == 1).all()
     assert (frames // 100 == frames[:, :1] // 100).all()
 
 
-def test_clips_that_are_too_short_are_refused(tiny_config, clips):
+def test_clips_that_are_too_short_are_refused(tiny_config, samples):
     needs = r"samples have 8 frames, training needs 9 \(2 motion frames, 6 to train on, and another one"
     with pytest.raises(ValueError, match=needs):
-        draw_batch(clips, tiny_config, replace(CLIP, frames=6), generator())
-    assert draw_batch(clips, tiny_config, replace(CLIP, frames=5), generator()).latents.shape[1] == 5
+        draw_batch(samples, tiny_config, replace(CLIP, frames=6), generator())
+    assert draw_batch(samples, tiny_config, replace(CLIP, frames=5), generator()).latents.shape[1] == 5
 
 
 @pytest.mark.parametrize("draw", [CLIP, PICTURES, replace(CLIP, frames=5), replace(PICTURES, frames=9)])
@@ -278,9 +278,9 @@ def test_every_frame_outside_the_window_is_as_likely_a_reference():
     assert share == pytest.approx(torch.tensor([1, 0, 0, 0, 0, 0, 1, 1]) / 3, abs=0.03)
 
 
-def test_face_and_mouth_regions(tiny_config, clips):
+def test_face_and_mouth_regions(tiny_config, samples):
     draw = replace(CLIP, **ALWAYS)
-    one = replace(clips, boxes=torch.tensor([0.25, 0.25, 0.75, 0.75]).expand_as(clips.boxes))
+    one = replace(samples, boxes=torch.tensor([0.25, 0.25, 0.75, 0.75]).expand_as(samples.boxes))
     batch = draw_batch(one, tiny_config, draw, generator())
     assert torch.equal(batch.mask[0, 0, :, 32].nonzero().flatten(), torch.arange(16, 48))
     assert batch.mask[0].sum() == 32 * 32
@@ -300,16 +300,16 @@ class Means(nn.Module):
 
 
 @pytest.mark.parametrize(("weight", "names"), [(0.0, {"denoise"}), (2.0, {"denoise", "mouth"})])
-def test_reader_loss_is_an_option(make_pipeline, tiny_config, clips, tmp_path, weight, names):
+def test_reader_loss_is_an_option(make_pipeline, tiny_config, samples, tmp_path, weight, names):
     config = replace(RUN, loss=LossConfig(reader_weight=weight))
     model = make_pipeline(tiny_config).model
-    run = trainer(model, clips, config, tmp_path, reader=Means())
+    run = trainer(model, samples, config, tmp_path, reader=Means())
     assert set(run.step(run.source.stream(run.microbatches()))) == names
 
 
-def test_the_image_stage_leaves_sound_and_time_out(make_pipeline, tiny_config, clips):
+def test_the_image_stage_leaves_sound_and_time_out(make_pipeline, tiny_config, samples):
     model = make_pipeline(tiny_config).model
-    batch: Batch = draw_batch(clips, tiny_config, PICTURES, generator())
+    batch: Batch = draw_batch(samples, tiny_config, PICTURES, generator())
     used = set()
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: used.add(name))

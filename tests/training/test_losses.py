@@ -30,59 +30,59 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def noised(config: LossConfig, draw: Draw, tiny_config, clips: SampleSet) -> Noised:
-    batch = draw_batch(clips, tiny_config, draw, generator())
+def noised(config: LossConfig, draw: Draw, tiny_config, samples: SampleSet) -> Noised:
+    batch = draw_batch(samples, tiny_config, draw, generator())
     schedule = tiny_config.schedule
     return add_training_noise(batch, schedule, alphas_cumprod(schedule), config, generator(1))
 
 
-def test_a_clip_has_one_noise_level_and_pictures_have_their_own(tiny_config, clips):
+def test_a_clip_has_one_noise_level_and_pictures_have_their_own(tiny_config, samples):
     many = replace(CLIP, batch=16)
-    clip = noised(LossConfig(), many, tiny_config, clips)
+    clip = noised(LossConfig(), many, tiny_config, samples)
     assert (clip.timesteps == clip.timesteps[:, :1]).all()
     assert len(clip.timesteps[:, 0].unique()) > 10
-    pictures = noised(LossConfig(), replace(PICTURES, batch=16), tiny_config, clips)
+    pictures = noised(LossConfig(), replace(PICTURES, batch=16), tiny_config, samples)
     assert len(pictures.timesteps.unique()) > 40
-    visited = noised(LossConfig(inference_share=1.0), many, tiny_config, clips)
+    visited = noised(LossConfig(inference_share=1.0), many, tiny_config, samples)
     assert set(visited.timesteps.unique().tolist()) == {999, 749, 499, 249}
-    start = noised(LossConfig(inference_share=1.0, inference_steps=1), many, tiny_config, clips)
+    start = noised(LossConfig(inference_share=1.0, inference_steps=1), many, tiny_config, samples)
     assert (start.timesteps == TRAIN_STEPS - 1).all()
     assert not start.alpha_bar.any()
     assert torch.equal(start.target, -start.batch.latents)
 
 
-def test_motion_frames_are_disturbed_in_the_batch_only(tiny_config, clips):
-    kept = clips.latents.clone()
-    batch = draw_batch(clips, tiny_config, replace(CLIP, batch=64), generator())
+def test_motion_frames_are_disturbed_in_the_batch_only(tiny_config, samples):
+    kept = samples.latents.clone()
+    batch = draw_batch(samples, tiny_config, replace(CLIP, batch=64), generator())
     before, latents = batch.motion.clone(), batch.latents.clone()
     disturb_motion(batch, 0.2, generator())
     levels = (batch.motion - before).flatten(1).std(1)
     assert 0.15 < levels.max() < 0.25
     assert levels.min() < 0.02
     assert torch.equal(batch.latents, latents)
-    assert torch.equal(clips.latents, kept)
+    assert torch.equal(samples.latents, kept)
 
 
-def test_the_same_places_of_all_motion_frames_are_blanked(tiny_config, clips):
-    batch = draw_batch(clips, tiny_config, replace(CLIP, batch=32), generator())
+def test_the_same_places_of_all_motion_frames_are_blanked(tiny_config, samples):
+    batch = draw_batch(samples, tiny_config, replace(CLIP, batch=32), generator())
     before = batch.motion.clone()
     drop_motion_patches(batch, 0.25, generator(1))
     blank = batch.motion == 0
     assert (blank == blank[:, :1, :1]).all()
     assert blank.float().mean().item() == pytest.approx(0.25, abs=0.03)
     assert torch.equal(batch.motion[~blank], before[~blank])
-    used = noised(LossConfig(motion_patch_drop=0.25), CLIP, tiny_config, clips).batch.motion
+    used = noised(LossConfig(motion_patch_drop=0.25), CLIP, tiny_config, samples).batch.motion
     assert 0.1 < (used == 0).float().mean() < 0.4
 
 
 @pytest.mark.parametrize(
     ("prediction", "clean_error"), [("epsilon", False), ("v_prediction", False), ("v_prediction", True)]
 )
-def test_min_snr_weighs_each_sample_by_its_own_noise(tiny_config, clips, prediction, clean_error):
+def test_min_snr_weighs_each_sample_by_its_own_noise(tiny_config, samples, prediction, clean_error):
     """The weights are diffusers' compute_snr ones, and a mean loss taken first would give another number."""
     schedule = ScheduleConfig(prediction)
     config = replace(tiny_config, schedule=schedule)
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS, batch=16), config, clips)
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS, batch=16), config, samples)
     loss = LossConfig(min_snr=5.0, clean_error=clean_error)
     wrong = torch.rand(16, 1, 1, 1, 1, generator=generator(4))
     guess = found.target + wrong * torch.randn(found.target.shape, generator=generator(3))
@@ -97,8 +97,8 @@ def test_min_snr_weighs_each_sample_by_its_own_noise(tiny_config, clips, predict
     assert abs(got - weights.mean() * errors.mean()) > 0.02 * got
 
 
-def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, clips):
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
+def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, samples):
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, samples)
     boxes = torch.tensor([[0.25, 0.5, 0.75, 1.0]]).expand(2, 4)
     found = replace(found, batch=replace(found.batch, mouth_boxes=boxes))
     at_mouth, elsewhere = found.target.clone(), found.target.clone()
@@ -112,8 +112,8 @@ def test_mouth_weight_counts_errors_at_the_mouth_more(tiny_config, clips):
     assert denoising_loss(elsewhere, found, schedule, weighted) == pytest.approx(1 / 7, rel=1e-5)
 
 
-def test_errors_can_be_counted_in_the_clean_latents(tiny_config, clips):
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, clips)
+def test_errors_can_be_counted_in_the_clean_latents(tiny_config, samples):
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS), tiny_config, samples)
     prediction = torch.randn(found.target.shape, generator=generator(2))
     estimate = clean_estimate(found.noisy, prediction, found.alpha_bar, tiny_config.schedule)
     loss = denoising_loss(prediction, found, tiny_config.schedule, LossConfig(clean_error=True))
@@ -128,9 +128,9 @@ class Means(nn.Module):
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_reader_judges_the_clean_estimate_where_there_is_sound(tiny_config, clips, prediction):
+def test_reader_judges_the_clean_estimate_where_there_is_sound(tiny_config, samples, prediction):
     config = replace(tiny_config, schedule=ScheduleConfig(prediction))
-    found = noised(LossConfig(), replace(CLIP, **ALWAYS), config, clips)
+    found = noised(LossConfig(), replace(CLIP, **ALWAYS), config, samples)
     mouth = found.batch.latents[:, :, :2].mean((3, 4)) + torch.tensor([0.3, 0.1])
     batch = replace(found.batch, mouth=mouth)
     loss = reader_loss(found.target, replace(found, batch=batch), config.schedule, Means())

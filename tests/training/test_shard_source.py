@@ -55,12 +55,12 @@ def frames_of(raw, row: int) -> list[int]:
 
 
 def test_pictures_boxes_and_speeds_are_of_the_same_frames(index, tiny_config):
-    clips = ShardSamples(index, tiny_config, CLIP, 0, sound=True)
+    samples = ShardSamples(index, tiny_config, CLIP, 0, sound=True)
     seen = set()
     for number in range(6):
-        raw = clips[number]
+        raw = samples[number]
         for row in range(3):
-            key = clips.order[number * 3 + row].key
+            key = samples.order[number * 3 + row].key
             clip = int(key[-3:])
             found = frames_of(raw, row)
             offset = 6 * (clip % 2)  # grey levels of odd clips are six frames brighter
@@ -78,12 +78,12 @@ def test_pictures_boxes_and_speeds_are_of_the_same_frames(index, tiny_config):
 
 
 def test_references_may_be_of_another_clip_of_the_person(index, tiny_config):
-    clips = ShardSamples(index, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
+    samples = ShardSamples(index, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
     for number in range(8):
-        raw = clips[number]
+        raw = samples[number]
         for row in range(3):
             reference = float(raw.pictures[row, -1].float().mean())
-            clip = int(clips.order[number * 3 + row].key[-3:])
+            clip = int(samples.order[number * 3 + row].key[-3:])
             mate = clip - clip % 2 + (1 - clip % 2)
             assert min(abs(reference - level(mate, k)) for k in range(FRAMES)) < 1.5
 
@@ -91,9 +91,9 @@ def test_references_may_be_of_another_clip_of_the_person(index, tiny_config):
 def test_who_has_one_clip_is_their_own_reference_from_outside_the_window(tmp_path, tiny_config):
     write_shards(tmp_path, clips=1, frames=8)
     one = ShardIndex.load(tmp_path)
-    clips = ShardSamples(one, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
+    samples = ShardSamples(one, tiny_config, replace(CLIP, portrait_share=1.0), 0, sound=True)
     for number in range(6):
-        raw = clips[number]
+        raw = samples[number]
         for row in range(3):
             *window, reference = frames_of(raw, row)
             assert reference in set(range(8)) - set(window)

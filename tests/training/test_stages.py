@@ -81,10 +81,10 @@ def train_config(stage: str, demo: bool = False) -> TrainConfig:
     return TrainConfig(stage, 2, demo, lr=1e-2, warmup=0, sampling=draw, loss=LossConfig(), precision="no")
 
 
-def trained(model: EMO, clips: SampleSet, config: TrainConfig, folder: Path) -> set[str]:
+def trained(model: EMO, samples: SampleSet, config: TrainConfig, folder: Path) -> set[str]:
     """The names of the parameters that training changed."""
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    source = MemorySource(clips, model.config, config.sampling, config.seed)
+    source = MemorySource(samples, model.config, config.sampling, config.seed)
     Trainer(model, source, config, folder, log=lambda line: None).run()
     return {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
 
@@ -102,12 +102,12 @@ def expected(model: EMO, config: TrainConfig) -> set[str]:
 
 @pytest.mark.parametrize(("demo", "stage"), CASES)
 def test_a_stage_changes_exactly_what_its_table_names(
-    make_pipeline, tiny_config, clips, tmp_path, demo, stage
+    make_pipeline, tiny_config, samples, tmp_path, demo, stage
 ):
     if demo:
         tiny_config = replace(tiny_config, anchored=True)
     model, config = make_pipeline(tiny_config).model, train_config(stage, demo)
-    assert trained(model, clips, config, tmp_path) == expected(model, config)
+    assert trained(model, samples, config, tmp_path) == expected(model, config)
     averaged = make_pipeline(tiny_config).model
     before = {name: parameter.clone() for name, parameter in averaged.named_parameters()}
     load_parameters(averaged, tmp_path / "ema.safetensors")
@@ -116,10 +116,10 @@ def test_a_stage_changes_exactly_what_its_table_names(
 
 
 @pytest.mark.parametrize("stage", PAPER_STAGES)
-def test_the_papers_preset_trains_in_the_same_loop(make_pipeline, paper_config, clips, tmp_path, stage):
+def test_the_papers_preset_trains_in_the_same_loop(make_pipeline, paper_config, samples, tmp_path, stage):
     model, config = make_pipeline(replace(paper_config, height=64)).model, train_config(stage)
     assert model.config.schedule.prediction == "epsilon"
-    assert trained(model, clips, config, tmp_path) == expected(model, config)
+    assert trained(model, samples, config, tmp_path) == expected(model, config)
 
 
 def test_selected_parameters_alone_ask_for_gradients(make_pipeline, tiny_config):

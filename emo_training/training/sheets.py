@@ -1,4 +1,4 @@
-"""Sample sheets: what the model makes of held-out samples while it trains."""
+"""Sheets: what the model makes of held-out samples while it trains, beside what is true."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,9 +47,7 @@ def generate_batch(model: EMO, batch: Batch, steps: int, with_speed: bool) -> Te
 
 
 @torch.no_grad()
-def write_sample_sheet(
-    path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, with_speed: bool
-) -> Tensor:
+def write_sheet(path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, with_speed: bool) -> Tensor:
     """Two lines a clip: portrait and true frames, portrait and generated frames; every second one is drawn.
 
     Returns the video (F, H, W, 3) uint8: the clips side by side, true ones above, generated ones below.
@@ -61,13 +59,13 @@ def write_sample_sheet(
     portraits = batch.reference.repeat_interleave(2, dim=0)[:, None]
     home = next(vae.parameters()).device
     decoded = [vae.decode(line.to(home)) for line in torch.cat([portraits, lines], dim=1)]
-    pictures = to_bytes(torch.stack(decoded))
+    pictures = signed_to_bytes(torch.stack(decoded))
     grid = torch.cat([pictures[:, :1], pictures[:, 1::2]], dim=1)
     save_picture(path, Image.fromarray(grid.transpose(1, 2).flatten(2, 3).flatten(0, 1).numpy()))
     return side_by_side(pictures[:, 1:])
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
+def signed_to_bytes(pictures: Tensor) -> Tensor:
     """(..., 3, H, W) in -1..1 -> (..., H, W, 3) uint8 on the CPU."""
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(-3, -1).cpu()
 
@@ -82,6 +80,6 @@ def sheet_drawer(vae: VAE, batch: Batch, with_speed: bool) -> Callable[[EMO, Pat
     """What `Trainer` calls at every save."""
 
     def draw(model: EMO, path: Path) -> Tensor:
-        return write_sample_sheet(path, model, vae, batch, model.config.schedule.steps, with_speed)
+        return write_sheet(path, model, vae, batch, model.config.schedule.steps, with_speed)
 
     return draw
