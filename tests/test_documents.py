@@ -22,8 +22,8 @@ from emo_training.cli import COMMANDS as TRAINING_COMMANDS
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     path.relative_to(ROOT).as_posix()
-    for folder in ("", "docs", "docs/manager", "benchmarks", "web/docs", ".github")
-    for path in sorted((ROOT / folder).glob("*.md"))
+    for place in ("*", "docs/*", "docs/manager/*", "benchmarks/*", "web/docs/*", "web/docs/*/*", ".github/*")
+    for path in sorted(ROOT.glob(f"{place}.md"))
 ]
 SCRIPTS = ["Makefile", "slurm/prepare.sh", "slurm/train.sh"]
 COMMANDS = {
