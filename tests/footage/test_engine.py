@@ -263,16 +263,33 @@ def test_ray_gives_the_same_shards(tmp_path):
     assert found == contents(tmp_path / "local") and any(name.endswith(".tar") for name in found)
 
 
-def test_the_contact_sheet_shows_every_clip(unkilled, tmp_path, capsys):
+def test_the_contact_sheet_shows_every_sample(unkilled, tmp_path, capsys):
     from PIL import Image
 
     name = next(name for name in unkilled if name.endswith(".tar"))
     (tmp_path / name).write_bytes(unkilled[name])
-    clips = len(list(read_samples(tmp_path / name)))
+    samples = len(list(read_samples(tmp_path / name)))
     assert main(["inspect", str(tmp_path / name), "-o", str(tmp_path / "sheet.png")]) == 0
     sheet = np.array(Image.open(tmp_path / "sheet.png"))
-    assert sheet.shape[0] % clips == 0 and sheet.shape[1] == 1152 and sheet.std() > 20
+    assert sheet.shape[0] % samples == 0 and sheet.shape[1] == 1152 and sheet.std() > 20
     assert "sheet.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ([], {}),
+        (["--without-sound", "--shots", "transnet"], {"sound": False, "shots": "transnet"}),
+        (["--min-seconds", "1.5", "--size", "256"], {"min_seconds": 1.5, "size": 256}),
+        (["--syncnet", "net"], {"syncnet": str(Path("net").resolve())}),
+        (["--shard-mb", "2"], {"shard_size": 2_000_000}),
+    ],
+)
+def test_options_are_the_settings(tmp_path, monkeypatch, given, changed):
+    found = []
+    monkeypatch.setattr("emo_training.cli.prepare.prepare_footage", lambda *args: found.append(args[2]))
+    assert main(["prepare", str(tmp_path), str(tmp_path / "out"), *given]) == 0
+    assert found == [replace(PrepareConfig(), **changed)]
 
 
 def test_the_command_says_what_is_wrong(tmp_path, capsys):
