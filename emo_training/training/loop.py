@@ -172,7 +172,7 @@ class Trainer:
         for turn in range(self.config.accumulate):
             apart = turn < self.config.accumulate - 1
             with self.accelerator.no_sync(self.model) if apart else nullcontext():
-                losses = self.losses(self.noised(*next(batches)))
+                losses = self.losses(self.add_noise(*next(batches)))
                 self.accelerator.backward(sum(losses.values()) / self.config.accumulate)
             for name, loss in losses.items():
                 totals[name] = totals.get(name, 0) + loss.detach()
@@ -186,7 +186,7 @@ class Trainer:
         means = self.accelerator.reduce(means, "mean")
         return dict(zip(totals, means.tolist(), strict=True))
 
-    def noised(self, batch: Batch, generator: torch.Generator) -> Noised:
+    def add_noise(self, batch: Batch, generator: torch.Generator) -> Noised:
         schedule = self.emo.config.schedule
         noised = add_training_noise(batch, schedule, self.alphas, self.config.loss, generator)
         return noised.to(self.accelerator.device)
@@ -228,7 +228,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             replace_state(self.folder)
             if self.sheet is not None:
-                self.draw(self.sheet)
+                self.draw_sheet(self.sheet)
             self.save_weights()
         self.accelerator.wait_for_everyone()
 
@@ -242,15 +242,15 @@ class Trainer:
         with whole_file(self.folder / "ema.safetensors") as partial:
             save_file(weights, partial)
 
-    def draw(self, sheet: Sheet) -> None:
-        with self.averaged():
+    def draw_sheet(self, sheet: Sheet) -> None:
+        with self.with_average():
             video = sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
         if self.board is not None:
             self.board.video(self.progress.step, video, self.emo.config.fps)
         self.model.train()
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
+    def with_average(self) -> Iterator[None]:
         """The model with the averaged weights, if an average is kept."""
         parameters = [p for _, p in self.named]
         if self.ema is not None:

@@ -80,7 +80,7 @@ def test_accumulated_gradients_are_those_of_all_microbatches(make_pipeline, tiny
     grads: list[list[Tensor]] = []
     for number in (0, 1):
         batch, noise = next(run.source.stream([number]))
-        sum(run.losses(run.noised(batch, noise)).values()).backward()
+        sum(run.losses(run.add_noise(batch, noise)).values()).backward()
         grads.append([p.grad.clone() if p.grad is not None else torch.zeros_like(p) for _, p in run.named])
         run.optimizer.zero_grad()
     seen = []
