@@ -2,7 +2,7 @@
 # The three stages on 2 nodes of 4 GPUs. A job that is stopped goes on where it was: submit it again.
 #   sbatch --export=ALL,STAGE=1-image,START="--sd15 weights/unet.safetensors" slurm/train.sh
 #   sbatch --export=ALL,STAGE=2-video,START="--checkpoint runs/1-image/checkpoint.safetensors \
-#       --animatediff weights/mm_sd_v15_v2.safetensors" slurm/train.sh
+#       --animatediff weights/mm_sd_v15_v2.ckpt" slurm/train.sh
 #   sbatch --export=ALL,STAGE=3-speed,START="--checkpoint runs/2-video/checkpoint.safetensors" slurm/train.sh
 #SBATCH --job-name=emo-train
 #SBATCH --nodes=2
