@@ -12,7 +12,6 @@ from ..cues.box import Box
 from ..cues.landmarks import face_box
 from ..cues.locator import Cues
 from ..cues.masks import echomimic_region
-from ..media.audio import Audio
 from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.whisper import WHISPER_TINY, WhisperEncoder, encode_whisper
 from ..weights.animatediff import animatediff_motion_modules
@@ -22,15 +21,22 @@ from .family import AUDIO, WIDE_LOCATOR, Family, Files, Hearing, Release, Tensor
 
 MAIN = "denoising_unet"
 SOURCE = "https://huggingface.co/BadToBest/EchoMimic"
+TITLES = {
+    "echomimic": "EchoMimic",
+    "echomimic_acc": "EchoMimic, accelerated",
+    "echomimic_pose": "EchoMimic with landmarks",
+    "echomimic_pose_acc": "EchoMimic with landmarks, accelerated",
+}
 WIDTH = 384  # channels of what audio-attention reads, from whisper-tiny
 
 
-def _config(name: str, pose: bool = False, accelerated: bool = False) -> EMOConfig:
-    steps, cfg = (6, 1.0) if accelerated else (30, 2.5)
+def _config(release: str) -> EMOConfig:
+    pose = "_pose" in release
+    steps, cfg = (6, 1.0) if "_acc" in release else (30, 2.5)
     joined = UNetQuirks("concat")
     return replace(
         EMOConfig.sd15(),
-        name=name,
+        name=release.replace("_", "-"),
         family="echomimic",
         fps=24.0,
         clip_frames=12,
@@ -52,10 +58,6 @@ def _config(name: str, pose: bool = False, accelerated: bool = False) -> EMOConf
             noise_limit=None if pose else 1.5,
         ),
     )
-
-
-def _features(encoder: WhisperEncoder, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
-    return encode_whisper(encoder, audio)
 
 
 def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
@@ -83,25 +85,11 @@ ECHOMIMIC = Family(
         WhisperEncoder,
         build=lambda audio: WhisperEncoder(audio.encoder),
         published=lambda state, audio, source: build_whisper(state, source),
-        features=_features,
+        features=lambda encoder, audio, frames, config: encode_whisper(encoder, audio),
     ),
     _cues,
     picture_channels=1,
-    releases={
-        "echomimic": Release("EchoMimic", "Apache-2.0", SOURCE, _config("echomimic")),
-        "echomimic_acc": Release(
-            "EchoMimic, accelerated", "Apache-2.0", SOURCE, _config("echomimic-acc", accelerated=True)
-        ),
-        "echomimic_pose": Release(
-            "EchoMimic with landmarks", "Apache-2.0", SOURCE, _config("echomimic-pose", pose=True)
-        ),
-        "echomimic_pose_acc": Release(
-            "EchoMimic with landmarks, accelerated",
-            "Apache-2.0",
-            SOURCE,
-            _config("echomimic-pose-acc", pose=True, accelerated=True),
-        ),
-    },
+    releases={name: Release(title, "Apache-2.0", SOURCE, _config(name)) for name, title in TITLES.items()},
     files=Files(
         MAIN,
         "denoising_unet of EchoMimic with its other files beside it",

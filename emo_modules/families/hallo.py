@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
@@ -23,6 +22,11 @@ from ..weights.animatediff import animatediff_motion_modules
 from ..weights.rename import Rules, rename
 from .family import Family, Files, Release, Tensors, schedule, wav2vec2
 
+SETS = [
+    ("hallo", "Hallo", "fudan-generative-ai/hallo"),
+    ("hallo2", "Hallo2", "fudan-generative-ai/hallo2"),
+    ("joyhallo", "JoyHallo", "jdh-algo/JoyHallo-v1"),
+]
 PARTS: Rules = [
     (r"^denoising_unet\.", "backbone."),
     (r"^reference_unet\.", "reference_net."),
@@ -31,9 +35,9 @@ PARTS: Rules = [
 ]
 
 
-def _config(name: str, branches: Literal[1, 3] = 3) -> EMOConfig:
+def _config(name: str) -> EMOConfig:
     written = UNetQuirks("concat", context_dim=768)
-    read = replace(written, audio_branches=branches, temporal_without_attention=False)
+    read = replace(written, audio_branches=1 if name == "joyhallo" else 3, temporal_without_attention=False)
     return replace(
         EMOConfig.sd15(),
         name=name,
@@ -88,15 +92,8 @@ HALLO = Family(
     _cues,
     regions=True,
     releases={
-        "hallo": Release(
-            "Hallo", "MIT", "https://huggingface.co/fudan-generative-ai/hallo", _config("hallo")
-        ),
-        "hallo2": Release(
-            "Hallo2", "MIT", "https://huggingface.co/fudan-generative-ai/hallo2", _config("hallo2")
-        ),
-        "joyhallo": Release(
-            "JoyHallo", "MIT", "https://huggingface.co/jdh-algo/JoyHallo-v1", _config("joyhallo", branches=1)
-        ),
+        name: Release(title, "MIT", f"https://huggingface.co/{place}", _config(name))
+        for name, title, place in SETS
     },
     files=Files(
         "net",

@@ -10,10 +10,8 @@ from ..config import AudioConfig, EMOConfig, UNetConfig
 from ..cues.box import Box
 from ..cues.landmarks import draw_kps, estimated_kps, mesh_kps
 from ..cues.locator import Cues
-from ..media.audio import Audio
 from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.relatives import v_express_features
-from ..speech.wav2vec2 import AudioEncoder
 from ..weights.animatediff import animatediff_motion_modules
 from ..weights.rename import Rules, rename
 from .family import (
@@ -57,10 +55,6 @@ def _config() -> EMOConfig:
     )
 
 
-def _features(encoder: AudioEncoder, audio: Audio, frames: int, config: EMOConfig) -> Tensor:
-    return v_express_features(encoder, audio, frames)
-
-
 def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
     points = estimated_kps(face) if mesh is None else mesh_kps(mesh)
     return Cues(draw_kps(points, height, width)[None], None)
@@ -82,7 +76,9 @@ def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple
 
 
 V_EXPRESS = Family(
-    wav2vec2("wav2vec2-base-960h", _features),
+    wav2vec2(
+        "wav2vec2-base-960h", lambda encoder, audio, frames, _: v_express_features(encoder, audio, frames)
+    ),
     _cues,
     releases={
         "v_express": Release(

@@ -9,6 +9,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.families.table import audio_track
 from emo_modules.media.audio import Audio
+from emo_modules.quirks import Quirks
 from emo_modules.speech import relatives as family_audio
 from emo_modules.speech.relatives import hallo_features, v_express_features
 from emo_modules.speech.wav2vec2 import AudioEncoder
@@ -81,7 +82,7 @@ def test_hallos_track_is_padded_as_the_original_pads(samples, frames):
     of 16 with 640 zeros for each frame that is added."""
     model, encoder = pair()
     config = replace(
-        EMOConfig(), family="hallo", clip_frames=16,
+        EMOConfig(), family="hallo", clip_frames=16, quirks=Quirks(locator_inputs=3),
         audio=AudioConfig(encoder.config.to_dict(), layers=3, feature_dim=32),
     )  # fmt: skip
     sound = Audio(noise(samples / 16000))
