@@ -1,12 +1,12 @@
 """Facial points, and the pictures of them that V-Express and EchoMimic's pose model take.
 
-Both drew with OpenCV; the drawing functions here put its pixels without it. "Mesh" means MediaPipe's face
-mesh: 468 points in its order, or 478 with the irises. Left and right of the mesh are the person's, left and
-right of V-Express's three points are the picture's.
+Both drew with OpenCV; the drawing functions here put its pixels without it (why: docs/relatives.md, 6).
+"Mesh" means MediaPipe's face mesh: 468 points in its order, or 478 with the irises. Left and right of the
+mesh are the person's, left and right of V-Express's three points are the picture's.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,7 +64,7 @@ def mediapipe_points(landmarks: Mapping[str, Any], frame: int = 0, index: int = 
     frames = landmarks["frames"]
     if not 0 <= frame < len(frames):
         raise ValueError(f"landmarks of frame {frame} are needed, but there are {len(frames)} frames")
-    faces = sorted(frames[frame], key=_box_area, reverse=True)
+    faces = sorted(frames[frame], key=lambda face: Box(*map(float, face["bbox_xyxy"])).area, reverse=True)
     if not 0 <= index < len(faces):
         raise ValueError(f"frame {frame} of the landmarks has {len(faces)} faces, face {index} is needed")
     points = _numbers(faces[index].get("landmarks_xy"))
@@ -82,10 +82,6 @@ def _numbers(value: Any) -> Tensor:
         return torch.as_tensor(value, dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError):  # torch's, for what holds no numbers, and uneven rows
         return torch.zeros(0)
-
-
-def _box_area(face: Mapping[str, Any]) -> float:
-    return Box(*(float(edge) for edge in face["bbox_xyxy"])).area
 
 
 def face_box(points: Tensor) -> Box:
@@ -111,43 +107,6 @@ def mesh_kps(points: Tensor) -> Tensor:
 def estimated_kps(face: Box) -> Tensor:
     """V-Express's three points (3, 2) of a frontal face, given find_face's box around it; see KPS_IN_FACE."""
     return torch.tensor([[face.x0 + x * face.width, face.y0 + y * face.height] for x, y in KPS_IN_FACE])
-
-
-def retarget_kps(reference: Tensor, driving: Tensor, only_offset: bool = True) -> Tensor:
-    """The driving points (F, 3, 2) moved and scaled onto the face of the reference (3, 2): (F, 3, 2), pixels.
-
-    With only_offset the reference's own triangle follows half of the driving nose's way from the first frame
-    (offset retargeting); without, the scaled driving triangles are used, their first nose on the reference's
-    (naive retargeting). Source: V-Express, pipelines/utils.py.
-    """
-    reference, driving = reference.double(), driving.double()
-    chosen = _most_alike(_eye_nose_ratio(reference[None]).item(), _eye_nose_ratio(driving).tolist())
-    scaled = driving * (_face_size(reference) / _face_size(driving[chosen]))
-    if only_offset:
-        return (reference - (scaled[:, 2:] - scaled[:1, 2:]) / 2).float()
-    return (scaled - (scaled[0, 2] - reference[2])).float()
-
-
-def _eye_nose_ratio(kps: Tensor) -> Tensor:
-    """How far the nose is from the left eye over how far from the right, for (F, 3, 2): (F,)."""
-    left, right = (kps[:, :2] - kps[:, 2:]).norm(dim=-1).unbind(1)
-    return left / (right + 1e-6)
-
-
-def _most_alike(wanted: float, ratios: list[float]) -> int:
-    """V-Express's choice of the frame that looks the same way; it compares with the last choice's ratio."""
-    chosen, bound = 0, math.inf
-    for frame, ratio in enumerate(ratios):
-        if abs(ratio - wanted) < bound:
-            chosen, bound = frame, ratio
-    return chosen
-
-
-def _face_size(kps: Tensor) -> Tensor:
-    """(2,) of (3, 2): from eye to eye, and from the nose to the line between them."""
-    eyes = kps[1] - kps[0]
-    along = ((kps[2] - kps[0]) @ eyes / (eyes @ eyes)).clamp(0, 1)
-    return torch.stack([eyes.norm(), (kps[2] - kps[0] - along * eyes).norm()])
 
 
 def draw_kps(points: Tensor, height: int, width: int) -> Tensor:
@@ -195,8 +154,10 @@ def draw_landmarks(points: Tensor, height: int, width: int) -> Tensor:
         for start, stop in (pair for chain in chains for pair in pairwise(chain)):
             _line(canvas, placed[start], placed[stop], colour)
     for index, colour in MESH_DOTS:
-        if index < len(placed):
-            _square(canvas, placed[index], colour)
+        if index < len(placed) and placed[index].min() >= 0 and placed[index].max() < 1:
+            x, y = (placed[index] * MESH_CANVAS).astype(int)
+            rows = slice(max(y - DOT_HALF_WIDTH, 0), y + DOT_HALF_WIDTH)
+            canvas[rows, max(x - DOT_HALF_WIDTH, 0) : x + DOT_HALF_WIDTH] = colour
     picture = _to_tensor(canvas)
     if (height, width) == (MESH_CANVAS, MESH_CANVAS):
         return picture
@@ -204,7 +165,7 @@ def draw_landmarks(points: Tensor, height: int, width: int) -> Tensor:
     return (resized * 255).round() / 255
 
 
-def _line(canvas: np.ndarray, start: np.ndarray, stop: np.ndarray, colour: tuple[int, ...]) -> None:
+def _line(canvas: np.ndarray, start: np.ndarray, stop: np.ndarray, colour: Sequence[int]) -> None:
     """A line 2 px wide with round ends between two places in 0..1, when both are inside."""
     both = np.stack([start, stop])
     if both.min() < 0 or both.max() > 1:
@@ -218,21 +179,13 @@ def _line(canvas: np.ndarray, start: np.ndarray, stop: np.ndarray, colour: tuple
         _disc(canvas, end, LINE_HALF_WIDTH, colour)
 
 
-def _square(canvas: np.ndarray, place: np.ndarray, colour: tuple[int, ...]) -> None:
-    if place.min() < 0 or place.max() >= 1:
-        return
-    x, y = (place * MESH_CANVAS).astype(int)
-    rows = slice(max(y - DOT_HALF_WIDTH, 0), y + DOT_HALF_WIDTH)
-    canvas[rows, max(x - DOT_HALF_WIDTH, 0) : x + DOT_HALF_WIDTH] = colour
-
-
-def _disc(canvas: np.ndarray, centre: np.ndarray, radius: int, colour: tuple[int, ...]) -> None:
+def _disc(canvas: np.ndarray, centre: np.ndarray, radius: int, colour: Sequence[int]) -> None:
     for dy in range(-radius, radius + 1):
         half = math.isqrt(radius**2 - dy**2)
         _span(canvas, centre[1] + dy, centre[0] - half, centre[0] + half, colour)
 
 
-def _fill(canvas: np.ndarray, corners: np.ndarray, colour: list[int] | tuple[int, ...]) -> None:
+def _fill(canvas: np.ndarray, corners: np.ndarray, colour: Sequence[int]) -> None:
     """A convex polygon with the corners (K, 2) in pixels, its outline's pixels included."""
     edges = zip(corners, np.roll(corners, -1, axis=0), strict=True)
     pixels = np.concatenate([_edge_pixels(start, stop) for start, stop in edges])
@@ -252,7 +205,7 @@ def _edge_pixels(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     return np.concatenate([pixels, np.floor(stop + 0.5)[None]]).astype(int)
 
 
-def _span(canvas: np.ndarray, row: int, first: int, last: int, colour: list[int] | tuple[int, ...]) -> None:
+def _span(canvas: np.ndarray, row: int, first: int, last: int, colour: Sequence[int]) -> None:
     if 0 <= row < canvas.shape[0] and last >= 0:
         canvas[row, max(first, 0) : last + 1] = colour
 

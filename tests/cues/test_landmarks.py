@@ -13,7 +13,6 @@ from emo_modules.cues.landmarks import (
     lips_box,
     mediapipe_points,
     mesh_kps,
-    retarget_kps,
 )
 
 KPS = torch.tensor([[10.6, 8.2], [30.3, 11.9], [18.5, 24.7]])
@@ -131,29 +130,6 @@ def test_estimated_kps_are_a_frontal_face():
     left, right, nose = estimated_kps(Box(100, 50, 200, 150)).tolist()
     assert left == pytest.approx([130, 95]) and right == pytest.approx([170, 95])
     assert nose == pytest.approx([150, 114])
-
-
-def test_retargeting_is_that_of_v_express():
-    driving = torch.tensor(
-        [
-            [[10.0, 10], [30, 12], [22, 25]],
-            [[12.0, 11], [31, 12], [20, 27]],
-            [[13.0, 12], [33, 15], [24, 30]],
-        ]
-    )
-    reference = torch.tensor([[100.0, 100], [150, 102], [126, 140]])
-    offset = [
-        [[100.0, 100.0], [150.0, 102.0], [126.0, 140.0]],
-        [[102.474, 97.592], [152.474, 99.592], [128.474, 137.592]],
-        [[97.526, 93.981], [147.526, 95.981], [123.526, 133.981]],
-    ]
-    naive = [
-        [[96.308, 103.886], [145.795, 108.701], [126.0, 140.0]],
-        [[101.257, 106.293], [148.269, 108.701], [121.051, 144.815]],
-        [[103.731, 108.701], [153.218, 115.924], [130.949, 152.038]],
-    ]
-    assert torch.allclose(retarget_kps(reference, driving), torch.tensor(offset), atol=2e-3)
-    assert torch.allclose(retarget_kps(reference, driving, only_offset=False), torch.tensor(naive), atol=2e-3)
 
 
 def test_the_mesh_is_drawn_as_by_echomimic():
