@@ -7,7 +7,6 @@ from typing import Any
 import comfy.model_patcher
 import comfy.utils
 import latent_preview
-import numpy as np
 import torch
 from PIL import Image
 from server import PromptServer
@@ -20,7 +19,7 @@ from ...emo_modules.models.patch_vae import PatchVAE
 from ...emo_modules.sampling.clips import clip_count
 from .reference import Reference
 
-EVENT = "emo.chunk"
+EVENT = "emo.clip"
 LONG_SIDE = 256
 QUALITY = 80
 
@@ -54,19 +53,19 @@ class Show:
 
     def __init__(self, preview: Preview | None, node_id: str | None, frames: int, config: EMOConfig):
         self.preview, self.node_id = preview, node_id
-        self.runs, self.chunks = clip_count(frames, config), -(-frames // config.clip_frames)
+        self.solves, self.clips = clip_count(frames, config), -(-frames // config.clip_frames)
         self.bar: comfy.utils.ProgressBar | None = None
 
-    def step(self, run: int, done: int, total: int, estimate: Tensor) -> None:
+    def step(self, solve: int, done: int, total: int, estimate: Tensor) -> None:
         if self.bar is None:
-            self.bar = comfy.utils.ProgressBar(self.runs * total, node_id=self.node_id)
+            self.bar = comfy.utils.ProgressBar(self.solves * total, node_id=self.node_id)
         pictures = self.preview.pictures(estimate[:1]) if self.preview else []
         self.bar.update_absolute(
-            run * total + min(done, total),
+            solve * total + min(done, total),
             preview=("JPEG", pictures[0], latent_preview.MAX_PREVIEW_RESOLUTION) if pictures else None,
         )
 
-    def clip(self, chunk: int, latents: Tensor, first: int, mono: Tensor, fps: float) -> None:
+    def clip(self, index: int, latents: Tensor, first: int, mono: Tensor, fps: float) -> None:
         """Latents (F, C, h, w) on the model's scale of frames first .. first+F-1; mono is all the sound."""
         server = getattr(PromptServer, "instance", None)
         if self.preview is None or server is None or server.client_id is None:
@@ -74,8 +73,8 @@ class Show:
         start, stop = (samples_in_frames(frame, SAMPLE_RATE, fps) for frame in (first, first + len(latents)))
         detail: dict[str, Any] = {
             "node": self.node_id,
-            "chunk": chunk,
-            "chunks": self.chunks,
+            "clip": index,
+            "clips": self.clips,
             "fps": fps,
             "sample_rate": SAMPLE_RATE,
             "frames": [_jpeg(picture) for picture in self.preview.pictures(latents)],
@@ -94,6 +93,7 @@ def _jpeg(picture: Image.Image) -> str:
 def _pcm(mono: Tensor, start: int, stop: int) -> str:
     """Samples start .. stop-1 as 16-bit integers; silence beyond the end."""
     sound = torch.zeros(stop - start)
-    piece = mono[start:stop]
-    sound[: len(piece)] = piece
-    return base64.b64encode((sound.clamp(-1, 1) * 32767).round().numpy().astype(np.dtype("<i2"))).decode()
+    heard = mono[start:stop]
+    sound[: len(heard)] = heard
+    samples = (sound.clamp(-1, 1) * 32767).round().numpy().astype("<i2")
+    return base64.b64encode(samples.tobytes()).decode()

@@ -1,4 +1,4 @@
-"""One run and the next: progress, previews, chunks for the page, seeds, cancelling, memory."""
+"""One run and the next: progress, previews, clips for the page, seeds, cancelling, memory."""
 
 import base64
 import io
@@ -11,9 +11,9 @@ from .harness import Event, Run, Server
 from .prompts import node, talking
 
 STEPS = 2  # of the demo model
-CHUNK = 12
+CLIP = 12
 FRAMES = 25  # one second
-CHUNKS = 3
+CLIPS = 3
 GROWTH_BYTES = 8 * 2**20
 
 
@@ -24,31 +24,31 @@ def one_second(server: Server) -> Run:
     return run
 
 
-def test_progress_is_one_bar_over_all_chunks_and_steps(one_second: Run) -> None:
+def test_progress_is_one_bar_over_all_clips_and_steps(one_second: Run) -> None:
     told = [event.data for event in one_second.of("progress") if event.data["node"] == "sampler"]
-    assert {data["max"] for data in told} == {CHUNKS * STEPS}
+    assert {data["max"] for data in told} == {CLIPS * STEPS}
     values = [data["value"] for data in told]
     assert values == sorted(values)
-    assert set(range(1, CHUNKS * STEPS + 1)) <= set(values)
+    assert set(range(1, CLIPS * STEPS + 1)) <= set(values)
 
 
 def test_every_step_shows_a_picture(one_second: Run) -> None:
-    assert one_second.previews >= CHUNKS * STEPS
+    assert one_second.previews >= CLIPS * STEPS
 
 
-def test_chunks_reach_the_page_in_order_with_their_sound(one_second: Run, server: Server) -> None:
-    chunks = [event.data for event in one_second.of("emo.chunk")]
-    assert [chunk["chunk"] for chunk in chunks] == list(range(CHUNKS))
-    assert {chunk["chunks"] for chunk in chunks} == {CHUNKS}
-    assert {chunk["node"] for chunk in chunks} == {"sampler"}
-    assert {(chunk["fps"], chunk["sample_rate"]) for chunk in chunks} == {(25.0, 16000)}
-    assert [len(chunk["frames"]) for chunk in chunks] == [12, 12, 1]
-    sounds = [np.frombuffer(base64.b64decode(chunk["sound"]), "<i2") for chunk in chunks]
+def test_clips_reach_the_page_in_order_with_their_sound(one_second: Run, server: Server) -> None:
+    clips = [event.data for event in one_second.of("emo.clip")]
+    assert [clip["clip"] for clip in clips] == list(range(CLIPS))
+    assert {clip["clips"] for clip in clips} == {CLIPS}
+    assert {clip["node"] for clip in clips} == {"sampler"}
+    assert {(clip["fps"], clip["sample_rate"]) for clip in clips} == {(25.0, 16000)}
+    assert [len(clip["frames"]) for clip in clips] == [12, 12, 1]
+    sounds = [np.frombuffer(base64.b64decode(clip["sound"]), "<i2") for clip in clips]
     assert [len(sound) for sound in sounds] == [12 * 640, 12 * 640, 640]
     assert np.concatenate(sounds).std() > 300
     video = server.clip(one_second.video).frames
-    for chunk, start in zip(chunks, range(0, FRAMES, CHUNK), strict=True):
-        for offset, frame in enumerate(chunk["frames"]):
+    for clip, start in zip(clips, range(0, FRAMES, CLIP), strict=True):
+        for offset, frame in enumerate(clip["frames"]):
             picture = Image.open(io.BytesIO(base64.b64decode(frame)))
             assert (picture.format, picture.size) == ("JPEG", (128, 128))
             difference = np.asarray(picture, float) - video[start + offset]
@@ -58,7 +58,7 @@ def test_chunks_reach_the_page_in_order_with_their_sound(one_second: Run, server
 def test_without_preview_nothing_is_sent_to_the_page(server: Server) -> None:
     run = server.run(talking(0.1, preview=False))
     assert run.status == "success"
-    assert run.of("emo.chunk") == []
+    assert run.of("emo.clip") == []
     assert run.of("progress") != []
 
 

@@ -2,14 +2,14 @@
 // widgets, so a workflow works the same without this file.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { ChunkPlayer } from "./chunk_player.mjs";
+import { ClipPlayer } from "./clip_player.mjs";
 import { mountPanel } from "./dom.mjs";
 import { FaceBox } from "./face_box.mjs";
 import { SpeedCurve } from "./speed_curve.mjs";
 import { allGraphs, nodeByExecutionId } from "./upstream.mjs";
 import { setWords, translateLines } from "./words.mjs";
 
-const PANELS = { FaceRegionMask: FaceBox, EMOHeadSpeed: SpeedCurve, EMOSampler: ChunkPlayer };
+const PANELS = { FaceRegionMask: FaceBox, EMOHeadSpeed: SpeedCurve, EMOSampler: ClipPlayer };
 const TICK_MS = 150;
 const TEXT_WIDGET = "$$node-text-preview"; // where ComfyUI shows a node's messages
 
@@ -68,7 +68,7 @@ app.registerExtension({
     await loadWords();
     api.addEventListener("progress_text", ({ detail }) => setTimeout(showTranslated, 0, detail.nodeId));
     setInterval(tick, TICK_MS);
-    api.addEventListener("emo.chunk", ({ detail }) => {
+    api.addEventListener("emo.clip", ({ detail }) => {
       nodeByExecutionId(rootGraph(), detail.node)?.emoPanel?.receive?.(detail);
     });
   },

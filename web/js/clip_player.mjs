@@ -1,5 +1,5 @@
-// The growing preview on EMOSampler: plays the chunks sent so far, the picture following the sound's clock.
-import { Clip } from "./clip.mjs";
+// The growing preview on EMOSampler: plays the clips sent so far, the picture following the sound's clock.
+import { Video } from "./video.mjs";
 import { addPanel, button, growNode, html, nodeKey, ownsPointer, setFace } from "./dom.mjs";
 import { t } from "./words.mjs";
 
@@ -10,10 +10,10 @@ const SOUND = `${SPEAKER}M9.5 5.2a4 4 0 0 1 0 5.6l.8.8a5.1 5.1 0 0 0 0-7.2z` +
   "M11.6 3.2a6.8 6.8 0 0 1 0 9.6l.8.8a8 8 0 0 0 0-11.2z";
 const MUTED = `${SPEAKER}M10 6.2l.8-.8L12.6 7.2l1.8-1.8.8.8L13.4 8l1.8 1.8-.8.8-1.8-1.8-1.8 1.8-.8-.8L11.8 8z`;
 const LEAD = 0.05; // seconds between asking for sound and its start
-const KEEP_CLIPS = 4;
+const KEEP_VIDEOS = 4;
 const STEP_PREVIEW = "$$canvas-image-preview";
 
-const clips = new Map(); // by node, so that undo and switching workflows, which rebuild the nodes, keep the preview
+const videos = new Map(); // by node, so that undo and switching workflows, which rebuild the nodes, keep the preview
 let audio = null; // one for all players, made at the first press of play: browsers allow no sound before
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
@@ -24,24 +24,24 @@ function makeFrame(base64) {
   return image;
 }
 
-function clipOf(key) {
-  const clip = clips.get(key) ?? new Clip();
-  clips.delete(key);
-  clips.set(key, clip);
-  if (clips.size > KEEP_CLIPS) clips.delete(clips.keys().next().value);
-  return clip;
+function videoOf(key) {
+  const video = videos.get(key) ?? new Video();
+  videos.delete(key);
+  videos.set(key, video);
+  if (videos.size > KEEP_VIDEOS) videos.delete(videos.keys().next().value);
+  return video;
 }
 
-export class ChunkPlayer {
-  clip = null;
+export class ClipPlayer {
+  video = null;
   position = 0; // seconds
   playing = false; // sound and picture run
-  wanted = false; // playing, or would be but for the next chunk
+  wanted = false; // playing, or would be but for the next clip
   liked = false; // the user's last press was play, not pause
   follow = true; // show the newest frame until the user plays or seeks
   muted = false; // by the user
   hushed = false; // by a new run that started to play unasked
-  origin = 0; // the sound clock's time at clip time 0
+  origin = 0; // the sound clock's time at video time 0
   voices = [];
 
   constructor(node) {
@@ -58,7 +58,7 @@ export class ChunkPlayer {
       html("div", { class: "emo-stage emo-screen" }, this.canvas),
       html("div", { class: "emo-bar emo-controls" }, this.toggle, this.seek, this.mute),
       html("div", { class: "emo-bar" }, this.time, this.count));
-    addPanel(node, "emo_preview", this.panel, () => (this.clip ? 230 : 20));
+    addPanel(node, "emo_preview", this.panel, () => (this.video ? 230 : 20));
     this.seek.addEventListener("input", () => this.seekTo(Number(this.seek.value)));
     this.seek.addEventListener("keydown", (event) => event.stopPropagation());
     this.replaceStepPreview(node);
@@ -69,10 +69,10 @@ export class ChunkPlayer {
     };
   }
 
-  /** One picture on the node: ComfyUI's own preview of the steps shows until there is a clip (Vue nodes: emo.css). */
+  /** One picture on the node: ComfyUI's own preview of the steps shows until there is a video (Vue nodes: emo.css). */
   replaceStepPreview(node) {
     const background = node.onDrawBackground;
-    node.onDrawBackground = (...args) => (this.clip ? undefined : background?.apply(node, args));
+    node.onDrawBackground = (...args) => (this.video ? undefined : background?.apply(node, args));
   }
 
   dropStepPreview() {
@@ -88,40 +88,40 @@ export class ChunkPlayer {
   }
 
   get atEnd() {
-    return this.clip.complete && this.position >= this.clip.end - 1e-3;
+    return this.video.complete && this.position >= this.video.end - 1e-3;
   }
 
   tick() {
-    const clip = clips.get(nodeKey(this.node));
-    if (clip && clip !== this.clip) this.show(clip);
-    if (this.clip) this.dropStepPreview();
+    const video = videos.get(nodeKey(this.node));
+    if (video && video !== this.video) this.show(video);
+    if (this.video) this.dropStepPreview();
   }
 
-  show(clip) {
-    this.clip = clip;
-    this.position = clip.end;
+  show(video) {
+    this.video = video;
+    this.position = video.end;
     this.panel.classList.remove("emo-empty");
     growNode(this.node, 260);
     this.draw();
   }
 
-  /** One "emo.chunk" event; a model without a previewer sends no frames. */
+  /** One "emo.clip" event; a model without a previewer sends no frames. */
   receive(event) {
     if (!event.frames.length) return;
-    const clip = clipOf(nodeKey(this.node));
-    const restarted = clip.add(event, makeFrame);
-    if (clip !== this.clip) this.show(clip);
+    const video = videoOf(nodeKey(this.node));
+    const restarted = video.add(event, makeFrame);
+    if (video !== this.video) this.show(video);
     if (restarted) this.restart();
-    if (this.follow) this.position = clip.end;
-    if (this.playing) this.schedule(clip.chunks.at(-1));
+    if (this.follow) this.position = video.end;
+    if (this.playing) this.schedule(video.clips.at(-1));
     else if (this.wanted) this.play();
-    clip.chunks.at(-1).frames.at(-1).decode().then(() => this.draw());
+    video.clips.at(-1).frames.at(-1).decode().then(() => this.draw());
   }
 
   /** A new run: someone who pressed play goes on seeing it, but silently, for nobody asked for this sound. */
   restart() {
     this.silence();
-    this.position = this.clip.start;
+    this.position = this.video.start;
     this.wanted = this.liked;
     this.follow = !this.liked;
     if (this.liked) this.setSilent(this.muted, true);
@@ -131,7 +131,7 @@ export class ChunkPlayer {
     this.wanted = this.liked = true;
     this.follow = false;
     this.setSilent(this.muted, false);
-    if (this.position >= this.clip.end - 1e-3) this.position = this.clip.start;
+    if (this.position >= this.video.end - 1e-3) this.position = this.video.start;
     audio ??= new AudioContext();
     audio.resume();
     this.play();
@@ -141,22 +141,22 @@ export class ChunkPlayer {
     this.silence();
     this.gain = new GainNode(audio, { gain: this.silent ? 0 : 1 });
     this.gain.connect(audio.destination);
-    this.position = Math.max(this.position, this.clip.start);
+    this.position = Math.max(this.position, this.video.start);
     this.origin = audio.currentTime + LEAD - this.position;
     this.playing = true;
-    this.clip.chunks.forEach((chunk) => this.schedule(chunk));
+    this.video.clips.forEach((clip) => this.schedule(clip));
     this.step();
   }
 
-  schedule(chunk) {
-    const from = Math.max(this.position, chunk.start);
-    if (!chunk.samples.length || from >= chunk.start + chunk.duration) return;
-    const buffer = audio.createBuffer(1, chunk.samples.length, chunk.rate);
-    buffer.copyToChannel(chunk.samples, 0);
+  schedule(clip) {
+    const from = Math.max(this.position, clip.start);
+    if (!clip.samples.length || from >= clip.start + clip.duration) return;
+    const buffer = audio.createBuffer(1, clip.samples.length, clip.rate);
+    buffer.copyToChannel(clip.samples, 0);
     const voice = new AudioBufferSourceNode(audio, { buffer });
     voice.connect(this.gain);
     const late = Math.max(0, audio.currentTime - (this.origin + from));
-    voice.start(this.origin + from + late, from - chunk.start + late);
+    voice.start(this.origin + from + late, from - clip.start + late);
     this.voices.push(voice);
   }
 
@@ -164,8 +164,8 @@ export class ChunkPlayer {
   step() {
     if (!this.playing) return;
     const heard = audio.currentTime - this.origin - (audio.outputLatency || 0);
-    this.position = Math.min(Math.max(heard, this.position), this.clip.end);
-    if (this.position < this.clip.end) this.frame = requestAnimationFrame(() => this.step());
+    this.position = Math.min(Math.max(heard, this.position), this.video.end);
+    if (this.position < this.video.end) this.frame = requestAnimationFrame(() => this.step());
     else this.silence();
     if (this.atEnd) this.wanted = false;
     this.draw();
@@ -188,7 +188,7 @@ export class ChunkPlayer {
 
   seekTo(seconds) {
     this.follow = false;
-    this.position = Math.min(Math.max(seconds, this.clip.start), this.clip.end);
+    this.position = Math.min(Math.max(seconds, this.video.start), this.video.end);
     if (this.wanted) this.play();
     this.draw();
   }
@@ -200,18 +200,18 @@ export class ChunkPlayer {
   }
 
   draw() {
-    const { clip, position } = this;
-    const image = clip.frameAt(Math.min(position, clip.end - 1e-3));
+    const { video, position } = this;
+    const image = video.frameAt(Math.min(position, video.end - 1e-3));
     if (image?.complete && image.naturalWidth) this.paint(image);
-    const percent = (seconds) => `${(100 * seconds) / clip.length}%`;
-    this.seek.max = clip.length;
+    const percent = (seconds) => `${(100 * seconds) / video.length}%`;
+    this.seek.max = video.length;
     this.seek.value = position;
     this.seek.setAttribute("aria-valuetext", clock(position));
-    this.seek.style.setProperty("--emo-from", percent(clip.start));
+    this.seek.style.setProperty("--emo-from", percent(video.start));
     this.seek.style.setProperty("--emo-done", percent(position));
-    this.seek.style.setProperty("--emo-ready", percent(clip.end));
-    this.time.textContent = `${clock(position)} / ${clock(clip.end)}`;
-    this.count.textContent = t("clip {index} of {count}", { index: clip.last + 1, count: clip.count });
+    this.seek.style.setProperty("--emo-ready", percent(video.end));
+    this.time.textContent = `${clock(position)} / ${clock(video.end)}`;
+    this.count.textContent = t("clip {index} of {count}", { index: video.last + 1, count: video.count });
     const label = this.wanted ? t("Pause") : t("Play");
     if (this.toggle.title !== label) setFace(this.toggle, label, this.wanted ? PAUSE : PLAY);
   }
