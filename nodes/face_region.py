@@ -11,7 +11,7 @@ from ..emo_modules.config import Framing
 from ..emo_modules.cues.box import Box
 from ..emo_modules.cues.face import Face, crop_to_face, find_face, region_mask
 from ..emo_modules.cues.locator import FACE_MARGIN
-from .managed.boxes import boxes_of
+from .managed.faces import face_of
 from .managed.notices import shown_on
 from .managed.pictures import one_picture
 from .managed.sampling import emo_config
@@ -64,7 +64,7 @@ class FaceRegionMask(io.ComfyNode):
             picture = one_picture(image, log)
             drawn = box_width > 0 and box_height > 0
             box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if drawn else None
-            given = partial(boxes_of, bounding_box, face_landmarks, face_index)
+            given = partial(face_of, bounding_box, face_landmarks, face_index)
             face = find_face(picture, box, None if mask is None else mask[0], face_index, given)
         if not face.found and no_face == STOP:
             raise ValueError("no face found: draw a box around it, or set no_face to the whole picture")

@@ -66,8 +66,8 @@ class FramesToVideo(io.ComfyNode):
         audio: dict[str, Any] | None = None,
     ) -> io.NodeOutput:
         check_prefix(filename_prefix, save_output)  # what comes over a wire was not there to validate
-        count, pieces = _frames(images, samples, vae)
-        first = next(pieces)
+        count, batches = _frames(images, samples, vae)
+        first = next(batches)
         height, width = first.shape[1:3]
         with shown_on(cls.hidden.unique_id) as log:
             path, subfolder = output_file(filename_prefix, save_output, width, height, cls.hidden, log)
@@ -76,14 +76,14 @@ class FramesToVideo(io.ComfyNode):
                 path, width, height, fps, sound, crf=crf, metadata=graph_tags(cls.hidden), replace=False,
                 cancelled_by=(comfy.model_management.InterruptProcessingException,),
             )  # fmt: skip
-            _write(writer, chain([first], pieces), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
+            _write(writer, chain([first], batches), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
         shown = saved_result(writer.path, subfolder, save_output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(writer.path)), ui=ui.PreviewVideo([shown]))
 
 
-def _write(writer: VideoWriter, pieces: Iterable[Tensor], bar: comfy.utils.ProgressBar) -> None:
+def _write(writer: VideoWriter, batches: Iterable[Tensor], bar: comfy.utils.ProgressBar) -> None:
     with writer:
-        for frame in chain.from_iterable(pieces):
+        for frame in chain.from_iterable(batches):
             comfy.model_management.throw_exception_if_processing_interrupted()
             writer.write(frame)
             bar.update(1)
@@ -104,12 +104,12 @@ def _sound(audio: Audio, count: int, fps: float, log: logging.Logger) -> Audio:
 def _frames(
     images: Tensor | None, samples: dict[str, Tensor] | None, vae: Any
 ) -> tuple[int, Iterator[Tensor]]:
-    """How many frames, and pieces (F, H, W, 3) of them in 0..1, made as they are asked for."""
-    if (images is None) == (samples is None):
-        found = "both" if images is not None else "neither"
+    """How many frames, and batches (F, H, W, 3) of them in 0..1, made as they are asked for."""
+    if images is not None and samples is None:
+        return len(images), (to_rgb(batch) for batch in images.split(DECODE_FRAMES))
+    if images is not None or samples is None:
+        found = "both" if samples else "neither"
         raise ValueError(f"either images or samples make a video, got {found}: connect one of them")
-    if images is not None:
-        return len(images), (to_rgb(piece) for piece in images.split(DECODE_FRAMES))
     if vae is None:
         raise ValueError("latents are connected to samples without a VAE to decode them: connect vae")
     latents = samples["samples"]
@@ -118,8 +118,8 @@ def _frames(
 
 
 def _decoded(vae: Any, latents: Tensor) -> Iterator[Tensor]:
-    for piece in latents.split(DECODE_FRAMES):
-        frames = vae.decode(piece)
+    for batch in latents.split(DECODE_FRAMES):
+        frames = vae.decode(batch)
         check_finite(frames, "what the VAE decoded")
         yield to_rgb(frames)
 

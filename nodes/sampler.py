@@ -48,7 +48,7 @@ class EMOSampler(io.ComfyNode):
         cls,
         model: Any,
         reference: Any,
-        audio: dict[str, Any] | None,
+        audio: dict[str, Any],
         audio_encoder: Any,
         speed: float | list[float],
         preview: bool = True,
@@ -71,7 +71,8 @@ class EMOSampler(io.ComfyNode):
             cues = cues_of(config, mask, face_landmarks, size, log)
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
             video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step)
-            clips, done = [], 0
+            clips: list[Tensor] = []
+            done = 0
             for latents in video:
                 show.clip(len(clips), model.model.process_latent_in(latents), done, sound.mono, config.fps)
                 clips.append(latents.to(comfy.model_management.intermediate_device()))

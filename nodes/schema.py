@@ -42,7 +42,7 @@ class PerFrame:
         pass
 
 
-def known(constructor: Callable, **keywords: Any) -> dict[str, Any]:
+def known(constructor: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
     """Those keywords that this ComfyUI takes: `advanced` and `search_aliases` came after 0.3.64."""
     accepted = inspect.signature(constructor).parameters
     return {name: value for name, value in keywords.items() if name in accepted}
@@ -118,9 +118,9 @@ class _Validation:
     is required, or a forgotten wire would raise a TypeError in place of core's own message.
     """
 
-    def __init__(self, own: classmethod | None):
-        self.own = own.__func__ if own else None
-        self.names = [*inspect.signature(self.own).parameters][1:] if own else []
+    def __init__(self, own: "classmethod[Any, Any, bool | str] | None"):
+        self.own: Callable[..., bool | str] | None = own.__func__ if own else None
+        self.names = [*inspect.signature(self.own).parameters][1:] if self.own else []
 
     def __get__(self, instance: object, node: type[io.ComfyNode]) -> MethodType:
         declared = {each.id: each for each in node.define_schema().inputs if _unchecked_by_core(each)}
@@ -130,16 +130,14 @@ class _Validation:
             problems = [_problem(declared[name], written[name]) for name in declared if name in written]
             if self.own:
                 own = self.own(cls, **{name: written[name] for name in self.names if name in written})
-                problems.append("" if own is True else own)
+                problems.append("" if own is True else str(own))
             return "; ".join(filter(None, problems)) or True
 
-        validate_inputs.__signature__ = _signature(["cls", *declared, *self.names])
+        names = dict.fromkeys(["cls", *declared, *self.names])
+        parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+        # typeshed knows no attributes of functions
+        validate_inputs.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return MethodType(validate_inputs, node)
-
-
-def _signature(names: list[str]) -> inspect.Signature:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Signature([inspect.Parameter(name, kind) for name in dict.fromkeys(names)])
 
 
 def _unchecked_by_core(declared: io.Input) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,13 +17,21 @@ from .windows import Windows
 Solve = Callable[[Tensor, Conditions | Windows], Tensor]
 
 
+class FramePictures(Protocol):
+    """Pictures that are made when a clip asks for them, indexed with frame numbers as (F, C, 8H, 8W) is."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, frames: Tensor, /) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Driving:
     """What drives the video, frame by frame."""
 
     audio: Tensor  # (R, layers, D) features, of which each frame reads a window
     speeds: Tensor | None  # (F,) head rotation in degrees per second
-    pictures: Tensor | None = None  # (F, C, 8H, 8W) of the locator, where it takes one for each frame
+    pictures: Tensor | FramePictures | None = None  # of the locator, where it takes one for each frame
 
     def at(
         self, frames: Tensor, config: EMOConfig, like: Tensor

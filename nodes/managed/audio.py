@@ -104,8 +104,8 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
     return ManagedAudioEncoder(encoder.eval())
 
 
-def check_encoded(name: str, value: Any) -> None:
-    """Raises ValueError unless it is an AUDIO_ENCODER_OUTPUT: every block's output (B, T, D), finite."""
+def encoded_layers(name: str, value: Any) -> list[Tensor]:
+    """AUDIO_ENCODER_OUTPUT -> every block's output (B, T, D). Raises ValueError for all else, and NaN."""
     remedy = "connect EMO Load Audio Encoder"
     layers = value.get(LAYERS) if isinstance(value, Mapping) else None
     if not isinstance(layers, list | tuple) or len(layers) < 2:
@@ -113,14 +113,20 @@ def check_encoded(name: str, value: Any) -> None:
             f"{name} must be a speech encoder, or all layers of the encoded audio as core's Audio Encoder "
             f"Encode gives them, got {described(value)}: {remedy}"
         )
+    found: list[Tensor] = []
     for layer in layers:
-        found = as_tensor(layer)
-        fits = found is not None and found.ndim == 3 and found.shape == layers[0].shape
-        if not fits or not found.is_floating_point() or not found.numel():
+        tensor = as_tensor(layer)
+        if (
+            tensor is None
+            or not (tensor.is_floating_point() and tensor.ndim == 3 and tensor.numel())
+            or tensor.shape != layers[0].shape
+        ):
             raise ValueError(
                 f"{name} must have layers (B, T, D) of one size, got {described(layer)}: {remedy}"
             )
-        check_finite(found, name)
+        check_finite(tensor, name)
+        found.append(tensor)
+    return found
 
 
 @torch.no_grad()
@@ -143,8 +149,8 @@ def speech_features(source: Any, audio: Audio, frames: int, config: EMOConfig) -
         # core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more
         heard = standardized(audio.mono) if config.audio.normalize else audio.mono
         source = source.encode_audio(heard[None, None], SAMPLE_RATE)
-        check_encoded("what the audio_encoder gives", source)
-    layers = torch.stack([as_tensor(layer)[0] for layer in source[LAYERS][1:]], dim=1)
+    blocks = encoded_layers("what the audio_encoder gives", source)[1:]
+    layers = torch.stack([block[0] for block in blocks], dim=1)
     field = source.get(FIELD, CORES_FIELD)
     seconds, encoded = len(audio.mono) / SAMPLE_RATE, ((len(layers) - 1) * STRIDE + field) / SAMPLE_RATE
     if encoded < seconds - 0.1:

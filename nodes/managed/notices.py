@@ -12,7 +12,8 @@ from ... import emo_modules
 class _ToNode(logging.Handler):
     def __init__(self, node_id: str):
         super().__init__(logging.INFO)
-        self.node_id, self.lines = node_id, []
+        self.node_id = node_id
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         sign = "⚠ " if record.levelno >= logging.WARNING else ""

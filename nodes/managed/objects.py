@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...emo_modules.cues.face import Crop
 from ...emo_modules.media.finite import check_finite
-from .audio import ManagedAudioEncoder, check_encoded
+from .audio import ManagedAudioEncoder, encoded_layers
 from .faces import boxes, landmarks
 from .pictures import masks, pictures
 from .reference import Reference, ReferenceNet
@@ -98,7 +98,7 @@ def _speech(name: str, value: Any, log: logging.Logger) -> Any:
     """An encoder, ours or core's, or what core's encoder nodes give: every block's output (B, T, D)."""
     if isinstance(value, ManagedAudioEncoder) or callable(getattr(value, "encode_audio", None)):
         return value
-    check_encoded(name, value)
+    encoded_layers(name, value)
     return value
 
 

@@ -74,7 +74,7 @@ def _replace_words(prefix: str, value: Callable[[str], str]) -> str:
     """Fills in %date:FORMAT% and %NODE.WIDGET%, as the page does for core's own savers alone."""
     now = datetime.now()
 
-    def replaced(match: re.Match) -> str:
+    def replaced(match: re.Match[str]) -> str:
         word = match[1]
         if word.startswith("date:"):
             return _date(word.removeprefix("date:"), now)
@@ -86,7 +86,7 @@ def _replace_words(prefix: str, value: Callable[[str], str]) -> str:
 def _date(pattern: str, now: datetime) -> str:
     values = {"d": now.day, "M": now.month, "h": now.hour, "m": now.minute, "s": now.second}
 
-    def replaced(match: re.Match) -> str:
+    def replaced(match: re.Match[str]) -> str:
         part = match[0]
         return f"{now.year:04}"[-len(part) :] if part[0] == "y" else f"{values[part[0]]:0{len(part)}}"
 

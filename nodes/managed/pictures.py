@@ -75,8 +75,8 @@ def masks(name: str, value: Any, log: logging.Logger) -> Tensor:
 def _tensor(value: Any) -> Tensor | None:
     """None for what is no real tensor, and for lists whose members differ in size."""
     if isinstance(value, list | tuple) and value:
-        members = [_tensor(member) for member in value]
-        if any(member is None or member.shape != members[0].shape for member in members):
+        members = [member for entry in value if (member := _tensor(entry)) is not None]
+        if len(members) < len(value) or len({member.shape for member in members}) > 1:
             return None
         return torch.cat(members) if members[0].ndim > 3 else torch.stack(members)
     return as_tensor(value)

@@ -108,14 +108,16 @@ def real_numbers(name: str, value: Any, low: float, high: float) -> float | list
         raise ValueError(
             f"{name} must be a number or a list of 1 to {MAX_VALUES} numbers, got {described(value)}"
         )
-    numbers = [_number(entry) for entry in values]
-    for place, number in enumerate(numbers):
+    numbers = []
+    for place, entry in enumerate(values, 1):
+        number = _number(entry)
         if number is None or not low <= number <= high:
             raise ValueError(
-                f"{name} must be numbers{_range(low, high)}, number {place + 1} of {len(values)} is "
-                f"{described(values[place])}"
+                f"{name} must be numbers{_range(low, high)}, number {place} of {len(values)} is "
+                f"{described(entry)}"
             )
-    return [float(number) for number in numbers]
+        numbers.append(float(number))
+    return numbers
 
 
 def _along_one_axis(value: Tensor | None) -> list[float]:

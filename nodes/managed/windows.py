@@ -24,6 +24,8 @@ class WindowGuider(comfy.samplers.CFGGuider):
     The whole video's latents stay where the noise is, only a window is on the model's device.
     """
 
+    conds: dict[str, list[dict[str, Any]]]  # CFGGuider's
+
     def __init__(
         self, model: comfy.model_patcher.ModelPatcher, windows: Windows, noise: Tensor, on_window: OnWindow
     ):
@@ -76,7 +78,7 @@ class WindowGuider(comfy.samplers.CFGGuider):
             return torch.cat([arguments[name] for name in halves], dim=1)
 
         stacked = self.averaged(x.repeat(1, len(halves), 1, 1), timestep, options | {HOOKS: [keep]}, seed)
-        whole = dict(zip(halves, stacked.chunk(len(halves), dim=1), strict=True))
+        whole: dict[str, Any] = dict(zip(halves, stacked.chunk(len(halves), dim=1), strict=True))
         whole |= {"sigma": timestep, "input": x, "model_options": model_options}
         for hook in hooks:
             whole["denoised"] = hook(seen | whole)
