@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from emo_modules.checkpoints.encoders import load_audio_encoder, load_vae
-from emo_modules.checkpoints.store import Loaded, save_checkpoint
+from emo_modules.checkpoints.store import Loaded, read_checkpoint, save_checkpoint
 from emo_modules.checkpoints.vae import VAE
 from emo_modules.cli.options import add_field_options, field_values
 from emo_modules.config import EMOConfig
@@ -26,7 +26,7 @@ from ..training.loop import Sheet, TrainConfig, Trainer, load_parameters
 from ..training.sample_set import SampleSet, draw_batch
 from ..training.shard_source import ShardSource
 from ..training.sheets import sheet_draw, sheet_drawer
-from ..training.start import Start, starting_model
+from ..training.start import Start, check_trainable, starting_model
 
 SHOWN = 4  # samples on a sample sheet
 
@@ -58,6 +58,8 @@ def run(options: argparse.Namespace) -> None:
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it saves
     state = PartialState(cpu=not torch.cuda.is_available())
     values = given_values(options)
+    if options.checkpoint:
+        check_trainable(read_checkpoint(options.checkpoint).config)
     index = ShardIndex.load(options.shards) if options.shards else None
     # all processes write there, for one run
     with folder_in_use(options.out, "train") if state.is_main_process else nullcontext():

@@ -11,6 +11,7 @@ from emo_modules.checkpoints.released import read_released
 from emo_modules.checkpoints.store import Loaded, load_checkpoint
 from emo_modules.config import EMOConfig
 from emo_modules.families.family import SD15_TERMS
+from emo_modules.families.table import family_of
 from emo_modules.models.emo import EMO
 from emo_modules.weights.animatediff import EXPECTED as ANIMATEDIFF
 from emo_modules.weights.animatediff import initialise_from_animatediff
@@ -39,6 +40,13 @@ def rebuild(model: EMO, config: EMOConfig) -> EMO:
         other = EMO(config)
     other.load_state_dict(model.state_dict(), assign=True)
     return other
+
+
+def check_trainable(config: EMOConfig) -> None:
+    """Raises ValueError for the structures of EMO's relatives, which were released: batches do not have all
+    that they read."""
+    if family_of(config).files is not None:
+        raise ValueError(f"{config.family} can be run, not trained; start from it with --relative")
 
 
 def starting_model(

@@ -1,5 +1,6 @@
 """EMO's relatives as whole models: every condition counts, and what guidance's other half goes without."""
 
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor
 from emo_modules.models.emo import EMO, Conditions
 from emo_modules.models.relatives.regions import Region, Regions
 
-from ..relatives import NAMES, RELEASED, Scene, random_emo, small
+from ..relatives import NAMES, RELEASED, Scene, copied, random_emo, small
 
 FAMILIES = ["echomimic", "echomimic_pose", "hallo", "joyhallo", "v_express"]
 
@@ -198,6 +199,33 @@ def test_clips_of_a_batch_do_not_touch_each_other(hallo):
             alone = alone if halves is conditions else alone.uncond()
             expected = scene.predict(hallo, alone)
             assert (part - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+LAST = r"reference_net\.up_blocks\.3\.attentions\.1\."  # nothing is read after its tokens
+UNREAD = {
+    "emo": "$^",
+    "echomimic": LAST,
+    "echomimic_pose": LAST,
+    "hallo": LAST,
+    "joyhallo": LAST,
+    # its ReferenceNet is told of no face: attn2 gives its bias alone
+    "v_express": rf"{LAST}|reference_net\..*\.attn2\..*weight",
+}
+
+
+@pytest.mark.parametrize("family", UNREAD)
+def test_every_family_can_be_trained_through_the_conditions_of_inference(family, small_config):
+    """Gradients reach every parameter that counts, with guidance's other half."""
+    model = copied(random_emo(small_config if family == "emo" else small(family)))
+    scene = Scene.random(model.config, size=(16, 16))  # more than one place at the lowest resolution
+    with torch.enable_grad():
+        conditions = scene.conditions(model)
+        halves = (scene.predict(model, half) for half in (conditions, conditions.uncond()))
+        torch.stack([half.square().mean() for half in halves]).sum().backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    assert all(gradient.isfinite().all() for gradient in gradients.values() if gradient is not None)
+    without = [name for name, gradient in gradients.items() if gradient is None or not gradient.any()]
+    assert [name for name in without if not re.match(UNREAD[family], name)] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

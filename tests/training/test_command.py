@@ -10,6 +10,7 @@ from emo_training.cli import main
 from emo_training.footage.shards import ShardIndex
 from emo_training.training.speed_buckets import fit_speed_buckets
 
+from ..relatives import random_emo, small
 from ..shards import write_shards
 
 
@@ -105,3 +106,13 @@ def test_a_folder_that_is_no_shards_is_refused(train, tmp_path):
     status, error = train("image", data=tmp_path)
     assert status == 1
     assert "has no index.json" in error
+
+
+@pytest.mark.parametrize("family", ["hallo", "echomimic", "v_express"])
+def test_a_relative_is_refused_before_any_sample_is_read(train, tmp_path, family):
+    config, file = small(family), tmp_path / "relative.safetensors"
+    save_checkpoint(file, config, dict(random_emo(config).named_children()))
+    status, error = train("video", checkpoint=file, data=tmp_path / "nowhere")
+    assert status == 1
+    assert error == f"error: {family} can be run, not trained; start from it with --relative\n"
+    assert not (tmp_path / "video").exists()
