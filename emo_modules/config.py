@@ -191,6 +191,12 @@ class EMOConfig(Checked):
         """Feature rows of the audio window that one frame reads: its own and those of 2m neighbours."""
         return (2 * self.audio.context + 1) * self.quirks.audio_rows
 
+    @property
+    def audio_dim(self) -> int:
+        """Channels of the audio tokens that the backbone reads."""
+        assert self.backbone.audio_dim is not None  # see `impossible`
+        return self.backbone.audio_dim
+
     def whole_clips(self, frames: int) -> int:
         """The frames of as many whole clips as `frames` take."""
         return -(-frames // self.clip_frames) * self.clip_frames

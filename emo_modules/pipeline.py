@@ -111,19 +111,21 @@ class Pipeline:
         not fit.
         """
         loaded = load_checkpoint(checkpoint, device, dtype, emo=not low_memory)
-        given = {"vae": vae, "audio_encoder": audio_encoder}
-        missing = [name for name, file in given.items() if getattr(loaded, name) is None and file is None]
-        if missing:
+        own_vae = load_vae(vae, loaded.config, device, dtype) if vae else loaded.vae
+        encoder = loaded.audio_encoder
+        if audio_encoder:
+            encoder = load_audio_encoder(audio_encoder, loaded.config, device)
+        if own_vae is None or encoder is None:
+            parts = {"vae": own_vae, "audio_encoder": encoder}
+            missing = [name for name, part in parts.items() if part is None]
             raise ValueError(
                 f"{checkpoint} has no {' and no '.join(missing)}; name files of them with "
                 f"{' and '.join('--' + name.replace('_', '-') for name in missing)}"
             )
-        encoder = load_audio_encoder(audio_encoder, loaded.config, device) if audio_encoder else None
-        return cls(
-            loaded.model.conditioner() if loaded.model else lean_conditioner(checkpoint, device, dtype),
-            load_vae(vae, loaded.config, device, dtype) if vae else loaded.vae,
-            encoder or loaded.audio_encoder,
+        conditioner = (
+            loaded.model.conditioner() if loaded.model else lean_conditioner(checkpoint, device, dtype)
         )
+        return cls(conditioner, own_vae, encoder)
 
     @property
     def config(self) -> EMOConfig:
@@ -160,6 +162,7 @@ class Pipeline:
         clips, done = clip_count(frames, config), 0
 
         def on_step(step: Step) -> None:
+            assert progress is not None  # else the solver is given nothing to call
             progress(Progress(done + 1, clips, step.index, step.total, step.estimate))
 
         try:

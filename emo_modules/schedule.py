@@ -9,7 +9,7 @@ from torch import Tensor
 from .config import ScheduleConfig
 
 TRAIN_STEPS = 1000
-SOLVERS = {
+SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
     # First-order DPM-Solver++ is DDIM. diffusers' own DDIMScheduler steps by 1000 // steps: it misses the
     # timesteps it announces where steps do not divide 1000, and with 6, 7, 11, 15 ... steps leaves noise
     # behind.
@@ -31,7 +31,8 @@ def alphas_cumprod(config: ScheduleConfig) -> Tensor:
     """
     ends = torch.tensor([config.beta_start, config.beta_end], dtype=torch.float64)
     power = 0.5 if config.beta_schedule == "scaled_linear" else 1.0
-    betas = torch.linspace(*(ends**power).tolist(), TRAIN_STEPS, dtype=torch.float64) ** (1 / power)
+    first, last = (ends**power).tolist()
+    betas = torch.linspace(first, last, TRAIN_STEPS, dtype=torch.float64) ** (1 / power)
     root = (1 - betas).cumprod(0).sqrt()
     if config.zero_terminal_snr:  # arXiv 2305.08891, algorithm 1
         root = (root - root[-1]) * root[0] / (root[0] - root[-1])

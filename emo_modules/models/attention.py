@@ -1,8 +1,23 @@
 """Attention and feed-forward layers under diffusers' parameter names."""
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Kind = TypeVar("Kind", bound=nn.Module)
+if TYPE_CHECKING:
+
+    class Modules(nn.ModuleList, Generic[Kind]):
+        """Says of which kind the modules in a list are."""
+
+        def __init__(self, modules: Iterable[Kind] = ()) -> None: ...
+        def __iter__(self) -> Iterator[Kind]: ...
+        def __getitem__(self, index: int) -> Kind: ...  # type: ignore[override]  # nobody asks for slices
+else:
+    Modules = nn.ModuleList
 
 KeysValues = tuple[Tensor, Tensor]  # both (B, L, D)
 Context = KeysValues | Tensor  # a tensor (1, 1, D) is `Attention.absent`
@@ -29,6 +44,12 @@ class Operations:
     attend = staticmethod(attend)
 
 
+def starting_at_zero(layer: Kind) -> Kind:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
 class Attention(nn.Module):
     """Multi-head attention of tokens (N, L, D) to a context (B, L', context_dim)."""
 
@@ -41,7 +62,7 @@ class Attention(nn.Module):
         self.to_q = operations.Linear(dim, dim, bias=False)
         self.to_k = operations.Linear(context_dim, dim, bias=False)
         self.to_v = operations.Linear(context_dim, dim, bias=False)
-        self.to_out = nn.ModuleList([operations.Linear(dim, dim)])
+        self.to_out = Modules([operations.Linear(dim, dim)])
 
     def keys_values(self, context: Tensor, positions: Tensor | None = None) -> KeysValues:
         """Project a context once, to attend to it at every step. Positions are added to the keys only."""
@@ -50,14 +71,22 @@ class Attention(nn.Module):
     def absent(self, like: Tensor) -> Tensor:
         """What attention to an all-zero context gives, (1, 1, D): keys and values are zero, only the bias
         remains. Made once, it stands in the context's place. `like` says device and type."""
-        linear = self.to_out[0]
-        return linear(like.new_zeros(1, 1, self.to_q.in_features))
+        return self.to_out[0](like.new_zeros(1, 1, self.to_q.in_features))
 
-    def forward(self, x: Tensor, context: KeysValues) -> Tensor:
-        """x (N, L, D) -> same. Frames of a clip that share one context join the query axis: its B keys are
-        not repeated for N = B*F frames."""
+    def forward(
+        self, x: Tensor, context: Context, norm: nn.Module | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        """x (N, L, D) -> same. Before it asks, x goes through `norm` and gets its positions.
+
+        Frames of a clip that share one context join the query axis: its B keys are not repeated for N = B*F
+        frames.
+        """
+        if isinstance(context, Tensor):
+            return context
+        query = x if norm is None else norm(x)
+        query = self.to_q(query if positions is None else query + positions)
         key, value = context
-        query = self.to_q(x).unflatten(0, (len(key), -1)).flatten(1, 2)
+        query = query.unflatten(0, (len(key), -1)).flatten(1, 2)
         return self.to_out[0](self.attend(query, key, value, self.heads)).reshape(x.shape)
 
 
@@ -75,7 +104,7 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int, operations: type[Operations] = Operations):
         super().__init__()
         # index 1 is diffusers' dropout: kept so that the last layer is net.2
-        self.net = nn.ModuleList(
+        self.net: Modules[nn.Module] = Modules(
             [GEGLU(dim, dim * 4, operations), nn.Identity(), operations.Linear(dim * 4, dim)]
         )
 

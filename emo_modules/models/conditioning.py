@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import EMOConfig, SpeedConfig
-from .attention import Operations
+from .attention import Operations, starting_at_zero
 
 
 class FaceLocator(nn.Module):
@@ -24,9 +24,8 @@ class FaceLocator(nn.Module):
             for _ in range(config.quirks.locator_convs - 1):
                 self.blocks.append(operations.Conv2d(a, a, 3, padding=1))
             self.blocks.append(operations.Conv2d(a, b, 3, stride=2, padding=1))
-        self.conv_out = operations.Conv2d(channels[-1], config.backbone.block_out_channels[0], 3, padding=1)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        width = config.backbone.block_out_channels[0]
+        self.conv_out = starting_at_zero(operations.Conv2d(channels[-1], width, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
         h = F.silu(self.conv_in(picture))
@@ -40,7 +39,7 @@ class AudioProjection(nn.Module):
 
     def __init__(self, config: EMOConfig, operations: type[Operations] = Operations):
         super().__init__()
-        audio, width = config.audio, config.backbone.audio_dim
+        audio, width = config.audio, config.audio_dim
         self.shape = (audio.tokens, width)
         window = config.window_rows * audio.layers * audio.feature_dim
         self.proj1 = operations.Linear(window, audio.hidden_dim)
@@ -69,8 +68,7 @@ class SpeedEncoder(nn.Module):
         self.proj2 = operations.Linear(config.hidden_dim, speed_dim)
 
     def forward(self, speeds: Tensor) -> Tensor:
-        like = {"device": speeds.device, "dtype": speeds.dtype}
-        buckets = speed_buckets(speeds, torch.tensor(self.centres, **like), torch.tensor(self.radii, **like))
+        buckets = speed_buckets(speeds, speeds.new_tensor(self.centres), speeds.new_tensor(self.radii))
         frames = torch.arange(speeds.shape[1], device=speeds.device)
         offsets = torch.arange(-self.context, self.context + 1, device=speeds.device)
         window = buckets[:, (frames[:, None] + offsets).clamp(0, speeds.shape[1] - 1)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
-from .attention import Operations
+from .attention import Operations, starting_at_zero
 from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
 from .reads import Reads, Written, drop
 from .reference import Past, ReferenceNet, first_motion
@@ -64,13 +64,13 @@ class Denoiser(nn.Module):
         latents, backbone = config.latent_channels, config.backbone
         self.backbone = UNet(backbone, operations, latents, latents if config.anchored else 0)
         self.face_locator = FaceLocator(config, operations)
+        self.audio_projection: AudioProjection | PerceiverProjection
         if config.quirks.audio_projection == "mlp":
             self.audio_projection = AudioProjection(config, operations)
         elif config.quirks.audio_projection == "perceiver":
             self.audio_projection = PerceiverProjection(config, operations)
         if config.anchored:  # a new model shows the portrait itself
-            nn.init.zeros_(self.backbone.conv_out.weight)
-            nn.init.zeros_(self.backbone.conv_out.bias)
+            starting_at_zero(self.backbone.conv_out)
         if backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
@@ -191,10 +191,7 @@ class Conditioner:
         del net
         if self.kept is not None:
             portrait = drop(portrait, self.kept.reference)
-            written = [
-                w if w.tokens is None else w._replace(tokens=drop(w.tokens, self.kept.reference))
-                for w in written
-            ]
+            written = [layer.kept(self.kept.reference) for layer in written]
         return self.denoiser.read_portrait(portrait, written, picture, tokens, regions)
 
     def clip(
@@ -210,17 +207,18 @@ class Conditioner:
         pictures (B*F, C, 8H, 8W) if there is one for each frame, and the last latents (B, M, C, H, W) of the
         clip before, if there is one; once per clip. Raises ValueError for another M than the model's."""
         motion = first_motion(video.portrait, self.config) if motion is None else motion
-        needed = self.config.motion_frames
-        if motion is not None and len(motion[0]) != needed and self.kept is None:  # training may take fewer
-            raise ValueError(
-                f"motion needs {needed} frames, got {len(motion[0])}; pass the last {needed} latents of the "
-                "previous clip, or None before the first"
-            )
-        past = None if motion is None else self.past(motion, video.tokens)
-        tokens = None if audio is None else self.denoiser.audio_tokens(audio)
-        if self.kept is not None:
-            tokens = None if tokens is None else drop(tokens, self.kept.audio)
-            past = None if past is None else past.kept(self.kept.motion)
+        past, tokens, needed = None, None, self.config.motion_frames
+        if motion is not None:
+            if len(motion[0]) != needed and self.kept is None:  # training may take fewer
+                raise ValueError(
+                    f"motion needs {needed} frames, got {len(motion[0])}; pass the last {needed} latents of "
+                    "the previous clip, or None before the first"
+                )
+            past = self.past(motion, video.tokens)
+            past = past if self.kept is None else past.kept(self.kept.motion)
+        if audio is not None:  # after the past, whose reading may have moved the denoiser out of memory
+            tokens = self.denoiser.audio_tokens(audio)
+            tokens = tokens if self.kept is None else drop(tokens, self.kept.audio)
         conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures)
         return conditions if self.audio_scale == 1 else conditions.scaled_audio(self.audio_scale)
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Operations
+from .attention import Operations, starting_at_zero
 
 
 class Residual(nn.Module):
@@ -20,8 +20,7 @@ class Residual(nn.Module):
         super().__init__()
         self.conv1 = operations.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = operations.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        starting_at_zero(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.silu(self.conv1(F.silu(x))))
@@ -39,7 +38,7 @@ class PatchVAE(nn.Module):
         super().__init__()
         low, middle, high = widths
 
-        def conv(a: int, b: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+        def conv(a: int, b: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
             return operations.Conv2d(a, b, kernel, stride, padding=kernel // 2 if kernel % 2 else 0)
 
         self.patch_in = conv(3, latent_channels, 8, 8)
@@ -70,8 +69,7 @@ class PatchVAE(nn.Module):
             nn.PixelShuffle(2),
         )
         for last in (self.encoder[-1], self.decoder[-2]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            starting_at_zero(last)
 
     def encode(self, images: Tensor) -> Tensor:
         return self.patch_in(images) + self.encoder(images)
@@ -92,7 +90,6 @@ class PatchVAE(nn.Module):
         basis = vectors.flip(1)[:, : self.patch_in.out_channels].T
         scale = ((patches - mean) @ basis.T).std(0).sqrt()
         scale = scale * scale.square().mean().sqrt()  # unit variance on average
-        self.patch_in.weight.copy_((basis / scale[:, None]).unflatten(1, (3, 8, 8)))
-        self.patch_in.bias.copy_(-(basis @ mean) / scale)
-        self.patch_out.weight.copy_((basis * scale[:, None]).T[:, :, None, None])
-        self.patch_out.bias.copy_(mean)
+        down, up = (basis / scale[:, None]).unflatten(1, (3, 8, 8)), (basis * scale[:, None]).T
+        self.patch_in.load_state_dict({"weight": down, "bias": -(basis @ mean) / scale})
+        self.patch_out.load_state_dict({"weight": up[:, :, None, None], "bias": mean})

@@ -16,6 +16,11 @@ class Written(NamedTuple):
     tokens: Tensor | None  # (N, H, W, D) around self-attention; None where there is none
     map: Tensor | None  # (N, C, H, W) at the layer's end; None where no motion frames are read
 
+    def kept(self, kept: Tensor) -> "Written":
+        """With nothing written where kept is 0, see `drop`."""
+        tokens, map = (None if features is None else drop(features, kept) for features in self)
+        return Written(tokens, map)
+
 
 @dataclass(frozen=True)
 class Reads:

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from ..config import EMOConfig
 from .attention import Operations
-from .reads import Written, drop
-from .relatives.identity import IdentityProjection, IdentityTokens, in_turn, read_twice
+from .reads import Written
+from .relatives.identity import IdentityProjection, IdentityTokens, motion_readings, portrait_readings
 from .unet import UNet
 
 
@@ -21,7 +21,7 @@ class Past(NamedTuple):
 
     def kept(self, kept: Tensor) -> "Past":
         """With zero maps where kept (B,) is 0."""
-        written = [w if w.map is None else w._replace(map=drop(w.map, kept)) for w in self.cond]
+        written = [layer.kept(kept) for layer in self.cond]
         return Past(self.frames, written, written)
 
 
@@ -30,11 +30,10 @@ class ReferenceNet(UNet):
 
     def __init__(self, config: EMOConfig, operations: type[Operations] = Operations):
         super().__init__(config.reference_net, operations, config.latent_channels)
-        self.identity = config.quirks.identity
-        if self.identity is not None:
-            self.identity_projection = IdentityProjection(
-                self.identity, config.reference_net.quirks.context_dim, operations
-            )
+        self.identity, width = config.quirks.identity, config.reference_net.quirks.context_dim
+        self.tiled = self.identity is not None and self.identity.tiled
+        if self.identity is not None and width is not None:
+            self.identity_projection = IdentityProjection(self.identity, width, operations)
 
     def write(self, latents: Tensor, context: Tensor | None = None) -> list[Written]:
         """Clean latents (N, C, H, W) -> what each layer writes at timestep 0. `context` (N, L, D) are the
@@ -44,28 +43,18 @@ class ReferenceNet(UNet):
 
     def identity_tokens(self, embedding: Tensor | None, portrait: Tensor) -> IdentityTokens | None:
         """Face embedding (B, D), or None for no known face, beside portrait latents (B, C, H, W)."""
-        if self.identity is None:
-            return None
-        none = portrait.new_zeros(len(portrait), self.identity.embedding_dim)
-        uncond = self.identity_projection(none)
-        return IdentityTokens(uncond if embedding is None else self.identity_projection(embedding), uncond)
+        return None if self.identity is None else self.identity_projection.both(embedding, portrait)
 
     def portrait(self, latents: Tensor, tokens: IdentityTokens | None = None) -> list[Written]:
         """Portrait latents (B, C, H, W) -> what each layer writes; of 2B readings where they are tiled."""
-        if tokens is None:
-            return self.write(latents)
-        if self.identity.tiled:
-            return self.write(*read_twice(latents, tokens))
-        return self.write(latents, tokens.cond)
+        return self.write(*portrait_readings(latents, tokens, self.tiled))
 
     def past(self, motion: Tensor, tokens: IdentityTokens | None = None) -> Past:
         """Motion latents (B, M, C, H, W) -> what each layer writes."""
         frames, count = motion.flatten(0, 1), motion.shape[1]
-        if tokens is not None and self.identity.tiled:
-            cond, uncond = in_turn(tokens, count)
-            return Past(count, self.write(frames, cond), self.write(frames, uncond))
-        written = self.write(frames, None if tokens is None else tokens.cond.repeat_interleave(count, dim=0))
-        return Past(count, written, written)
+        cond, uncond = motion_readings(count, tokens, self.tiled)
+        written = self.write(frames, cond)
+        return Past(count, written, written if uncond is cond else self.write(frames, uncond))
 
 
 def first_motion(portrait: Tensor, config: EMOConfig) -> Tensor | None:

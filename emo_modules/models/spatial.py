@@ -1,6 +1,5 @@
 """What happens inside one frame: residual blocks, and EMO's transformer block (EMO sec. 3.2)."""
 
-from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -8,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Operations, sinusoid
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, starting_at_zero
 from .reads import Reads
 from .relatives.joined import beside_portrait
 
@@ -17,12 +16,7 @@ class ResnetBlock(nn.Module):
     """(N, C, H, W) and a time embedding (N, T) -> (N, C', H, W)."""
 
     def __init__(
-        self,
-        channels: int,
-        out_channels: int,
-        time_dim: int,
-        groups: int,
-        operations: type[Operations] = Operations,
+        self, channels: int, out_channels: int, time_dim: int, groups: int, operations: type[Operations]
     ):
         super().__init__()
         self.norm1 = operations.GroupNorm(groups, channels, eps=1e-5)
@@ -76,8 +70,7 @@ class TransformerBlock(nn.Module):
         if config.audio_dim and not quirks.audio_branches:
             self.norm_audio = operations.LayerNorm(dim)
             self.attn_audio = Attention(dim, config.heads, config.audio_dim, operations)
-            nn.init.zeros_(self.attn_audio.to_out[0].weight)
-            nn.init.zeros_(self.attn_audio.to_out[0].bias)
+            starting_at_zero(self.attn_audio.to_out)
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
         self.config = config
@@ -93,42 +86,34 @@ class TransformerBlock(nn.Module):
         if self.writes:
             written = normed if self.joined else self.norm2(x)
         elif not self.joined:
-            seen = reads.reference  # or what stands in its place where there is none; so below
-            if not isinstance(seen, Tensor):
-                query = self.norm_ref(x)
-                if self.config.reference_positions:
-                    query = query + grid_positions(*size, x.shape[-1], x.device, x.dtype)
-                seen = self.attn_ref(query, seen)
+            seen = self.attn_ref(x, reads.reference, self.norm_ref, self.positions(x, size))
             x = x + seen * quirks.reference_scale
         if quirks.context_dim:
-            known = reads.context
-            x = x + (known if isinstance(known, Tensor) else self.attn2(self.norm2(x), known))
+            x = x + self.attn2(x, reads.context, self.norm2)
         if hasattr(self, "attn_audio"):
-            heard = reads.audio
-            heard = heard if isinstance(heard, Tensor) else self.attn_audio(self.norm_audio(x), heard)
-            x = x + heard * quirks.audio_scale
+            x = x + self.attn_audio(x, reads.audio, self.norm_audio) * quirks.audio_scale
         return x + self.ff(self.norm3(x)), written
 
     def nothing(self, like: Tensor) -> Reads:
         """What attention to all-zero contexts gives; `like` says device and type."""
-        reads = Reads()
-        if hasattr(self, "attn_ref"):
-            reads = replace(reads, reference=self.attn_ref.absent(like))
-        if hasattr(self, "attn2"):
-            reads = replace(reads, context=self.attn2.absent(like))
-        if hasattr(self, "attn_audio"):
-            reads = replace(reads, audio=self.attn_audio.absent(like))
-        return reads
+        return Reads(
+            reference=self.attn_ref.absent(like) if hasattr(self, "attn_ref") else None,
+            context=self.attn2.absent(like) if hasattr(self, "attn2") else None,
+            audio=self.attn_audio.absent(like) if hasattr(self, "attn_audio") else None,
+        )
 
     def project_reference(self, tokens: Tensor) -> KeysValues:
         """ReferenceNet's tokens (B, H, W, D) -> the keys and values that every frame and every step reads."""
         features = tokens.flatten(1, 2)
         if self.joined:
             return self.attn1.keys_values(features)
-        positions = None
-        if self.config.reference_positions:
-            positions = grid_positions(*tokens.shape[1:], tokens.device, tokens.dtype)
-        return self.attn_ref.keys_values(features, positions)
+        height, width = tokens.shape[1:3]
+        return self.attn_ref.keys_values(features, self.positions(features, (height, width)))
+
+    def positions(self, x: Tensor, size: tuple[int, int]) -> Tensor | None:
+        """Of queries and keys of reference-attention, where the configuration has any."""
+        used = self.config.reference_positions
+        return grid_positions(*size, x.shape[-1], x.device, x.dtype) if used else None
 
 
 class SpatialTransformer(nn.Module):
@@ -139,7 +124,7 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
         self.proj_in = operations.Conv2d(channels, channels, 1)
-        self.transformer_blocks = nn.ModuleList([TransformerBlock(channels, config, operations)])
+        self.transformer_blocks = Modules([TransformerBlock(channels, config, operations)])
         self.proj_out = operations.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, reads: Reads, frames: int) -> tuple[Tensor, Tensor | None]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Operations, sinusoid
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, starting_at_zero
 
 
 class MotionTokens(NamedTuple):
@@ -34,8 +34,7 @@ class TemporalBlock(nn.Module):
         if config.speed_dim:
             self.norm_speed = operations.LayerNorm(dim)
             self.attn_speed = Attention(dim, config.heads, config.speed_dim, operations)
-            nn.init.zeros_(self.attn_speed.to_out[0].weight)
-            nn.init.zeros_(self.attn_speed.to_out[0].bias)
+            starting_at_zero(self.attn_speed.to_out)
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
 
@@ -53,7 +52,7 @@ class TemporalBlock(nn.Module):
         keys = self.attn2.keys_values(normed)
         x = x[:, past:] + self.attn2(normed[:, past:], keys)
         if speed is not None:
-            x = x + self.attn_speed(self.norm_speed(x), speed)
+            x = x + self.attn_speed(x, speed, self.norm_speed)
         return x + self.ff(self.norm3(x))
 
     def first_attention(self, x: Tensor, motion: MotionTokens, past: int) -> Tensor:
@@ -85,10 +84,8 @@ class TemporalTransformer(nn.Module):
         super().__init__()
         self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
         self.proj_in = operations.Linear(channels, channels)
-        self.transformer_blocks = nn.ModuleList([TemporalBlock(channels, config, operations)])
-        self.proj_out = operations.Linear(channels, channels)
-        nn.init.zeros_(self.proj_out.weight)
-        nn.init.zeros_(self.proj_out.bias)
+        self.transformer_blocks = Modules([TemporalBlock(channels, config, operations)])
+        self.proj_out = starting_at_zero(operations.Linear(channels, channels))
 
     def tokens(self, x: Tensor, frames: int) -> Tensor:
         """(B*F, C, H, W) -> (B*H*W, F, C), normalised frame by frame."""

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
-from .attention import Operations, sinusoid
+from .attention import Attention, Modules, Operations, sinusoid
 from .reads import Reads, Written
-from .relatives.regions import RegionalAudioTransformer
+from .relatives.regions import RegionalAudioBlock, RegionalAudioTransformer
 from .spatial import ResnetBlock, SpatialTransformer
 from .temporal import TemporalTransformer
 
@@ -57,20 +57,21 @@ class Block(nn.Module):
         super().__init__()
         self.config, self.layers = config, len(channels)
         time_dim = config.block_out_channels[0] * 4
-        self.resnets = nn.ModuleList(
+        self.resnets = Modules(
             ResnetBlock(c, out_channels, time_dim, config.norm_groups, operations) for c in channels
         )
-        # empty where there are none
-        self.attentions, self.audio_modules, self.motion_modules = (nn.ModuleList() for _ in range(3))
-        if attention:
-            for _ in channels:
-                self.attentions.append(SpatialTransformer(out_channels, config, operations))
-        if attention and config.quirks.audio_branches:
-            for inner in audio_channels:
-                self.audio_modules.append(RegionalAudioTransformer(out_channels, inner, config, operations))
-        if config.role == "reads" and (attention or config.quirks.temporal_without_attention):
-            for _ in channels:
-                self.motion_modules.append(TemporalTransformer(out_channels, config, operations))
+        # what a resolution does not have is an empty list
+        parts, quirks = (out_channels, config, operations), config.quirks
+        temporal = config.role == "reads" and (attention or quirks.temporal_without_attention)
+        self.attentions = Modules(SpatialTransformer(*parts) for _ in channels if attention)
+        self.audio_modules = Modules(
+            RegionalAudioTransformer(out_channels, inner, config, operations)
+            for inner in audio_channels
+            if attention and quirks.audio_branches
+        )
+        self.motion_modules = Modules(TemporalTransformer(*parts) for _ in channels if temporal)
+        self.downsamplers: Modules[Resample] = Modules()
+        self.upsamplers: Modules[Resample] = Modules()
 
     def forward(self, j: int, h: Tensor, emb: Tensor, reads: Reads, frames: int) -> tuple[Tensor, Written]:
         """Layer j, and what it writes in ReferenceNet's role."""
@@ -89,15 +90,11 @@ class Block(nn.Module):
                 written = None if tokens is None else tokens.permute(0, 3, 1, 2)
         return h, Written(tokens, written)
 
-
-class MidBlock(Block):
-    """A layer, then one more residual block."""
-
-    def __init__(self, channels: int, config: UNetConfig, operations: type[Operations]):
-        super().__init__([channels], channels, True, config, operations, [channels])
-        self.resnets.append(
-            ResnetBlock(channels, channels, config.block_out_channels[0] * 4, config.norm_groups, operations)
-        )
+    def listener(self, j: int) -> Attention | RegionalAudioBlock:
+        """What hears the audio in layer j."""
+        if self.audio_modules:
+            return self.audio_modules[j].transformer_blocks[0]
+        return self.attentions[j].transformer_blocks[0].attn_audio
 
 
 class UNet(nn.Module):
@@ -116,18 +113,22 @@ class UNet(nn.Module):
         widths = config.block_out_channels
         self.conv_in = operations.Conv2d(latent_channels + beside, widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], widths[0] * 4, operations)
-        self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
+        self.down_blocks: Modules[Block] = Modules()
+        self.up_blocks: Modules[Block] = Modules()
         skips = [widths[0]]
         for i, (width, attention) in enumerate(zip(widths, config.attention_levels, strict=True)):
             inputs = [skips[-1]] + [width] * (config.layers_per_block - 1)
             block = Block(inputs, width, attention, *parts, [widths[max(i - 1, 0)]] + inputs[1:])
             skips += [width] * config.layers_per_block
             if i < len(widths) - 1:
-                block.downsamplers = nn.ModuleList([Resample(width, 2, operations)])
+                block.downsamplers.append(Resample(width, 2, operations))
                 skips.append(width)
             self.down_blocks.append(block)
-        self.mid_block = MidBlock(widths[-1], *parts)
         below = widths[-1]
+        self.mid_block = Block([below], below, True, *parts, [below])  # and one more residual block
+        self.mid_block.resnets.append(
+            ResnetBlock(below, below, widths[0] * 4, config.norm_groups, operations)
+        )
         for i, (width, attention) in enumerate(zip(widths[::-1], config.attention_levels[::-1], strict=True)):
             inputs = []
             for _ in range(config.layers_per_block + 1):
@@ -137,7 +138,7 @@ class UNet(nn.Module):
                 inputs, width, attention, *parts, [widths[max(len(widths) - 2 - i, 0)]] * len(inputs)
             )
             if i < len(widths) - 1:
-                block.upsamplers = nn.ModuleList([Resample(width, 1, operations)])
+                block.upsamplers.append(Resample(width, 1, operations))
             self.up_blocks.append(block)
         if config.role == "reads":
             self.conv_norm_out = operations.GroupNorm(config.norm_groups, widths[0], eps=1e-5)
@@ -152,7 +153,8 @@ class UNet(nn.Module):
     def recompute_layers(self) -> None:
         """Trade time for memory in training (gradient checkpointing): only the layers' inputs are kept."""
         for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+            again = partial(checkpoint, block.forward, use_reentrant=False)
+            block.forward = again
 
     def nothing(self, like: Tensor) -> list[Reads]:
         """What each layer reads where there is nothing, constants of the model. `like` says device and
@@ -165,12 +167,10 @@ class UNet(nn.Module):
     def zero_maps(self, motion_frames: int, like: Tensor) -> list[Written]:
         """In place of what ReferenceNet writes of motion frames, before the first clip (EMO sec. 3.2). One
         pixel stands for all."""
-        return [
-            Written(None, like.new_zeros(motion_frames, block.motion_modules[j].proj_in.in_features, 1, 1))
-            if block.motion_modules and motion_frames
-            else Written(None, None)
-            for block, j in self.places()
+        widths = [
+            b.motion_modules[j].proj_in.in_features if b.motion_modules else 0 for b, j in self.places()
         ]
+        return [Written(None, like.new_zeros(motion_frames, n, 1, 1) if n else None) for n in widths]
 
     def project(
         self,
@@ -197,15 +197,10 @@ class UNet(nn.Module):
                 if context is not None:
                     row = replace(row, context=attention.attn2.keys_values(context))
                 if audio is not None:
-                    hears = (
-                        block.audio_modules[j].transformer_blocks[0]
-                        if block.audio_modules
-                        else attention.attn_audio
-                    )
-                    row = replace(row, audio=hears.keys_values(audio))
+                    row = replace(row, audio=block.listener(j).keys_values(audio))
             if block.motion_modules:
                 temporal = block.motion_modules[j]
-                if past is not None and (maps := past[k].map) is not None:
+                if motion_frames and past is not None and (maps := past[k].map) is not None:
                     row = replace(row, motion=temporal.motion(maps, motion_frames))
                 if speed is not None:
                     row = replace(row, speed=temporal.transformer_blocks[0].attn_speed.keys_values(speed))
@@ -213,12 +208,7 @@ class UNet(nn.Module):
         return projected
 
     def forward(
-        self,
-        x: Tensor,
-        timesteps: Tensor,
-        reads: list[Reads],
-        frames: int = 1,
-        added: Tensor | None = None,
+        self, x: Tensor, timesteps: Tensor, reads: list[Reads], frames: int = 1, added: Tensor | None = None
     ) -> Tensor | list[Written]:
         """x (B*F, C, H, W) and timesteps (B*F,) -> the prediction, same shape; in ReferenceNet's role what
         each layer wrote.
@@ -231,13 +221,14 @@ class UNet(nn.Module):
         h = self.conv_in(x)
         if added is not None:
             h = h + added
-        skips, layer, written = [h], iter(reads), []
+        skips, layer = [h], iter(reads)
+        written: list[Written] = []
         for block in self.down_blocks:
             for j in range(block.layers):
                 h, wrote = block(j, h, emb, next(layer), frames)
                 skips.append(h)
                 written.append(wrote)
-            if hasattr(block, "downsamplers"):
+            if block.downsamplers:
                 h = block.downsamplers[0](h)
                 skips.append(h)
         h, wrote = self.mid_block(0, h, emb, next(layer), frames)
@@ -247,7 +238,7 @@ class UNet(nn.Module):
             for j in range(block.layers):
                 h, wrote = block(j, torch.cat([h, skips.pop()], dim=1), emb, next(layer), frames)
                 written.append(wrote)
-            if hasattr(block, "upsamplers"):
+            if block.upsamplers:
                 h = block.upsamplers[0](h, skips[-1].shape[-2:])
         if self.config.role == "writes":
             return written

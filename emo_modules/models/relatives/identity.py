@@ -28,20 +28,34 @@ class IdentityProjection(nn.Module):
     def forward(self, embedding: Tensor) -> Tensor:
         return self.norm(self.proj(embedding).unflatten(-1, self.shape))
 
+    def both(self, embedding: Tensor | None, portrait: Tensor) -> IdentityTokens:
+        """With the face, if it is known, and with none."""
+        uncond = self(portrait.new_zeros(len(portrait), self.proj.in_features))
+        return IdentityTokens(uncond if embedding is None else self(embedding), uncond)
 
-def read_twice(portrait: Tensor, tokens: IdentityTokens) -> tuple[Tensor, Tensor]:
-    """(B, C, H, W) -> the pictures (2B, C, H, W) and tokens of `IdentityConfig.tiled`: without the face, and
-    with it."""
+
+def portrait_readings(
+    portrait: Tensor, tokens: IdentityTokens | None, tiled: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The pictures (B, C, H, W) that ReferenceNet reads, and the tokens it reads them with; where tiled
+    (`IdentityConfig.tiled`) 2B of them: without the face, and with it."""
+    if tokens is None or not tiled:
+        return portrait, None if tokens is None else tokens.cond
     both = torch.stack([tokens.uncond, tokens.cond], dim=1).flatten(0, 1)
     return portrait.repeat_interleave(2, dim=0), both
 
 
-def in_turn(tokens: IdentityTokens, count: int) -> IdentityTokens:
-    """The tokens (B*M, L, D) that M motion frames are read with where they are tiled: the rows of (portrait,
-    motion frames) for guidance's half without conditions, then with them, with and without the face in
-    turn."""
+def motion_readings(
+    count: int, tokens: IdentityTokens | None, tiled: bool
+) -> tuple[Tensor | None, Tensor | None]:
+    """The tokens (B*M, L, D) that M motion frames are read with, for guidance's two halves. Where tiled they
+    are those of the rows (portrait, motion frames) for the half without conditions, then with them, with and
+    without the face in turn."""
+    if tokens is None or not tiled:
+        same = None if tokens is None else tokens.cond.repeat_interleave(count, dim=0)
+        return same, same
     uncond, cond = (
         torch.stack([tokens.cond if row % 2 else tokens.uncond for row in rows], dim=1).flatten(0, 1)
         for rows in (range(1, 1 + count), range(2 + count, 2 + 2 * count))
     )
-    return IdentityTokens(cond, uncond)
+    return cond, uncond

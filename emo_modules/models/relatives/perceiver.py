@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ...config import PERCEIVER_HEADS, EMOConfig
-from ..attention import Operations
+from ..attention import Modules, Operations
 
 
 class PerceiverAttention(nn.Module):
@@ -32,14 +32,14 @@ class PerceiverProjection(nn.Module):
 
     def __init__(self, config: EMOConfig, operations: type[Operations] = Operations):
         super().__init__()
-        audio, audio_dim = config.audio, config.backbone.audio_dim
+        audio, audio_dim = config.audio, config.audio_dim
         self.pos_emb = operations.Embedding(config.window_rows, audio.feature_dim)
         self.latents = operations.Embedding(audio.tokens, audio_dim)
         self.proj_in = operations.Linear(audio.feature_dim, audio_dim)
         self.proj_out = operations.Linear(audio_dim, audio_dim)
         self.norm_out = operations.LayerNorm(audio_dim)
-        self.layers = nn.ModuleList(
-            nn.ModuleList(
+        self.layers: Modules[Modules[nn.Module]] = Modules(
+            Modules(
                 [
                     PerceiverAttention(audio_dim, PERCEIVER_HEADS, operations),
                     nn.Sequential(

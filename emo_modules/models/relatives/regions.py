@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...config import UNetConfig
-from ..attention import Attention, FeedForward, KeysValues, Operations
+from ..attention import Attention, FeedForward, KeysValues, Modules, Operations, starting_at_zero
 
 REGIONS = ("full", "face", "lip")
 
@@ -64,7 +64,7 @@ class RegionalAudioBlock(nn.Module):
             attention = Attention(dim, config.heads, config.audio_dim, operations)
             self.add_module(f"attn2_{branch}", attention)
         for region in REGIONS:
-            self.add_module(f"zero_conv_{region}", zeroed(operations.Linear(dim, dim)))
+            self.add_module(f"zero_conv_{region}", starting_at_zero(operations.Linear(dim, dim)))
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
         self.branches = config.quirks.audio_branches
@@ -89,7 +89,7 @@ class RegionalAudioBlock(nn.Module):
         total = torch.zeros_like(x if audio is not None else x[:1])
         for k, (name, region) in enumerate(zip(REGIONS, regions.parts, strict=True)):
             attention, last = self.branch(k), getattr(self, f"zero_conv_{name}")
-            if audio is None:  # the same bias everywhere, times the mask
+            if audio is None or query is None:  # the same bias everywhere, times the mask
                 heard = attention.absent(x) * region.mask
             else:
                 heard = attention(query[:, region.places], audio[k % self.branches]) * region.mask
@@ -109,16 +109,10 @@ class RegionalAudioTransformer(nn.Module):
         super().__init__()
         self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
         self.proj_in = operations.Conv2d(channels, dim, 1)
-        self.transformer_blocks = nn.ModuleList([RegionalAudioBlock(dim, config, operations)])
+        self.transformer_blocks = Modules([RegionalAudioBlock(dim, config, operations)])
         self.proj_out = operations.Conv2d(dim, channels, 1)
 
     def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: dict[int, Regions]) -> Tensor:
         tokens = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
         tokens = self.transformer_blocks[0](tokens, audio, regions[tokens.shape[1]])
         return x + self.proj_out(tokens.transpose(1, 2).unflatten(2, x.shape[-2:]))
-
-
-def zeroed(layer: nn.Module) -> nn.Module:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
