@@ -199,6 +199,12 @@ CONFIGURATIONS = {
     "million motion frames": Case(field(motion_frames=10**6), "EMOConfig.motion_frames is 1000000"),
     "1e9 steps": Case(field(schedule__steps=10**9), "ScheduleConfig.steps is 1000000000"),
     "a solver nobody has": Case(field(schedule__solver="magic"), "ScheduleConfig.solver is 'magic'"),
+    "a family nobody has": Case(
+        field(family="parrot"), "family .parrot., known are emo, hallo, echomimic, v_expr"
+    ),
+    "a relative's picture": Case(
+        field(quirks__locator_inputs=3), "locator_inputs 3; the pictures of emo have 1"
+    ),
     "1e9 layers": Case(field(backbone__layers_per_block=10**9), "UNetConfig.layers_per_block is 1000000000"),
     "1e9 channels": Case(field(backbone__block_out_channels=[10**9] * 2), "UNetConfig.block_out_channels is"),
     "no levels": Case(field(backbone__block_out_channels=[]), "UNetConfig.block_out_channels is"),
