@@ -122,10 +122,10 @@ def from_dict(kind: type[Kind], values: Any, remedy: str) -> Kind:
     hints = _hints(plain)
     if unknown := sorted(set(values) - set(hints)):
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown[:5])}; {remedy}")
-    return kind(**{name: _converted(hints[name], value, remedy) for name, value in values.items()})
+    return kind(**{name: _convert(hints[name], value, remedy) for name, value in values.items()})
 
 
-def _converted(hint: Any, value: Any, remedy: str) -> Any:
+def _convert(hint: Any, value: Any, remedy: str) -> Any:
     """JSON's lists and objects -> tuples and dataclasses, also where the hint allows others."""
     if isinstance(value, list):
         return tuple(value)

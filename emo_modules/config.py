@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from .checked import Channels, Checked, Count, Degrees, Frames, Length, Range, Share, Size, from_dict
-from .older import upgraded
+from .older import upgrade
 from .quirks import Quirks, UNetQuirks
 
 PERCEIVER_HEADS = 12
@@ -275,4 +275,4 @@ class EMOConfig(Checked):
             values = json.loads(text)
         except RecursionError as error:
             raise ValueError("it is nested without end") from error
-        return from_dict(cls, upgraded(values) if isinstance(values, dict) else values, NEWER)
+        return from_dict(cls, upgrade(values) if isinstance(values, dict) else values, NEWER)

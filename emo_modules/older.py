@@ -32,7 +32,7 @@ AUDIO_QUIRKS = {
 }
 
 
-def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+def upgrade(values: dict[str, Any]) -> dict[str, Any]:
     """An `EMOConfig` as JSON holds it, of any version -> of this one; what is wrong in it stays as it is.
 
     Raises ValueError when an older one gives a UNet parts of both roles.

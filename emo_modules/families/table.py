@@ -33,10 +33,10 @@ def audio_track(encoder: SpeechEncoder, audio: Audio, frames: int, config: EMOCo
 
     Raises ValueError when the encoder is not the one that the weights need.
     """
-    return checked_track(family_of(config).hearing.rows(encoder, audio, frames, config), config)
+    return check_track(family_of(config).hearing.rows(encoder, audio, frames, config), config)
 
 
-def checked_track(rows: Tensor, config: EMOConfig) -> Tensor:
+def check_track(rows: Tensor, config: EMOConfig) -> Tensor:
     """Raises ValueError when the rows are not of the encoder that the weights were trained on."""
     found, wanted = tuple(rows.shape[1:]), (config.audio.layers, config.audio.feature_dim)
     if found != wanted:

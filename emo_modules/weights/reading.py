@@ -82,7 +82,7 @@ def read_weights(file: Path, expected: str, remedy: str = GET_AGAIN) -> dict[str
     if file.suffix == ".safetensors" or begins_as_safetensors(file):
         read_header(file, expected)
         return _without_parallel(read_tensors([file]))
-    content = _unpickled(file, expected, remedy)
+    content = _unpickle(file, expected, remedy)
     found: str | None = type(content).__name__
     state = content
     if isinstance(content, dict):
@@ -93,7 +93,7 @@ def read_weights(file: Path, expected: str, remedy: str = GET_AGAIN) -> dict[str
     return _without_parallel(state)
 
 
-def _unpickled(file: Path, expected: str, remedy: str) -> Any:
+def _unpickle(file: Path, expected: str, remedy: str) -> Any:
     zipped = _is_zip(file)
     if not zipped and _start(file)[:1] != b"\x80":
         raise ValueError(f"{file}: expected {expected}; found {_what_is_no_zip(file)}. {remedy}")

@@ -13,7 +13,7 @@ from ... import emo_modules
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.families.family import SpeechEncoder
-from ...emo_modules.families.table import audio_track, checked_track, family_of
+from ...emo_modules.families.table import audio_track, check_track, family_of
 from ...emo_modules.media.audio import SAMPLE_RATE, Audio
 from ...emo_modules.media.finite import check_finite
 from ...emo_modules.speech.wav2vec2 import on_frame_clock, standardized
@@ -158,7 +158,7 @@ def speech_features(source: Any, audio: Audio, frames: int, config: EMOConfig) -
             f"the encoded audio ends after {encoded:.2f} s, the audio after {seconds:.2f} s: encode the same "
             "audio that is connected to the sampler"
         )
-    return checked_track(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
+    return check_track(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
 
 
 def first_sound(audio: dict[str, Any], log: logging.Logger) -> Audio:

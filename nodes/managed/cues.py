@@ -54,7 +54,7 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
                 *mask.shape[:0:-1],
                 *size[::-1],
             )
-        return mask_cues(config, united(mask, size), mesh)
+        return mask_cues(config, unite(mask, size), mesh)
     if family_of(config).any_region:
         return Cues(None, None)
     if mesh is None and not config.quirks.locator_pictures:
@@ -62,7 +62,7 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
     return mask_cues(config, torch.ones(size), mesh)
 
 
-def united(mask: Tensor, size: Size) -> Tensor:
+def unite(mask: Tensor, size: Size) -> Tensor:
     """Masks (B, H, W) -> their union (h, w)."""
     union = mask.float().amax(dim=0)[None, None]
     return functional.interpolate(union, size=size, mode="bilinear").clamp(0, 1)[0, 0]
@@ -100,22 +100,22 @@ def pictures_of(
             "landmark_pictures, or face_landmarks of a driving video from MediaPipe Face Landmarker"
         )
     if given is not None:
-        found = Pictures(len(given), partial(_fitted, given, size))
+        found = Pictures(len(given), partial(_fit, given, size))
     else:
-        found = Pictures(len(landmarks["frames"]), _drawn(landmarks, size))
+        found = Pictures(len(landmarks["frames"]), _draw(landmarks, size))
     if found.count < frames:
         log.warning("%d landmark pictures for %d frames: the last one is held", found.count, frames)
     return found
 
 
-def _fitted(pictures: Tensor, size: Size, frame: int) -> Tensor:
+def _fit(pictures: Tensor, size: Size, frame: int) -> Tensor:
     picture = to_rgb(pictures[frame].float()).movedim(-1, 0)
     if tuple(picture.shape[1:]) == size:
         return picture
     return functional.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0]
 
 
-def _drawn(landmarks: Any, size: Size) -> Callable[[int], Tensor]:
+def _draw(landmarks: Any, size: Size) -> Callable[[int], Tensor]:
     """Every step of the sampler asks for each frame's picture: drawing takes longer than unpacking, and
     packed it takes kilobytes."""
 

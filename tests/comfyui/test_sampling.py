@@ -173,10 +173,10 @@ def test_audio_is_exactly_as_long_as_the_frames(scene):
 
 
 def test_masks_are_united_and_fitted_to_the_portrait(scene):
-    united = scene.pack.module("nodes.managed.cues").united
+    unite = scene.pack.module("nodes.managed.cues").unite
     left, right = torch.zeros(1, 64, 64), torch.zeros(1, 64, 64)
     left[..., :32], right[..., 32:] = 1, 1
-    assert united(torch.cat([left, right]), (128, 128)).shape == (128, 128)
-    assert united(torch.cat([left, right]), (128, 128)).min() == 1
-    assert united(left, (128, 192))[0, 80] == 1  # 192 wide: the left half ends at 96
-    assert united(left, (128, 192))[0, 110] == 0
+    assert unite(torch.cat([left, right]), (128, 128)).shape == (128, 128)
+    assert unite(torch.cat([left, right]), (128, 128)).min() == 1
+    assert unite(left, (128, 192))[0, 80] == 1  # 192 wide: the left half ends at 96
+    assert unite(left, (128, 192))[0, 110] == 0
