@@ -125,7 +125,7 @@ def missing_code(document: str) -> list[str]:
                 file = found if found.suffix == ".py" else None
         elif file is not None and between.strip() in ("", ",", "(") and NAME.fullmatch(token):
             if token.partition("(")[0] not in definitions(file):
-                missing.append(f"{file.relative_to(ROOT)} {token}")
+                missing.append(f"{file.relative_to(ROOT).as_posix()} {token}")
         else:
             file = None
             if (member := MEMBER.fullmatch(token)) and member[2] not in class_members().get(member[1], ()):
