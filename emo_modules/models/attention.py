@@ -44,7 +44,8 @@ class Operations:
     attend = staticmethod(attend)
 
 
-def starting_at_zero(layer: Kind) -> Kind:
+def zero_module(layer: Kind) -> Kind:
+    """The layer with zeros for weights, so that what it adds starts as nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import EMOConfig, SpeedConfig
-from .attention import Operations, starting_at_zero
+from .attention import Operations, zero_module
 
 
 class FaceLocator(nn.Module):
@@ -25,7 +25,7 @@ class FaceLocator(nn.Module):
                 self.blocks.append(operations.Conv2d(a, a, 3, padding=1))
             self.blocks.append(operations.Conv2d(a, b, 3, stride=2, padding=1))
         width = config.backbone.block_out_channels[0]
-        self.conv_out = starting_at_zero(operations.Conv2d(channels[-1], width, 3, padding=1))
+        self.conv_out = zero_module(operations.Conv2d(channels[-1], width, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
         h = F.silu(self.conv_in(picture))

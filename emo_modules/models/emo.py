@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
-from .attention import Operations, starting_at_zero
+from .attention import Operations, zero_module
 from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
 from .reads import Reads, Written, drop
 from .reference import Past, ReferenceNet, first_motion
@@ -37,7 +37,7 @@ class Conditions:
     frames: int
     reads: list[Reads]  # of every layer
     without: list[Reads]  # as guidance's other half has them
-    portrait: Tensor | None  # (B, C, H, W); read by anchored models only
+    portrait: Tensor  # (B, C, H, W); read by anchored models only
     face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
     face_guided: bool = False  # guidance's other half goes without the locator too
 
@@ -45,7 +45,7 @@ class Conditions:
         """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
         were trained to go without them too."""
         face = None if self.face_guided else self.face
-        return replace(self, reads=self.without, portrait=None, face=face)
+        return replace(self, reads=self.without, portrait=torch.zeros_like(self.portrait), face=face)
 
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""
@@ -70,7 +70,7 @@ class Denoiser(nn.Module):
         elif config.quirks.audio_projection == "perceiver":
             self.audio_projection = PerceiverProjection(config, operations)
         if config.anchored:  # a new model shows the portrait itself
-            starting_at_zero(self.backbone.conv_out)
+            zero_module(self.backbone.conv_out)
         if backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
@@ -115,18 +115,14 @@ class Denoiser(nn.Module):
 
         Weights without speed layers ignore the speeds.
         """
-        config, project = self.config, self.backbone.project
+        config, project, speed = self.config, self.backbone.project, None
         if past is None:
             zeros = self.backbone.zero_maps(config.motion_frames, video.portrait)
             past = Past(config.motion_frames, zeros, zeros)
-        steered = speeds is not None and config.backbone.speed_dim is not None
-        reads = project(
-            video.reads,
-            audio=audio,
-            past=past.cond,
-            motion_frames=past.frames,
-            speed=self.speed_encoder(speeds) if steered else None,
-        )
+        if speeds is not None and config.backbone.speed_dim is not None:
+            speed = self.speed_encoder(speeds)
+        reads = project(video.reads, audio=audio, past=past.cond, motion_frames=past.frames, speed=speed)
+        # guidance's other half: without portrait, face and sound; past and speed stay
         without = [
             replace(row, reference=none.reference, context=none.context, audio=none.audio)
             for row, none in zip(reads, video.without, strict=True)
@@ -143,9 +139,7 @@ class Denoiser(nn.Module):
             added = added.repeat_interleave(frames, dim=0)
         if not self.config.anchored:
             return self.backbone(x, timesteps, conditions.reads, frames, added)
-        portrait = torch.zeros_like(x)
-        if conditions.portrait is not None:
-            portrait = conditions.portrait.repeat_interleave(frames, dim=0)
+        portrait = conditions.portrait.repeat_interleave(frames, dim=0)
         change = self.backbone(torch.cat([x, portrait], dim=1), timesteps, conditions.reads, frames, added)
         schedule = self.config.schedule
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1

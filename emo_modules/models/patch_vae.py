@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Operations, starting_at_zero
+from .attention import Operations, zero_module
 
 
 class Residual(nn.Module):
@@ -20,7 +20,7 @@ class Residual(nn.Module):
         super().__init__()
         self.conv1 = operations.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = operations.Conv2d(channels, channels, 3, padding=1)
-        starting_at_zero(self.conv2)
+        zero_module(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.silu(self.conv1(F.silu(x))))
@@ -69,7 +69,7 @@ class PatchVAE(nn.Module):
             nn.PixelShuffle(2),
         )
         for last in (self.encoder[-1], self.decoder[-2]):
-            starting_at_zero(last)
+            zero_module(last)
 
     def encode(self, images: Tensor) -> Tensor:
         return self.patch_in(images) + self.encoder(images)

@@ -18,8 +18,7 @@ class Written(NamedTuple):
 
     def kept(self, kept: Tensor) -> "Written":
         """With nothing written where kept is 0, see `drop`."""
-        tokens, map = (None if features is None else drop(features, kept) for features in self)
-        return Written(tokens, map)
+        return Written(*(None if features is None else drop(features, kept) for features in self))
 
 
 @dataclass(frozen=True)

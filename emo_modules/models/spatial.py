@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, starting_at_zero
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
 from .reads import Reads
 from .relatives.joined import beside_portrait
 
@@ -70,7 +70,7 @@ class TransformerBlock(nn.Module):
         if config.audio_dim and not quirks.audio_branches:
             self.norm_audio = operations.LayerNorm(dim)
             self.attn_audio = Attention(dim, config.heads, config.audio_dim, operations)
-            starting_at_zero(self.attn_audio.to_out)
+            zero_module(self.attn_audio.to_out)
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
         self.config = config

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, starting_at_zero
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
 
 
 class MotionTokens(NamedTuple):
@@ -34,7 +34,7 @@ class TemporalBlock(nn.Module):
         if config.speed_dim:
             self.norm_speed = operations.LayerNorm(dim)
             self.attn_speed = Attention(dim, config.heads, config.speed_dim, operations)
-            starting_at_zero(self.attn_speed.to_out)
+            zero_module(self.attn_speed.to_out)
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
 
@@ -85,7 +85,7 @@ class TemporalTransformer(nn.Module):
         self.norm = operations.GroupNorm(config.norm_groups, channels, eps=1e-6)
         self.proj_in = operations.Linear(channels, channels)
         self.transformer_blocks = Modules([TemporalBlock(channels, config, operations)])
-        self.proj_out = starting_at_zero(operations.Linear(channels, channels))
+        self.proj_out = zero_module(operations.Linear(channels, channels))
 
     def tokens(self, x: Tensor, frames: int) -> Tensor:
         """(B*F, C, H, W) -> (B*H*W, F, C), normalised frame by frame."""

@@ -98,20 +98,20 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """x (N, C, H, W) -> (N, C, H, W). `layers` carries what each layer reads or writes, in forward order."""
+    """Latents of so many channels in and out; `beside` them it sees more. The role is the configuration's."""
 
     def __init__(
         self,
         config: UNetConfig,
         operations: type[Operations] = Operations,
-        latent_channels: int = 4,
-        beside: int = 0,  # channels that it sees beside the latents
+        channels: int = 4,
+        beside: int = 0,
     ):
         super().__init__()
         self.config = config
         parts = (config, operations)
         widths = config.block_out_channels
-        self.conv_in = operations.Conv2d(latent_channels + beside, widths[0], 3, padding=1)
+        self.conv_in = operations.Conv2d(channels + beside, widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], widths[0] * 4, operations)
         self.down_blocks: Modules[Block] = Modules()
         self.up_blocks: Modules[Block] = Modules()
@@ -142,7 +142,7 @@ class UNet(nn.Module):
             self.up_blocks.append(block)
         if config.role == "reads":
             self.conv_norm_out = operations.GroupNorm(config.norm_groups, widths[0], eps=1e-5)
-            self.conv_out = operations.Conv2d(widths[0], latent_channels, 3, padding=1)
+            self.conv_out = operations.Conv2d(widths[0], channels, 3, padding=1)
 
     def places(self) -> Iterator[tuple[Block, int]]:
         """The layers in forward order, as (block, index within it)."""

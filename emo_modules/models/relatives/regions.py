@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...config import UNetConfig
-from ..attention import Attention, FeedForward, KeysValues, Modules, Operations, starting_at_zero
+from ..attention import Attention, FeedForward, KeysValues, Modules, Operations, zero_module
 
 REGIONS = ("full", "face", "lip")
 
@@ -64,7 +64,7 @@ class RegionalAudioBlock(nn.Module):
             attention = Attention(dim, config.heads, config.audio_dim, operations)
             self.add_module(f"attn2_{branch}", attention)
         for region in REGIONS:
-            self.add_module(f"zero_conv_{region}", starting_at_zero(operations.Linear(dim, dim)))
+            self.add_module(f"zero_conv_{region}", zero_module(operations.Linear(dim, dim)))
         self.norm3 = operations.LayerNorm(dim)
         self.ff = FeedForward(dim, operations)
         self.branches = config.quirks.audio_branches
