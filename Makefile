@@ -29,8 +29,11 @@ lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 
+# The nodes import the library by dots from a folder of any name: here it is called pack.
 types: $(INSTALLED) ## check the types
 	$(BIN)/python -m mypy
+	@mkdir -p .mypy_cache/tree && ln -sfn ../.. .mypy_cache/tree/pack
+	cd .mypy_cache/tree && ../../$(BIN)/python -m mypy -p pack.nodes
 
 install-comfyui: $(INSTALLED) ## install what the ComfyUI in COMFYUI_PATH needs
 	$(PIP_INSTALL) -r "$(COMFYUI_PATH)/requirements.txt" requests
