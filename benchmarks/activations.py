@@ -53,22 +53,22 @@ class Peak(TorchDispatchMode):
 
 def elements_per_pixel(config: EMOConfig, size: int) -> float:
     """For one clip of `size` x `size` latents, guidance off."""
-    frames, channels = config.clip_frames, config.latent_channels
+    frames, channels, audio = config.clip_frames, config.latent_channels, config.audio
     alphas_cumprod(config.schedule)  # cached: it asks for numbers, which fake tensors do not have
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         model = EMO(config).eval()
-        portrait = torch.zeros(1, channels, size, size)
         conditioner = model.conditioner()
-        video = conditioner.video(portrait, torch.zeros(1, 1, 8 * size, 8 * size))
-        audio = torch.zeros(
-            1, frames, 2 * config.audio.context + 1, config.audio.layers, config.audio.feature_dim
-        )
-        motion = portrait[None].expand(1, config.motion_frames, -1, -1, -1)
-        conditions = conditioner.clip(video, frames, audio, torch.zeros(1, frames), motion=motion)
-        noisy, steps = torch.zeros(frames, channels, size, size), torch.zeros(frames)
+        # The conditions are made under it too, because views of them are no memory of the pass.
         with Peak(model.parameters()) as peak:
+            portrait = torch.zeros(1, channels, size, size)
+            video = conditioner.video(portrait, torch.zeros(1, 1, 8 * size, 8 * size))
+            windows = torch.zeros(1, frames, 2 * audio.context + 1, audio.layers, audio.feature_dim)
+            motion = portrait[None].expand(1, config.motion_frames, -1, -1, -1)
+            conditions = conditioner.clip(video, frames, windows, torch.zeros(1, frames), motion=motion)
+            noisy, steps = torch.zeros(frames, channels, size, size), torch.zeros(frames)
+            before = peak.peak = peak.alive
             model.predict(noisy, steps, conditions)
-    return peak.peak / 4 / (frames * size * size * config.backbone.block_out_channels[0])
+    return (peak.peak - before) / 4 / (frames * size * size * config.backbone.block_out_channels[0])
 
 
 def main() -> None:

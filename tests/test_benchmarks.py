@@ -1,10 +1,15 @@
 """Benchmarks start and are listed; what they measure is for idle machines."""
 
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from benchmarks.activations import elements_per_pixel
+from emo_modules.config import EMOConfig
+from emo_people.recipe.config import DEMO
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -29,6 +34,13 @@ def test_an_original_starts_where_its_libraries_are(name):
     pytest.importorskip("resource", reason="benchmarks are for Linux and macOS")
     pytest.importorskip("omegaconf", reason="what the originals import is not installed")
     assert callable(import_module(f"benchmarks.originals.{name}").load)
+
+
+@pytest.mark.parametrize("config", [DEMO, EMOConfig.sd15()], ids=lambda config: config.name)
+def test_a_pass_takes_no_more_memory_than_the_nodes_say(config):
+    text = (FOLDER.parent / "nodes" / "managed" / "model.py").read_text(encoding="utf-8")
+    said = int(re.search(r"^ACTIVATIONS_PER_PIXEL = (\d+)$", text, re.MULTILINE)[1])
+    assert 0.8 * said < elements_per_pixel(config, 32) < said
 
 
 def test_every_benchmark_is_listed():
