@@ -112,8 +112,9 @@ class TransformerBlock(nn.Module):
 
     def positions(self, x: Tensor, size: tuple[int, int]) -> Tensor | None:
         """Of queries and keys of reference-attention, where the configuration has any."""
+        table = grid_positions.__wrapped__ if torch.compiler.is_compiling() else grid_positions
         used = self.config.reference_positions
-        return grid_positions(*size, x.shape[-1], x.device, x.dtype) if used else None
+        return table(*size, x.shape[-1], x.device, x.dtype) if used else None
 
 
 class SpatialTransformer(nn.Module):

@@ -68,7 +68,9 @@ class TemporalBlock(nn.Module):
 
 def time_positions(x: Tensor, start: int = 0) -> Tensor:
     """(L, D) AnimateDiff's positional encoding of tokens (N, L, D): sine and cosine interleaved."""
-    return _time_table(start + x.shape[1], x.shape[2], x.device, x.dtype)[start:]
+    # torch.compile warns of caches, and folds the table into its graph itself
+    table = _time_table.__wrapped__ if torch.compiler.is_compiling() else _time_table
+    return table(start + x.shape[1], x.shape[2], x.device, x.dtype)[start:]
 
 
 @lru_cache(maxsize=64)
