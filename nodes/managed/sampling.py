@@ -27,7 +27,7 @@ AS_TRAINED = "as trained"
 SCHEDULERS = [AS_TRAINED, *comfy.samplers.KSampler.SCHEDULERS]
 SEEDS = 2**64
 
-# run of the sampler, done (1 ..) of all its steps or windows, estimate (F, C, h, w) of the clean latents
+# solved before, done (1 ..) of all its steps or windows, estimate (F, C, h, w) of the clean latents
 OnStep = Callable[[int, int, int, Tensor], None]
 
 
@@ -132,20 +132,22 @@ class GuiderSolver:
         self.model, self.cfg = model, denoising.cfg or emo_config(model).schedule.cfg
         self.sampler = comfy.samplers.sampler_object(denoising.sampler_name)
         self.sigmas = sigmas_for(model, denoising)
-        self.seed, self.on_step, self.run = denoising.seed, on_step, 0
+        self.seed, self.on_step, self.solved = denoising.seed, on_step, 0
 
     def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
         """noise (F, C, h, w) of unit variance -> latents, same shape, on the VAE's scale."""
         # samplers that draw noise as they go get another one for each clip, and not the first once more
-        seed = (self.seed + 1 + self.run) % SEEDS
-        solve = self.windows if isinstance(conditions, Windows) else self.clip
-        latents = solve(noise, conditions, seed)
-        self.run += 1
+        seed = (self.seed + 1 + self.solved) % SEEDS
+        if isinstance(conditions, Windows):
+            latents = self.windows(noise, conditions, seed)
+        else:
+            latents = self.clip(noise, conditions, seed)
+        self.solved += 1
         return latents
 
     def clip(self, noise: Tensor, conditions: Conditions, seed: int) -> Tensor:
         def on_step(step: int, estimate: Tensor, _: Tensor, total: int) -> None:
-            self.on_step(self.run, step + 1, total, estimate)
+            self.on_step(self.solved, step + 1, total, estimate)
 
         guider = comfy.samplers.CFGGuider(self.model)
         guider.set_cfg(self.cfg)
@@ -156,7 +158,7 @@ class GuiderSolver:
         )
 
     def windows(self, noise: Tensor, windows: Windows, seed: int) -> Tensor:
-        guider = WindowGuider(self.model, windows, noise, partial(self.on_step, self.run))
+        guider = WindowGuider(self.model, windows, noise, partial(self.on_step, self.solved))
         guider.set_cfg(self.cfg)
         return guider.run(self.sampler, self.sigmas, seed)
 
