@@ -25,9 +25,10 @@ demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/de
 test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest -q -rs -n auto --dist loadfile
 
-lint: $(INSTALLED) ## check the style
+lint: $(INSTALLED) ## check the style and the types
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
+	@$(MAKE) types
 
 # The nodes import the library by dots from a folder of any name: here it is called pack.
 types: $(INSTALLED) ## check the types
