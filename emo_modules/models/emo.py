@@ -185,7 +185,7 @@ class Conditioner:
         del net
         if self.kept is not None:
             portrait = drop(portrait, self.kept.reference)
-            written = [layer.kept(self.kept.reference) for layer in written]
+            written = [layer.drop(self.kept.reference) for layer in written]
         return self.denoiser.read_portrait(portrait, written, picture, tokens, regions)
 
     def clip(
@@ -209,7 +209,7 @@ class Conditioner:
                     "the previous clip, or None before the first"
                 )
             past = self.past(motion, video.tokens)
-            past = past if self.kept is None else past.kept(self.kept.motion)
+            past = past if self.kept is None else past.drop(self.kept.motion)
         if audio is not None:  # after the past, whose reading may have moved the denoiser out of memory
             tokens = self.denoiser.audio_tokens(audio)
             tokens = tokens if self.kept is None else drop(tokens, self.kept.audio)

@@ -16,8 +16,8 @@ class Written(NamedTuple):
     tokens: Tensor | None  # (N, H, W, D) around self-attention; None where there is none
     map: Tensor | None  # (N, C, H, W) at the layer's end; None where no motion frames are read
 
-    def kept(self, kept: Tensor) -> "Written":
-        """With nothing written where kept is 0, see `drop`."""
+    def drop(self, kept: Tensor) -> "Written":
+        """With zeros where kept (B,) is 0."""
         return Written(*(None if features is None else drop(features, kept) for features in self))
 
 

@@ -19,9 +19,9 @@ class Past(NamedTuple):
     cond: list[Written]
     uncond: list[Written]
 
-    def kept(self, kept: Tensor) -> "Past":
+    def drop(self, kept: Tensor) -> "Past":
         """With zero maps where kept (B,) is 0."""
-        written = [layer.kept(kept) for layer in self.cond]
+        written = [layer.drop(kept) for layer in self.cond]
         return Past(self.frames, written, written)
 
 

@@ -31,7 +31,7 @@ def comfy_attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tenso
     return attention.optimized_attention(query, key, value, heads)
 
 
-def present(operations: Any) -> type[Operations]:
+def managed_operations(operations: Any) -> type[Operations]:
     """ComfyUI's layers and attention, with their weights from the start.
 
     On Windows with dynamic VRAM some layers have none before they are loaded, so that a checkpoint could not
@@ -55,7 +55,7 @@ class EMODenoiser(Denoiser):
 
     def __init__(self, config: EMOConfig, dtype: torch.dtype, device: torch.device, operations: Any):
         with torch.device("meta"):  # the checkpoint's tensors take the place of these
-            super().__init__(config, present(operations))
+            super().__init__(config, managed_operations(operations))
         self.to(dtype)  # ComfyUI notes it as the type that weights come back to
         self.dtype = dtype
 

@@ -17,7 +17,7 @@ from ...emo_modules.models.reads import Written
 from ...emo_modules.models.reference import Past
 from ...emo_modules.models.reference import ReferenceNet as Network
 from ...emo_modules.models.relatives.identity import IdentityTokens
-from .model import activation_bytes, latent_format, patcher_class, present
+from .model import activation_bytes, latent_format, managed_operations, patcher_class
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def load_reference_net(
     offload_device = comfy.model_management.unet_offload_device()
     operations = comfy.ops.pick_operations(weights, arithmetic)
     with torch.device("meta"):
-        net = Network(checkpoint.config, present(operations)).to(weights)
+        net = Network(checkpoint.config, managed_operations(operations)).to(weights)
     # not in ComfyUI 0.3.64; for the Backbone, BaseModel does it
     getattr(comfy.model_management, "archive_model_dtypes", lambda module: None)(net)
     checkpoint.load_into({"reference_net": net}, offload_device, weights)
