@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from .managed.audio import load_audio_encoder
 from .managed.files import DEMO, audio_encoder_names
-from .schema import CATEGORY, follows_schema, known
+from .schema import CATEGORY, follows_schema, supported_keywords
 
 
 @follows_schema
@@ -32,11 +32,11 @@ class LoadAudioEncoder(io.ComfyNode):
                     tooltip="For wav2vec2 files of models/audio_encoders: bring the sound to zero mean and "
                     "unit variance. On for wav2vec2-base-960h, off for chinese-wav2vec2-base. A "
                     "checkpoint's own encoder knows by itself, whisper does not use it.",
-                    **known(io.Boolean.Input, advanced=True),
+                    **supported_keywords(io.Boolean.Input, advanced=True),
                 ),
             ],
             outputs=[io.AudioEncoder.Output("AUDIO_ENCODER", display_name="audio_encoder")],
-            **known(io.Schema, search_aliases=["emo", "wav2vec2", "whisper"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "wav2vec2", "whisper"]),
         )
 
     @classmethod

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..emo_modules.media.audio import decode_audio
 from ..emo_modules.media.image import load_image
 from .managed.files import EXAMPLES
-from .schema import CATEGORY, follows_schema, known
+from .schema import CATEGORY, follows_schema, supported_keywords
 
 
 @follows_schema
@@ -23,7 +23,7 @@ class EMOExample(io.ComfyNode):
                 io.Image.Output("IMAGE", display_name="image"),
                 io.Audio.Output("AUDIO", display_name="audio"),
             ],
-            **known(io.Schema, search_aliases=["emo", "sample"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "sample"]),
         )
 
     @classmethod

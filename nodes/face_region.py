@@ -12,10 +12,10 @@ from ..emo_modules.cues.box import Box
 from ..emo_modules.cues.face import Face, crop_to_face, find_face, region_mask
 from ..emo_modules.cues.locator import FACE_MARGIN
 from .managed.faces import face_of
-from .managed.notices import shown_on
+from .managed.notices import show_on
 from .managed.pictures import one_picture
 from .managed.sampling import emo_config
-from .schema import CATEGORY, CropType, LandmarksType, follows_schema, known
+from .schema import CATEGORY, CropType, LandmarksType, follows_schema, supported_keywords
 
 WITHOUT_MODEL = 512  # pixels: the paper's size
 MAX_SIDE = 16384
@@ -40,7 +40,7 @@ class FaceRegionMask(io.ComfyNode):
                 CropType.Output("CROP", display_name="crop", tooltip="The way back, for EMO Paste Back."),
             ],
             hidden=[io.Hidden.unique_id],
-            **known(io.Schema, search_aliases=["emo", "face mask", "face crop"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "face mask", "face crop"]),
         )
 
     @classmethod
@@ -60,7 +60,7 @@ class FaceRegionMask(io.ComfyNode):
         bounding_box: Any = None,
         face_landmarks: Any = None,
     ) -> io.NodeOutput:
-        with shown_on(cls.hidden.unique_id) as log:
+        with show_on(cls.hidden.unique_id) as log:
             picture = one_picture(image, log)
             drawn = box_width > 0 and box_height > 0
             box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if drawn else None
@@ -103,7 +103,7 @@ def _small(picture: Tensor) -> Tensor:
 
 
 def _widgets() -> list[io.Input]:
-    advanced = known(io.Int.Input, advanced=True)
+    advanced = supported_keywords(io.Int.Input, advanced=True)
     return [
         io.Image.Input("image", tooltip="The photo or drawing, of any size."),
         io.Int.Input(

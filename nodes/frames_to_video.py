@@ -16,10 +16,10 @@ from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
 from .managed.audio import first_sound
 from .managed.metadata import graph_tags
-from .managed.notices import shown_on
+from .managed.notices import show_on
 from .managed.objects import check_decodes
 from .managed.output_files import check_prefix, output_file, saved_result
-from .schema import CATEGORY, follows_schema, known
+from .schema import CATEGORY, follows_schema, supported_keywords
 
 DECODE_FRAMES = 16
 
@@ -38,7 +38,7 @@ class FramesToVideo(io.ComfyNode):
             outputs=[io.Video.Output("VIDEO", display_name="video")],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
-            **known(io.Schema, search_aliases=["emo", "save video", "combine"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "save video", "combine"]),
         )
 
     @classmethod
@@ -69,7 +69,7 @@ class FramesToVideo(io.ComfyNode):
         count, batches = _frames(images, samples, vae)
         first = next(batches)
         height, width = first.shape[1:3]
-        with shown_on(cls.hidden.unique_id) as log:
+        with show_on(cls.hidden.unique_id) as log:
             path, subfolder = output_file(filename_prefix, save_output, width, height, cls.hidden, log)
             sound = None if audio is None else _sound(first_sound(audio, log), count, fps, log)
             writer = VideoWriter(
@@ -153,7 +153,7 @@ def _inputs() -> list[io.Input]:
             max=51,
             tooltip="H.264 quality: 18 looks lossless, 6 more halve the file. 0, lossless, is not offered: "
             "browsers do not play it.",
-            **known(io.Int.Input, advanced=True),
+            **supported_keywords(io.Int.Input, advanced=True),
         ),
         io.Image.Input("images", optional=True, tooltip="Frames, from VAE Decode, an upscaler, Paste Back."),
         io.Latent.Input(

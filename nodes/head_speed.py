@@ -9,8 +9,8 @@ from torch.nn import functional
 from ..emo_modules.media.audio import Audio
 from .managed.audio import first_sound
 from .managed.curve import at_frames, parse_curve
-from .managed.notices import shown_on
-from .schema import CATEGORY, follows_schema, known
+from .managed.notices import show_on
+from .schema import CATEGORY, follows_schema, supported_keywords
 
 MODES = {"calm": 4.0, "normal": 12.0, "active": 25.0}
 MAX_SPEED = 60.0
@@ -67,14 +67,14 @@ class EMOHeadSpeed(io.ComfyNode):
                 )
             ],
             hidden=[io.Hidden.unique_id],
-            **known(io.Schema, search_aliases=["emo", "head motion"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "head motion"]),
         )
 
     @classmethod
     def execute(
         cls, mode: str, speed: float, curve: str, fps: float, audio: dict[str, Any] | None = None
     ) -> io.NodeOutput:
-        with shown_on(cls.hidden.unique_id) as log:
+        with show_on(cls.hidden.unique_id) as log:
             sound = None if audio is None else first_sound(audio, log)
         values = [speed if mode == "constant" else MODES.get(mode, 0.0)]
         if mode == "curve":

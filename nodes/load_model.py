@@ -7,10 +7,10 @@ from comfy_api.latest import io
 from ..emo_modules.checkpoints.store import Checkpoint, read_checkpoint
 from .managed.files import DEMO, checkpoint_names, checkpoint_path
 from .managed.model import DTYPES, choose_dtypes, load_denoiser
-from .managed.notices import shown_on
+from .managed.notices import show_on
 from .managed.reference import load_reference_net
 from .managed.vae import load_vae
-from .schema import CATEGORY, ReferenceNetType, follows_schema, known
+from .schema import CATEGORY, ReferenceNetType, follows_schema, supported_keywords
 
 SEARCHED = ["emo", "talking portrait", "lip sync", "echomimic", "hallo", "joyhallo", "v-express"]
 
@@ -42,7 +42,7 @@ class LoadEMOModel(io.ComfyNode):
                     default="auto",
                     tooltip="Precision of the weights. auto lets ComfyUI choose for this machine; fp16 and "
                     "bf16 take half the memory of fp32.",
-                    **known(io.Combo.Input, advanced=True),
+                    **supported_keywords(io.Combo.Input, advanced=True),
                 ),
             ],
             outputs=[
@@ -56,7 +56,7 @@ class LoadEMOModel(io.ComfyNode):
                 ),
             ],
             hidden=[io.Hidden.unique_id],
-            **known(io.Schema, search_aliases=SEARCHED),
+            **supported_keywords(io.Schema, search_aliases=SEARCHED),
         )
 
     @classmethod
@@ -65,7 +65,7 @@ class LoadEMOModel(io.ComfyNode):
         sample = next(iter(found.tensors.values()))
         parameters = sum(tensor.numel() for tensor in found.tensors.values())
         weights, arithmetic = choose_dtypes(dtype, parameters, sample.dtype)
-        with shown_on(cls.hidden.unique_id) as log:
+        with show_on(cls.hidden.unique_id) as log:
             _introduce(found, log)
             return io.NodeOutput(
                 load_denoiser(found, weights, arithmetic),

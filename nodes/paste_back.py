@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..emo_modules.cues.face import Crop
 from ..emo_modules.cues.paste import paste_back
-from .schema import CATEGORY, CropType, follows_schema, known
+from .schema import CATEGORY, CropType, follows_schema, supported_keywords
 
 
 @follows_schema
@@ -38,7 +38,7 @@ class EMOPasteBack(io.ComfyNode):
                 )
             ],
             hidden=[io.Hidden.unique_id],
-            **known(io.Schema, search_aliases=["emo", "composite", "uncrop"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "composite", "uncrop"]),
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from ..emo_modules.config import EMOConfig
 from ..emo_modules.cues.face import typical_face
 from ..emo_modules.cues.face_embedding import face_embedding
 from ..emo_modules.cues.familiar import unfamiliar
-from .managed.notices import shown_on
+from .managed.notices import show_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
 from .schema import (
@@ -20,7 +20,7 @@ from .schema import (
     ReferenceNetType,
     ReferenceType,
     follows_schema,
-    known,
+    supported_keywords,
 )
 
 SNAP = 8  # the VAE's pixels per latent
@@ -56,7 +56,7 @@ class ReferenceNetEncode(io.ComfyNode):
             ],
             outputs=[ReferenceType.Output("REFERENCE", display_name="reference")],
             hidden=[io.Hidden.unique_id],
-            **known(io.Schema, search_aliases=["emo", "identity"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "identity"]),
         )
 
     @classmethod
@@ -68,8 +68,8 @@ class ReferenceNetEncode(io.ComfyNode):
                 f"{reference_net.config.name} came without a VAE: connect Load VAE with the one it was "
                 "trained with, for Stable Diffusion 1.5's size vae-ft-mse-840000"
             )
-        with shown_on(cls.hidden.unique_id) as log:
-            picture = snapped(one_picture(image, log), log)
+        with show_on(cls.hidden.unique_id) as log:
+            picture = snap_to_multiple(one_picture(image, log), log)
             _check_size(picture, reference_net.config)
             _warn_of_unfamiliar(picture, reference_net.config, log)
             face = face_embedding(identity, picture, reference_net.config, log)
@@ -93,7 +93,7 @@ def _warn_of_unfamiliar(picture: Tensor, config: EMOConfig, log: logging.Logger)
         log.warning("%s", reason)
 
 
-def snapped(picture: Tensor, log: logging.Logger) -> Tensor:
+def snap_to_multiple(picture: Tensor, log: logging.Logger) -> Tensor:
     """(H, W, 3) -> its middle, with sides that are multiples of 8."""
     height, width = (size // SNAP * SNAP for size in picture.shape[:2])
     if not height or not width:

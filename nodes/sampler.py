@@ -13,10 +13,10 @@ from ..emo_modules.config import EMOConfig
 from ..emo_modules.sampling.clips import Driving
 from .managed.audio import first_sound, speech_features
 from .managed.cues import cues_of, pictures_of
-from .managed.notices import shown_on
+from .managed.notices import show_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising, matching_config, render
-from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, known
+from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, supported_keywords
 
 FAR = 4  # times the model's own steps, or a part of them
 FAR_CFG = 1.5
@@ -40,7 +40,7 @@ class EMOSampler(io.ComfyNode):
                 io.Float.Output("FPS", display_name="fps"),
             ],
             hidden=[io.Hidden.unique_id],
-            **known(io.Schema, search_aliases=["emo", "talking", "audio to video", "lip sync"]),
+            **supported_keywords(io.Schema, search_aliases=["emo", "talking", "audio to video", "lip sync"]),
         )
 
     @classmethod
@@ -57,7 +57,7 @@ class EMOSampler(io.ComfyNode):
         face_landmarks: Any = None,
         **sampling: Any,
     ) -> io.NodeOutput:
-        with shown_on(cls.hidden.unique_id) as log:
+        with show_on(cls.hidden.unique_id) as log:
             config = matching_config(model, reference)
             _say_if_unusual(config, sampling["steps"], sampling["cfg"], log)
             sound = first_sound(audio, log)
@@ -202,7 +202,7 @@ def _performance() -> list[io.Input]:
             optional=True,
             tooltip="Show every step's picture, and each finished clip with its sound. Costs a few "
             "hundredths of the time.",
-            **known(io.Boolean.Input, advanced=True),
+            **supported_keywords(io.Boolean.Input, advanced=True),
         ),
     ]
 

@@ -9,9 +9,18 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .managed.notices import shown_on
-from .managed.objects import taken
-from .managed.values import choice, described, listed, real_number, real_numbers, switch, text, whole_number
+from .managed.notices import show_on
+from .managed.objects import take
+from .managed.values import (
+    choice,
+    describe,
+    join_names,
+    real_number,
+    real_numbers,
+    switch,
+    text,
+    whole_number,
+)
 
 CATEGORY = "EMO"
 
@@ -42,7 +51,7 @@ class PerFrame:
         pass
 
 
-def known(constructor: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
+def supported_keywords(constructor: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
     """Those keywords that this ComfyUI takes: `advanced` and `search_aliases` came after 0.3.64."""
     accepted = inspect.signature(constructor).parameters
     return {name: value for name, value in keywords.items() if name in accepted}
@@ -61,7 +70,7 @@ def follows_schema(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     return node
 
 
-def accepted(declared: io.Input, value: Any, log: logging.Logger) -> Any:
+def accept(declared: io.Input, value: Any, log: logging.Logger) -> Any:
     """A value as the node means it. Raises ValueError that names the input, what it takes and what came."""
     name = declared.id
     match declared:
@@ -78,7 +87,7 @@ def accepted(declared: io.Input, value: Any, log: logging.Logger) -> Any:
         case io.String.Input():
             return text(name, value)
         case _:
-            return taken(str(declared.get_io_type()), name, value, log)
+            return take(str(declared.get_io_type()), name, value, log)
 
 
 def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
@@ -86,14 +95,14 @@ def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutp
     def checked(cls: type[io.ComfyNode], **given: Any) -> io.NodeOutput:
         if cls.hidden is None:  # a script calls the node, without ComfyUI's executor
             cls = cls.PREPARE_CLASS_CLONE({})
-        with shown_on(cls.hidden.unique_id) as log:
+        with show_on(cls.hidden.unique_id) as log:
             schema = cls.define_schema()
             _refuse_others(schema, given)
             for declared in schema.inputs:
                 if given.get(declared.id) is None and declared.optional:
                     given.pop(declared.id, None)
                 elif declared.id in given:
-                    given[declared.id] = accepted(declared, given[declared.id], log)
+                    given[declared.id] = accept(declared, given[declared.id], log)
             return execute(cls, **given)
 
     return checked
@@ -105,8 +114,8 @@ def _refuse_others(schema: io.Schema, given: dict[str, Any]) -> None:
     others = [name for name in given if name not in names]
     if others:
         raise ValueError(
-            f"{schema.node_id} has no input {listed(others)}, its inputs are {listed(names) or 'none'}: "
-            "connect one of them"
+            f"{schema.node_id} has no input {join_names(others)}, its inputs are "
+            f"{join_names(names) or 'none'}: connect one of them"
         )
 
 
@@ -147,7 +156,7 @@ def _unchecked_by_core(declared: io.Input) -> bool:
 
 def _problem(declared: io.Input, value: Any) -> str:
     if not isinstance(declared, io.Combo.Input):
-        return f"{declared.id} has to be connected, got {described(value)}"
+        return f"{declared.id} has to be connected, got {describe(value)}"
     try:
         choice(declared.id, value, declared.options)
     except ValueError as error:

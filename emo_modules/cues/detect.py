@@ -93,7 +93,7 @@ def _whole(picture: Tensor) -> list[Box]:
     scale = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
     seen = _finder().find(small, PERHAPS)
     sure = [box for box, score in seen if score >= SURE and looks_drawn(small, box)]
-    drawn = [_looked_at_closely(small, box) for box in sure]
+    drawn = [_look_closely(small, box) for box in sure]
     hits = _cascade(small, NEIGHBOURS)
     if not drawn and not hits:
         hits = [
@@ -106,7 +106,7 @@ def _whole(picture: Tensor) -> list[Box]:
     return [box.mapped(0, 0, *scale) for box in without_repeats(drawn + photographed)]
 
 
-def _looked_at_closely(picture: Tensor, box: Box) -> Box:
+def _look_closely(picture: Tensor, box: Box) -> Box:
     """The box once more, from a cut in which the face is as large as the network measures best."""
     side = max(1, round(max(box.width, box.height) / CLOSE))
     x0, y0 = (round(centre - side / 2) for centre in box.centre)

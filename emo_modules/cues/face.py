@@ -152,7 +152,7 @@ def crop_to_face(
     # Clamped indices repeat the edge wherever the box exceeds the picture.
     rows = torch.arange(int(box.y0), int(box.y1)).clamp(0, source_height - 1)
     columns = torch.arange(int(box.x0), int(box.x1)).clamp(0, source_width - 1)
-    cut = resized(planes[:, rows][:, :, columns][None], height, width)[0]
+    cut = resize(planes[:, rows][:, :, columns][None], height, width)[0]
     crop = Crop(source_width, source_height, box, width, height)
     if not face.found:
         return cut, crop, typical_face(framing, width, height)
@@ -211,7 +211,7 @@ def _placed(centre: float, size: int, limit: int, at: float, drift: float) -> fl
     return float(round(min(max(inside, wanted - most), wanted + most)))
 
 
-def resized(images: Tensor, height: int, width: int) -> Tensor:
+def resize(images: Tensor, height: int, width: int) -> Tensor:
     """Images (N, C, H, W) in 0..1 at another size, still in 0..1."""
     if images.shape[-2:] == (height, width):
         return images

@@ -104,7 +104,7 @@ def mesh_kps(points: Tensor) -> Tensor:
     return torch.stack([left, right, points[NOSE_TIP]])
 
 
-def estimated_kps(face: Box) -> Tensor:
+def estimate_kps(face: Box) -> Tensor:
     """V-Express's three points (3, 2) of a frontal face, given find_face's box around it; see KPS_IN_FACE."""
     return torch.tensor([[face.x0 + x * face.width, face.y0 + y * face.height] for x, y in KPS_IN_FACE])
 

@@ -33,7 +33,7 @@ def attention_masks(face: Box, lips: Box | None, height: int, width: int) -> tup
     Each mask is (ceil(height / 8), ceil(width / 8)) in 0..1, in steps of 1/255.
     Source: Hallo, hallo/utils/util.py and hallo/datasets/image_processor.py.
     """
-    lips = lips or estimated_lips(face)
+    lips = lips or estimate_lips(face)
     face_mask = _blurred(_grown(face, FACE_GROWTH, height, width), FACE_KERNEL)
     lips_mask = _blurred(_grown(lips, LIPS_GROWTH, height, width), LIPS_KERNEL)
     # Hallo inverts in floating point and cuts the fraction off, so that some values are 1/255 too small.
@@ -54,7 +54,7 @@ def mask_levels(mask: Tensor) -> list[Tensor]:
     return [(_shrunk(pixels, *size) / 255).flatten() for size in sizes]
 
 
-def estimated_lips(face: Box) -> Box:
+def estimate_lips(face: Box) -> Box:
     """Where the lips of a frontal face are, given find_face's box around it; see LIPS_IN_FACE."""
     x0, y0, x1, y1 = LIPS_IN_FACE
     return Box(

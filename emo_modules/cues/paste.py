@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..media.image import as_float_image, to_rgb
 from .box import Box
-from .face import Crop, resized
+from .face import Crop, resize
 
 
 def paste_back(frames: Tensor, original: Tensor, crop: Crop, feather: int) -> Tensor:
@@ -38,7 +38,7 @@ def _crop_pieces(frames: Tensor, crop: Crop, inside: Box) -> Iterator[Tensor]:
     part = inside.mapped(-box.x0, -box.y0, 1, 1)
     for frame in frames:
         planes = to_rgb(as_float_image(frame)).movedim(-1, 0)[None]
-        full = resized(planes, int(box.height), int(box.width))[0].movedim(0, -1)
+        full = resize(planes, int(box.height), int(box.width))[0].movedim(0, -1)
         yield full[int(part.y0) : int(part.y1), int(part.x0) : int(part.x1)]
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..config import AudioConfig, EMOConfig, UNetConfig
 from ..cues.box import Box
-from ..cues.landmarks import draw_kps, estimated_kps, mesh_kps
+from ..cues.landmarks import draw_kps, estimate_kps, mesh_kps
 from ..cues.locator import Cues
 from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.relatives import v_express_features
@@ -56,7 +56,7 @@ def _config() -> EMOConfig:
 
 
 def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
-    points = estimated_kps(face) if mesh is None else mesh_kps(mesh)
+    points = estimate_kps(face) if mesh is None else mesh_kps(mesh)
     return Cues(draw_kps(points, height, width)[None], None)
 
 

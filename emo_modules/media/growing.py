@@ -22,7 +22,7 @@ def growing_options(path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def indexed(grown: Path, metadata: dict[str, str]) -> Iterator[Path]:
+def with_index(grown: Path, metadata: dict[str, str]) -> Iterator[Path]:
     """The same packets with one index in front, as players and ComfyUI's page want them; a file of its own.
 
     It vanishes with the block unless it was moved. Raises OSError when it cannot be written.

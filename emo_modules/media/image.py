@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .picture_file import open_picture, to_srgb, turned_upright
+from .picture_file import open_picture, to_srgb, turn_upright
 
 MAX_SIDE = 4096
 RESIZABLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")  # others lose more when resized as they are
@@ -34,7 +34,7 @@ def load_image(path: str | Path) -> Tensor:
 
 def _rgb_picture(picture: Image.Image) -> tuple[Image.Image, list[str]]:
     """The picture in mode RGB, upright and small enough, and what had to be done to it."""
-    upright, notes = turned_upright(picture)
+    upright, notes = turn_upright(picture)
     if upright.mode in RESIZABLE:
         upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     upright, made = to_srgb(upright)

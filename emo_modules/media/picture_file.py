@@ -142,7 +142,7 @@ def _decoded(picture: Image.Image, largest_side: int) -> Image.Image:
     return picture
 
 
-def turned_upright(picture: Image.Image) -> tuple[Image.Image, list[str]]:
+def turn_upright(picture: Image.Image) -> tuple[Image.Image, list[str]]:
     """The picture as its EXIF says that it was held, and what was done."""
     # ImageOps.exif_transpose also writes the EXIF anew, which fails on what some cameras put there
     try:

@@ -20,7 +20,7 @@ from ..writing.place import check_file_place
 from .audio import Audio, decode_audio, exact_fps, resample, samples_in_frames
 from .downmix import to_stereo
 from .files import libav_name, open_input
-from .growing import frames_in, growing_options, indexed
+from .growing import frames_in, growing_options, with_index
 from .image import to_bytes
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -152,7 +152,7 @@ class VideoWriter:
                 if self._audio is not None:
                     self._write_sound(self._audio)
                 self._close()
-                with indexed(self._partial, self._metadata) as whole:
+                with with_index(self._partial, self._metadata) as whole:
                     asked, self.path = self.path, publish(whole, self.path, self._before)
         except WriteError:
             self._rescue()

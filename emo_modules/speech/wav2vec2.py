@@ -108,7 +108,7 @@ class AudioEncoder(nn.Module):
 
     def normalize(self, waveform: Tensor) -> Tensor:
         """waveform (..., T) with zero mean and unit variance over T if the encoder was trained so."""
-        return standardized(waveform) if self.do_normalize else waveform
+        return standardize(waveform) if self.do_normalize else waveform
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Block outputs (B, T', layers, D) of waveform (B, T) at 16 kHz, normalised beforehand.
@@ -142,7 +142,7 @@ class AudioEncoder(nn.Module):
         return outputs
 
 
-def standardized(waveform: Tensor) -> Tensor:
+def standardize(waveform: Tensor) -> Tensor:
     """waveform (..., T) with zero mean and unit variance over T, as transformers' feature extractor does."""
     variance, mean = torch.var_mean(waveform, dim=-1, correction=0, keepdim=True)
     return (waveform - mean) / (variance + 1e-7).sqrt()

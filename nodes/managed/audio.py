@@ -16,14 +16,14 @@ from ...emo_modules.families.family import SpeechEncoder
 from ...emo_modules.families.table import audio_track, check_track, family_of
 from ...emo_modules.media.audio import SAMPLE_RATE, Audio
 from ...emo_modules.media.finite import check_finite
-from ...emo_modules.speech.wav2vec2 import on_frame_clock, standardized
+from ...emo_modules.speech.wav2vec2 import on_frame_clock, standardize
 from ...emo_modules.speech.whisper import WhisperEncoder
 from ...emo_modules.weights.reading import read_weights
 from ...emo_modules.weights.wav2vec2 import build_wav2vec2
 from ...emo_modules.weights.whisper import build_whisper
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 from .sound import sound
-from .values import as_tensor, described
+from .values import as_tensor, describe
 
 LAYERS = "encoded_audio_all_layers"
 FIELD = "receptive_field"  # samples that one feature sees, in our own AUDIO_ENCODER_OUTPUT
@@ -111,7 +111,7 @@ def encoded_layers(name: str, value: Any) -> list[Tensor]:
     if not isinstance(layers, list | tuple) or len(layers) < 2:
         raise ValueError(
             f"{name} must be a speech encoder, or all layers of the encoded audio as core's Audio Encoder "
-            f"Encode gives them, got {described(value)}: {remedy}"
+            f"Encode gives them, got {describe(value)}: {remedy}"
         )
     found: list[Tensor] = []
     for layer in layers:
@@ -122,7 +122,7 @@ def encoded_layers(name: str, value: Any) -> list[Tensor]:
             or tensor.shape != layers[0].shape
         ):
             raise ValueError(
-                f"{name} must have layers (B, T, D) of one size, got {described(layer)}: {remedy}"
+                f"{name} must have layers (B, T, D) of one size, got {describe(layer)}: {remedy}"
             )
         check_finite(tensor, name)
         found.append(tensor)
@@ -147,7 +147,7 @@ def speech_features(source: Any, audio: Audio, frames: int, config: EMOConfig) -
         )
     if not isinstance(source, Mapping):
         # core feeds wav2vec2-base the waveform as it is; models trained on normalised audio need more
-        heard = standardized(audio.mono) if config.audio.normalize else audio.mono
+        heard = standardize(audio.mono) if config.audio.normalize else audio.mono
         source = source.encode_audio(heard[None, None], SAMPLE_RATE)
     blocks = encoded_layers("what the audio_encoder gives", source)[1:]
     layers = torch.stack([block[0] for block in blocks], dim=1)

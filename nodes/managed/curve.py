@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .values import MAX_VALUES, shortened
+from .values import MAX_VALUES, shorten
 
 Points = list[tuple[float, float]]
 MAX_SECONDS = 24 * 3600.0  # the page's curve.mjs has the same two limits
@@ -29,11 +29,11 @@ def _point(part: str, top: float) -> tuple[float, float]:
         seconds, value = (float(number) for number in part.split(":"))
     except ValueError as error:
         raise ValueError(
-            f"{shortened(part.strip())!r} is no point of a curve: write points {EXAMPLE}"
+            f"{shorten(part.strip())!r} is no point of a curve: write points {EXAMPLE}"
         ) from error
     if not (0 <= seconds <= MAX_SECONDS and 0 <= value <= top):
         raise ValueError(
-            f"{shortened(part.strip())!r} lies outside: seconds from 0 to {MAX_SECONDS:g}, values from "
+            f"{shorten(part.strip())!r} lies outside: seconds from 0 to {MAX_SECONDS:g}, values from "
             f"0 to {top:g}"
         )
     return seconds, value

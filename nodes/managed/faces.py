@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from ...emo_modules.cues.box import Box
-from .values import as_list, described, real_number, unpacked
+from .values import as_list, describe, real_number, unpack
 
 FARTHEST = 1e6  # pixels
 
@@ -21,7 +21,7 @@ def boxes(name: str, value: Any, log: logging.Logger) -> list[Box]:
     if isinstance(value, Mapping):
         return [_box(name, value)]
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{name} must be boxes of x, y, width and height, got {described(value)}")
+        raise ValueError(f"{name} must be boxes of x, y, width and height, got {describe(value)}")
     if _is_row(value):
         return [_corners(name, value)]
     for_each_picture = bool(value) and isinstance(value[0], list | tuple) and not _is_row(value[0])
@@ -30,14 +30,14 @@ def boxes(name: str, value: Any, log: logging.Logger) -> list[Box]:
 
 
 def _is_row(value: Sequence[Any]) -> bool:
-    return len(value) >= 4 and isinstance(unpacked(value[0]), Real)
+    return len(value) >= 4 and isinstance(unpack(value[0]), Real)
 
 
 def _box(name: str, value: Mapping[str, Any]) -> Box:
     sides = ("x", "y", "width", "height")
     missing = [side for side in sides if side not in value]
     if missing:
-        raise ValueError(f"{name} must have x, y, width and height, got {described(value)}")
+        raise ValueError(f"{name} must have x, y, width and height, got {describe(value)}")
     x, y, width, height = (real_number(f"{name}'s {s}", value[s], -FARTHEST, FARTHEST) for s in sides)
     return _with_area(name, x, y, width, height)
 
@@ -65,12 +65,12 @@ def landmarks(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
     frames of faces, each with a box."""
     if not isinstance(value, Mapping) or not {"frames", "image_size"} <= set(value):
         raise ValueError(
-            f"{name} must be MediaPipe Face Landmarker's frames and image_size, got {described(value)}"
+            f"{name} must be MediaPipe Face Landmarker's frames and image_size, got {describe(value)}"
         )
     size = _size(name, value["image_size"])
     frames = value["frames"]
     if not isinstance(frames, list | tuple) or not frames:
-        raise ValueError(f"{name} must have at least one frame, got {described(frames)}")
+        raise ValueError(f"{name} must have at least one frame, got {describe(frames)}")
     for frame in frames:
         _check_faces(name, frame)
     return dict(value) | {"image_size": size}
@@ -78,13 +78,13 @@ def landmarks(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
 
 def _check_faces(name: str, frame: Any) -> None:
     if not isinstance(frame, list | tuple | None):
-        raise ValueError(f"{name} must have a list of faces for each frame, got {described(frame)}")
+        raise ValueError(f"{name} must have a list of faces for each frame, got {describe(frame)}")
     for face in frame or ():
         if not isinstance(face, Mapping) or "bbox_xyxy" not in face:
-            raise ValueError(f"{name} must have faces with bbox_xyxy, got {described(face)}")
+            raise ValueError(f"{name} must have faces with bbox_xyxy, got {describe(face)}")
         row = as_list(face["bbox_xyxy"])
         if not isinstance(row, list | tuple) or len(row) != 4:
-            raise ValueError(f"{name}'s bbox_xyxy must be four numbers, got {described(row)}")
+            raise ValueError(f"{name}'s bbox_xyxy must be four numbers, got {describe(row)}")
         _corners(f"{name}'s bbox_xyxy", row)
 
 
@@ -92,7 +92,7 @@ def _size(name: str, value: Any) -> tuple[float, float]:
     """Height and width."""
     value = as_list(value)
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError(f"{name}'s image_size must be height and width, got {described(value)}")
+        raise ValueError(f"{name}'s image_size must be height and width, got {describe(value)}")
     height, width = (real_number(f"{name}'s image_size", side, 1, FARTHEST) for side in value)
     return height, width
 

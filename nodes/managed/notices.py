@@ -22,7 +22,7 @@ class _ToNode(logging.Handler):
 
 
 @contextmanager
-def shown_on(node_id: str | None) -> Iterator[logging.Logger]:
+def show_on(node_id: str | None) -> Iterator[logging.Logger]:
     """While the block runs, messages of the library and of the yielded logger appear on node `node_id`,
     warnings with a sign in front.
 

@@ -18,7 +18,7 @@ from .pictures import masks, pictures
 from .reference import Reference, ReferenceNet
 from .sampling import emo_config
 from .sound import sound
-from .values import as_tensor, described
+from .values import as_tensor, describe
 
 PICTURE = 2  # axes of its latents: 1 is sound, 3 video
 VAE_METHODS = ("encode", "decode", "decode_tiled")  # CLIP has the first two
@@ -32,7 +32,7 @@ class Kind:
     remedy: str | None
 
 
-def taken(kind: str, name: str, value: Any, log: logging.Logger) -> Any:
+def take(kind: str, name: str, value: Any, log: logging.Logger) -> Any:
     """What the socket `name`, of ComfyUI's type `kind`, means. Raises ValueError for nothing or another
     thing, with what is expected and what came."""
     if kind not in KINDS:
@@ -47,7 +47,7 @@ def taken(kind: str, name: str, value: Any, log: logging.Logger) -> Any:
 def _only(wanted: type, meaning: str, remedy: str) -> Kind:
     def take(name: str, value: Any, log: logging.Logger) -> Any:
         if not isinstance(value, wanted):
-            raise ValueError(f"{name} must be {meaning}, got {described(value)}: {remedy}")
+            raise ValueError(f"{name} must be {meaning}, got {describe(value)}: {remedy}")
         return value
 
     return Kind(take, remedy)
@@ -62,7 +62,7 @@ def _vae(name: str, value: Any, log: logging.Logger) -> Any:
     usable = all(callable(getattr(value, method, None)) for method in VAE_METHODS)
     if not usable or getattr(value, "latent_dim", PICTURE) != PICTURE:
         raise ValueError(
-            f"{name} must be a VAE of pictures, got {described(value)}: connect EMO Load Model's, or a "
+            f"{name} must be a VAE of pictures, got {describe(value)}: connect EMO Load Model's, or a "
             "Load VAE with Stable Diffusion's"
         )
     return value
@@ -83,11 +83,11 @@ def _latents(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
     samples = as_tensor(value.get("samples")) if isinstance(value, Mapping) else None
     if samples is None or not samples.is_floating_point() or not samples.numel():
         raise ValueError(
-            f"{name} must be a LATENT with samples, got {described(value)}: connect EMO Sampler's latent"
+            f"{name} must be a LATENT with samples, got {describe(value)}: connect EMO Sampler's latent"
         )
     if samples.ndim != 4:
         raise ValueError(
-            f"{name} must have samples (frames, channels, height, width), got {described(samples)}, which is "
+            f"{name} must have samples (frames, channels, height, width), got {describe(samples)}, which is "
             "another model's: connect EMO Sampler's latent, or decode this one with its own VAE"
         )
     check_finite(samples, name)

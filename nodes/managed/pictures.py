@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...emo_modules.media.finite import is_finite
 from ...emo_modules.media.image import as_float_image, to_rgb
-from .values import as_tensor, described
+from .values import as_tensor, describe
 
 OVERSHOOT = 1.0  # beyond 0..1, as resampling and VAEs leave it: cut off without a word
 BYTES = 16.0  # values above are meant as 0..255
@@ -84,8 +84,8 @@ def _tensor(value: Any) -> Tensor | None:
 
 def _came(value: Any) -> str:
     if isinstance(value, list | tuple) and value:
-        return f"{described(value)}, the first {described(value[0])}"
-    return described(value)
+        return f"{describe(value)}, the first {describe(value[0])}"
+    return describe(value)
 
 
 def _in_range(name: str, values: Tensor, log: logging.Logger) -> Tensor:

@@ -20,7 +20,7 @@ from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .model import CONDITIONS, EMOModel, activation_bytes
 from .reference import Reference
-from .values import described
+from .values import describe
 from .windows import WindowGuider
 
 AS_TRAINED = "as trained"
@@ -47,7 +47,7 @@ def emo_config(model: comfy.model_patcher.ModelPatcher) -> EMOConfig:
     """Raises ValueError when the MODEL is not EMO's."""
     found = getattr(model, "model", None)
     if not isinstance(found, EMOModel):
-        came = type(found).__name__ if isinstance(found, torch.nn.Module) else described(model)
+        came = type(found).__name__ if isinstance(found, torch.nn.Module) else describe(model)
         raise ValueError(f"the model is {came}, an EMO model is needed: connect EMO Load Model")
     return model.model.diffusion_model.config
 

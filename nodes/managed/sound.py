@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...emo_modules.media.audio import check_audio
-from .values import as_tensor, described, whole_number
+from .values import as_tensor, describe, whole_number
 
 MOST_CHANNELS = 64
 FASTEST = 10_000_000  # Hz
@@ -27,7 +27,7 @@ def sound(name: str, value: Any, log: logging.Logger) -> dict[str, Any]:
     found = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
     if not isinstance(found, Mapping) or any(key not in found for key in KEYS):
         raise ValueError(
-            f"{name} must be an AUDIO, a dictionary of waveform and sample_rate, got {described(found)}"
+            f"{name} must be an AUDIO, a dictionary of waveform and sample_rate, got {describe(found)}"
         )
     rate = whole_number(f"{name}'s sample_rate", found["sample_rate"], 1, FASTEST)
     return {"waveform": _scaled(name, _waveform(name, found["waveform"]), log), "sample_rate": rate}
@@ -42,7 +42,7 @@ def _waveform(name: str, value: Any) -> Tensor:
         or not 1 <= found.ndim <= 3
     ):
         raise ValueError(
-            f"{name}'s waveform must be a tensor (B, channels, T) of samples, got {described(value)}"
+            f"{name}'s waveform must be a tensor (B, channels, T) of samples, got {describe(value)}"
         )
     found = found[(None,) * (3 - found.ndim)]
     if found.shape[1] > MOST_CHANNELS >= found.shape[2]:
@@ -50,7 +50,7 @@ def _waveform(name: str, value: Any) -> Tensor:
     if found.shape[1] > MOST_CHANNELS:
         raise ValueError(
             f"{name}'s waveform must have at most {MOST_CHANNELS} channels, (B, channels, T), got "
-            f"{described(value)}: are the axes mixed up?"
+            f"{describe(value)}: are the axes mixed up?"
         )
     return found
 

@@ -14,9 +14,9 @@ SHOWN = 60  # characters of a value in a message
 LISTED = 12  # names in a message
 
 
-def described(value: Any) -> str:
+def describe(value: Any) -> str:
     """What came, for a message: a short value as it is, of anything else what it is."""
-    value = unpacked(value)
+    value = unpack(value)
     if value is None:
         return "nothing"
     if isinstance(value, Tensor) and not _is_plain(value):
@@ -25,29 +25,29 @@ def described(value: Any) -> str:
         kind = "a tensor" if isinstance(value, Tensor) else "an array"
         return f"{kind} {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
     if isinstance(value, Mapping):
-        return f"a dictionary of {listed([*value]) or 'nothing'}"
+        return f"a dictionary of {join_names([*value]) or 'nothing'}"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     if isinstance(value, int) and value.bit_length() > 128:
         return "a number of more than 128 bits"
     if isinstance(value, str | Real | complex):
-        return shortened(repr(value))
+        return shorten(repr(value))
     if type(value).__module__ == "builtins":
         return "something of another kind"  # a function, bytes: its type says nothing to who connects nodes
     return f"an object of the class {type(value).__name__}"
 
 
-def listed(options: Sequence[Any]) -> str:
+def join_names(options: Sequence[Any]) -> str:
     """The first of them, and how many more there are."""
     more = f" and {len(options) - LISTED} more" if len(options) > LISTED else ""
-    return ", ".join(shortened(str(option)) for option in options[:LISTED]) + more
+    return ", ".join(shorten(str(option)) for option in options[:LISTED]) + more
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def unpacked(value: Any) -> Any:
+def unpack(value: Any) -> Any:
     """The number in a numpy number or a tensor without axes; anything else as it is."""
     if isinstance(value, np.generic | np.ndarray):
         return value.item() if value.ndim == 0 else value
@@ -85,7 +85,7 @@ def whole_number(name: str, value: Any, low: int, high: int) -> int:
     """3, 3.0, "3" and the 3 of numpy or a tensor. Raises ValueError for parts of a whole, or out of range."""
     number = _number(value)
     if number is None or number != number // 1 or not low <= number <= high:
-        raise ValueError(f"{name} must be a whole number{_range(low, high)}, got {described(value)}")
+        raise ValueError(f"{name} must be a whole number{_range(low, high)}, got {describe(value)}")
     return int(number)
 
 
@@ -93,20 +93,20 @@ def real_number(name: str, value: Any, low: float, high: float) -> float:
     """Raises ValueError for what is no number, NaN, infinite or out of range."""
     number = _number(value)
     if number is None or not low <= number <= high:
-        raise ValueError(f"{name} must be a number{_range(low, high)}, got {described(value)}")
+        raise ValueError(f"{name} must be a number{_range(low, high)}, got {describe(value)}")
     return float(number)
 
 
 def real_numbers(name: str, value: Any, low: float, high: float) -> float | list[float]:
     """One number, or one for each frame: a list, array or tensor. Raises ValueError as `real_number`, and
     names the first of a list that does not fit."""
-    value = unpacked(value)
+    value = unpack(value)
     if not isinstance(value, list | tuple | np.ndarray | Tensor):
         return real_number(name, value, low, high)
     values = value if isinstance(value, list | tuple) else _along_one_axis(as_tensor(value))
     if not 0 < len(values) <= MAX_VALUES:
         raise ValueError(
-            f"{name} must be a number or a list of 1 to {MAX_VALUES} numbers, got {described(value)}"
+            f"{name} must be a number or a list of 1 to {MAX_VALUES} numbers, got {describe(value)}"
         )
     numbers = []
     for place, entry in enumerate(values, 1):
@@ -114,7 +114,7 @@ def real_numbers(name: str, value: Any, low: float, high: float) -> float | list
         if number is None or not low <= number <= high:
             raise ValueError(
                 f"{name} must be numbers{_range(low, high)}, number {place} of {len(values)} is "
-                f"{described(entry)}"
+                f"{describe(entry)}"
             )
         numbers.append(float(number))
     return numbers
@@ -129,29 +129,29 @@ def switch(name: str, value: Any) -> bool:
     """A bool, or 0 or 1. Raises ValueError for anything else: ComfyUI takes every text for true."""
     number = _number(value)
     if number not in (0, 1):
-        raise ValueError(f"{name} must be true or false, got {described(value)}")
+        raise ValueError(f"{name} must be true or false, got {describe(value)}")
     return bool(number)
 
 
 def choice(name: str, value: Any, options: Sequence[str]) -> str:
     """Raises ValueError for what is not in the list."""
-    value = unpacked(value)
+    value = unpack(value)
     if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {listed(options)}, got {described(value)}")
+        raise ValueError(f"{name} must be one of {join_names(options)}, got {describe(value)}")
     return value
 
 
 def text(name: str, value: Any) -> str:
     """Raises ValueError for what is no text."""
-    value = unpacked(value)
+    value = unpack(value)
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be text, got {described(value)}")
+        raise ValueError(f"{name} must be text, got {describe(value)}")
     return value
 
 
 def _number(value: Any) -> int | float | None:
     """The number that is meant, text as ComfyUI reads it in a widget; None for anything else, NaN too."""
-    value = unpacked(value)
+    value = unpack(value)
     if isinstance(value, str):
         value = _read(value)
     if not isinstance(value, Real):

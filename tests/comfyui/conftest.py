@@ -87,7 +87,7 @@ def scene(pack: Pack) -> Scene:
 def taken(pack: Pack) -> Callable[..., Any]:
     """The pack's reader of what comes over wires: (type, value) -> what a node gets."""
     objects, log = pack.module("nodes.managed.objects"), logging.getLogger("test")
-    return lambda kind, value, name="it": objects.taken(kind, name, value, log)
+    return lambda kind, value, name="it": objects.take(kind, name, value, log)
 
 
 @pytest.fixture(scope="session")

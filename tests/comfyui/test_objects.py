@@ -177,9 +177,9 @@ def test_what_is_said_in_an_inner_block_stands_below_what_was_said_before(pack, 
     notices, texts = pack.module("nodes.managed.notices"), []
     server = SimpleNamespace(send_progress_text=lambda text, node_id: texts.append(text))
     monkeypatch.setattr(notices.PromptServer, "instance", server, raising=False)
-    with notices.shown_on("3") as outer:
+    with notices.show_on("3") as outer:
         outer.warning("first")
-        with notices.shown_on("3") as inner:
+        with notices.show_on("3") as inner:
             inner.warning("second")
     outer.warning("nobody's")
     assert texts == ["⚠ first", "⚠ first\n⚠ second"]

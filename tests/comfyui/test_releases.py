@@ -254,7 +254,7 @@ def test_a_warning_on_the_node_looks_like_one(pack, caplog, monkeypatch):
     notices, shown = pack.module("nodes.managed.notices"), []
     server = SimpleNamespace(send_progress_text=lambda text, node: shown.append((node, text)))
     monkeypatch.setattr(notices.PromptServer, "instance", server, raising=False)
-    with notices.shown_on("7") as log:
+    with notices.show_on("7") as log:
         log.info("read once")
         log.warning("no face embedding")
     assert shown[-1] == ("7", "read once\n⚠ no face embedding")

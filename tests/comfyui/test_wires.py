@@ -133,8 +133,8 @@ def test_a_misspelt_input_is_named_with_those_that_there_are(pack: Pack, node_id
 
 @pytest.mark.parametrize("value", [len, b"abc", set(), object])
 def test_what_a_value_is_to_python_is_not_said(pack: Pack, value: Any) -> None:
-    described = pack.module("nodes.managed.values").described
-    assert described(value) == "something of another kind"
+    describe = pack.module("nodes.managed.values").describe
+    assert describe(value) == "something of another kind"
 
 
 @pytest.mark.parametrize("node_id", NAMES)

@@ -8,7 +8,7 @@ from emo_modules.cues.face import Box
 from emo_modules.cues.landmarks import (
     draw_kps,
     draw_landmarks,
-    estimated_kps,
+    estimate_kps,
     face_box,
     lips_box,
     mediapipe_points,
@@ -127,7 +127,7 @@ def test_kps_outside_the_picture_are_cut_off():
 
 
 def test_estimated_kps_are_a_frontal_face():
-    left, right, nose = estimated_kps(Box(100, 50, 200, 150)).tolist()
+    left, right, nose = estimate_kps(Box(100, 50, 200, 150)).tolist()
     assert left == pytest.approx([130, 95]) and right == pytest.approx([170, 95])
     assert nose == pytest.approx([150, 114])
 

@@ -6,7 +6,7 @@ from emo_modules.cues.face import Box
 from emo_modules.cues.masks import (
     attention_masks,
     echomimic_region,
-    estimated_lips,
+    estimate_lips,
     hallo_region,
     mask_levels,
 )
@@ -115,7 +115,7 @@ def test_the_first_level_is_the_mask():
 
 
 def test_estimated_lips_lie_in_the_lower_middle_of_the_face():
-    lips = estimated_lips(FACE)
+    lips = estimate_lips(FACE)
     assert lips.centre[0] == pytest.approx(FACE.centre[0]) and FACE.centre[1] < lips.y0 < lips.y1 < FACE.y1
     given, estimated = attention_masks(FACE, lips, 512, 512), attention_masks(FACE, None, 512, 512)
     assert all(torch.equal(a, b) for a, b in zip(given, estimated, strict=True))
