@@ -19,7 +19,7 @@ from ..networks.reader import WEIGHTS
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another seed: other people and other sentences")
-    parser.add_argument("--cases", type=int, default=50, help="people and sentences")
+    parser.add_argument("--cases", "--clips", type=int, default=50, help="people and sentences")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     parser.add_argument("--checkpoint", type=Path, default=DEMO_CHECKPOINT)
     parser.add_argument("--steps", type=int, help="default: as the checkpoint says")

@@ -14,7 +14,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--samples", type=int, default=1200, help="people to draw, for four seconds each (default: 1200)"
+        "--samples",
+        "--clips",
+        type=int,
+        default=1200,
+        help="people to draw, for four seconds each (default: 1200)",
     )
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw (default: 2)")
