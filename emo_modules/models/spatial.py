@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, cached, sinusoid, zero_module
 from .reads import Reads
 from .relatives.joined import beside_portrait
 
@@ -112,9 +112,8 @@ class TransformerBlock(nn.Module):
 
     def positions(self, x: Tensor, size: tuple[int, int]) -> Tensor | None:
         """Of queries and keys of reference-attention, where the configuration has any."""
-        table = grid_positions.__wrapped__ if torch.compiler.is_compiling() else grid_positions
         used = self.config.reference_positions
-        return table(*size, x.shape[-1], x.device, x.dtype) if used else None
+        return cached(grid_positions, x)(*size, x.shape[-1], x.device, x.dtype) if used else None
 
 
 class SpatialTransformer(nn.Module):

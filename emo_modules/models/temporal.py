@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, cached, sinusoid, zero_module
 
 
 class MotionTokens(NamedTuple):
@@ -68,9 +68,7 @@ class TemporalBlock(nn.Module):
 
 def time_positions(x: Tensor, start: int = 0) -> Tensor:
     """(L, D) AnimateDiff's positional encoding of tokens (N, L, D): sine and cosine interleaved."""
-    # torch.compile warns of caches, and folds the table into its graph itself
-    table = _time_table.__wrapped__ if torch.compiler.is_compiling() else _time_table
-    return table(start + x.shape[1], x.shape[2], x.device, x.dtype)[start:]
+    return cached(_time_table, x)(start + x.shape[1], x.shape[2], x.device, x.dtype)[start:]
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor, FakeTensorMode
 
 from emo_modules.config import UNetConfig
 from emo_modules.models.attention import attend
@@ -129,6 +130,16 @@ def test_position_table_interleaves_sine_and_cosine():
     expected = torch.tensor([2.0, 2.0, 0.02, 0.02])
     expected = torch.stack([expected[0].sin(), expected[1].cos(), expected[2].sin(), expected[3].cos()])
     assert torch.allclose(table[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("real_first", [True, False])
+def test_position_tables_do_not_pass_between_fake_and_real_tensors(real_first):
+    length, x = 31 + real_first, torch.zeros(1, 31 + real_first, 4)  # tables that no other test has cached
+    if real_first:
+        time_positions(x)
+    with FakeTensorMode():
+        assert isinstance(time_positions(torch.zeros(1, length, 4)), FakeTensor)
+    assert type(time_positions(x)) is Tensor
 
 
 def whole_block(block: TemporalBlock, motion: Tensor, x: Tensor) -> Tensor:
