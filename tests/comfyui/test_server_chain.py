@@ -30,7 +30,9 @@ def wav2vec2_base(server: Server, tiny_config, make_pipeline, save_pipeline) -> 
             name = name.replace(new, old)
         half[f"wav2vec2.{name}"] = value.half().contiguous()
     save_file(half, server.base / "models/audio_encoders/wav2vec2-base.safetensors")
-    audio = replace(tiny_config.audio, layers=12, feature_dim=768, normalize=False)  # as core encodes
+    encoder = tiny_config.audio.encoder | {"num_hidden_layers": 12, "hidden_size": 768}
+    # as core encodes
+    audio = replace(tiny_config.audio, encoder=encoder, layers=12, feature_dim=768, normalize=False)
     pipeline = make_pipeline(replace(tiny_config, name="hears768", audio=audio))
     save_pipeline(pipeline, server.base / "models/emo/hears768.safetensors")
     return "wav2vec2-base.safetensors"
