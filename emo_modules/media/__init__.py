@@ -1,1 +1,1 @@
-"""Audio, pictures, faces and video files: everything between the user's files and the model's tensors."""
+"""Audio, pictures and video files: everything between the user's files and the model's tensors."""

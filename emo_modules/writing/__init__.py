@@ -1,1 +1,1 @@
-"""Files and folders that the pack writes: where they may go, how they appear whole, and who is using them."""
+"""Files that the pack writes: where they may go, and how they appear whole."""
