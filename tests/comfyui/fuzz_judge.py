@@ -149,7 +149,9 @@ PYTHON_WORDS = re.compile(
     r"|Stranger|class type|<class|<function| object at 0x|has no attribute|positional argument|subscriptable"
     r"|not iterable|slice indices|\btensor\(|torch\.([a-z]+\d|Size|bool|Tensor)|__\w+__|Traceback"
 )
-SAYS_WHAT = re.compile(r"\b(got|needed|needs|expected|at least|at most|found|from \S+ to|cannot be)\b")
+SAYS_WHAT = re.compile(
+    r"\b(got|needed|needs|expected|at least|at most|found|from \S+ to|cannot be)\b", re.IGNORECASE
+)
 
 
 def jargon(message: str) -> str:
