@@ -170,7 +170,8 @@ def test_a_command_that_has_moved_says_where_to(command, capsys):
     assert main([command, "--out", "x"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"error: {command} has moved: python -m emo_")
-    package, name = said.split("python -m ")[-1].split()
+    package, name = said.split("python -m ")[-1].split(",")[0].split()
+    assert "in a clone of the repository" in said, "the registry's archive has neither package"
     assert name in import_module(f"{package}.cli").COMMANDS
 
 

@@ -37,7 +37,8 @@ def run_command_line(
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in moved:
-        print(f"error: {arguments[0]} has moved: {moved[arguments[0]]}", file=sys.stderr)
+        where = f"{moved[arguments[0]]}, in a clone of the repository"
+        print(f"error: {arguments[0]} has moved: {where}", file=sys.stderr)
         return 1
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=description)
     choices = parser.add_subparsers(dest="command", required=True)
