@@ -10,7 +10,7 @@ from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.families.table import audio_track
 from emo_modules.media.audio import Audio
 from emo_modules.quirks import Quirks
-from emo_modules.speech import relatives as family_audio
+from emo_modules.speech import relatives
 from emo_modules.speech.relatives import hallo_features, v_express_features
 from emo_modules.speech.wav2vec2 import AudioEncoder
 
@@ -116,8 +116,8 @@ def test_pieces_equal_one_pass_where_attention_does_not_reach_across(features_of
         for layer in encoder.encoder.layers:
             layer.attention.out_proj.weight.zero_()
     one = features_of(encoder, Audio(noise(11)), 275)
-    monkeypatch.setattr(family_audio, "PIECE_SECONDS", 3)
-    monkeypatch.setattr(family_audio, "OVERLAP_SECONDS", 0.5)
+    monkeypatch.setattr(relatives, "PIECE_SECONDS", 3)
+    monkeypatch.setattr(relatives, "OVERLAP_SECONDS", 0.5)
     assert (features_of(encoder, Audio(noise(11)), 275) - one).abs().max() < 1e-5
 
 
@@ -125,8 +125,8 @@ def test_pieces_equal_one_pass_where_attention_does_not_reach_across(features_of
 @pytest.mark.parametrize("frames", [1, 7, 450])
 def test_the_encoder_never_sees_more_than_a_piece(features_of, frames, monkeypatch):
     _, encoder = pair()
-    monkeypatch.setattr(family_audio, "PIECE_SECONDS", 3)
-    monkeypatch.setattr(family_audio, "OVERLAP_SECONDS", 0.5)
+    monkeypatch.setattr(relatives, "PIECE_SECONDS", 3)
+    monkeypatch.setattr(relatives, "OVERLAP_SECONDS", 0.5)
     lengths = []
     encoder.feature_extractor.register_forward_pre_hook(lambda _, given: lengths.append(given[0].shape[1]))
     features = features_of(encoder, Audio(noise(18)), frames)
@@ -136,7 +136,7 @@ def test_the_encoder_never_sees_more_than_a_piece(features_of, frames, monkeypat
 
 @pytest.mark.parametrize("tokens", [1, 10, 59, 60, 61, 110, 111, 137, 1000])
 def test_pieces_keep_every_token_once_with_what_surrounds_it(tokens):
-    pieces = list(family_audio._pieces(tokens, tokens * 16000))
+    pieces = list(relatives._pieces(tokens, tokens * 16000))
     assert [piece.start for piece in pieces] == [0, *(piece.stop for piece in pieces[:-1])]
     assert pieces[-1].stop == tokens
     assert len(pieces) == 1 if tokens <= 60 else all(piece.last - piece.first == 60 for piece in pieces)
