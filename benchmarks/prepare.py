@@ -19,7 +19,7 @@ import av
 import numpy as np
 
 from benchmarks.measure import machine
-from emo_people.acting.performance import Performance, perform
+from emo_people.drawing.performance import Performance, perform
 from emo_people.filming.people import draw_frame, random_head_speed, speak
 from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks import syncnet, tracker

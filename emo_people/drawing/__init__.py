@@ -1,1 +1,1 @@
-"""Who a drawn person is, and the picture of it."""
+"""Who a drawn person is, its picture, and how its head and face move with the speech."""

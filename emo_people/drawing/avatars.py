@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from ..acting.face import Expression, Pose
 from . import parts
+from .face import Expression, Pose
 from .features import brows, eyes, mouth
 from .hair import hair_back, hair_front
 from .identity import Colour, Identity, shade

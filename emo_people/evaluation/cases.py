@@ -12,8 +12,8 @@ from emo_modules.cues.box import Box, iou
 from emo_training.evaluation.metrics import best_lag, latent_change, nearest, pearson, psnr_outside
 from emo_training.perception.face_reader import FaceReader, Reading, read_frames
 
-from ..acting.face import Pose
 from ..drawing.avatars import face_box, head_mask
+from ..drawing.face import Pose
 from ..drawing.identity import random_identity
 from ..filming.cases import SIZE, Case
 from .framing import Framed, framing_summary

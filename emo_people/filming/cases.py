@@ -13,10 +13,10 @@ from emo_modules.media.video import VideoWriter
 from emo_modules.writing.partial import whole_file, write_text
 from emo_modules.writing.pictures import save_picture
 
-from ..acting.face import Pose
-from ..acting.performance import Performance, perform
 from ..drawing.avatars import face_box
+from ..drawing.face import Pose
 from ..drawing.identity import random_identity
+from ..drawing.performance import Performance, perform
 from ..speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
 from .people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from .seeds import HELD_OUT

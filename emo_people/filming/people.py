@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..acting.face import Expression, Pose
-from ..acting.performance import Performance
 from ..drawing.avatars import render
+from ..drawing.face import Expression, Pose
 from ..drawing.identity import random_identity
+from ..drawing.performance import Performance
 from ..speech.augment import augment, sing
 from ..speech.sentences import sentence
 from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, synthesize

@@ -21,10 +21,10 @@ from emo_training.perception.face_reader import (
     read_frames,
 )
 
-from ..acting.face import Pose
-from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT, perform
 from ..drawing.avatars import face_box, mouth_box, render
+from ..drawing.face import Pose
 from ..drawing.identity import Identity, random_identity
+from ..drawing.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT, perform
 from ..filming.people import (
     FPS,
     draw_frame,

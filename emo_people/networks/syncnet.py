@@ -25,9 +25,9 @@ from emo_training.perception.syncnet import (
     sound_windows,
 )
 
-from ..acting.performance import perform
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
+from ..drawing.performance import perform
 from ..filming.cases import Case, make_case
 from ..filming.people import FPS, draw_frame, random_head_speed
 from ..filming.seeds import CHECK_SYNCNET

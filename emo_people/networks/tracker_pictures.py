@@ -16,10 +16,10 @@ from torch import Tensor
 from emo_modules.cues.finder import FINDER_SIDE
 from emo_training.perception.tracker import cut_faces
 
-from ..acting.face import Pose
-from ..acting.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
 from ..drawing.avatars import face_box, render
+from ..drawing.face import Pose
 from ..drawing.identity import Identity, random_identity
+from ..drawing.performance import PITCH_LIMIT, ROLL_LIMIT, YAW_LIMIT
 from ..filming.people import random_expression
 from ..filming.seeds import TRACKER
 from .degrade import degrade

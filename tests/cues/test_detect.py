@@ -9,8 +9,8 @@ from emo_modules.cues.box import Box
 from emo_modules.cues.detect import detect_faces, how_it_lies, looks_drawn, search_faces
 from emo_modules.cues.face import crop_box, find_face
 from emo_modules.cues.familiar import unfamiliar
-from emo_people.acting.face import Pose
 from emo_people.drawing.avatars import face_box
+from emo_people.drawing.face import Pose
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.people import draw_portrait
 from emo_people.filming.seeds import HELD_OUT

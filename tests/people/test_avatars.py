@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, head_mask, mouth_box, render
+from emo_people.drawing.face import Expression, Pose
 from emo_people.drawing.identity import random_identity
 
 REST, AHEAD = Expression(), Pose()

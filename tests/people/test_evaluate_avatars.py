@@ -9,7 +9,7 @@ import torch
 
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop
-from emo_people.acting.performance import perform
+from emo_people.drawing.performance import perform
 from emo_people.evaluation.avatars import Extent, evaluate_avatars
 from emo_people.evaluation.cases import measure_case
 from emo_people.evaluation.framing import measure_framing

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from emo_modules.cues.box import iou
-from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
+from emo_people.drawing.face import Expression, Pose
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks.degrade import soften

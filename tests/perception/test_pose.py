@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from emo_people.acting.face import Pose
 from emo_people.drawing.avatars import _projection
+from emo_people.drawing.face import Pose
 from emo_people.drawing.identity import random_identity
 from emo_training.perception.pose import (
     estimate_speed,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
+from emo_people.drawing.face import Expression, Pose
 from emo_people.drawing.identity import random_identity
 from emo_training.perception.sface import (
     ALIGNED,

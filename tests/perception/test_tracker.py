@@ -4,8 +4,8 @@ import torch
 
 from emo_modules.cues.face import Box
 from emo_modules.cues.finder import FaceFinder
-from emo_people.acting.face import Expression, Pose
 from emo_people.drawing.avatars import face_box, render
+from emo_people.drawing.face import Expression, Pose
 from emo_people.drawing.identity import random_identity
 from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks.degrade import degrade

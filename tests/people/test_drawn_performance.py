@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emo_people.acting.performance import (
+from emo_people.drawing.performance import (
     PITCH_LIMIT,
     ROLL_LIMIT,
     VISEMES,

@@ -1,1 +1,0 @@
-"""What a face and a head do while their owner speaks."""
