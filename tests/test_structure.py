@@ -44,6 +44,7 @@ RANKS = {
     "emo_people": {
         "__init__": -1,
         "speech": 0,
+        "acting": 1,
         "drawing": 2,
         "filming": 3,
         "networks": 4,

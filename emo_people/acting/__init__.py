@@ -1,0 +1,1 @@
+"""What a face and a head do while their owner speaks."""
