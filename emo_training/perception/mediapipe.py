@@ -17,13 +17,13 @@ from zipfile import is_zipfile
 import numpy as np
 
 from .face_track import FaceTrack, largest
+from .mesh_points import MESH_POINTS, mesh_box
 from .pose import transform_angles
 from .rates import FPS
 
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker
 
-MESH_POINTS = 478
 BLENDSHAPES = 52
 MOST_FACES = 4  # looked for; with 1, the landmarker would smooth the poses itself
 MODEL = (
@@ -98,7 +98,7 @@ def _main_face(result: Any, height: int, width: int) -> Seen:
     meshes = np.array([[(p.x, p.y) for p in face] for face in result.face_landmarks]).reshape(
         -1, MESH_POINTS, 2
     ) * (width, height)
-    boxes = np.concatenate([meshes.min(axis=1), meshes.max(axis=1)], axis=1)
+    boxes = mesh_box(meshes)
     if len(boxes) == 0:
         unknown = [np.full(shape, np.nan) for shape in ((4,), (4, 4), (MESH_POINTS, 2), (BLENDSHAPES,))]
         return 0, unknown[0], unknown[1], unknown[2], unknown[3]
