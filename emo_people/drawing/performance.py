@@ -7,7 +7,8 @@ import numpy as np
 
 from emo_training.perception.pose import head_speed
 
-from ..speech.synthesis import SAMPLE_RATE, VOWELS, Speech
+from ..speech.alphabet import VOWELS
+from ..speech.synthesis import SAMPLE_RATE, Speech
 from .face import Expression, Pose
 
 # Mouth opening and width of each sound, 0..1.

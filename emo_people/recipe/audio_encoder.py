@@ -13,7 +13,7 @@ from emo_modules.speech.wav2vec2 import AudioEncoder
 
 from ..filming.samples import FEATURE_RATE, Sample
 from ..networks.fit import Log, WallClock, fit, write_weights
-from ..speech.synthesis import PHONEMES
+from ..speech.alphabet import ENGLISH_PHONEMES
 
 
 def labels_at_features(encoder: AudioEncoder, phonemes: Tensor, features: int, start: int = 0) -> Tensor:
@@ -75,7 +75,7 @@ def train_audio_encoder(
     """Phoneme cross-entropy at 50 Hz; logs the accuracy on `held_out` and writes `file` at the end."""
     generator = torch.Generator().manual_seed(0)
     encoder = AudioEncoder(config.encoder, config.normalize)
-    head = nn.Linear(config.feature_dim, len(PHONEMES))
+    head = nn.Linear(config.feature_dim, len(ENGLISH_PHONEMES))
 
     def loss() -> dict[str, Tensor]:
         waveforms, labels = crop_batch(encoder, samples, training.batch, training.seconds, generator)

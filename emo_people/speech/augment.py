@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .synthesis import SAMPLE_RATE, VOWELS, Phoneme, Speech
+from .alphabet import VOWELS
+from .synthesis import SAMPLE_RATE, Phoneme, Speech
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 

@@ -1,4 +1,4 @@
-"""Synthetic speech with phoneme times from flite and espeak-ng, in one phoneme alphabet."""
+"""Synthetic speech with phoneme times from flite and espeak-ng."""
 
 import shutil
 import subprocess
@@ -10,18 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from . import espeak
+from .alphabet import PHONEMES, STOPS
 
 SAMPLE_RATE = 16000
-_VOWELS = (
-    "aa", "ae", "ah", "ao", "aw", "ax", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw",
-)  # fmt: skip
-VOWELS = frozenset(_VOWELS)
-STOPS = frozenset(("b", "ch", "d", "g", "jh", "k", "p", "t"))
-PHONEMES: tuple[str, ...] = (
-    "pau", *_VOWELS,
-    "b", "ch", "d", "dh", "f", "g", "hh", "jh", "k", "l", "m", "n", "ng", "p", "r", "s", "sh", "t",
-    "th", "v", "w", "y", "z", "zh",
-)  # fmt: skip
 
 VOICES: tuple[str, ...] = (
     "flite:rms",
