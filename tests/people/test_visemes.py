@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from emo_people.acting.visemes import GLIDES, SHAPES, VISEMES, Viseme, segments
+from emo_people.acting.face import ACTIONS, Expression
+from emo_people.acting.visemes import GLIDES, SHAPES, VISEMES, Viseme, hold_lips, lip_parting, segments
 from emo_people.speech.alphabet import IPA, PHONEMES, VOWELS
 from emo_people.speech.synthesis import Phoneme
 
@@ -64,6 +66,21 @@ def test_a_diphthong_turns_into_its_end() -> None:
     assert [part[0] for part in parts] == [VISEMES[symbol] for symbol in ("m", "aw", "uh", "s")]
     assert [end for _, _, end in parts[:-1]] == [start for _, start, _ in parts[1:]]
     assert set(GLIDES) <= VOWELS
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_keeps_its_own_limit(name: str) -> None:
+    shape = SHAPES[name]
+    assert lip_parting(Expression.of(**shape.actions).actions) <= shape.lips_apart
+
+
+def test_lips_are_held_together_over_an_open_jaw() -> None:
+    wide = Expression.of(jawOpen=0.6, mouthLowerDownLeft=0.3, mouthLowerDownRight=0.3).actions
+    held = hold_lips(np.stack([wide, wide, wide]), np.array([0.0, 0.12, 1.0]))
+    assert lip_parting(held) == pytest.approx(np.array([0, 0.12, lip_parting(wide)]), abs=1e-6)
+    assert np.array_equal(held[2], wide)
+    changed = [name for name, before, after in zip(ACTIONS, wide, held[0], strict=True) if before != after]
+    assert changed == ["mouthClose"]
 
 
 def test_a_shape_that_cannot_be_is_refused() -> None:
