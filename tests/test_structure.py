@@ -46,6 +46,7 @@ RANKS = {
         "speech": 0,
         "acting": 1,
         "drawing": 2,
+        "rendering": 2,
         "filming": 3,
         "networks": 4,
         "recipe": 5,
