@@ -1,0 +1,35 @@
+"""A person: everything about somebody that stays from frame to frame, from one seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .looks import Eyes, Skin, random_eyes, random_skin
+from .shape import Shape, random_shape
+
+SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class Person:
+    """seed names the person; what is random about a picture of it beyond these records follows from the
+    seed."""
+
+    seed: int
+    shape: Shape
+    skin: Skin
+    eyes: Eyes
+
+
+def random_person(seed: int) -> Person:
+    """The person of a seed in 0..2**32 - 1. Raises ValueError for another."""
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"a person's seed must be in 0..{SEEDS - 1}, got {seed}")
+
+    def dice(part: int) -> np.random.Generator:
+        # One for each part: a new part leaves the others as they were.
+        return np.random.default_rng([seed, part])
+
+    shape = random_shape(dice(0))
+    african = shape.origins[0] / sum(shape.origins)
+    return Person(seed, shape, random_skin(dice(1), african), random_eyes(dice(2), african))
