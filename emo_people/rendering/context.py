@@ -1,0 +1,38 @@
+"""OpenGL without a window."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import moderngl
+
+SHADERS = Path(__file__).with_name("shaders")
+PACKAGES = "on Debian: apt-get install libegl1 libgl1-mesa-dri"
+
+
+def create_context() -> "moderngl.Context":
+    """A context on the GPU, or on Mesa's software renderer. Speak before: a process that holds a context
+    cannot start others.
+
+    Raises ModuleNotFoundError without moderngl, and RuntimeError where there is no OpenGL.
+    """
+    try:
+        import moderngl
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "moderngl is missing, which draws the people: pip install moderngl"
+        ) from error
+    try:
+        options = {"backend": "egl", "require": 330}
+        return moderngl.create_standalone_context(**options)  # type: ignore[arg-type]  # the stub is wrong
+    except Exception as error:  # moderngl raises bare Exceptions, with the driver's words
+        raise RuntimeError(f"there is no OpenGL here to draw with ({error}); {PACKAGES}") from error
+
+
+def load_program(context: "moderngl.Context", vertex: str, fragment: str, *parts: str) -> "moderngl.Program":
+    """Two files of the folder of shaders; `parts` are files whose functions the fragment shader uses."""
+    text = [(SHADERS / name).read_text() for name in (*parts, fragment)]
+    return context.program(
+        vertex_shader="#version 330\n" + (SHADERS / vertex).read_text(),
+        fragment_shader="#version 330\n" + "\n".join(text),
+    )

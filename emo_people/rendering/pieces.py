@@ -1,0 +1,36 @@
+"""What a person wears or grows: meshes of their own that follow the body's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .posing import Body
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Hair, glasses, a hat, a collar: N vertices that are drawn beside the body's mesh.
+
+    vertices (N, 3) float32 in dm on the neutral, unturned body; triangles (T, 3) int32. anchors (N,) are
+    vertices of the body's mesh with whose expression each moves, None for what no expression moves; turn
+    (N,) is the share of the head's turn that it takes. rest (N, 3) and marks (N, 4) are for the fragment
+    shader `program`.frag, whose uniforms are `uniforms`; it finds the normals (N, 3), of the triangles where
+    None, in `facing`."""
+
+    program: str
+    vertices: np.ndarray
+    triangles: np.ndarray
+    turn: np.ndarray
+    rest: np.ndarray
+    marks: np.ndarray
+    anchors: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    uniforms: dict[str, object] = field(default_factory=dict)
+
+    def follow(self, body: Body, expressed: np.ndarray) -> np.ndarray:
+        """Its unturned vertices (N, 3) when the body's are `expressed` (V, 3)."""
+        if self.anchors is None:
+            return self.vertices
+        return self.vertices + (expressed - body.vertices)[self.anchors]

@@ -1,0 +1,117 @@
+"""One person's mesh with an expression and a pose."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from emo_training.perception.pose import rotation_matrices
+
+from ..acting.face import ACTIONS, Expression, Pose
+from ..people.mesh import HeadMesh, head
+from ..people.shape import Shape, shape_vertices
+
+# On the template, dm: the lowest point of the chin, where hair begins, how far back the ears reach.
+CHIN, HAIRLINE, EARS = 6.2, 7.95, 0.35
+BEHIND = np.diag([1.0, 1.0, -1.0])  # pose.py sees the head's axes from behind
+PIVOT = 0.45  # of the way from the neck's joint to the head's: what the head turns about
+SWAY = 0.4  # of the head's shift that the shoulders take
+LIDS = {"Up": 25.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees of gaze at which such an action is 1
+EYES = ("right_eye", "left_eye")  # of the person; the right eye is to the viewer's left
+
+
+@dataclass(frozen=True)
+class Body:
+    """The neutral mesh of one person: vertices (V, 3), dm."""
+
+    vertices: np.ndarray
+
+    @classmethod
+    def of(cls, shape: Shape) -> "Body":
+        return cls(shape_vertices(shape).astype(np.float32))
+
+    @cached_property
+    def mesh(self) -> HeadMesh:
+        return head()
+
+    @cached_property
+    def pivot(self) -> np.ndarray:
+        neck, skull = (self.mesh.joint(name, self.vertices) for name in ("neck", "head"))
+        return neck + PIVOT * (skull - neck)
+
+    @cached_property
+    def face_box(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and the highest corner (3,) of the neutral face: ear to ear, hairline to chin."""
+        face = self.vertices[face_vertices(self.mesh)]
+        return face.min(0), face.max(0)
+
+    def eye_centre(self, part: str, vertices: np.ndarray) -> np.ndarray:
+        """The middle (3,) of an eyeball among the body's vertices (V, 3)."""
+        return np.asarray(vertices[self.mesh.vertices_of(part)].mean(0))
+
+    def eye_radius(self, part: str) -> float:
+        ball = self.vertices[self.mesh.vertices_of(part)]
+        return float(np.linalg.norm(ball - ball.mean(0), axis=1).mean())
+
+    @cached_property
+    def size(self) -> float:
+        """Of the face against the template's: the mesh's actions are of the template's size."""
+        own, usual = (
+            np.linalg.norm(self.mesh.joint("l-eye", v) - self.mesh.joint("r-eye", v))
+            for v in (self.vertices, self.mesh.template)
+        )
+        return float(own / usual)
+
+    def express(self, expression: Expression) -> np.ndarray:
+        """Vertices (V, 3) of the unturned head."""
+        values = expression.actions + lids_of(expression.gaze)
+        used = np.flatnonzero(values)
+        moved = np.tensordot(self.size * np.minimum(values[used], 1), self.mesh.actions[used], 1)
+        return self.vertices + moved.astype(np.float32)
+
+    def turn(self, vertices: np.ndarray, shares: np.ndarray, pose: Pose) -> np.ndarray:
+        """Vertices (N, 3) of the turned head; shares (N,) say how much of the turn each takes."""
+        low, high = self.face_box
+        turned = self.pivot + (vertices - self.pivot) @ rotation_of(pose).T
+        shares = shares[:, None]
+        # Straight lines between rest and turn are arcs enough for the few vertices of the neck.
+        shift = float(high[0] - low[0]) * np.array([pose.x, -pose.y, 0.0]) * (SWAY + (1 - SWAY) * shares)
+        return (vertices + shares * (turned - vertices) + shift).astype(np.float32)
+
+
+@cache
+def face_vertices(mesh: HeadMesh) -> np.ndarray:
+    """Numbers (N,) of the vertices of the face from ear to ear and hairline to chin, seen from the front."""
+    x, y, z = mesh.template.T
+    return np.flatnonzero((y > CHIN) & (y < HAIRLINE) & (z > EARS) & (mesh.turn > 0.3))
+
+
+def rotation_of(pose: Pose) -> np.ndarray:
+    """The head's rotation (3, 3) in the mesh's axes, from which the nose points to +z."""
+    angles = [np.array([value]) for value in (pose.yaw, pose.pitch, pose.roll)]
+    return np.asarray(BEHIND @ rotation_matrices(*angles)[0].T @ BEHIND)
+
+
+def lids_of(gaze: tuple[float, float]) -> np.ndarray:
+    """The actions (52,) with which lids follow the eyes; the gaze is to the viewer's right and down."""
+    yaw, pitch = gaze
+    values = np.zeros(len(ACTIONS), np.float32)
+    for side, out in (("Left", yaw), ("Right", -yaw)):
+        for name, angle in (("Out", out), ("In", -out), ("Down", pitch), ("Up", -pitch)):
+            values[ACTIONS.index(f"eyeLook{name}{side}")] = np.clip(angle / LIDS[name], 0, 1)
+    return values
+
+
+def eye_axes(gaze: tuple[float, float]) -> np.ndarray:
+    """Where both eyes look, (3,), in the head's own axes."""
+    yaw, pitch = np.radians(gaze)
+    return np.array([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+
+
+def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Unit normals (V, 3) float32 of vertices, weighted by their triangles' areas."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    faces = np.cross(b - a, c - a)
+    corners = triangles.T.ravel()
+    summed = np.stack([np.bincount(corners, np.tile(faces[:, k], 3), len(vertices)) for k in range(3)], 1)
+    return (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9)).astype(np.float32)
