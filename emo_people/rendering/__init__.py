@@ -1,1 +1,1 @@
-"""Pictures of people: geometry, light and everything around a head, and what a camera makes of it."""
+"""Draws people with OpenGL, and tells exactly what is to be seen."""

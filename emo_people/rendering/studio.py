@@ -1,0 +1,256 @@
+"""Pictures of people, and what is to be seen in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from emo_training.perception.pose import rotation_angles
+
+from ..acting.face import Expression, Pose
+from ..people.landmarks import LANDMARKS
+from ..people.mesh import PARTS
+from ..people.person import Person
+from ..people.shape import Shape
+from .framing import Camera, Framing
+from .lights import MAX_LAMPS, Lights, random_lights
+from .pieces import Piece
+from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
+from .stage import SAMPLES, Canvas, Drawable, Stage, write
+from .truth import Displacement, Regions, Truth, face_lengths
+
+TEETH, TONGUE = (0.80, 0.74, 0.62), (0.45, 0.15, 0.14)
+REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Somebody's expression and pose: the body's vertices before the turn and after it (V, 3), the head's
+    rotation (3, 3), where the eyes look (3,)."""
+
+    expression: Expression
+    pose: Pose
+    expressed: np.ndarray
+    vertices: np.ndarray
+    rotation: np.ndarray
+    gaze: np.ndarray
+
+
+class Studio:
+    """Draws people; see `Stage` for what a process that has one cannot do."""
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.triangles = np.concatenate(list(self.stage.mesh.triangles.values()))
+        self.wardrobe: tuple[Person, list[tuple[Piece, Drawable]]] | None = None
+
+    def photograph(
+        self, person: Person, expression: Expression, pose: Pose, framing: Framing, frame: int = 0
+    ) -> np.ndarray:
+        """A picture (H, W, 3) uint8; the camera's noise is that of frame number `frame`."""
+        light = self.draw(person, expression, pose, framing)
+        behind = np.array([0.1, 0.12, 0.15], np.float32)
+        linear = light[..., :3] + (1 - light[..., 3:]) * behind
+        return (np.clip(linear, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
+
+    def draw(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> np.ndarray:
+        """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
+        body = body_of(person.shape)
+        camera, moment = aim(body, framing), act(body, expression, pose)
+        lights = lights_of(person)
+        things = self._dress(person, body, moment)
+        key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
+        to_shadow = self.stage.draw_shadows(things, key, camera.centre)
+        shared = light_uniforms(lights) | view_uniforms(camera, framing) | {"noise_table": 0, "shadows": 1}
+        self.stage.noise.use(0)
+        self.stage.shadow_map.use(1)
+        with Canvas(self.stage.context, (framing.width, framing.height), SAMPLES) as canvas:
+            for thing in things:
+                self.stage.draw(thing, self.stage.program(thing.program), to_shadow=to_shadow, **shared)
+            return canvas.read()
+
+    def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:
+        body = body_of(person.shape)
+        camera, moment = aim(body, framing), act(body, expression, pose)
+        rotation = fit_rotation(body.vertices[rigid_vertices(body)], moment.vertices[rigid_vertices(body)])
+        yaw, pitch, roll = rotation_angles((BEHIND @ rotation.T @ BEHIND)[None])[0]
+        opening, width, eyes = face_lengths(moment.vertices[LANDMARKS])
+        axis = rotation.T @ moment.gaze
+        gaze = np.degrees([np.arctan2(axis[0], axis[2]), -np.arcsin(axis[1])])
+        irises = [
+            body.eye_centre(part, moment.vertices) + body.eye_radius(part) * moment.gaze for part in EYES
+        ]
+        corners = camera.project(moment.vertices[face_vertices(body.mesh)])
+        return Truth(
+            landmarks=camera.project(moment.vertices[LANDMARKS]).astype(np.float32),
+            irises=camera.project(np.stack(irises)).astype(np.float32),
+            face_box=np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32),
+            mouth_open=opening,
+            mouth_width=width,
+            eye_open=eyes.astype(np.float32),
+            yaw=float(yaw),
+            pitch=float(pitch),
+            roll=float(roll),
+            gaze=(float(gaze[0]), float(gaze[1])),
+        )
+
+    def regions(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Regions:
+        body = body_of(person.shape)
+        camera, moment = aim(body, framing), act(body, expression, pose)
+        view = view_uniforms(camera, framing)
+        face = {"face_low": (-9.0, CHIN, EARS), "face_high": (9.0, HAIRLINE, 9.0)}
+        things = zip([*PARTS, *[""] * 99], self._dress(person, body, moment), strict=False)
+        with Canvas(self.stage.context, (framing.width, framing.height)) as canvas:
+            for name, thing in things:
+                self.stage.draw(
+                    thing, self.stage.program("regions"), part=REGION_OF.get(name, 2), **view, **face
+                )
+            seen = canvas.read() > 0.5
+        return Regions(*(seen[..., k] for k in range(4)))
+
+    def displacement(
+        self,
+        person: Person,
+        first: tuple[Expression, Pose],
+        second: tuple[Expression, Pose],
+        framing: Framing,
+    ) -> Displacement:
+        """From the second picture back to the first."""
+        body = body_of(person.shape)
+        camera, size = aim(body, framing), (framing.width, framing.height)
+        view, program = view_uniforms(camera, framing), self.stage.program("moved")
+        with Canvas(self.stage.context, size) as before:
+            things = self._dress(person, body, act(body, *first))
+            for thing in things:
+                self.stage.draw(thing, program, other_depth=2, **view)
+            covered = before.read()[..., 3] > 0.5
+            self._remember(body, act(body, *first), camera, framing)
+            self._dress(person, body, act(body, *second))
+            with Canvas(self.stage.context, size, dtype="f4") as now:
+                before.depth.use(2)
+                for thing in things:
+                    self.stage.draw(thing, program, other_depth=2, size=size, **view)
+                found = now.read()
+        person_there = found[..., 3] > 0.5
+        field = np.where(person_there[..., None], found[..., :2], 0).astype(np.float32)
+        return Displacement(field, np.where(person_there, found[..., 2] > 0.5, covered))
+
+    def _remember(self, body: Body, moment: Moment, camera: Camera, framing: Framing) -> None:
+        """Writes where every vertex is in the picture of a moment, px and depth."""
+        write(self.stage.body["before"], camera.project_deep(moment.vertices))
+        assert self.wardrobe is not None  # filled by _dress
+        for piece, thing in self.wardrobe[1]:
+            vertices = body.turn(piece.follow(body, moment.expressed), piece.turn, moment.pose)
+            write(thing.buffers["before"], camera.project_deep(vertices))
+
+    def _dress(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
+        """Everything that is drawn of a person, in the order of `PARTS` and then of the pieces, at a
+        moment."""
+        write(self.stage.body["place"], moment.vertices)
+        write(self.stage.body["normal"], normals(moment.vertices, self.triangles))
+        return self._parts(person, body, moment) + [thing for _, thing in self._wear(person, body, moment)]
+
+    def _parts(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
+        part, eyes = self.stage.part, person.eyes
+        skin = {
+            "skin_colour": person.skin.colour,
+            "lip_colour": person.skin.lips,
+            "shine": 1 - 0.7 * person.skin.shine,
+        }
+        eye = {"eye_axis": moment.gaze, "iris_colour": eyes.colour, "iris": eyes.iris, "pupil": eyes.pupil}
+        return [
+            part("skin", "skin", **skin),
+            *(part(name, "eye", eye_centre=body.eye_centre(name, moment.vertices), **eye) for name in EYES),
+            part("upper_teeth", "mouth", part_colour=TEETH),
+            part("lower_teeth", "mouth", part_colour=TEETH),
+            part("tongue", "mouth", part_colour=TONGUE),
+            part("lashes", "lash", part_colour=eyes.lashes),
+        ]
+
+    def _wear(self, person: Person, body: Body, moment: Moment) -> list[tuple[Piece, Drawable]]:
+        if self.wardrobe is None or self.wardrobe[0] != person:
+            self._undress()
+            self.wardrobe = person, [(piece, self._sew(piece)) for piece in pieces_of(person, body)]
+        for piece, thing in self.wardrobe[1]:
+            flat = piece.follow(body, moment.expressed)
+            vertices = body.turn(flat, piece.turn, moment.pose)
+            write(thing.buffers["place"], vertices)
+            turned = (
+                normals(vertices, piece.triangles)
+                if piece.normals is None
+                else piece.normals @ moment.rotation.T
+            )
+            write(thing.buffers["normal"], turned)
+        return self.wardrobe[1]
+
+    def _sew(self, piece: Piece) -> Drawable:
+        buffers = self.stage.create_buffers(len(piece.vertices))
+        write(buffers["rest"], piece.rest)
+        write(buffers["marks"], piece.marks)
+        return Drawable(piece.program, buffers, self.stage.create_index(piece.triangles), piece.uniforms)
+
+    def _undress(self) -> None:
+        for _, thing in self.wardrobe[1] if self.wardrobe else ():
+            for buffer in (*thing.buffers.values(), thing.index):
+                buffer.release()
+
+
+def act(body: Body, expression: Expression, pose: Pose) -> Moment:
+    expressed = body.express(expression)
+    vertices = body.turn(expressed, body.mesh.turn, pose)
+    rotation = rotation_of(pose)
+    return Moment(expression, pose, expressed, vertices, rotation, rotation @ eye_axes(expression.gaze))
+
+
+@lru_cache(maxsize=8)
+def body_of(shape: Shape) -> Body:
+    return Body.of(shape)
+
+
+@lru_cache(maxsize=8)
+def lights_of(person: Person) -> Lights:
+    return random_lights(np.random.default_rng([person.seed, 100]))
+
+
+def pieces_of(person: Person, body: Body) -> list[Piece]:
+    """What the person wears or grows."""
+    return []
+
+
+def aim(body: Body, framing: Framing) -> Camera:
+    return Camera.aim(framing, *body.face_box)
+
+
+def rigid_vertices(body: Body) -> np.ndarray:
+    """Numbers (N,) of the vertices of the skull, which no action moves and which turn as one."""
+    still = (np.abs(body.mesh.actions).max((0, 2)) == 0) & (body.mesh.turn == 1)
+    return np.flatnonzero(still)
+
+
+def fit_rotation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The rotation (3, 3) that takes points (N, 3) nearest to others (Kabsch)."""
+    left, _, right = np.linalg.svd((after - after.mean(0)).T @ (before - before.mean(0)))
+    return np.asarray(left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right)
+
+
+def view_uniforms(camera: Camera, framing: Framing) -> dict[str, object]:
+    size = np.array([framing.width, framing.height])
+    return {
+        "centre": camera.centre,
+        "middle": (2 * np.array([camera.x, camera.y]) / size - 1) * [1, -1],
+        "scale": 2 * camera.scale / size,
+        "away": camera.distance,
+        "camera": camera.centre + np.array([0, 0, camera.distance]),
+    }
+
+
+def light_uniforms(lights: Lights) -> dict[str, object]:
+    rest = MAX_LAMPS - len(lights.lamps)
+    return {
+        "lamp_direction": [lamp.direction for lamp in lights.lamps] + [(0.0, 1.0, 0.0)] * rest,
+        "lamp_colour": [lamp.colour for lamp in lights.lamps] + [(0.0, 0.0, 0.0)] * rest,
+        "lamp_softness": [lamp.softness for lamp in lights.lamps] + [0.0] * rest,
+        "environment": lights.environment,
+    }
