@@ -1,0 +1,175 @@
+"""A small network that finds people's faces of every size: a box, five points and a score for each.
+
+It knows faces of 18 to 80 px only. The picture is shown to it again and again at half the size, so that faces
+of any size come by; where one is seen twice, both boxes count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .box import Box, iou
+from .finder import conv_block
+
+WIDTHS = (16, 32, 64, 96)
+BLOCKS = 2  # residual ones at each of the two deeper scales
+STRIDE = 8  # px of a level to a cell of its maps
+DEEPEST = 16  # a level's sides are multiples of this
+TYPICAL_SIDE = 40.0  # px of a level
+SMALLEST, LARGEST = 14.0, 90.0  # px of a level: others are found in another one
+FINEST = 480  # px of the picture's long side in the finest level
+COARSEST = 24  # px of the long side in the last
+MAGNIFIED = 2.0  # the most that a small picture is enlarged
+MARGIN = 16  # px of grey around a level, so that a face at the edge has surroundings too
+GREY = 0.5
+NOTHING = -4.0  # the score's logit before training: hardly a cell is a face
+SURE = 0.5
+SAME_FACE = 0.4  # overlap (IoU)
+MOST_ROLL = 80.0  # degrees; a face that lies more is another's to turn first
+CANDIDATES = 200  # peaks of a picture that are looked at
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face's box from ear to ear and from hairline to chin, its score in 0..1, and five points (5, 2) in
+    px: eye centres, nose tip, mouth corners, the viewer's left first."""
+
+    box: Box
+    score: float
+    points: np.ndarray
+
+    @property
+    def roll(self) -> float:
+        """Degrees, clockwise as the viewer sees it."""
+        left, right, _, *mouth = self.points
+        x, y = (right - left) + (mouth[1] - mouth[0])
+        return math.degrees(math.atan2(y, x))
+
+    def mapped(self, dx: float, dy: float, sx: float, sy: float) -> FoundFace:
+        """Moved by (dx, dy), then multiplied by (sx, sy)."""
+        points = (self.points + np.array([dx, dy])) * np.array([sx, sy])
+        return FoundFace(self.box.mapped(dx, dy, sx, sy), self.score, points)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = conv_block(width, width)
+        self.outer = conv_block(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.outer(self.inner(x))
+
+
+class PyramidFinder(nn.Module):
+    """Pictures (N, 3, H, W) in 0..1, sides multiples of 16 -> maps at 1/8: the logit of a face's centre
+    (N, H/8, W/8); how far the box's left, top, right and bottom are from the cell's centre in px
+    (N, 4, H/8, W/8); where the five points are from there in px, x and y in turn (N, 10, H/8, W/8)."""
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: int = BLOCKS) -> None:
+        super().__init__()
+        a, b, c, d = widths
+        self.fine = nn.Sequential(
+            conv_block(3, a, 2),
+            conv_block(a, b, 2),
+            _Residual(b),
+            conv_block(b, c, 2),
+            *(_Residual(c) for _ in range(blocks)),
+        )
+        self.coarse = nn.Sequential(conv_block(c, d, 2), *(_Residual(d) for _ in range(blocks)))
+        self.across = nn.Conv2d(d, c, 1)
+        self.merge = nn.Sequential(conv_block(c, c), conv_block(c, c))
+        self.out = nn.Conv2d(c, 15, 1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        fine = self.fine(pictures - GREY)
+        coarse = self.across(self.coarse(fine))
+        out = self.out(self.merge(fine + F.interpolate(coarse, scale_factor=2.0, mode="nearest"))).float()
+        reach = TYPICAL_SIDE / 2 * out[:, 1:5].clamp(-4, 4).exp()
+        return out[:, 0] + NOTHING, reach, TYPICAL_SIDE / 2 * out[:, 5:]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """From safetensors, frozen, in evaluation mode."""
+        finder = cls()
+        stored = {name: value.float() for name, value in load_file(path).items()}
+        finder.load_state_dict(finder.state_dict() | stored)
+        return finder.requires_grad_(False).eval()
+
+    def fused(self) -> Self:
+        """Itself, each normalisation made part of the convolution before it, laid out as CPUs like it: it is
+        fast now, and can learn no more."""
+        for block in [block for block in self.modules() if isinstance(block, nn.Sequential)]:
+            for k, (conv, norm) in enumerate(pairwise(block)):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    block[k], block[k + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+        return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
+
+    @torch.no_grad()
+    def find(self, picture: Tensor, least: float = SURE) -> list[FoundFace]:
+        """Faces, surest first, that score `least` in a picture (H, W, 3) in 0..1; boxes may leave it."""
+        rows = [self._look(level, scale) for level, scale in _levels(picture)]
+        found = np.concatenate(rows)
+        found = found[found[:, 0] >= least]
+        merged = _merged(found[np.argsort(-found[:, 0], kind="stable")][:CANDIDATES])
+        faces = [FoundFace(Box(*row[1:5].tolist()), float(row[0]), row[5:].reshape(5, 2)) for row in merged]
+        return [face for face in faces if abs(face.roll) <= MOST_ROLL]
+
+    def _look(self, level: Tensor, scale: tuple[float, float]) -> np.ndarray:
+        """Rows (K, 15) of score, box and points in the picture's px, for one level (1, 3, H, W)."""
+        heat, reach, points = self(level)
+        rows = read_maps(heat[0].sigmoid(), reach[0], points[0])
+        rows[:, 1:] = (rows[:, 1:] - MARGIN) * np.tile(scale, 7)
+        return rows
+
+
+def _levels(picture: Tensor) -> Iterator[tuple[Tensor, tuple[float, float]]]:
+    """The picture (1, 3, H, W) with its margin at each size, and how many px of the picture one px is."""
+    height, width = picture.shape[:2]
+    longest = max(height, width)
+    side = min(FINEST, MAGNIFIED * longest)
+    planes = picture.movedim(-1, 0)[None]
+    for halvings in range(1 + max(0, math.floor(math.log2(side / COARSEST)))):
+        size = [max(1, round(length * side / longest / 2**halvings)) for length in (height, width)]
+        planes = F.interpolate(planes, size=size, mode="bilinear", antialias=True)
+        rest = (MARGIN, MARGIN + -size[1] % DEEPEST, MARGIN, MARGIN + -size[0] % DEEPEST)
+        padded = F.pad(planes, rest, value=GREY).contiguous(memory_format=torch.channels_last)
+        yield padded, (width / size[1], height / size[0])
+
+
+def read_maps(heat: Tensor, reach: Tensor, points: Tensor, least: float = 0.05) -> np.ndarray:
+    """Rows (K, 15) of score, box and five points in px of the level, one for each peak of `least`, from
+    scores (h, w), reach (4, h, w) and points (10, h, w)."""
+    top = (heat == F.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat >= least)
+    rows, columns = top.nonzero(as_tuple=True)
+    here = (torch.stack([columns, rows], 1).float() + 0.5) * STRIDE
+    sides = reach[:, rows, columns].T
+    boxes = torch.cat([here - sides[:, :2], here + sides[:, 2:]], 1)
+    placed = points[:, rows, columns].T + here.repeat(1, 5)
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(1)
+    fitting = (side >= SMALLEST) & (side <= LARGEST)
+    return torch.cat([heat[rows, columns, None], boxes, placed], 1)[fitting].double().numpy()
+
+
+def _merged(rows: np.ndarray) -> list[np.ndarray]:
+    """One row for each face, of rows (K, 15), surest first; all of one face count, by their scores."""
+    faces = []
+    while len(rows):
+        same = iou(rows[:, 1:5], rows[0, 1:5]) >= SAME_FACE
+        mean = np.average(rows[same], axis=0, weights=rows[same, 0] ** 2)
+        mean[0] = rows[0, 0]
+        faces.append(mean)
+        rows = rows[~same]
+    return faces
