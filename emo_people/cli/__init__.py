@@ -9,6 +9,8 @@ COMMANDS = {
     "draw-samples": "draw and speak what the built-in model trains on",
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
     "evaluate": "measure a model on people and sentences it never saw",
+    "render-pool": "render people for the networks that find and read faces",
+    "train-faces": "make the network that finds faces of people in pictures",
     "train-finder": "make the network that finds drawn faces in a portrait",
     "train-reader": "make the network that measures what the evaluation generates",
     "train-syncnet": "make the network that finds drawn lips out of sync with their sound",

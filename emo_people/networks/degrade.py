@@ -56,6 +56,25 @@ def degrade(pictures: Tensor, generator: torch.Generator, noise: float) -> Tenso
     return (out * gain + (amount(0.1) - amount(0.1))).clamp(0, 1)
 
 
+def relight(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (N, 3, H, W) in 0..1 in any light: dark, bright, from one side, flat, hard, tinted, grey."""
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(len(pictures), *shape, generator=generator)
+
+    gamma = torch.exp2(uniform(-1, 1, 1, 1, 1))
+    out = pictures.clamp(1e-4, 1) ** gamma
+    contrast, tint = uniform(0.5, 1.2, 1, 1, 1), uniform(0.85, 1.15, 3, 1, 1)
+    mean = out.mean((1, 2, 3), keepdim=True)
+    out = (mean + (out - mean) * contrast) * tint
+    corners = uniform(0.35, 1.2, 1, 2, 2)
+    side = F.interpolate(corners, size=pictures.shape[-2:], mode="bilinear", align_corners=True)
+    dark = torch.where(uniform(0, 1, 1, 1, 1) < 0.2, uniform(0.08, 0.5, 1, 1, 1), 1.0)
+    out = out * torch.where(uniform(0, 1, 1, 1, 1) < 0.4, side, 1.0) * dark
+    grey = out.mean(1, keepdim=True).expand_as(out)
+    return torch.where(uniform(0, 1, 1, 1, 1) < 0.15, grey, out).clamp(0, 1)
+
+
 def _amounts(count: int, generator: torch.Generator, most: float) -> Tensor:
     """(N, 1, 1, 1), mostly little: clean pictures must stay in the mix."""
     return most * torch.rand(count, 1, 1, 1, generator=generator) ** 2

@@ -1,0 +1,90 @@
+"""Renders the pool: people at random in every pose, expression and light that pictures show."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from ..acting.face import ACTIONS, INDEX, Expression, Pose
+from ..people.person import random_person
+from ..rendering.framing import Framing
+from ..rendering.studio import Studio
+from .pool import SIDE, write_shard
+
+SHARD = 50  # people
+TRAINING = 1_000_000  # seeds of the people in the pool: from here on
+YAW, PITCH, ROLL = 75.0, 40.0, 25.0  # degrees, the most
+FACE = (0.42, 0.78)  # height of the face's box over the picture's
+
+
+def render_pool(folder: Path, people: int, views: int, seed: int = 0, workers: int = 1) -> None:
+    """Writes shards of fifty people in so many views each; those that are there already are left alone."""
+    numbers = [number for number in range(-(-people // SHARD)) if not _path(folder, number).exists()]
+    # A process that holds a GL context must not be forked.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
+        list(processes.map(partial(_render_shard, folder, people, views, seed), numbers))
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"people-{number:05d}.npz"
+
+
+def _render_shard(folder: Path, people: int, views: int, seed: int, number: int) -> None:
+    studio, rng = Studio(), np.random.default_rng([seed, number])
+    rows = []
+    for person in range(number * SHARD, min((number + 1) * SHARD, people)):
+        rows += [_render(studio, TRAINING + person, rng) for _ in range(views)]
+    write_shard(folder, number, {name: np.stack([row[name] for row in rows]) for name in rows[0]})
+
+
+def _render(studio: Studio, seed: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    person, expression, pose = random_person(seed), random_expression(rng), random_pose(rng)
+    face = float(rng.uniform(*FACE))
+    x, y = (0.5 + (1 - face) * rng.uniform(-0.4, 0.4, 2)).tolist()
+    framing = Framing(SIDE, SIDE, face, x, y, float(rng.uniform(6, 25)))
+    truth = studio.truth(person, expression, pose, framing)
+    frame = int(rng.integers(1000))
+    return {
+        "picture": studio.photograph(person, expression, pose, framing, frame),
+        "alpha": 255 * studio.regions(person, expression, pose, framing).person.astype(np.uint8),
+        "landmarks": truth.landmarks,
+        "irises": truth.irises,
+        "five": truth.five,
+        "box": truth.face_box,
+        "pose": np.array([truth.yaw, truth.pitch, truth.roll]),
+        "mouth_open": np.array(truth.mouth_open),
+        "mouth_width": np.array(truth.mouth_width),
+        "eye_open": truth.eye_open,
+        "person": np.array(seed),
+    }
+
+
+def random_pose(rng: np.random.Generator) -> Pose:
+    """Half of them within half of a face's turns; the rest up to the profile."""
+    wide = 1.0 if rng.random() < 0.5 else 0.4
+    yaw, pitch, roll = wide * rng.uniform(-1, 1, 3) * np.array([YAW, PITCH, ROLL])
+    return Pose(float(yaw), float(pitch), float(roll))
+
+
+def random_expression(rng: np.random.Generator) -> Expression:
+    """A few actions at random, left and right mostly alike; a mouth in speech, or eyes that are shut."""
+    actions = np.zeros(len(ACTIONS), np.float32)
+    for index in rng.choice(len(ACTIONS), int(rng.integers(0, 9)), replace=False):
+        name, strength = ACTIONS[index], rng.beta(1, 1.6)
+        actions[index] = strength
+        for side, other in (("Left", "Right"), ("Right", "Left")):
+            if name.endswith(side) and rng.random() < 0.8 and not name.startswith(("jaw", "mouthLeft")):
+                twin = name.removesuffix(side) + other
+                if twin in INDEX:
+                    actions[INDEX[twin]] = strength
+    if rng.random() < 0.5:
+        actions[INDEX["jawOpen"]] = rng.beta(1, 2)
+    shut = rng.choice([0.0, 1.0, rng.random()], p=[0.6, 0.1, 0.3])
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        actions[INDEX[name]] = max(actions[INDEX[name]], shut)
+    gaze = rng.normal(0, 1, 2) * np.array([12.0, 7.0])
+    return Expression(actions.clip(0, 1), (float(gaze[0].clip(-30, 30)), float(gaze[1].clip(-20, 20))))
