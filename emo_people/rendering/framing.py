@@ -35,7 +35,7 @@ class Framing:
 
 
 @dataclass(frozen=True)
-class Camera:
+class View:
     """A framing of one person: `centre` (3,) of the face at rest, dm, is seen at `x`, `y` px, where one dm is
     `scale` px."""
 
@@ -46,7 +46,7 @@ class Camera:
     distance: float
 
     @classmethod
-    def aim(cls, framing: Framing, low: np.ndarray, high: np.ndarray) -> "Camera":
+    def aim(cls, framing: Framing, low: np.ndarray, high: np.ndarray) -> "View":
         """At the face at rest whose box goes from `low` (3,) to `high` (3,)."""
         scale = framing.face * framing.height / float(high[1] - low[1])
         centre = (low + high) / 2

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from emo_modules.cues import ibug
 from emo_training.perception.pose import rotation_angles
 
 from ..acting.face import Expression, Pose
@@ -14,12 +15,12 @@ from ..people.landmarks import LANDMARKS
 from ..people.mesh import PARTS
 from ..people.person import Person
 from ..people.shape import Shape
-from .framing import Camera, Framing
+from .framing import Framing, View
 from .lights import MAX_LAMPS, Lights, random_lights
 from .pieces import Piece
 from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
-from .truth import Displacement, Regions, Truth, face_lengths
+from .truth import Displacement, Regions, Truth
 
 TEETH, TONGUE = (0.80, 0.74, 0.62), (0.45, 0.15, 0.14)
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
@@ -58,12 +59,12 @@ class Studio:
     def draw(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> np.ndarray:
         """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
         body = body_of(person.shape)
-        camera, moment = aim(body, framing), act(body, expression, pose)
+        view, moment = aim(body, framing), act(body, expression, pose)
         lights = lights_of(person)
         things = self._dress(person, body, moment)
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
-        to_shadow = self.stage.draw_shadows(things, key, camera.centre)
-        shared = light_uniforms(lights) | view_uniforms(camera, framing) | {"noise_table": 0, "shadows": 1}
+        to_shadow = self.stage.draw_shadows(things, key, view.centre)
+        shared = light_uniforms(lights) | view_uniforms(view, framing) | {"noise_table": 0, "shadows": 1}
         self.stage.noise.use(0)
         self.stage.shadow_map.use(1)
         with Canvas(self.stage.context, (framing.width, framing.height), SAMPLES) as canvas:
@@ -73,23 +74,23 @@ class Studio:
 
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:
         body = body_of(person.shape)
-        camera, moment = aim(body, framing), act(body, expression, pose)
+        view, moment = aim(body, framing), act(body, expression, pose)
         rotation = fit_rotation(body.vertices[rigid_vertices(body)], moment.vertices[rigid_vertices(body)])
         yaw, pitch, roll = rotation_angles((BEHIND @ rotation.T @ BEHIND)[None])[0]
-        opening, width, eyes = face_lengths(moment.vertices[LANDMARKS])
+        points = moment.vertices[LANDMARKS]
         axis = rotation.T @ moment.gaze
         gaze = np.degrees([np.arctan2(axis[0], axis[2]), -np.arcsin(axis[1])])
         irises = [
             body.eye_centre(part, moment.vertices) + body.eye_radius(part) * moment.gaze for part in EYES
         ]
-        corners = camera.project(moment.vertices[face_vertices(body.mesh)])
+        corners = view.project(moment.vertices[face_vertices(body.mesh)])
         return Truth(
-            landmarks=camera.project(moment.vertices[LANDMARKS]).astype(np.float32),
-            irises=camera.project(np.stack(irises)).astype(np.float32),
+            landmarks=view.project(points).astype(np.float32),
+            irises=view.project(np.stack(irises)).astype(np.float32),
             face_box=np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32),
-            mouth_open=opening,
-            mouth_width=width,
-            eye_open=eyes.astype(np.float32),
+            mouth_open=float(ibug.mouth_open(points)),
+            mouth_width=float(ibug.mouth_width(points)),
+            eye_open=ibug.eye_open(points).astype(np.float32),
             yaw=float(yaw),
             pitch=float(pitch),
             roll=float(roll),
@@ -98,14 +99,14 @@ class Studio:
 
     def regions(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Regions:
         body = body_of(person.shape)
-        camera, moment = aim(body, framing), act(body, expression, pose)
-        view = view_uniforms(camera, framing)
+        view, moment = aim(body, framing), act(body, expression, pose)
+        uniforms = view_uniforms(view, framing)
         face = {"face_low": (-9.0, CHIN, EARS), "face_high": (9.0, HAIRLINE, 9.0)}
         things = zip([*PARTS, *[""] * 99], self._dress(person, body, moment), strict=False)
         with Canvas(self.stage.context, (framing.width, framing.height)) as canvas:
             for name, thing in things:
                 self.stage.draw(
-                    thing, self.stage.program("regions"), part=REGION_OF.get(name, 2), **view, **face
+                    thing, self.stage.program("regions"), part=REGION_OF.get(name, 2), **uniforms, **face
                 )
             seen = canvas.read() > 0.5
         return Regions(*(seen[..., k] for k in range(4)))
@@ -119,31 +120,31 @@ class Studio:
     ) -> Displacement:
         """From the second picture back to the first."""
         body = body_of(person.shape)
-        camera, size = aim(body, framing), (framing.width, framing.height)
-        view, program = view_uniforms(camera, framing), self.stage.program("moved")
+        view, size = aim(body, framing), (framing.width, framing.height)
+        uniforms, program = view_uniforms(view, framing), self.stage.program("moved")
         with Canvas(self.stage.context, size) as before:
             things = self._dress(person, body, act(body, *first))
             for thing in things:
-                self.stage.draw(thing, program, other_depth=2, **view)
+                self.stage.draw(thing, program, other_depth=2, **uniforms)
             covered = before.read()[..., 3] > 0.5
-            self._remember(body, act(body, *first), camera, framing)
+            self._remember(body, act(body, *first), view, framing)
             self._dress(person, body, act(body, *second))
             with Canvas(self.stage.context, size, dtype="f4") as now:
                 before.depth.use(2)
                 for thing in things:
-                    self.stage.draw(thing, program, other_depth=2, size=size, **view)
+                    self.stage.draw(thing, program, other_depth=2, size=size, **uniforms)
                 found = now.read()
         person_there = found[..., 3] > 0.5
         field = np.where(person_there[..., None], found[..., :2], 0).astype(np.float32)
         return Displacement(field, np.where(person_there, found[..., 2] > 0.5, covered))
 
-    def _remember(self, body: Body, moment: Moment, camera: Camera, framing: Framing) -> None:
+    def _remember(self, body: Body, moment: Moment, view: View, framing: Framing) -> None:
         """Writes where every vertex is in the picture of a moment, px and depth."""
-        write(self.stage.body["before"], camera.project_deep(moment.vertices))
+        write(self.stage.body["before"], view.project_deep(moment.vertices))
         assert self.wardrobe is not None  # filled by _dress
         for piece, thing in self.wardrobe[1]:
             vertices = body.turn(piece.follow(body, moment.expressed), piece.turn, moment.pose)
-            write(thing.buffers["before"], camera.project_deep(vertices))
+            write(thing.buffers["before"], view.project_deep(vertices))
 
     def _dress(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
         """Everything that is drawn of a person, in the order of `PARTS` and then of the pieces, at a
@@ -219,8 +220,8 @@ def pieces_of(person: Person, body: Body) -> list[Piece]:
     return []
 
 
-def aim(body: Body, framing: Framing) -> Camera:
-    return Camera.aim(framing, *body.face_box)
+def aim(body: Body, framing: Framing) -> View:
+    return View.aim(framing, *body.face_box)
 
 
 def rigid_vertices(body: Body) -> np.ndarray:
@@ -235,14 +236,14 @@ def fit_rotation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.asarray(left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right)
 
 
-def view_uniforms(camera: Camera, framing: Framing) -> dict[str, object]:
+def view_uniforms(view: View, framing: Framing) -> dict[str, object]:
     size = np.array([framing.width, framing.height])
     return {
-        "centre": camera.centre,
-        "middle": (2 * np.array([camera.x, camera.y]) / size - 1) * [1, -1],
-        "scale": 2 * camera.scale / size,
-        "away": camera.distance,
-        "camera": camera.centre + np.array([0, 0, camera.distance]),
+        "centre": view.centre,
+        "middle": (2 * np.array([view.x, view.y]) / size - 1) * [1, -1],
+        "scale": 2 * view.scale / size,
+        "away": view.distance,
+        "camera": view.centre + np.array([0, 0, view.distance]),
     }
 
 

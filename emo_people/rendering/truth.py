@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # of the 68 points, as the viewer sees them
-OUTER_CORNERS = (36, 45)
-MOUTH_CORNERS = (48, 54)
-INNER_LIPS = ((61, 67), (62, 66), (63, 65))
-LIDS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))
+from emo_modules.cues.ibug import MOUTH_CORNERS
+
+EYES = (slice(36, 42), slice(42, 48))  # of the 68 points, the viewer's left one first
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +34,7 @@ class Truth:
     def five(self) -> np.ndarray:
         """Centres of the eyes, tip of the nose, corners of the mouth (5, 2), px."""
         points = self.landmarks
-        eyes = [points[eye].mean(0) for eye in (LEFT_EYE, RIGHT_EYE)]
+        eyes = [points[eye].mean(0) for eye in EYES]
         return np.stack([*eyes, points[30], *(points[k] for k in MOUTH_CORNERS)])
 
 
@@ -58,15 +56,3 @@ class Displacement:
 
     field: np.ndarray
     hidden: np.ndarray
-
-
-def face_lengths(points: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Mouth's opening, its width and the eyes' openings (2,), of the 68 points (68, 3) of a head, over the
-    distance of the outer corners of the eyes."""
-    unit = np.linalg.norm(points[OUTER_CORNERS[0]] - points[OUTER_CORNERS[1]])
-
-    def mean_gap(pairs: tuple[tuple[int, int], ...]) -> float:
-        return float(np.mean([np.linalg.norm(points[a] - points[b]) for a, b in pairs]) / unit)
-
-    eyes = np.array([mean_gap(pairs) for pairs in LIDS])
-    return mean_gap(INNER_LIPS), mean_gap((MOUTH_CORNERS,)), eyes

@@ -9,7 +9,8 @@ def face() -> np.ndarray:
     """A face 100 px wide between the outer corners of its eyes; what counts for nothing is NaN."""
     points = np.full((POINTS, 2), np.nan)
     points[[36, 45]] = (10, 50), (110, 50)
-    points[[62, 66]] = (60, 90), (60, 110)
+    points[[61, 62, 63]] = (50, 93), (60, 90), (70, 92)
+    points[[67, 66, 65]] = (50, 107), (60, 115), (70, 113)
     points[[48, 54]] = (30, 100), (90, 100)
     points[[37, 38, 40, 41]] = (18, 46), (26, 45), (26, 53), (18, 54)
     points[[43, 44, 46, 47]] = (90, 49), (100, 49), (100, 51), (90, 51)
