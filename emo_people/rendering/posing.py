@@ -64,10 +64,9 @@ class Body:
 
     def express(self, expression: Expression) -> np.ndarray:
         """Vertices (V, 3) of the unturned head."""
-        values = expression.actions + lids_of(expression.gaze)
-        used = np.flatnonzero(values)
-        moved = np.tensordot(self.size * np.minimum(values[used], 1), self.mesh.actions[used], 1)
-        return self.vertices + moved.astype(np.float32)
+        values = np.minimum(expression.actions + lids_of(expression.gaze), 1)
+        moved = self.size * values @ self.mesh.actions.reshape(len(values), -1)
+        return self.vertices + moved.reshape(-1, 3).astype(np.float32)
 
     def turn(self, vertices: np.ndarray, shares: np.ndarray, pose: Pose) -> np.ndarray:
         """Vertices (N, 3) of the turned head; shares (N,) say how much of the turn each takes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from emo_training.perception.pose import rotation_angles
 
 from ..acting.face import Expression, Pose
 from ..people.landmarks import LANDMARKS
-from ..people.mesh import PARTS
+from ..people.mesh import PARTS, HeadMesh
 from ..people.person import Person
 from ..people.shape import Shape
 from .framing import Framing, View
@@ -75,7 +75,8 @@ class Studio:
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:
         body = body_of(person.shape)
         view, moment = aim(body, framing), act(body, expression, pose)
-        rotation = fit_rotation(body.vertices[rigid_vertices(body)], moment.vertices[rigid_vertices(body)])
+        skull = rigid_vertices(body.mesh)
+        rotation = fit_rotation(body.vertices[skull], moment.vertices[skull])
         yaw, pitch, roll = rotation_angles((BEHIND @ rotation.T @ BEHIND)[None])[0]
         points = moment.vertices[LANDMARKS]
         axis = rotation.T @ moment.gaze
@@ -224,9 +225,10 @@ def aim(body: Body, framing: Framing) -> View:
     return View.aim(framing, *body.face_box)
 
 
-def rigid_vertices(body: Body) -> np.ndarray:
+@cache
+def rigid_vertices(mesh: HeadMesh) -> np.ndarray:
     """Numbers (N,) of the vertices of the skull, which no action moves and which turn as one."""
-    still = (np.abs(body.mesh.actions).max((0, 2)) == 0) & (body.mesh.turn == 1)
+    still = (np.abs(mesh.actions).max((0, 2)) == 0) & (mesh.turn == 1)
     return np.flatnonzero(still)
 
 
