@@ -4,21 +4,55 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .makeup import BARE, MakeUp, random_make_up
+from .shape import Shape
+
 Colour = tuple[float, float, float]
-# Two light and two dark skins, between which people lie.
-SKINS = np.array([(0.78, 0.52, 0.42), (0.62, 0.38, 0.25), (0.36, 0.19, 0.11), (0.09, 0.045, 0.03)])
+Spot = tuple[float, float, float, float]
+# From the palest to the darkest skin, in sRGB; people lie between.
+SKINS_SRGB = np.array(
+    [
+        (238, 205, 188),
+        (229, 186, 160),
+        (209, 159, 126),
+        (181, 127, 92),
+        (141, 93, 64),
+        (96, 60, 42),
+        (58, 37, 29),
+    ]
+)
 IRISES = np.array(
     [(0.05, 0.025, 0.012), (0.16, 0.08, 0.03), (0.12, 0.12, 0.05), (0.08, 0.16, 0.24), (0.16, 0.2, 0.22)]
 )
+# Where most people of an origin lie on SKINS_SRGB, 0..1: mean and standard deviation.
+TONES = {"african": (0.8, 0.13), "asian": (0.3, 0.15), "caucasian": (0.2, 0.15)}
+SPOTS = 12  # that a skin has at most, as skin.frag
+FACE = ((-0.6, 0.6), (6.3, 7.85))  # of the template, dm: where spots are
 
 
 @dataclass(frozen=True)
 class Skin:
-    """shine: 0 chalk .. 1 wet."""
+    """Amounts are 0..1. shine: 0 chalk .. 1 wet; blood: redness of cheeks, nose and ears; blotches: of age;
+    rings: below the eyes; slack: fine creases; pale_patches: 1 with vitiligo; folds: depth of the eight
+    wrinkles of wrinkles.glsl at rest.
+
+    spots: place x, y on the template and radius in dm, and how much melanin (above 0) or blood (below) each
+    has; pattern: where in the noise the skin lies."""
 
     colour: Colour
     lips: Colour
     shine: float
+    blood: float
+    freckles: float
+    blotches: float
+    rings: float
+    pores: float
+    slack: float
+    pale_patches: float
+    folds: tuple[float, ...]
+    spots: tuple[Spot, ...]
+    pattern: Colour
+    make_up: MakeUp = BARE
 
 
 @dataclass(frozen=True)
@@ -31,12 +65,31 @@ class Eyes:
     lashes: Colour
 
 
-def random_skin(rng: np.random.Generator, african: float) -> Skin:
-    """african: 0..1, the share of that origin, which darker skins go with."""
-    tone = np.clip(rng.beta(1.3, 2.5) + 0.55 * african, 0, 1) * (len(SKINS) - 1)
-    colour = _between(SKINS, tone) * rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
-    lips = colour * np.array([0.82, 0.5, 0.5]) * rng.uniform(0.8, 1.1)
-    return Skin(as_colour(colour), as_colour(lips), float(rng.uniform(0.1, 0.6)))
+def random_skin(rng: np.random.Generator, shape: Shape) -> Skin:
+    tone = _random_tone(rng, shape)
+    skins = (SKINS_SRGB / 255) ** 2.2
+    colour = _between(skins, tone * (len(skins) - 1))
+    # Undertones: more or less yellow, more or less red.
+    colour = colour * rng.normal(1, 0.04) * np.exp(rng.normal(0, [0.02, 0.035, 0.08]))
+    lips = colour * np.exp(-rng.uniform(0.6, 1.3) * np.array([0.22, 0.85, 0.6])) * rng.uniform(0.85, 1.05)
+    aged = np.clip((shape.age - 30) / 45, 0, 1)
+    youth = np.clip((shape.age - 8) / 12, 0, 1)
+    return Skin(
+        colour=as_colour(colour),
+        lips=as_colour(lips),
+        shine=float(rng.uniform(0.1, 0.75)),
+        blood=float(rng.beta(1.5, 2.5) * (1.1 - 0.5 * tone)),
+        freckles=float(rng.beta(1.2, 2) * (rng.random() < 0.25) * (tone < 0.5)),
+        blotches=float(rng.beta(2, 2) * max(aged - 0.35, 0) * 1.5),
+        rings=float(rng.beta(1.6, 2.2) * (0.35 + 0.65 * youth)),
+        pores=float(rng.uniform(0.1, 1) * youth),
+        slack=float(np.clip(aged * rng.uniform(0.5, 1.2), 0, 1)),
+        pale_patches=float(rng.uniform(0.5, 1) * (rng.random() < 0.012)),
+        folds=_random_folds(rng, shape.age),
+        spots=_random_spots(rng, shape.age),
+        pattern=as_colour(rng.random(3)),
+        make_up=random_make_up(rng, shape, colour, lips),
+    )
 
 
 def random_eyes(rng: np.random.Generator, african: float) -> Eyes:
@@ -48,6 +101,38 @@ def random_eyes(rng: np.random.Generator, african: float) -> Eyes:
 def as_colour(values: np.ndarray) -> Colour:
     red, green, blue = np.clip(values, 0, 1).tolist()
     return red, green, blue
+
+
+def _random_tone(rng: np.random.Generator, shape: Shape) -> float:
+    """0 the palest .. 1 the darkest; one person in eight has a tone that its features do not tell."""
+    if rng.random() < 0.12:
+        return float(rng.uniform())
+    mean, deviation = np.array(shape.origins) @ np.array(list(TONES.values())) / sum(shape.origins)
+    return float(np.clip(rng.normal(mean, deviation), 0, 1))
+
+
+def _random_folds(rng: np.random.Generator, age: float) -> tuple[float, ...]:
+    """Of forehead, frown, eye corners, nasolabial folds, below the eyes, mouth corners, lip, neck."""
+    starts = np.array([24, 28, 28, 18, 22, 38, 48, 32])
+    grown = np.clip((age - starts) / (75 - starts), 0, 1) ** 0.8
+    light = np.array([0.0, 0.0, 0.0, 0.12, 0.12, 0.0, 0.0, 0.1]) * min(age / 20, 1)
+    folds = light + grown * rng.uniform(0.35, 1.1, 8)
+    return tuple(round(float(fold), 4) for fold in np.clip(folds, 0, 1))
+
+
+def _random_spots(rng: np.random.Generator, age: float) -> tuple[Spot, ...]:
+    """Moles, and the pimples that the young have more of."""
+    moles = min(rng.poisson(0.6 if age < 12 else 2.2), 7)
+    pimples = min(
+        rng.poisson(rng.choice([0, 1, 5], p=[0.6, 0.28, 0.12])) if 12 < age < 40 else 0, SPOTS - moles
+    )
+    spots = []
+    for k in range(moles + pimples):
+        x, y = (float(rng.uniform(*reach)) for reach in FACE)
+        dark = rng.uniform(0.5, 2.2) if k < moles else -rng.uniform(0.3, 1.1)
+        radius = np.exp(rng.normal(np.log(0.012), 0.35)) if k < moles else rng.uniform(0.012, 0.028)
+        spots.append((x, y, float(radius), float(dark)))
+    return tuple(spots)
 
 
 def _between(colours: np.ndarray, place: float) -> np.ndarray:

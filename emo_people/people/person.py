@@ -32,4 +32,4 @@ def random_person(seed: int) -> Person:
 
     shape = random_shape(dice(0))
     african = shape.origins[0] / sum(shape.origins)
-    return Person(seed, shape, random_skin(dice(1), african), random_eyes(dice(2), african))
+    return Person(seed, shape, random_skin(dice(1), shape), random_eyes(dice(2), african))

@@ -15,12 +15,19 @@ OPPOSITES = (
 )  # fmt: skip
 HEADS = ("oval", "round", "rectangular", "square", "triangular", "invertedtriangular", "diamond")
 AGE_GROUPS, AGE_SHARES = ((4, 16), (16, 40), (35, 65), (60, 90)), (0.12, 0.45, 0.28, 0.15)
-SPREAD = 0.3  # standard deviation of a feature, whose targets are the extremes at 1
-ASYMMETRY = 0.04  # of the two sides
-# What would make lids that do not close, or a head that sits beside its neck.
-CALMER = {"eye-push": 0.3, "eye-height": 0.5, "eye-scale": 0.6, "head-trans": 0.15, "neck-trans": 0.3,
-          "mouth-trans-in": 0.1, "nose-trans-in": 0.1, "eye-trans": 0.6, "nubian": 0.5, "head-age": 0.2,
-          "head-angle": 0.4, "ear-shape": 0.6, "measure-neck": 0.5, "head-scale": 0.7}  # fmt: skip
+SPREAD = 0.22  # standard deviation of a feature, whose targets are the extremes at 1
+ASYMMETRY = 0.03  # of the two sides
+HEAD_FORM = 0.3  # of one of HEADS at most
+# What the spread is multiplied with. Many targets of one region add up; and lids must close, the head sit on
+# its neck, the skull stay round. The first name that fits counts.
+CALMER = {
+    "eye-push": 0.3, "eye-height": 0.5, "eye-scale": 0.7, "eye-trans": 0.5, "eye-corner": 0.7,
+    "head-trans": 0.1, "head-angle": 0.3, "head-age": 0.2, "head-scale": 0.4, "head-back": 0.7,
+    "head-fat": 0.8, "nubian": 0.2, "forehead": 0.5, "neck-trans": 0.2, "neck-scale": 0.6,
+    "measure-neck": 0.4, "neck-double": 0.6, "mouth-trans-in": 0.1, "mouth-trans": 0.5, "mouth-scale": 0.7,
+    "nose-trans-in": 0.1, "nose-trans": 0.5, "nose": 0.75, "chin-prognathism": 0.5, "chin-jaw-drop": 0.4,
+    "chin-height": 0.6, "chin": 0.75, "cheek-trans": 0.6, "ear-shape": 0.6,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ def random_shape(rng: np.random.Generator) -> Shape:
     youngest, oldest = AGE_GROUPS[rng.choice(len(AGE_GROUPS), p=AGE_SHARES)]
     age = float(rng.uniform(youngest, oldest))
     origins = rng.dirichlet([0.4, 0.4, 0.4])
-    targets = {f"head-{kind}": rng.uniform(0, 0.7) for kind in rng.choice(HEADS, 1)}
+    targets = {f"head-{kind}": rng.uniform(0, HEAD_FORM) for kind in rng.choice(HEADS, 1)}
     for name, opposite, mirrored in _features():
         value = np.clip(rng.normal(0, SPREAD * _calm(name)), -1, 1)
         for own, other in ((name, opposite), *mirrored):

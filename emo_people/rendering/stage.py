@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
+from ..people.landmarks import LANDMARKS
 from ..people.mesh import HeadMesh, head
 from .context import create_context, load_program
 from .posing import normals
@@ -21,6 +24,10 @@ SHADOW_REACH = 3.2  # dm around the face that cast shadows
 NOISE_SIDE = 32
 SAMPLES = 4
 ATTRIBUTES = (("place", 3), ("normal", 3), ("rest", 3), ("marks", 4), ("before", 3))
+# What fragment shaders use beside light.glsl.
+INCLUDED: dict[str, tuple[str, ...]] = {"skin": ("wrinkles.glsl",)}
+EYES_OF_68 = (range(36, 42), range(42, 48))
+LID_REACH = 0.05  # dm
 VIEWS = 96  # from which the template is looked at for the light that reaches its vertices
 
 
@@ -65,7 +72,9 @@ class Stage:
     def program(self, name: str) -> moderngl.Program:
         """`name`.frag over mesh.vert, with the functions of light.glsl."""
         if name not in self.programs:
-            self.programs[name] = load_program(self.context, "mesh.vert", f"{name}.frag", "light.glsl")
+            self.programs[name] = load_program(
+                self.context, "mesh.vert", f"{name}.frag", "light.glsl", *INCLUDED.get(name, ())
+            )
         return self.programs[name]
 
     def draw(self, thing: Drawable, program: moderngl.Program, **uniforms: object) -> None:
@@ -94,14 +103,15 @@ class Stage:
         return self.context.texture3d((NOISE_SIDE,) * 3, 1, table.tobytes(), dtype="f4")
 
     def _marks(self) -> np.ndarray:
-        """Of the body (V, 4): lips, inside of the mouth, light that reaches the place (each 0..1), nothing
-        yet."""
+        """Of the body (V, 4): lips, inside of the mouth, light that reaches the place, nearness to the edge
+        of a lid (each 0..1)."""
         marks = np.zeros((len(self.mesh.template), 4), np.float32)
         marks[:, 0] = lips(self.mesh)
         marks[:, 2] = self._open_to_light()
         x, y, z = self.mesh.template.T
         near = (abs(x) < 0.5) & (y > 6.25) & (y < 7.0) & (z < 1.3) & (z > 0.3)
         marks[:, 1] = near & (marks[:, 2] < 0.02)
+        marks[:, 3] = lid_edges(self.mesh)
         return marks
 
     def _open_to_light(self) -> np.ndarray:
@@ -201,3 +211,12 @@ def lips(mesh: HeadMesh) -> np.ndarray:
         np.linalg.norm(mesh.shape(f"mouth-{lip}lip-volume-incr"), axis=1) for lip in ("upper", "lower")
     )
     return np.asarray(moved / np.max(moved), np.float32)
+
+
+@cache
+def lid_edges(mesh: HeadMesh) -> np.ndarray:
+    """How near a vertex (V,) lies to the edges of the lids on the template: 1 there, 0 LID_REACH away."""
+    corners = [LANDMARKS[[*eye, eye[0]]] for eye in EYES_OF_68]
+    lines = [np.linspace(mesh.template[a], mesh.template[b], 8) for eye in corners for a, b in pairwise(eye)]
+    distances, _ = cKDTree(np.concatenate(lines)).query(mesh.template)
+    return np.clip(1 - distances / LID_REACH, 0, 1).astype(np.float32)

@@ -20,6 +20,7 @@ from .lights import MAX_LAMPS, Lights, random_lights
 from .pieces import Piece
 from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
+from .surfaces import skin_uniforms
 from .truth import Displacement, Regions, Truth
 
 TEETH, TONGUE = (0.80, 0.74, 0.62), (0.45, 0.15, 0.14)
@@ -156,11 +157,7 @@ class Studio:
 
     def _parts(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
         part, eyes = self.stage.part, person.eyes
-        skin = {
-            "skin_colour": person.skin.colour,
-            "lip_colour": person.skin.lips,
-            "shine": 1 - 0.7 * person.skin.shine,
-        }
+        skin = skin_uniforms(person.skin, person.shape.age, moment.expression)
         eye = {"eye_axis": moment.gaze, "iris_colour": eyes.colour, "iris": eyes.iris, "pupil": eyes.pupil}
         return [
             part("skin", "skin", **skin),

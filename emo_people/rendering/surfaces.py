@@ -1,0 +1,55 @@
+"""What the shaders of the face are told about a person: the uniforms of skin.frag, eye.frag, mouth.frag."""
+
+import numpy as np
+
+from ..acting.face import ACTIONS, Expression
+from ..people.looks import SPOTS, Skin
+
+# How actions, each with its side, deepen the folds of wrinkles.glsl.
+DEEPENED = {
+    0: {"browInnerUp": 0.7, "browOuterUp": 0.6},
+    1: {"browDown": 0.8, "noseSneer": 0.3},
+    2: {"mouthSmile": 0.6, "eyeSquint": 0.6, "cheekSquint": 0.6},
+    3: {"mouthSmile": 0.8, "noseSneer": 0.8, "mouthUpperUp": 0.5, "mouthStretch": 0.3, "cheekSquint": 0.3},
+    4: {"mouthSmile": 0.3, "cheekSquint": 0.6, "eyeSquint": 0.5},
+    5: {"mouthFrown": 0.7, "mouthStretch": 0.3, "mouthPress": 0.3},
+    6: {"mouthPucker": 0.7, "mouthShrug": 0.2},
+}
+SIDES = ("Right", "Left")  # of the person, from the viewer's left
+
+
+def skin_uniforms(skin: Skin, age: float, expression: Expression) -> dict[str, object]:
+    make_up = skin.make_up
+    spots = [*skin.spots, *[(9.0, 9.0, 0.01, 0.0)] * SPOTS][:SPOTS]
+    return {
+        "skin_colour": skin.colour,
+        "lip_colour": skin.lips,
+        "shine": 0.78 - 0.33 * skin.shine,
+        "blood": skin.blood,
+        "freckles": skin.freckles,
+        "blotches": skin.blotches,
+        "rings": skin.rings,
+        "pores": skin.pores,
+        "slack": skin.slack,
+        "pale_patches": skin.pale_patches,
+        "folds": _folds(skin, age, expression),
+        "spots": spots,
+        "pattern": 32 * np.array(skin.pattern),
+        "lipstick": make_up.lipstick,
+        "eye_shadow": make_up.eye_shadow,
+        "rouge": make_up.rouge,
+        "liner": make_up.liner,
+        "foundation": make_up.foundation,
+    }
+
+
+def _folds(skin: Skin, age: float, expression: Expression) -> np.ndarray:
+    """(8, 2): at rest, and by the actions, which fold young skin less."""
+    folds = np.array(skin.folds)[:, None].repeat(2, 1)
+    stiff = np.clip(0.25 + age / 55, 0.3, 1)
+    for row, actions in DEEPENED.items():
+        for stem, share in actions.items():
+            names = [[name for name in (stem, stem + side) if name in ACTIONS] for side in SIDES]
+            for column, found in enumerate(names):
+                folds[row, column] += stiff * share * sum(expression.actions[ACTIONS.index(n)] for n in found)
+    return np.clip(folds, 0, 1.3)
