@@ -1,4 +1,4 @@
-"""Training-time changes of speech: rooms, noise, music in the background, and singing."""
+"""Training-time changes of speech: rooms, noise, music in the background, telephones, and singing."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,16 +14,20 @@ _WINDOW, _HOP = 512, 128
 _PENTATONIC = np.array([-5, -3, 0, 2, 4, 7])
 
 
-def augment(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random mix of the changes below that keep time: (T,) float32 to (T,) float32, peak at most 1."""
-    chances: tuple[tuple[Change, float], ...] = (
+def augment(waveform: np.ndarray, rng: np.random.Generator, telephones: bool = False) -> np.ndarray:
+    """A random mix of the changes below that keep time: (T,) float32 to (T,) float32, peak at most 1.
+
+    One sound in eight comes by telephone where `telephones` are allowed.
+    """
+    chances: list[tuple[Change, float]] = [
         (equalize, 0.5),
         (reverberate, 0.25),
         (add_music, 0.2),
         (add_noise, 0.4),
         (change_gain, 0.7),
-    )
-    for change, chance in chances:
+    ]
+    # The demo model's data are drawn without telephones: one draw more would change all of them.
+    for change, chance in [*chances, (telephone, 0.125)] if telephones else chances:
         if rng.random() < chance:
             waveform = change(waveform, rng)
     return waveform
@@ -76,6 +80,17 @@ def add_music(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def change_gain(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Louder or softer by up to 12 dB."""
     return _limit_peak(waveform * 10 ** (rng.uniform(-12, 12) / 20))
+
+
+def telephone(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A telephone's band, from 200..400 to 3000..3800 Hz, in the 8 bits of ITU-T G.711's mu-law."""
+    spectrum = np.fft.rfft(waveform)
+    frequencies = np.fft.rfftfreq(len(waveform), 1 / SAMPLE_RATE)
+    low, high = rng.uniform(200, 400), rng.uniform(3000, 3800)
+    spectrum *= np.clip((frequencies - low) / 100 + 1, 0, 1) * np.clip((high - frequencies) / 200 + 1, 0, 1)
+    band = _limit_peak(np.fft.irfft(spectrum, len(waveform)))
+    code = np.rint(127 * np.sign(band) * np.log1p(255 * np.abs(band)) / np.log(256)) / 127
+    return _limit_peak(np.sign(code) * (256 ** np.abs(code) - 1) / 255)
 
 
 def sing(speech: Speech, rng: np.random.Generator) -> Speech:

@@ -14,18 +14,11 @@ from emo_people.speech.augment import (
     equalize,
     reverberate,
     sing,
+    telephone,
 )
 from emo_people.speech.sentences import sentence
-from emo_people.speech.synthesis import (
-    HELD_OUT_VOICES,
-    SAMPLE_RATE,
-    TRAINING_VOICES,
-    VOICES,
-    Phoneme,
-    Speech,
-    phoneme_frames,
-    synthesize,
-)
+from emo_people.speech.synthesis import SAMPLE_RATE, Phoneme, Speech, phoneme_frames, synthesize
+from emo_people.speech.voices import HELD_OUT_VOICES, TRAINING_VOICES, VOICES
 
 from ..voices import has_voice
 
@@ -148,7 +141,9 @@ def test_sentences_use_every_sound(voice: str) -> None:
     assert set(ENGLISH_PHONEMES) - found <= {"zh", "oy"}
 
 
-@pytest.mark.parametrize("change", [equalize, reverberate, add_noise, add_music, change_gain, augment])
+@pytest.mark.parametrize(
+    "change", [equalize, reverberate, add_noise, add_music, change_gain, telephone, augment]
+)
 def test_augmentations_keep_time(change) -> None:
     waveform = pulses()
     for seed in range(4):
@@ -175,3 +170,20 @@ def test_singing_holds_the_vowels(voice: str) -> None:
     spoken = [np.log(level(speech, phoneme) + 1e-3) for phoneme in speech.phonemes]
     held = [np.log(level(song, phoneme) + 1e-3) for phoneme in song.phonemes]
     assert np.corrcoef(spoken, held)[0, 1] > 0.9
+
+
+def test_a_telephone_passes_its_band_only() -> None:
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, SAMPLE_RATE).astype(np.float32)
+    power = np.abs(np.fft.rfft(telephone(waveform, np.random.default_rng(0)))) ** 2
+    assert power[500:3000].mean() > 100 * power[4200:].mean()
+    assert power[500:3000].mean() > 100 * power[:90].mean()
+
+
+def test_only_who_asks_is_called_by_telephone() -> None:
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
+    pairs = [
+        [augment(waveform, np.random.default_rng(seed), telephones) for telephones in (False, True)]
+        for seed in range(40)
+    ]
+    differ = [not np.array_equal(plain, called) for plain, called in pairs]
+    assert 1 <= sum(differ) <= 12
