@@ -23,7 +23,8 @@ from emo_people.drawing.performance import Performance, perform
 from emo_people.filming.people import draw_frame, random_head_speed, speak
 from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks import syncnet, tracker
-from emo_people.speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join
+from emo_people.speech.synthesis import SAMPLE_RATE, Speech, join
+from emo_people.speech.voices import TRAINING_VOICES
 from emo_training.footage.config import PrepareConfig
 from emo_training.footage.engine import Engine, prepare_footage
 from emo_training.footage.shards import Sample, read_samples

@@ -6,7 +6,7 @@ from pathlib import Path
 from emo_training.folder_lock import folder_in_use
 
 from ..filming.cases import write_case
-from ..speech.synthesis import VOICES
+from ..speech.voices import VOICES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

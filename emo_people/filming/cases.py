@@ -17,7 +17,8 @@ from ..drawing.avatars import face_box
 from ..drawing.face import Pose
 from ..drawing.identity import random_identity
 from ..drawing.performance import Performance, perform
-from ..speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
+from ..speech.synthesis import SAMPLE_RATE, Speech, join, synthesize
+from ..speech.voices import HELD_OUT_VOICES, TRAINING_VOICES
 from .people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from .seeds import HELD_OUT
 

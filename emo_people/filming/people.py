@@ -8,7 +8,8 @@ from ..drawing.identity import random_identity
 from ..drawing.performance import Performance
 from ..speech.augment import augment, sing
 from ..speech.sentences import sentence
-from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, synthesize
+from ..speech.synthesis import SAMPLE_RATE, Speech, synthesize
+from ..speech.voices import TRAINING_VOICES
 
 FPS = 25.0
 

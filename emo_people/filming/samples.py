@@ -14,7 +14,8 @@ from emo_modules.writing.partial import remove_partials, whole_file
 from ..drawing.avatars import face_box
 from ..drawing.identity import random_identity
 from ..drawing.performance import perform
-from ..speech.synthesis import HELD_OUT_VOICES, SAMPLE_RATE, TRAINING_VOICES, phoneme_frames
+from ..speech.synthesis import SAMPLE_RATE, phoneme_frames
+from ..speech.voices import HELD_OUT_VOICES, TRAINING_VOICES
 from .people import FPS, draw_frame, draw_portrait, random_head_speed, sentence_frames, speak
 from .seeds import HELD_OUT
 

@@ -35,7 +35,7 @@ from ..filming.people import (
     speak,
 )
 from ..filming.seeds import CHECK_READER, READER
-from ..speech.synthesis import VOICES
+from ..speech.voices import VOICES
 from .degrade import soften
 from .fit import Log, OneCycle, channels_last, create_net, fit
 

@@ -33,7 +33,8 @@ from ..filming.people import FPS, draw_frame, random_head_speed
 from ..filming.seeds import CHECK_SYNCNET
 from ..speech.augment import augment
 from ..speech.sentences import sentence
-from ..speech.synthesis import SAMPLE_RATE, TRAINING_VOICES, Speech, join, synthesize
+from ..speech.synthesis import SAMPLE_RATE, Speech, join, synthesize
+from ..speech.voices import TRAINING_VOICES
 from .degrade import compress
 from .fit import Log, OneCycle, channels_last, create_net, fit
 

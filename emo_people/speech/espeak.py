@@ -18,28 +18,23 @@ _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
 _END_OF_LIST, _PHONEME = 0, 7
 _UTF8 = 1
 _WORDS_PER_MINUTE = 165
-_LANGUAGE_FILES = {
-    "en-us": "gmw/en-US",
-    "en-gb": "gmw/en",
-    "en-gb-scotland": "gmw/en-GB-scotland",
-}
 
 
 def speak(text: str, voice: str, rate: float, pitch: float) -> tuple[bytes, int, list[tuple[int, str]]]:
     """16-bit samples, their rate, and (first sample, espeak mnemonic) of each phoneme.
 
-    `voice` is language+variant, e.g. `en-us+m3`. Raises FileNotFoundError naming the Debian package when
-    espeak-ng is missing, RuntimeError with the library's complaint when it fails.
+    `voice` is the library's file of a language, with + and a variant if wanted: `gmw/en-US+m3`. Raises
+    FileNotFoundError naming the Debian package when espeak-ng is missing, RuntimeError with the library's
+    complaint when it fails.
     """
     if shutil.which("espeak-ng") is None:
         raise FileNotFoundError(
             "espeak-ng is missing: install the Debian package espeak-ng (apt-get install espeak-ng)"
         )
-    language, plus, variant = voice.partition("+")
     words_per_minute = round(_WORDS_PER_MINUTE * rate)
     # The library's pitch scale runs from half to double the voice's own pitch.
     pitch_percent = round(50 + 50 * math.log2(pitch))
-    request = [text, _LANGUAGE_FILES[language] + plus + variant, words_per_minute, pitch_percent]
+    request = [text, voice, words_per_minute, pitch_percent]
     command = [sys.executable, "-I", "-S", __file__]
     finished = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True)
     if finished.returncode:

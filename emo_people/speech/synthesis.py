@@ -11,42 +11,12 @@ import numpy as np
 
 from . import espeak
 from .alphabet import PHONEMES, STOPS
+from .mnemonics import phonemes_of
+from .voices import ACCENTS, check_voice
 
 SAMPLE_RATE = 16000
 
-VOICES: tuple[str, ...] = (
-    "flite:rms",
-    "flite:awb",
-    "flite:kal16",
-    "flite:slt",
-    "espeak:en-us+m1",
-    "espeak:en-us+m3",
-    "espeak:en-us+f1",
-    "espeak:en-us+f4",
-    "espeak:en-us+klatt2",
-    "espeak:en-gb+m7",
-    "espeak:en-gb+f2",
-    "espeak:en-gb+f5",
-    "espeak:en-gb-scotland+m2",
-    "espeak:en-gb-scotland+f3",
-)
-HELD_OUT_VOICES: tuple[str, ...] = ("flite:slt", "espeak:en-gb+f5", "espeak:en-us+m1")
-TRAINING_VOICES: tuple[str, ...] = tuple(voice for voice in VOICES if voice not in HELD_OUT_VOICES)
-
 _FLITE_PITCH = {"rms": 95.0, "awb": 125.0, "kal16": 105.0, "slt": 165.0}
-_ESPEAK_PHONEMES = {
-    "_": "pau", "_:": "pau", "_!": "pau", "_|": "pau", "?": "pau",
-    "A:": "aa", "0": "aa", "A": "aa", "a": "ae", "aa": "ae", "V": "ah", "O:": "ao", "O": "ao", "O2": "ao",
-    "aU": "aw", "@": "ax", "@2": "ax", "@5": "ax", "@-": "ax", "a#": "ax", "aI": "ay", "aI2": "ay",
-    "E": "eh", "e": "eh", "E2": "eh", "3": "er", "3:": "er", "VR": "er", "IR": "er", "eI": "ey",
-    "I": "ih", "I#": "ih", "I2": "ih", "i": "iy", "i:": "iy", "oU": "ow", "OI": "oy", "U": "uh", "u:": "uw",
-    "u": "uw", "@L": "ax l", "e@": "eh er", "i@": "iy ax", "i@3": "ih er", "U@": "uh er", "o@": "ao er",
-    "O@": "ao er", "A@": "aa er", "aI@": "ay ax", "aI3": "ay er", "aU@": "aw ax", "oU@": "ow ax",
-    "b": "b", "d": "d", "f": "f", "g": "g", "h": "hh", "j": "y", ";": "y", "k": "k", "l": "l", "L": "l",
-    "l#": "l", "m": "m", "n": "n", "n-": "n", "m-": "m", "N": "ng", "p": "p", "r": "r", "r-": "r", "*": "t",
-    "s": "s", "t": "t", "t#": "t", "t2": "t", "d#": "d", "v": "v", "w": "w", "z": "z", "z#": "z",
-    "D": "dh", "T": "th", "S": "sh", "Z": "zh", "tS": "ch", "dZ": "jh", "x": "k", "w#": "w", "D2": "dh",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,13 +37,13 @@ class Speech:
 
 
 def synthesize(text: str, voice: str, rate: float = 1.0, pitch: float = 1.0) -> Speech:
-    """Speaks `text` with one of `VOICES`; `rate` and `pitch` multiply the voice's own (0.5 to 1.9).
+    """Speaks `text`; `rate` and `pitch` multiply the voice's own (0.5 to 1.9).
 
-    flite's recorded voice rms keeps its pitch whatever is asked.
-    Raises FileNotFoundError naming the Debian package when the synthesizer is not installed.
+    `voice` is flite:NAME, espeak:ACCENT or espeak:ACCENT+VARIANT: flite:slt, espeak:de, espeak:fr+f2. flite's
+    recorded voice rms keeps its pitch whatever is asked. Raises ValueError naming the choices for an unknown
+    voice, FileNotFoundError naming the Debian package when the synthesizer is not installed.
     """
-    if voice not in VOICES:
-        raise ValueError(f"unknown voice {voice!r}: choose one of {', '.join(VOICES)}")
+    check_voice(voice)
     if not text.strip():
         raise ValueError("there is no text to speak: give at least one word")
     engine, name = voice.split(":")
@@ -115,21 +85,25 @@ def _flite(text: str, name: str, rate: float, pitch: float) -> Speech:
 
 
 def _espeak(text: str, name: str, rate: float, pitch: float) -> Speech:
-    spoken, sample_rate, marks = espeak.speak(text, name, rate, pitch)
+    own, plus, variant = name.partition("+")
+    spoken, sample_rate, marks = espeak.speak(text, ACCENTS[own] + plus + variant, rate, pitch)
     # espeak begins at once; a short silence on both sides is what flite and recordings have.
     silence = round(0.15 * sample_rate)
     samples = np.pad(np.frombuffer(spoken, np.int16) / np.float32(32768), silence)
     starts = [(start + silence) / sample_rate for start, _ in marks] + [len(samples) / sample_rate]
     phonemes = [Phoneme("pau", 0.0, starts[0])]
+    accent = own
     for (_, mnemonic), (start, end) in zip(marks, pairwise(starts), strict=True):
-        phonemes += _translate(mnemonic, start, end)
+        if mnemonic.startswith("("):  # a word of another language begins or ends
+            language = mnemonic.strip("()").split("-")[0].replace("cmn", "zh")
+            accent = own if own.split("-")[0] == language else language
+        else:
+            phonemes += _translate(mnemonic, accent, start, end)
     return _assemble(samples, sample_rate, _begin_stops_at_closure(phonemes, samples, sample_rate))
 
 
-def _translate(mnemonic: str, start: float, end: float) -> list[Phoneme]:
-    if mnemonic not in _ESPEAK_PHONEMES:
-        raise ValueError(f"espeak-ng gave the phoneme {mnemonic!r}: add it to _ESPEAK_PHONEMES")
-    symbols = _ESPEAK_PHONEMES[mnemonic].split()
+def _translate(mnemonic: str, accent: str, start: float, end: float) -> list[Phoneme]:
+    symbols = phonemes_of(mnemonic, accent)
     edges = pairwise(np.linspace(start, end, len(symbols) + 1).tolist())
     return [Phoneme(symbol, first, last) for symbol, (first, last) in zip(symbols, edges, strict=True)]
 

@@ -8,7 +8,7 @@ from PIL import Image
 from emo_modules.media.video import read_video
 from emo_people.filming.cases import make_case, write_case
 from emo_people.filming.seeds import HELD_OUT
-from emo_people.speech.synthesis import HELD_OUT_VOICES, TRAINING_VOICES
+from emo_people.speech.voices import HELD_OUT_VOICES, TRAINING_VOICES
 
 from ..voices import needs_voices
 
