@@ -28,7 +28,7 @@ def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
     blur = _blur if chance() < 0.5 else _halve
     out = torch.lerp(frames, blur(frames), amount(1.3))
     if chance() < 0.25:
-        out = _quantise(out, amount(0.06) + 0.005)
+        out = quantise(out, amount(0.06) + 0.005)
     small = torch.randn(len(frames), 3, frames.shape[2] // 8, frames.shape[3] // 8, generator=generator)
     blotches = F.interpolate(small, scale_factor=8.0, mode="bilinear")
     grain = torch.rand(frames.shape, generator=generator) - 0.5
@@ -102,7 +102,7 @@ def _halve(frames: Tensor) -> Tensor:
     return F.interpolate(F.avg_pool2d(frames, 2), scale_factor=2.0, mode="bilinear")
 
 
-def _quantise(frames: Tensor, step: Tensor) -> Tensor:
+def quantise(frames: Tensor, step: Tensor) -> Tensor:
     """Rounded in the cosine basis of 8 px blocks, as JPEG does; step (N, 1, 1, 1)."""
     n, c, h, w = frames.shape
     place, wave = torch.arange(BLOCK) + 0.5, torch.arange(BLOCK)[:, None]
