@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "measure a model on people and sentences it never saw",
     "render-pool": "render people for the networks that find and read faces",
     "train-faces": "make the network that finds faces of people in pictures",
+    "train-face-reader": "make the networks that read landmarks, pose, mouth and lids off people's faces",
     "train-finder": "make the network that finds drawn faces in a portrait",
     "train-reader": "make the network that measures what the evaluation generates",
     "train-syncnet": "make the network that finds drawn lips out of sync with their sound",

@@ -1,0 +1,158 @@
+"""Trains the face reader (emo_modules/cues/face_reader.safetensors) on rendered people, and checks it on
+people that it has not seen."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emo_modules.cues.face_reader import EYE_MM, MOUTH, MOUTH_MM, POSE_UNIT, FaceReader
+from emo_modules.cues.ibug import INNER_LIPS, OUTER_EYE_CORNERS
+from emo_modules.cues.squares import FACE_MM, around_boxes
+
+from .face_views import FaceViews, View
+from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
+from .pool import Pool
+
+BATCH = 48
+RATE, WARMUP, DECAY = 2e-3, 100, 0.02
+CHECKED = 300  # pictures, at most
+SHARES = {"face": 0.5, "mouth": 0.3, "eye": 0.2}  # of the time
+IN_EYES = 1.28  # distances of the outer corners of the eyes in half the side of a face's square
+SMALL = 0.02  # of that distance: errors below it still count fully
+CHECKS = ("mouth_open", "mouth_width", "left_eye_open", "right_eye_open", "yaw", "pitch", "roll")
+
+Loss = Callable[[FaceReader, FaceViews, torch.Generator], dict[str, Tensor]]
+
+POSE_WEIGHT, BOX_WEIGHT, OPEN_WEIGHT = 0.5, 0.3, 3.0
+# Jaw, brows, nose, eyes, outer and inner lips, irises.
+WEIGHTS = torch.tensor([0.6] * 17 + [0.8] * 10 + [1.0] * 9 + [1.5] * 12 + [1.2] * 12 + [1.5] * 8 + [1.0] * 2)
+# Pairs above and below each other, among the mouth's points and those of an eye.
+LIPS = tuple((upper - MOUTH[0], lower - MOUTH[0]) for upper, lower in INNER_LIPS)
+LIDS = ((1, 5), (2, 4))
+MOUTH_IN_EYES, EYE_IN_EYES = (IN_EYES * side / FACE_MM for side in (MOUTH_MM, EYE_MM))
+
+
+def train_face_reader(
+    folder: Path, out: Path, minutes: float, seed: int = 0, start: Path | None = None, log: Log = print
+) -> FaceReader:
+    """Fits the three networks one after the other, in so many minutes altogether, to the rendered people in
+    `folder`, from `start`'s weights if given, and writes them to `out`, now and then and at the end, in half
+    precision."""
+    pool, unseen = Pool.read(folder).split()
+    log(f"face reader: {len(pool)} pictures to train on, {len(unseen)} to check with")
+    views, generator = FaceViews.of(pool), torch.Generator().manual_seed(seed)
+    reader = channels_last(FaceReader.load(start) if start else create_net(FaceReader, seed))
+
+    def write() -> str:
+        write_weights(reader, out, torch.half)
+        return ""
+
+    losses: dict[str, Loss] = {"face": _face_loss, "mouth": _mouth_loss, "eye": _eye_loss}
+    for name, loss in losses.items():
+        clock = WallClock(minutes * SHARES[name], RATE, WARMUP, DECAY)
+        fit(getattr(reader, name), partial(loss, reader, views, generator), clock, name, log, write)
+    write()
+    log(f"face reader: {check_face_reader(reader.eval(), unseen.only(np.arange(len(unseen))[:CHECKED]))}")
+    return reader
+
+
+def _face_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
+    view = views.draw_faces(BATCH, generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        places, pose, box = reader.read_face(_laid_out(view))
+    true_pose, true_box = view.numbers.split((3, 4), 1)
+    turn = (pose - true_pose).float() / POSE_UNIT
+    return {
+        "points": (_distance(IN_EYES * (places - view.places)) * WEIGHTS).mean(),
+        "pose": POSE_WEIGHT * F.smooth_l1_loss(turn, torch.zeros_like(turn), beta=0.1),
+        "box": BOX_WEIGHT * (box - true_box).abs().mean(),
+    }
+
+
+def _mouth_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
+    view = views.draw_mouths(BATCH, generator)
+    return _close_loss(reader.mouth, view, LIPS, MOUTH_IN_EYES)
+
+
+def _eye_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
+    view = views.draw_eyes(BATCH, generator)
+    return _close_loss(reader.eye, view, LIDS, EYE_IN_EYES)
+
+
+def _close_loss(
+    net: Callable[[Tensor], tuple[Tensor, Tensor]],
+    view: View,
+    pairs: tuple[tuple[int, int], ...],
+    unit: float,
+) -> dict[str, Tensor]:
+    """Of points, of how far those of the pairs are apart, and of the numbers; `unit` is half a side in
+    distances of the eyes' outer corners."""
+    with torch.autocast("cpu", torch.bfloat16):
+        places, numbers = net(_laid_out(view))
+    error = unit * (places - view.places)
+    upper, lower = (list(side) for side in zip(*pairs, strict=True))
+    return {
+        "points": _distance(error).mean(),
+        "gap": _distance(error[:, upper] - error[:, lower]).mean(),
+        "numbers": OPEN_WEIGHT * _wing(numbers - view.numbers).mean(),
+    }
+
+
+def _laid_out(view: View) -> Tensor:
+    return view.pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _distance(error: Tensor) -> Tensor:
+    """(N, K) of errors (N, K, 2)."""
+    return _wing((error.square().sum(-1) + 1e-8).sqrt())
+
+
+def _wing(error: Tensor) -> Tensor:
+    """The error's size, and its logarithm, which sees small ones (arXiv 1711.06753)."""
+    size = error.abs()
+    return size + SMALL * torch.log1p(size / SMALL)
+
+
+def check_face_reader(reader: FaceReader, pool: Pool, seed: int = 0) -> dict[str, float]:
+    """How well the faces of a pool are read that are known by boxes which err by 5 % of their size.
+
+    landmarks: mean error over the inter-ocular distance of faces turned by at most 30 degrees. The others:
+    mean error, in degrees or inter-ocular distances, and "_r" the correlation with the truth.
+    """
+    rng = np.random.default_rng(seed)
+    rows = [_check(reader, pool, k, rng) for k in range(len(pool))]
+    off, read, true = (np.array(column) for column in zip(*rows, strict=True))
+    frontal = np.abs(pool.pose[:, 0]) <= 30
+    figures = {"landmarks": float(off[frontal].mean())}
+    for name, one, other in zip(CHECKS, read.T, true.T, strict=True):
+        figures[name] = float(np.abs(one - other).mean())
+        figures[f"{name}_r"] = float(np.corrcoef(one, other)[0, 1])
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def _check(
+    reader: FaceReader, pool: Pool, k: int, rng: np.random.Generator
+) -> tuple[float, list[float], list[float]]:
+    """How far picture k's landmarks are off, and what of `CHECKS` was read and is true."""
+    height = pool.box[k, 3] - pool.box[k, 1]
+    box = pool.box[k] + 0.05 * height * rng.standard_normal(4)
+    reading = reader.read(
+        torch.from_numpy(pool.picture[k]), around_boxes(torch.from_numpy(box[None]).float())
+    )
+    off = np.linalg.norm(reading.landmarks.numpy() - pool.landmarks[k], axis=1).mean()
+    one, other = pool.landmarks[k, OUTER_EYE_CORNERS, :]
+    read = [
+        reading.mouth_open,
+        reading.mouth_width,
+        *reading.eye_open,
+        reading.yaw,
+        reading.pitch,
+        reading.roll,
+    ]
+    true = [pool.mouth_open[k], pool.mouth_width[k], *pool.eye_open[k], *pool.pose[k]]
+    return float(off / np.linalg.norm(one - other)), read, true
