@@ -21,9 +21,12 @@ SKINS_SRGB = np.array(
         (58, 37, 29),
     ]
 )
+# Black, dark brown, brown, amber, hazel, green, grey, blue, pale blue.
 IRISES = np.array(
-    [(0.05, 0.025, 0.012), (0.16, 0.08, 0.03), (0.12, 0.12, 0.05), (0.08, 0.16, 0.24), (0.16, 0.2, 0.22)]
-)
+    [(0.02, 0.01, 0.006), (0.05, 0.022, 0.01), (0.12, 0.055, 0.02), (0.25, 0.13, 0.035), (0.16, 0.13, 0.05),
+     (0.13, 0.17, 0.08), (0.2, 0.22, 0.22), (0.12, 0.2, 0.3), (0.24, 0.34, 0.42)]
+)  # fmt: skip
+BROWN = 3  # of them are
 # Where most people of an origin lie on SKINS_SRGB, 0..1: mean and standard deviation.
 TONES = {"african": (0.8, 0.13), "asian": (0.3, 0.15), "caucasian": (0.2, 0.15)}
 SPOTS = 12  # that a skin has at most, as skin.frag
@@ -57,11 +60,16 @@ class Skin:
 
 @dataclass(frozen=True)
 class Eyes:
-    """iris and pupil: radius over that of the eyeball."""
+    """colours: of the right and the left iris; ring: around the pupil; iris: its radius in dm; pupil: of the
+    iris; limbal: darkness of the iris's rim; veins: 0..1, of red eyes 1."""
 
-    colour: Colour
+    colours: tuple[Colour, Colour]
+    ring: Colour
+    white: Colour
     iris: float
     pupil: float
+    limbal: float
+    veins: float
     lashes: Colour
 
 
@@ -92,10 +100,23 @@ def random_skin(rng: np.random.Generator, shape: Shape) -> Skin:
     )
 
 
-def random_eyes(rng: np.random.Generator, african: float) -> Eyes:
-    place = rng.uniform(0, 1 if rng.random() < african + 0.4 else len(IRISES) - 1)
-    colour = _between(IRISES, place) * rng.uniform(0.8, 1.2)
-    return Eyes(as_colour(colour), rng.uniform(0.46, 0.52), rng.uniform(0.16, 0.26), (0.02, 0.015, 0.01))
+def random_eyes(rng: np.random.Generator, shape: Shape) -> Eyes:
+    brown = 1 - 0.75 * shape.origins[2] / sum(shape.origins)
+    colour = _random_iris(rng, brown)
+    other = _random_iris(rng, 0.5) if rng.random() < 0.012 else colour
+    ring = colour if rng.random() < 0.45 else IRISES[rng.integers(1, 5)] * rng.uniform(0.7, 1.3)
+    old = np.clip((shape.age - 40) / 50, 0, 1)
+    white = np.array([0.8, 0.78, 0.77]) * (1 - old * rng.uniform(0, 0.3) * np.array([0.2, 0.35, 0.7]))
+    return Eyes(
+        colours=(as_colour(colour), as_colour(other)),
+        ring=as_colour(ring),
+        white=as_colour(white),
+        iris=float(np.clip(rng.normal(0.0585, 0.002), 0.054, 0.063)),
+        pupil=float(rng.uniform(0.28, 0.5)),
+        limbal=float(rng.uniform(0.35, 0.9) * (1 - 0.4 * old)),
+        veins=float(rng.beta(1.2, 3) if rng.random() < 0.9 else rng.uniform(0.6, 1)),
+        lashes=(0.02, 0.015, 0.01),
+    )
 
 
 def as_colour(values: np.ndarray) -> Colour:
@@ -109,6 +130,13 @@ def _random_tone(rng: np.random.Generator, shape: Shape) -> float:
         return float(rng.uniform())
     mean, deviation = np.array(shape.origins) @ np.array(list(TONES.values())) / sum(shape.origins)
     return float(np.clip(rng.normal(mean, deviation), 0, 1))
+
+
+def _random_iris(rng: np.random.Generator, brown: float) -> np.ndarray:
+    """(3,) linear RGB; brown: the chance of a brown one."""
+    last = len(IRISES) - 1
+    low, high = (0.0, BROWN - 0.5) if rng.random() < brown else (BROWN - 0.5, float(last))
+    return _between(IRISES, rng.uniform(low, high)) * rng.uniform(0.75, 1.25)
 
 
 def _random_folds(rng: np.random.Generator, age: float) -> tuple[float, ...]:

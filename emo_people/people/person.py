@@ -31,5 +31,4 @@ def random_person(seed: int) -> Person:
         return np.random.default_rng([seed, part])
 
     shape = random_shape(dice(0))
-    african = shape.origins[0] / sum(shape.origins)
-    return Person(seed, shape, random_skin(dice(1), shape), random_eyes(dice(2), african))
+    return Person(seed, shape, random_skin(dice(1), shape), random_eyes(dice(2), shape))

@@ -20,7 +20,7 @@ from .lights import MAX_LAMPS, Lights, random_lights
 from .pieces import Piece
 from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
-from .surfaces import skin_uniforms
+from .surfaces import eye_uniforms, skin_uniforms
 from .truth import Displacement, Regions, Truth
 
 TEETH, TONGUE = (0.80, 0.74, 0.62), (0.45, 0.15, 0.14)
@@ -156,16 +156,19 @@ class Studio:
         return self._parts(person, body, moment) + [thing for _, thing in self._wear(person, body, moment)]
 
     def _parts(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
-        part, eyes = self.stage.part, person.eyes
+        part = self.stage.part
         skin = skin_uniforms(person.skin, person.shape.age, moment.expression)
-        eye = {"eye_axis": moment.gaze, "iris_colour": eyes.colour, "iris": eyes.iris, "pupil": eyes.pupil}
+        eye = [
+            eye_uniforms(person.eyes, body, name, moment.vertices, moment.rotation, moment.gaze)
+            for name in EYES
+        ]
         return [
             part("skin", "skin", **skin),
-            *(part(name, "eye", eye_centre=body.eye_centre(name, moment.vertices), **eye) for name in EYES),
+            *(part(name, "eye", pattern=skin["pattern"], **own) for name, own in zip(EYES, eye, strict=True)),
             part("upper_teeth", "mouth", part_colour=TEETH),
             part("lower_teeth", "mouth", part_colour=TEETH),
             part("tongue", "mouth", part_colour=TONGUE),
-            part("lashes", "lash", part_colour=eyes.lashes),
+            part("lashes", "lash", part_colour=person.eyes.lashes),
         ]
 
     def _wear(self, person: Person, body: Body, moment: Moment) -> list[tuple[Piece, Drawable]]:

@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..acting.face import ACTIONS, Expression
-from ..people.looks import SPOTS, Skin
+from ..people.looks import SPOTS, Eyes, Skin
+from ..people.rims import lid_lines
+from .posing import EYES, Body
 
 # How actions, each with its side, deepen the folds of wrinkles.glsl.
 DEEPENED = {
@@ -41,6 +43,41 @@ def skin_uniforms(skin: Skin, age: float, expression: Expression) -> dict[str, o
         "liner": make_up.liner,
         "foundation": make_up.foundation,
     }
+
+
+def eye_uniforms(
+    eyes: Eyes, body: Body, part: str, vertices: np.ndarray, rotation: np.ndarray, gaze: np.ndarray
+) -> dict[str, object]:
+    """Of one of EYES on the turned head's vertices (V, 3); rotation (3, 3) is the head's, gaze (3,) where it
+    looks."""
+    centre, radius = body.eye_centre(part, vertices), body.eye_radius(part)
+    number = EYES.index(part)
+    upper, lower = (
+        (vertices[line] - centre) @ rotation[:, :2] / radius for line in lid_lines(body.mesh, part)
+    )
+    return {
+        "eye_centre": centre,
+        "eye_axis": gaze,
+        "eye_radius": radius,
+        "head_right": rotation[:, 0],
+        "head_up": rotation[:, 1],
+        "iris_colour": eyes.colours[number],
+        "iris_ring": eyes.ring,
+        "eye_white": eyes.white,
+        "iris": np.arcsin(min(eyes.iris / radius, 0.9)),
+        "pupil": eyes.pupil,
+        "limbal": eyes.limbal,
+        "veins": eyes.veins,
+        "upper_lid": _edge(upper),
+        "lower_lid": _edge(lower),
+        "inner_corner": upper[0],
+    }
+
+
+def _edge(points: np.ndarray) -> np.ndarray:
+    """y by powers of x, (4,), of a curve near points (N, 2)."""
+    powers = points[:, :1] ** np.arange(4)
+    return np.linalg.lstsq(powers, points[:, 1], rcond=None)[0]
 
 
 def _folds(skin: Skin, age: float, expression: Expression) -> np.ndarray:

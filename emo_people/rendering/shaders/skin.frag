@@ -66,12 +66,13 @@ void main() {
     float lid = blob(m, 0.31, 7.36, 0.21, 0.05) * front;
 
     // Melanin and blood.
-    float melanin = 0.22 * (wide - 0.5) + 0.16 * (middle - 0.5) + 0.2 * (fine - 0.5) + 0.15 * lid - 0.1 * forehead;
+    float melanin = 0.22 * (wide - 0.5) + 0.16 * (middle - 0.5) + 0.12 * (fine - 0.5) + 0.1 * (pore - 0.5) + 0.15 * lid - 0.1 * forehead;
     float haemoglobin = 0.3 * (middle - 0.5) + 0.2 * (wide - 0.5) + 0.35 * (pore - 0.5);
     haemoglobin += blood * (0.75 * cheek * (0.6 + 0.8 * middle) + 0.8 * nose + 0.35 * chin + 0.8 * ear) + 0.25 * lid - 0.15 * forehead;
-    float speck = smoothstep(0.62, 0.75, noise(t * 42.0 + pattern.yzx)) * (0.4 + wide);
-    melanin += 1.2 * freckles * speck * seen(42.0, px) * (cheek + 0.8 * nose + 0.3 * forehead + 0.12 * front);
-    melanin += 0.8 * blotches * smoothstep(0.68, 0.8, noise(t * 19.0 + pattern.yxz)) * (0.3 + 0.6 * fine);
+    float speck = smoothstep(0.3, 0.62, noise(t * 48.0 + pattern.yzx) * noise(t * 29.0 + pattern.zyx)) * (0.3 + 1.2 * middle);
+    melanin += 1.2 * freckles * speck * seen(40.0, px) * (cheek + 0.8 * nose + 0.3 * forehead + 0.12 * front);
+    float spotted = noise(t * 21.0 + pattern.yxz) * (0.55 + 0.6 * wide) * front;
+    melanin += 0.7 * blotches * smoothstep(0.6, 0.85, spotted) * (0.3 + 0.7 * fine);
     haemoglobin += 0.4 * blotches * smoothstep(0.5, 0.9, fine) * (cheek + nose);
     melanin += rings * below_eye * front * 0.55;
     haemoglobin += rings * below_eye * front * 0.45;
@@ -85,7 +86,7 @@ void main() {
     }
     melanin *= 1.0 - 0.6 * foundation;
     haemoglobin *= 1.0 - 0.6 * foundation;
-    float deep = folded(t, px, 2.0 * middle - 1.0);
+    float deep = folded(t, px, 2.0 * middle - 1.0) * (0.45 + 0.5 * middle + 0.35 * fine);
     vec3 base = skin_colour * tanned(melanin) * flushed(haemoglobin + 0.25 * deep) * exp(-0.22 * deep);
     base = mix(base, vec3(0.72, 0.5, 0.42), pale_patches * smoothstep(0.58, 0.62, wide + 0.15 * (middle - 0.5)));
     base = mix(base, base * vec3(0.92, 0.96, 1.06), rings * below_eye * front * 0.7);

@@ -16,7 +16,7 @@ float within(float low, float high, float edge, float x) {
 float folded(vec3 t, float px, float wander) {
     vec2 m = vec2(abs(t.x), t.y);
     float side = smoothstep(-0.06, 0.06, t.x);
-    float thin = max(0.009, 0.6 * px), share = 0.009 / thin;
+    float thin = max(0.011 + 0.003 * wander, 0.7 * px), share = 0.011 / thin;
     float sum = 0.0;
 
     float strength = mix(folds[0].x, folds[0].y, side);
@@ -27,7 +27,7 @@ float folded(vec3 t, float px, float wander) {
     }
     strength = mix(folds[1].x, folds[1].y, side);
     float frown = m.x - 0.065 - 0.15 * (m.y - 7.4) - 0.012 * wander;
-    sum += strength * share * crease(frown, thin) * within(7.36, 7.58, 0.07, m.y);
+    sum += 0.6 * strength * share * crease(frown, 1.3 * thin) * within(7.36, 7.58, 0.07, m.y);
     sum += 0.6 * strength * crease(m.y - 7.31, 0.014) * (1.0 - smoothstep(0.05, 0.11, m.x));
 
     strength = mix(folds[2].x, folds[2].y, side);
