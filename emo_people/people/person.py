@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .clothes import Clothes, random_clothes
 from .looks import Eyes, Skin, random_eyes, random_skin
 from .shape import Shape, random_shape
 
@@ -19,6 +20,7 @@ class Person:
     shape: Shape
     skin: Skin
     eyes: Eyes
+    clothes: Clothes
 
 
 def random_person(seed: int) -> Person:
@@ -31,4 +33,5 @@ def random_person(seed: int) -> Person:
         return np.random.default_rng([seed, part])
 
     shape = random_shape(dice(0))
-    return Person(seed, shape, random_skin(dice(1), shape), random_eyes(dice(2), shape))
+    skin, eyes = random_skin(dice(1), shape), random_eyes(dice(2), shape)
+    return Person(seed, shape, skin, eyes, random_clothes(dice(10), shape.female))

@@ -32,7 +32,7 @@ def photograph(
     pixels = (np.clip(display, 0, 1) * 255 + 0.5).astype(np.uint8)
     size = light.shape[1], light.shape[0]
     if pixels.shape[1::-1] != size:
-        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+        pixels = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
     return pixels if camera.codec == "none" else _compressed(pixels, camera.codec, camera.quality)
 
 
@@ -129,4 +129,4 @@ def _compressed(pixels: np.ndarray, codec: str, quality: int) -> np.ndarray:
     file = io.BytesIO()
     options = {"method": 0} if codec == "webp" else {"subsampling": 2 if quality < 90 else 0}
     Image.fromarray(pixels).save(file, codec, quality=quality, **options)
-    return np.asarray(Image.open(file).convert("RGB"))
+    return np.array(Image.open(file).convert("RGB"))

@@ -15,10 +15,13 @@ from ..people.landmarks import LANDMARKS
 from ..people.mesh import PARTS, HeadMesh
 from ..people.person import Person
 from ..people.shape import Shape
+from .clothes import clothes_of
 from .framing import Framing, View
-from .lights import MAX_LAMPS, Lights, random_lights
+from .lights import MAX_LAMPS, Lights
+from .photograph import photograph
 from .pieces import Piece
 from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
+from .scene import scene_of
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
 from .surfaces import eye_uniforms, skin_uniforms
 from .truth import Displacement, Regions, Truth
@@ -53,15 +56,15 @@ class Studio:
     ) -> np.ndarray:
         """A picture (H, W, 3) uint8; the camera's noise is that of frame number `frame`."""
         light = self.draw(person, expression, pose, framing)
-        behind = np.array([0.1, 0.12, 0.15], np.float32)
-        linear = light[..., :3] + (1 - light[..., 3:]) * behind
-        return (np.clip(linear, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
+        scene = scene_of(person)
+        behind = scene.behind(framing.width, framing.height)
+        return photograph(light[..., :3] + (1 - light[..., 3:]) * behind, scene.camera, frame)
 
     def draw(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> np.ndarray:
         """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
         body = body_of(person.shape)
         view, moment = aim(body, framing), act(body, expression, pose)
-        lights = lights_of(person)
+        lights = scene_of(person).lights
         things = self._dress(person, body, moment)
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
         to_shadow = self.stage.draw_shadows(things, key, view.centre)
@@ -179,12 +182,12 @@ class Studio:
             flat = piece.follow(body, moment.expressed)
             vertices = body.turn(flat, piece.turn, moment.pose)
             write(thing.buffers["place"], vertices)
-            turned = (
-                normals(vertices, piece.triangles)
-                if piece.normals is None
-                else piece.normals @ moment.rotation.T
-            )
-            write(thing.buffers["normal"], turned)
+            if piece.normals is None:
+                facing = normals(vertices, piece.triangles)
+            else:
+                turned = piece.normals @ moment.rotation.T
+                facing = piece.normals + piece.turn[:, None] * (turned - piece.normals)
+            write(thing.buffers["normal"], facing)
         return self.wardrobe[1]
 
     def _sew(self, piece: Piece) -> Drawable:
@@ -211,14 +214,9 @@ def body_of(shape: Shape) -> Body:
     return Body.of(shape)
 
 
-@lru_cache(maxsize=8)
-def lights_of(person: Person) -> Lights:
-    return random_lights(np.random.default_rng([person.seed, 100]))
-
-
 def pieces_of(person: Person, body: Body) -> list[Piece]:
     """What the person wears or grows."""
-    return []
+    return clothes_of(person.clothes, body)
 
 
 def aim(body: Body, framing: Framing) -> View:

@@ -1,0 +1,264 @@
+"""A person's clothes as pieces that the studio draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..people.clothes import PATTERNS, Clothes, Fabric
+from .cloth import NECK_Z, Cut, Neck, Sheet, grid, level, shell
+from .necklines import (
+    TIE_BOTTOM,
+    lapel,
+    round_neck,
+    scoop,
+    straps,
+    tank_top,
+    tie_blade,
+    tie_knot,
+    v_neck,
+    with_sleeves,
+)
+from .pieces import Piece
+from .posing import Body, normals
+
+# How far down the V of a neckline or a jacket reaches on the template's front, dm of y.
+HIGH, LOW = 5.45, 4.3
+
+
+def clothes_of(clothes: Clothes, body: Body) -> list[Piece]:
+    """From the skin outwards."""
+    neck = Neck(body)
+    pieces = DRESSES[clothes.kind](clothes, body, neck) if clothes.kind in DRESSES else []
+    if clothes.tie is not None:
+        pieces += _tie(clothes.tie, body)
+    if clothes.scarf is not None:
+        pieces += _scarf(clothes.scarf, neck)
+    return pieces
+
+
+def _worn(body: Body, cut: Cut, offset: float, smooth: int, fabric: Fabric, **shape: float) -> Piece:
+    return _piece(shell(body, cut, offset, smooth), fabric, **shape)
+
+
+def _top(cut: Callable[[Clothes], Cut], sleeve: float, offset: float = 0.05, **shape: float) -> Dress:
+    def dress(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
+        reach = with_sleeves(cut(clothes), sleeve)
+        return [_worn(body, reach, offset, round(4 + 14 * clothes.loose), clothes.outer, **shape)]
+
+    return dress
+
+
+def _low(clothes: Clothes) -> float:
+    return HIGH - clothes.depth * (HIGH - LOW)
+
+
+def _turtleneck(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
+    top = 0.42 + 0.2 * clothes.depth
+    roll = _strip(neck, _roll(top), np.linspace(0, 2 * np.pi, 60)[:-1], 12, closed=True)
+    return [
+        _worn(body, lambda rest, flat: 0.3 - level(rest), 0.06, 8, clothes.outer),
+        _piece(roll, clothes.outer, ribbed=1, rolled=1),
+    ]
+
+
+def _shirt(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
+    """Buttoned to the top, or open above some button; a polo's collar is softer."""
+    closed = clothes.kind in ("suit", "shirt") and (clothes.tie is not None or clothes.depth < 0.4)
+    low = HIGH + 0.1 if closed else HIGH - (0.25 + 0.5 * clothes.depth) * (HIGH - LOW)
+    sleeve = 1.2 if clothes.kind == "polo" else 9.0
+    fabric = clothes.inner if clothes.kind == "suit" else clothes.outer
+    smooth = 8 if clothes.kind == "suit" else round(6 + 14 * clothes.loose)
+    front = _worn(body, with_sleeves(v_neck(low, 0.02), sleeve), 0.05, smooth, fabric, buttons=1, low=low)
+    return [front, _collar(neck, fabric, 0.06 if closed else 0.2 + 0.35 * clothes.depth, closed)]
+
+
+def _collar(neck: Neck, fabric: Fabric, gap: float, closed: bool) -> Piece:
+    """A stand and a fall that ends in two points; open by `gap` radians in front."""
+    spread = 0.25 if closed else 0.4
+    angle = np.linspace(-np.pi + gap, np.pi - gap, 61)
+    return _piece(_strip(neck, _fall(0.3, 0.42, spread, gap), angle, 14), fabric, stiff=1)
+
+
+def _jacket(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
+    under = _shirt(clothes, body, neck) if clothes.kind == "suit" else _under(clothes, body)
+    low, offset = 3.5 + 0.5 * (1 - clothes.depth), 0.16 if clothes.kind == "coat" else 0.11
+    opening = v_neck(low, -0.02)
+    return [
+        *under,
+        _worn(body, opening, offset, 24, clothes.outer, jacket=1, low=low),
+        _worn(body, lapel(opening, 0.2 * clothes.loose, low), offset + 0.05, 24, clothes.outer, stiff=1),
+        _back_collar(neck, clothes, offset),
+    ]
+
+
+def _back_collar(neck: Neck, clothes: Clothes, offset: float) -> Piece:
+    gap = 1.1
+    angle = np.linspace(-np.pi + gap, np.pi - gap, 49)
+    strip = _strip(
+        neck, _fall(0.2, 0.42, 0.0, gap, offset + 0.03, points=False), angle, 14, least=offset + 0.07
+    )
+    return _piece(strip, clothes.outer, stiff=1)
+
+
+def _under(clothes: Clothes, body: Body) -> list[Piece]:
+    cut = scoop(5.1) if clothes.depth > 0.6 else round_neck(0.0)
+    return [_worn(body, cut, 0.05, 8, clothes.inner)]
+
+
+def _hoodie(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
+    front = _worn(body, v_neck(5.2, 0.05), 0.1, 16, clothes.outer, ribbed=0)
+    angle = np.linspace(0, 2 * np.pi, 72)[:-1]
+
+    def hood(angle: np.ndarray) -> tuple[np.ndarray, ...]:
+        back = 0.5 + 0.5 * np.cos(angle)
+        front = (1 - back) ** 4
+        return 0.08 + 0.22 * back - 0.3 * front, 0.16 + 0.2 * back - 0.09 * front, 0.22 + 0.14 * back
+
+    return [_under(clothes, body)[0], front, _piece(_tube(neck, hood, angle), clothes.outer, rolled=1)]
+
+
+def _scarf(fabric: Fabric, neck: Neck) -> list[Piece]:
+    """Wound around twice."""
+    angle = np.linspace(0, 2 * np.pi, 84)[:-1]
+
+    def loop(turn: float, high: float) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+        def shape(angle: np.ndarray) -> tuple[np.ndarray, ...]:
+            wobble = 0.04 * np.sin(3 * angle + 5 * turn) + 0.03 * np.sin(5 * angle + turn)
+            return (
+                high + 0.1 * np.sin(angle + turn) + wobble,
+                0.17 + wobble,
+                0.2 + 0.05 * np.cos(2 * angle + turn),
+            )
+
+        return shape
+
+    loops = [_tube(neck, loop(turn, high), angle) for turn, high in ((0.4, 0.0), (2.5, 0.22))]
+    return [_piece(loop, fabric, ribbed=2, rolled=1) for loop in loops]
+
+
+def _tie(fabric: Fabric, body: Body) -> list[Piece]:
+    return [
+        _worn(body, tie_blade, 0.1, 10, fabric, slant=1, bulge=TIE_BOTTOM),
+        _worn(body, tie_knot, 0.17, 10, fabric, slant=-1, bulge=0.2),
+    ]
+
+
+# By angles and shares 0..1 of the profile's way: level, then dm outwards, down and towards the back.
+Profile = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+
+
+def _fall(
+    stand: float, fall: float, spread: float, gap: float, out: float = 0.05, points: bool = True
+) -> Profile:
+    """Up by `stand`, over, and down by `fall`, more at the points in front."""
+
+    def profile(angle: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        point = np.clip(1 - (np.pi - gap - np.abs(angle)) / 0.9, 0, 1) ** 2
+        up = np.clip(s / 0.35, 0, 1)
+        over = np.clip((s - 0.35) / 0.65, 0, 1)
+        front = 0.5 - 0.5 * np.cos(angle)
+        high = (stand * (1 - 0.3 * front) + 0.06) * up - 0.06
+        ends = np.clip((np.pi - gap - np.abs(angle)) / 0.5, 0, 1)
+        long = (fall + 0.28 * point) if points else fall * (0.35 + 0.65 * ends)
+        away = out + 0.09 * np.sin(np.clip(over * 4, 0, 1) * np.pi / 2)
+        aside = 0.35 * np.abs(np.sin(angle)) + 0.2
+        return high, away + over * long * aside, over * long * 0.85, over * point * spread
+
+    return profile
+
+
+def _roll(top: float) -> Profile:
+    """A turtleneck's roll: up inside, over, and down outside."""
+
+    def profile(angle: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        round_top = np.sin(np.pi * np.clip((s - 0.25) / 0.3, 0, 1))
+        high = np.where(s < 0.4, top - 0.25 + 0.25 * s / 0.4, top - 0.42 * (s - 0.4) / 0.6) + 0.03 * round_top
+        away = 0.02 + 0.1 * np.clip((s - 0.25) / 0.3, 0, 1) ** 0.7 - 0.05 * np.clip((s - 0.9) / 0.1, 0, 1)
+        return high + 0.02 * np.sin(2 * angle), away, 0 * s, 0 * s
+
+    return profile
+
+
+def _strip(
+    neck: Neck, profile: Profile, angle: np.ndarray, steps: int, closed: bool = False, least: float = 0.1
+) -> Sheet:
+    """A profile drawn along the neck's angles; over its top it stays `least` dm outside the skin."""
+    s, angles = (part.ravel() for part in np.meshgrid(np.linspace(0, 1, steps), angle, indexing="ij"))
+    high, away, down, aside = profile(angles, s)
+    place, rest, out = neck.at(angles, high)
+    back = np.stack([out[:, 2], 0 * high, -out[:, 0]], 1) * np.sign(angles)[:, None]
+    place = place + away[:, None] * out + aside[:, None] * back - down[:, None] * [0, 1, 0]
+    place = neck.clear(place, np.minimum(0.02 + away, least))
+    edge = np.minimum(1 - s, 9.0 if closed else (np.abs(angle).max() - np.abs(angles)) * 0.6)
+    lies = np.stack([0.65 * angles, rest[:, 1] + 0.7 * s], 1)
+    turn = 0.6 * neck.turn(angles, np.clip(high, 0, 0.6))
+    points = np.concatenate([place, rest, out, turn[:, None], place, lies, edge[:, None]], 1)
+    return Sheet(points.astype(np.float32), grid(steps, len(angle), closed))
+
+
+def _tube(neck: Neck, shape: Callable[[np.ndarray], tuple[np.ndarray, ...]], angle: np.ndarray) -> Sheet:
+    """A closed roll: shape gives its middle's level, its half thickness and half height, for each angle."""
+    around = np.linspace(0, 2 * np.pi, 17)[:-1]
+    rounds, angles = (part.ravel() for part in np.meshgrid(around, angle, indexing="ij"))
+    high, thick, tall = shape(angles)
+    place, rest, out = neck.at(angles, np.clip(high, -0.2, 0.5))
+    place = place + (thick * (1.1 + np.cos(rounds)))[:, None] * out
+    place[:, 1] += tall * np.sin(rounds) + (high - np.clip(high, -0.2, 0.5))
+    place = neck.clear(place, 0.03)
+    lies = np.stack([0.8 * angles, 0.25 * rounds], 1)
+    turn = 0.4 * neck.turn(angles, np.clip(high, 0, 0.5))
+    points = np.concatenate([place, rest, out, turn[:, None], place, lies, 0 * turn[:, None] + 1], 1)
+    return Sheet(points.astype(np.float32), grid(len(around) + 1, len(angle), True) % len(points))
+
+
+def _piece(sheet: Sheet, fabric: Fabric, **shape: float) -> Piece:
+    """marks: distance to the hem, light that reaches the place, the place on the flat cloth (right, up)."""
+    place = sheet.place
+    middle = place[:, [0, 2]] - [0, NECK_Z]
+    far = np.hypot(*middle.T)
+    open_to_light = 0.5 + 0.5 * np.clip((far - 0.4) / 1.1, 0, 1)
+    marks = np.concatenate([np.stack([sheet.hem, open_to_light], 1), sheet.flat], 1)
+    details = {
+        name: 0.0 for name in ("ribbed", "buttons", "jacket", "low", "slant", "bulge", "stiff", "rolled")
+    }
+    return Piece(
+        "clothes",
+        place,
+        sheet.triangles,
+        sheet.turn,
+        sheet.rest,
+        marks.astype(np.float32),
+        normals=normals(place, sheet.triangles),
+        uniforms={
+            "colour_of": fabric.colour,
+            "second_of": fabric.second,
+            "pattern": PATTERNS.index(fabric.pattern),
+            "pattern_scale": fabric.scale,
+            "cloth_shine": fabric.shine,
+            "fold_depth": fabric.folds,
+            **details,
+            **shape,
+        },
+    )
+
+
+Dress = Callable[[Clothes, Body, Neck], list[Piece]]
+DRESSES: dict[str, Dress] = {
+    "t-shirt": _top(lambda clothes: round_neck(-0.2 * clothes.depth), 1.1, ribbed=1),
+    "v-neck": _top(lambda clothes: v_neck(_low(clothes)), 1.1, ribbed=1),
+    "scoop": _top(lambda clothes: scoop(_low(clothes)), 9.0),
+    "tank top": _top(lambda clothes: tank_top(_low(clothes)), 9.0),
+    "dress": _top(lambda clothes: straps(max(_low(clothes) - 0.2, 4.5)), 9.0),
+    "sweater": _top(lambda clothes: round_neck(0.0), 9.0, 0.1, ribbed=1),
+    "turtleneck": _turtleneck,
+    "polo": _shirt,
+    "shirt": _shirt,
+    "open shirt": _shirt,
+    "blouse": _top(lambda clothes: v_neck(_low(clothes) + 0.2), 9.0, 0.08),
+    "suit": _jacket,
+    "blazer": _jacket,
+    "coat": _jacket,
+    "hoodie": _hoodie,
+}

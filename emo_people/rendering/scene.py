@@ -1,0 +1,44 @@
+"""Where a person is photographed: the light, what stands behind, and the camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..people.person import Person
+from .background import Background, draw, random_background
+from .camera import Camera, random_camera
+from .lights import Lights, random_lights
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The same for all pictures of a person."""
+
+    lights: Lights
+    background: Background
+    camera: Camera
+
+    def behind(self, width: int, height: int) -> np.ndarray:
+        """(height, width, 3) float32, linear: what is seen where the person is not. It is drawn once."""
+        return _drawn(self.background, self.lights, width, height)
+
+
+@lru_cache(maxsize=64)
+def scene_of(person: Person) -> Scene:
+    """The scene that follows from a person's seed."""
+
+    def dice(part: int) -> np.random.Generator:
+        return np.random.default_rng([person.seed, part])
+
+    lights = random_lights(dice(100))
+    return Scene(lights, random_background(dice(101), lights), random_camera(dice(102)))
+
+
+@lru_cache(maxsize=2)
+def _drawn(background: Background, lights: Lights, width: int, height: int) -> np.ndarray:
+    pixels = draw(background, lights, width, height)
+    pixels.flags.writeable = False
+    return pixels
