@@ -52,6 +52,8 @@ class Stage:
         self.noise = self._create_noise()
         self.shadow_map = self.context.depth_texture((SHADOW_SIDE,) * 2)
         self.shadow_map.compare_func = ""
+        # Otherwise the far side of the map casts a line of shadows at its border.
+        self.shadow_map.repeat_x = self.shadow_map.repeat_y = False
         self.shadow_frame = self.context.framebuffer(depth_attachment=self.shadow_map)
         self.shadow_program = load_program(self.context, "shadow.vert", "empty.frag")
         self.body = self.create_buffers(len(self.mesh.template))
