@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .brows import Brows, random_brows
 from .clothes import Clothes, random_clothes
+from .hair import Hair, random_hair
 from .looks import Eyes, Skin, random_eyes, random_skin
 from .shape import Shape, random_shape
 
@@ -20,6 +22,8 @@ class Person:
     shape: Shape
     skin: Skin
     eyes: Eyes
+    hair: Hair
+    brows: Brows
     clothes: Clothes
 
 
@@ -33,5 +37,13 @@ def random_person(seed: int) -> Person:
         return np.random.default_rng([seed, part])
 
     shape = random_shape(dice(0))
-    skin, eyes = random_skin(dice(1), shape), random_eyes(dice(2), shape)
-    return Person(seed, shape, skin, eyes, random_clothes(dice(10), shape.female))
+    hair = random_hair(dice(4), shape.female, shape.age, np.array(shape.origins))
+    return Person(
+        seed=seed,
+        shape=shape,
+        skin=random_skin(dice(1), shape),
+        eyes=random_eyes(dice(2), shape),
+        hair=hair,
+        brows=random_brows(dice(5), shape.female, shape.age, hair),
+        clothes=random_clothes(dice(10), shape.female),
+    )

@@ -30,9 +30,10 @@ def create_context() -> "moderngl.Context":
 
 
 def load_program(context: "moderngl.Context", vertex: str, fragment: str, *parts: str) -> "moderngl.Program":
-    """Two files of the folder of shaders; `parts` are files whose functions the fragment shader uses."""
-    text = [(SHADERS / name).read_text() for name in (*parts, fragment)]
-    return context.program(
-        vertex_shader="#version 330\n" + (SHADERS / vertex).read_text(),
-        fragment_shader="#version 330\n" + "\n".join(text),
-    )
+    """Two files of the folder of shaders; `parts` are files whose functions the fragment shader uses, the
+    vertex shader those of the first."""
+
+    def joined(*names: str) -> str:
+        return "\n".join(["#version 330", *((SHADERS / name).read_text() for name in names)])
+
+    return context.program(vertex_shader=joined(*parts[:1], vertex), fragment_shader=joined(*parts, fragment))

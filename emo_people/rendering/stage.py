@@ -25,9 +25,12 @@ NOISE_SIDE = 32
 SAMPLES = 4
 ATTRIBUTES = (("place", 3), ("normal", 3), ("rest", 3), ("marks", 4), ("before", 3))
 # What fragment shaders use beside light.glsl.
-INCLUDED: dict[str, tuple[str, ...]] = {"skin": ("wrinkles.glsl",)}
+INCLUDED: dict[str, tuple[str, ...]] = {"skin": ("wrinkles.glsl", "groom.glsl")}
 EYES_OF_68 = (range(36, 42), range(42, 48))
 LID_REACH = 0.05  # dm
+# OpenGL's names for what moderngl has none for: alpha says how many of a pixel's samples are drawn, as 1.
+ALPHA_TO_COVERAGE, ALPHA_TO_ONE = 0x809E, 0x809F
+VERTEX_SHADERS = {"hair": "hair.vert"}  # of the programs that do not use mesh.vert
 VIEWS = 96  # from which the template is looked at for the light that reaches its vertices
 
 
@@ -61,6 +64,10 @@ class Stage:
         write(self.body["rest"], self.mesh.template)
         write(self.body["marks"], self._marks())
 
+    def enter(self) -> None:
+        """Makes this stage's context the one that OpenGL's calls go to: another stage's may be."""
+        self.context.__enter__()
+
     def create_buffers(self, count: int) -> dict[str, moderngl.Buffer]:
         return {name: self.context.buffer(reserve=count * 4 * width) for name, width in ATTRIBUTES}
 
@@ -72,10 +79,14 @@ class Stage:
         return Drawable(program, self.body, self.indices[name], uniforms)
 
     def program(self, name: str) -> moderngl.Program:
-        """`name`.frag over mesh.vert, with the functions of light.glsl."""
+        """`name`.frag over its vertex shader, with the functions of light.glsl and what else it uses."""
         if name not in self.programs:
             self.programs[name] = load_program(
-                self.context, "mesh.vert", f"{name}.frag", "light.glsl", *INCLUDED.get(name, ())
+                self.context,
+                VERTEX_SHADERS.get(name, "mesh.vert"),
+                f"{name}.frag",
+                "light.glsl",
+                *INCLUDED.get(name, ()),
             )
         return self.programs[name]
 
@@ -158,9 +169,14 @@ class Canvas:
         self.frame.use()
         self.frame.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self.context.enable_only(self.context.DEPTH_TEST)
+        if self.frame is not self.resolved:
+            self.context.enable_direct(ALPHA_TO_COVERAGE)
+            self.context.enable_direct(ALPHA_TO_ONE)
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.context.disable_direct(ALPHA_TO_COVERAGE)
+        self.context.disable_direct(ALPHA_TO_ONE)
         for thing in self.held:
             thing.release()
 

@@ -17,6 +17,8 @@ from ..people.person import Person
 from ..people.shape import Shape
 from .clothes import clothes_of
 from .framing import Framing, View
+from .grooming import groom_uniforms
+from .hair.pieces import hair_pieces
 from .lights import MAX_LAMPS, Lights
 from .photograph import photograph
 from .pieces import Piece
@@ -62,6 +64,7 @@ class Studio:
 
     def draw(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> np.ndarray:
         """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
+        self.stage.enter()
         body = body_of(person.shape)
         view, moment = aim(body, framing), act(body, expression, pose)
         lights = scene_of(person).lights
@@ -69,6 +72,7 @@ class Studio:
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
         to_shadow = self.stage.draw_shadows(things, key, view.centre)
         shared = light_uniforms(lights) | view_uniforms(view, framing) | {"noise_table": 0, "shadows": 1}
+        shared |= {"head_turn": moment.rotation.T}
         self.stage.noise.use(0)
         self.stage.shadow_map.use(1)
         with Canvas(self.stage.context, (framing.width, framing.height), SAMPLES) as canvas:
@@ -103,6 +107,7 @@ class Studio:
         )
 
     def regions(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Regions:
+        self.stage.enter()
         body = body_of(person.shape)
         view, moment = aim(body, framing), act(body, expression, pose)
         uniforms = view_uniforms(view, framing)
@@ -124,6 +129,7 @@ class Studio:
         framing: Framing,
     ) -> Displacement:
         """From the second picture back to the first."""
+        self.stage.enter()
         body = body_of(person.shape)
         view, size = aim(body, framing), (framing.width, framing.height)
         uniforms, program = view_uniforms(view, framing), self.stage.program("moved")
@@ -160,7 +166,7 @@ class Studio:
 
     def _parts(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
         part = self.stage.part
-        skin = skin_uniforms(person.skin, person.shape.age, moment.expression)
+        skin = skin_uniforms(person.skin, person.shape.age, moment.expression) | groom_uniforms(person)
         eye = [
             eye_uniforms(person.eyes, body, name, moment.vertices, moment.rotation, moment.gaze)
             for name in EYES
@@ -216,7 +222,7 @@ def body_of(shape: Shape) -> Body:
 
 def pieces_of(person: Person, body: Body) -> list[Piece]:
     """What the person wears or grows."""
-    return clothes_of(person.clothes, body)
+    return [*clothes_of(person.clothes, body), *hair_pieces(person, body)]
 
 
 def aim(body: Body, framing: Framing) -> View:

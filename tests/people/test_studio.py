@@ -122,7 +122,7 @@ def test_what_opens_was_hidden(drawn, person):
 
 def test_no_displacement_between_equal_moments(drawn, person):
     back = drawn.displacement(person, (NEUTRAL, FRONT), (NEUTRAL, FRONT), FRAMING)
-    assert np.abs(back.field).max() < 0.05 and back.hidden.mean() < 0.01
+    assert np.abs(back.field).max() < 0.2 and back.hidden.mean() < 0.01
 
 
 def test_faces_are_where_the_framing_puts_them(drawn, person):

@@ -107,6 +107,8 @@ void main() {
     base = mix(base, lip, lips);
     base = mix(base, vec3(0.28, 0.07, 0.06), marked.y);
 
+    base = groomed(base, t);
+
     float open = max(marked.z, 0.1 * marked.y);
     base *= mix(vec3(0.5, 0.25, 0.2), vec3(1.0), smoothstep(0.02, 0.3, max(open, marked.y)));
 

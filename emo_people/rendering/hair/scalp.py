@@ -1,0 +1,105 @@
+"""Where hair grows, and what it must not grow through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..posing import Body, normals
+
+AXIS_DEPTH = 0.5  # z of the upright axis around which hairlines go; so too in groom.glsl
+EARS = (0.745, 7.5)  # on the template, ears lie outside this x and below this y
+LOWEST = 3.5  # on the template, dm: what lies lower touches no hair
+
+
+@dataclass(frozen=True, eq=False)
+class Roots:
+    """places (N, 3) and normals (N, 3) on a person; template (N, 3): the same on the template; depth (N,): dm
+    inside the hairline; anchors (N,): the nearest vertex of the mesh."""
+
+    places: np.ndarray
+    normals: np.ndarray
+    template: np.ndarray
+    depth: np.ndarray
+    anchors: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A person's skin, for points that must stay outside."""
+
+    body: Body
+
+    @cached_property
+    def facing(self) -> np.ndarray:
+        return normals(self.body.vertices, self.body.mesh.triangles["skin"])
+
+    @cached_property
+    def triangles(self) -> np.ndarray:
+        triangles = self.body.mesh.triangles["skin"]
+        return triangles[self.body.mesh.template[triangles[:, 0], 1] > LOWEST]
+
+    @cached_property
+    def _samples(self) -> tuple[cKDTree, np.ndarray, np.ndarray]:
+        corners = self.triangles
+        used = np.unique(corners)
+        points = np.concatenate([self.body.vertices[used], self.body.vertices[corners].mean(1)])
+        facing = np.concatenate([self.facing[used], self.facing[corners].mean(1)])
+        facing /= np.linalg.norm(facing, axis=1, keepdims=True) + 1e-9
+        return cKDTree(points), points, facing
+
+    def push_out(self, points: np.ndarray, clearance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points (N, 3) moved to where they are at least `clearance` (N,) dm outside, and the normals (N, 3)
+        of the skin next to them."""
+        tree, places, facing = self._samples
+        distance, near = tree.query(points, k=3)
+        weight = 1 / (distance + 0.02)
+        weight /= weight.sum(1, keepdims=True)
+        normal = (facing[near] * weight[..., None]).sum(1)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
+        height = (((points[:, None] - places[near]) * facing[near]).sum(-1) * weight).sum(1)
+        return points + np.maximum(clearance - height, 0)[:, None] * normal, normal
+
+
+def inside_hairline(template: np.ndarray, hairline: np.ndarray) -> np.ndarray:
+    """How far (N,) points (N, 3) on the template lie above the hairline, dm."""
+    angle = np.degrees(np.abs(np.arctan2(template[:, 0], template[:, 2] - AXIS_DEPTH)))
+    ear = (np.abs(template[:, 0]) > EARS[0]) & (template[:, 1] < EARS[1])
+    return np.where(ear, -1, template[:, 1] - np.interp(angle, np.linspace(0, 180, len(hairline)), hairline))
+
+
+def sample_roots(
+    surface: Surface, triangles: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (N, 3) and barycentric weights (N, 3) of points spread evenly over the template."""
+    a, b, c = (surface.body.mesh.template[triangles[:, k]] for k in range(3))
+    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    # Evenly: one point in each of `count` equal shares of the area.
+    edges = np.cumsum(areas) / areas.sum()
+    chosen = np.searchsorted(edges, (np.arange(count) + rng.random(count)) / count).clip(0, len(areas) - 1)
+    u, v = rng.random((2, count))
+    over = u + v > 1
+    u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
+    return triangles[chosen], np.stack([1 - u - v, u, v], 1)
+
+
+def plant(surface: Surface, hairline: np.ndarray, count: int, rng: np.random.Generator) -> Roots:
+    """About `count` roots within the hairline, which is ragged by a few millimetres."""
+    mesh = surface.body.mesh
+    depth = inside_hairline(mesh.template, hairline)
+    triangles = surface.triangles
+    triangles = triangles[(depth[triangles] > -0.05).any(1)]
+    corners, weights = sample_roots(surface, triangles, count, rng)
+
+    def blend(values: np.ndarray) -> np.ndarray:
+        return (values[corners] * weights[..., None]).sum(1)
+
+    template, places, facing = (blend(v) for v in (mesh.template, surface.body.vertices, surface.facing))
+    inside = inside_hairline(template, hairline) - np.abs(rng.normal(0, 0.03, count))
+    kept = inside > 0
+    facing = facing / np.linalg.norm(facing, axis=1, keepdims=True)
+    anchors = corners[np.arange(count), weights.argmax(1)]
+    return Roots(places[kept], facing[kept], template[kept], inside[kept], anchors[kept])
