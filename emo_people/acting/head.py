@@ -10,7 +10,7 @@ from .hearing import LOOK_AHEAD, RATE, Spans, loudness
 from .visemes import VISEMES
 
 ROOM = np.array([18.0, 12.0, 9.0])  # degrees of yaw, pitch and roll from rest that are not exceeded
-REST = 1.0  # degrees by which rest may differ from the portrait, each way
+REST = 0.5  # degrees by which rest may differ from the portrait, each way
 DICE = 0.05  # share of the motion's variance that no sound decides
 
 STRESS = 4  # power of the loudness that leaves little but stressed syllables
