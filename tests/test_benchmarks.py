@@ -5,9 +5,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from benchmarks.activations import elements_per_pixel
+from benchmarks.knowable import Take, measure
 from emo_modules.config import EMOConfig
 from emo_people.recipe.config import DEMO
 
@@ -41,6 +45,27 @@ def test_a_pass_takes_no_more_memory_than_the_nodes_say(config):
     text = (FOLDER.parent / "nodes" / "managed" / "model.py").read_text(encoding="utf-8")
     said = int(re.search(r"^ACTIVATIONS_PER_PIXEL = (\d+)$", text, re.MULTILINE)[1])
     assert 0.8 * said < elements_per_pixel(config, 32) < said
+
+
+class Shrink(nn.Module):
+    """Latents are every eighth pixel."""
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :, ::8, ::8]
+
+
+def test_what_the_dice_change_is_what_cannot_be_known():
+    films = np.random.default_rng(0).integers(0, 256, (1, 4, 32, 32, 3), np.uint8).repeat(3, 0)
+    same = Take(films[0, 0], films, np.zeros((3, 4, 3)))
+    found = measure(iter([same]), Shrink())
+    assert found["unknowable"] == found["pose"] == found["pixels"] == 0
+    assert found["portrait"] > 0.1
+
+    lighter = films // 2
+    lighter[1] += 51  # a fifth of white, 0.4 from -1 to 1: the variance of (0, 0.4, 0) is 0.16 / 3
+    found = measure(iter([same, Take(films[0, 0], lighter, np.zeros((3, 4, 3)))]), Shrink())
+    assert found["unknowable"] == pytest.approx(0.16 / 3 / 2, abs=1e-3)
+    assert [person["unknowable"] for person in found["people"]] == pytest.approx([0, 0.16 / 3], abs=1e-3)
 
 
 def test_every_benchmark_is_listed():
