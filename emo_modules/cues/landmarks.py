@@ -1,8 +1,9 @@
 """Facial points, and the pictures of them that V-Express and EchoMimic's pose model take.
 
 Both drew with OpenCV; the drawing functions here put its pixels without it (why: docs/relatives.md, 6).
-"Mesh" means MediaPipe's face mesh: 468 points in its order, or 478 with the irises. Left and right of the
-mesh are the person's, left and right of V-Express's three points are the picture's.
+"Mesh" means MediaPipe's face mesh: 468 points in its order, or 478 with the irises. Fewer are the 68 points
+of `ibug.py`. Left and right of the mesh are the person's, left and right of V-Express's three points are the
+picture's.
 """
 
 import math
@@ -53,6 +54,8 @@ OUTLINE = (
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375)
 EYE_CORNERS = ((33, 133), (362, 263))  # the right eye, which is left in the picture, then the left
 NOSE_TIP = 4
+# The same of the 68 points.
+IBUG_LIPS, IBUG_CORNERS, IBUG_TIP = tuple(range(48, 60)), ((36, 39), (42, 45)), 30
 
 
 def mediapipe_points(landmarks: Mapping[str, Any], frame: int = 0, index: int = 0) -> Tensor:
@@ -89,19 +92,30 @@ def face_box(points: Tensor) -> Box:
     return _around(points[list(OUTLINE)])
 
 
+def outline(face: Box, points: Tensor | None) -> Box:
+    """As `face_box` where there is a mesh, which reaches to the hairline; else the face's own box."""
+    return face_box(points) if points is not None and is_mesh(points) else face
+
+
+def is_mesh(points: Tensor) -> bool:
+    return len(points) >= MESH_POINTS
+
+
 def lips_box(points: Tensor) -> Box:
-    """The box around the outer lips in the mesh points (N, 2), in their pixels: Hallo's lips."""
-    return _around(points[list(OUTER_LIPS)])
+    """The box around the outer lips in the mesh or the 68 points (N, 2), in their pixels: Hallo's lips."""
+    return _around(points[list(OUTER_LIPS if is_mesh(points) else IBUG_LIPS)])
 
 
 def _around(points: Tensor) -> Box:
     return Box(*points.amin(dim=0).tolist(), *points.amax(dim=0).tolist())
 
 
-def mesh_kps(points: Tensor) -> Tensor:
-    """V-Express's three points (3, 2) from the mesh points (N, 2): the eyes' middles and the nose tip."""
-    left, right = (points[list(corners)].mean(dim=0) for corners in EYE_CORNERS)
-    return torch.stack([left, right, points[NOSE_TIP]])
+def kps_of(points: Tensor) -> Tensor:
+    """V-Express's three points (3, 2) of the mesh or the 68 points (N, 2): the eyes' middles and the nose
+    tip."""
+    eyes, tip = (EYE_CORNERS, NOSE_TIP) if is_mesh(points) else (IBUG_CORNERS, IBUG_TIP)
+    left, right = (points[list(corners)].mean(dim=0) for corners in eyes)
+    return torch.stack([left, right, points[tip]])
 
 
 def estimate_kps(face: Box) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..config import AudioConfig, EMOConfig, UNetConfig
 from ..cues.box import Box
-from ..cues.landmarks import face_box
+from ..cues.landmarks import outline
 from ..cues.locator import Cues
 from ..cues.masks import echomimic_region
 from ..quirks import Quirks, UNetQuirks, WindowConfig
@@ -60,8 +60,8 @@ def _config(release: str) -> EMOConfig:
     )
 
 
-def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
-    return Cues(echomimic_region(face if mesh is None else face_box(mesh), height, width)[None], None)
+def _cues(face: Box, height: int, width: int, points: Tensor | None) -> Cues:
+    return Cues(echomimic_region(outline(face, points), height, width)[None], None)
 
 
 def _owns(state: Tensors) -> bool:

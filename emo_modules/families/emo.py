@@ -9,7 +9,7 @@ from ..speech.wav2vec2 import encode_audio
 from .family import Family, wav2vec2
 
 
-def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
+def _cues(face: Box, height: int, width: int, points: Tensor | None) -> Cues:
     box = face.scaled(FACE_MARGIN).clipped(width, height)
     return Cues(region_mask([box], height, width)[None], None)
 

@@ -91,10 +91,11 @@ class Family:
     """How one kind of weights hears, sees the face, and is released."""
 
     hearing: Hearing[AudioEncoder] | Hearing[WhisperEncoder]
-    # The face's box, height and width of the portrait, MediaPipe's mesh (478, 2) if there is one
+    # The face's box, height and width of the portrait, MediaPipe's mesh or the 68 points if there are any
     cues: Callable[[Box, int, int, Tensor | None], Cues]
     picture_channels: int = 3  # of what `cues` draws
     regions: bool = False  # `cues` says where the audio branches act
+    reads_points: bool = False  # `cues` makes more of points than of a box
     any_region: bool = False  # the locator reads a region of any form, or none; else a box for each face
     releases: dict[str, Release] = field(default_factory=dict)
     files: Files | None = None  # None: never released

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..config import EMOConfig, UNetConfig
 from ..cues.box import Box
-from ..cues.landmarks import face_box, lips_box
+from ..cues.landmarks import lips_box, outline
 from ..cues.locator import Cues
 from ..cues.masks import attention_masks, hallo_region, mask_levels
 from ..media.audio import SAMPLE_RATE, Audio
@@ -65,9 +65,9 @@ def _features(encoder: AudioEncoder, audio: Audio, frames: int, config: EMOConfi
     return hallo_features(encoder, audio, rendered, (rendered - frames) * int(SAMPLE_RATE // config.fps))
 
 
-def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
-    lips = None if mesh is None else lips_box(mesh)
-    face = face if mesh is None else face_box(mesh)
+def _cues(face: Box, height: int, width: int, points: Tensor | None) -> Cues:
+    lips = None if points is None else lips_box(points)
+    face = outline(face, points)
     masks = attention_masks(face, lips, height, width)
     levels = zip(*(mask_levels(mask) for mask in masks), strict=True)
     return Cues(hallo_region(face, height, width)[None], read_regions(list(levels)))
@@ -91,6 +91,7 @@ HALLO = Family(
     wav2vec2("wav2vec2-base-960h (JoyHallo: chinese-wav2vec2-base)", _features),
     _cues,
     regions=True,
+    reads_points=True,
     releases={
         name: Release(title, "MIT", f"https://huggingface.co/{place}", _config(name))
         for name, title, place in SETS

@@ -47,16 +47,17 @@ def check_track(rows: Tensor, config: EMOConfig) -> Tensor:
     return rows
 
 
-def face_cues(config: EMOConfig, face: Box, height: int, width: int, mesh: Tensor | None = None) -> Cues:
-    """From the face's box, and MediaPipe's mesh (478, 2) if there is one, both in pixels of the portrait.
+def face_cues(config: EMOConfig, face: Box, height: int, width: int, points: Tensor | None = None) -> Cues:
+    """From the face's box, and MediaPipe's mesh (478, 2) or the 68 points (68, 2) if there are any, both in
+    pixels of the portrait.
 
-    Without a mesh, lips and eyes are taken to be where they are in an average face.
+    Without points, lips and eyes are taken to be where they are in an average face.
     """
-    cues = family_of(config).cues(face, height, width, mesh)
+    cues = family_of(config).cues(face, height, width, points)
     return Cues(None, cues.regions) if config.quirks.locator_pictures else cues
 
 
-def mask_cues(config: EMOConfig, mask: Tensor, mesh: Tensor | None = None) -> Cues:
+def mask_cues(config: EMOConfig, mask: Tensor, points: Tensor | None = None) -> Cues:
     """From a region (H, W) in 0..1, such as a user draws.
 
     Families that read no region of any form take the box around it; an empty one is the whole picture.
@@ -65,4 +66,4 @@ def mask_cues(config: EMOConfig, mask: Tensor, mesh: Tensor | None = None) -> Cu
     if family_of(config).any_region and not config.quirks.locator_pictures:
         return Cues(mask[None, None], None)
     face = box_around(mask) or Box(0, 0, width, height)
-    return face_cues(config, face.scaled(1 / FACE_MARGIN), height, width, mesh)
+    return face_cues(config, face.scaled(1 / FACE_MARGIN), height, width, points)

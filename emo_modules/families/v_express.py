@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..config import AudioConfig, EMOConfig, UNetConfig
 from ..cues.box import Box
-from ..cues.landmarks import draw_kps, estimate_kps, mesh_kps
+from ..cues.landmarks import draw_kps, estimate_kps, kps_of
 from ..cues.locator import Cues
 from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.relatives import v_express_features
@@ -55,9 +55,9 @@ def _config() -> EMOConfig:
     )
 
 
-def _cues(face: Box, height: int, width: int, mesh: Tensor | None) -> Cues:
-    points = estimate_kps(face) if mesh is None else mesh_kps(mesh)
-    return Cues(draw_kps(points, height, width)[None], None)
+def _cues(face: Box, height: int, width: int, points: Tensor | None) -> Cues:
+    kps = estimate_kps(face) if points is None else kps_of(points)
+    return Cues(draw_kps(kps, height, width)[None], None)
 
 
 def _owns(state: Tensors) -> bool:
@@ -80,6 +80,7 @@ V_EXPRESS = Family(
         "wav2vec2-base-960h", lambda encoder, audio, frames, _: v_express_features(encoder, audio, frames)
     ),
     _cues,
+    reads_points=True,
     releases={
         "v_express": Release(
             "V-Express",

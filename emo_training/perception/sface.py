@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from emo_modules.cues import ibug
 from emo_modules.cues.box import Box
-from emo_modules.cues.landmarks import KPS_IN_FACE, mesh_kps
+from emo_modules.cues.landmarks import KPS_IN_FACE, is_mesh, kps_of
 
 if TYPE_CHECKING:
     import cv2
@@ -38,15 +39,15 @@ class SFace:
     def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
         """Unit vectors (N, 128) float32 of the faces in RGB frames (N, H, W, 3) uint8, at boxes (N, 4) px.
 
-        landmarks (N, 478, 2) px are MediaPipe's mesh. Without them YuNet finds the points; without YuNet, or
-        where it sees no face in the box, they are taken at typical places of the box, which turned and tilted
-        faces do not have. Raises ValueError for a frame without a box.
+        landmarks px are MediaPipe's mesh (N, 478, 2) or iBUG's 68 points (N, 68, 2). Without them YuNet finds
+        the points; without YuNet, or where it sees no face in the box, they are taken at typical places of
+        the box, which turned and tilted faces do not have. Raises ValueError for a frame without a box.
         """
         missing = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
         if len(missing):
             raise ValueError(f"frames {missing.tolist()} have no face box: leave them out")
         points = [
-            self._points(frame, box) if landmarks is None else mesh_points(landmarks[k])
+            self._points(frame, box) if landmarks is None else five_points(landmarks[k])
             for k, (frame, box) in enumerate(zip(frames, boxes, strict=True))
         ]
         vectors = [self._vector(align(f, p)) for f, p in zip(frames, points, strict=True)]
@@ -73,9 +74,11 @@ def _rows(faces: np.ndarray | None) -> np.ndarray:
     return np.zeros((0, 15), np.float32) if faces is None else faces
 
 
-def mesh_points(mesh: np.ndarray) -> np.ndarray:
-    """Eyes, nose tip and mouth corners (5, 2) of MediaPipe's mesh (478, 2)."""
-    return np.concatenate([mesh_kps(torch.from_numpy(mesh)).numpy(), mesh[list(MOUTH_CORNERS)]])
+def five_points(landmarks: np.ndarray) -> np.ndarray:
+    """Eyes, nose tip and mouth corners (5, 2) of MediaPipe's mesh (478, 2), or of iBUG's points (68, 2)."""
+    points = torch.from_numpy(landmarks)
+    corners = MOUTH_CORNERS if is_mesh(points) else ibug.MOUTH_CORNERS
+    return np.concatenate([kps_of(points).numpy(), landmarks[list(corners)]])
 
 
 def box_points(box: np.ndarray) -> np.ndarray:

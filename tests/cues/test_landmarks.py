@@ -10,9 +10,10 @@ from emo_modules.cues.landmarks import (
     draw_landmarks,
     estimate_kps,
     face_box,
+    kps_of,
     lips_box,
     mediapipe_points,
-    mesh_kps,
+    outline,
 )
 
 KPS = torch.tensor([[10.6, 8.2], [30.3, 11.9], [18.5, 24.7]])
@@ -181,7 +182,24 @@ def test_boxes_and_kps_of_a_mesh():
         points[index] = torch.tensor(place)
     assert face_box(points) == Box(20, 10, 81, 95)
     assert lips_box(points).x0 == 40 and lips_box(points).y1 == 82
-    assert mesh_kps(points).tolist() == [[35, 41], [66, 40], [49, 55]]
+    assert kps_of(points).tolist() == [[35, 41], [66, 40], [49, 55]]
+
+
+def test_lips_and_kps_of_68_points():
+    points = torch.full((68, 2), 50.0)
+    for index, place in {48: (40, 75), 54: (61, 76), 51: (50, 70), 57: (50, 82)}.items():
+        points[index] = torch.tensor(place)
+    for index, place in {36: (30, 40), 39: (40, 42), 42: (60, 41), 45: (72, 39), 30: (49, 55)}.items():
+        points[index] = torch.tensor(place)
+    points[49:60, 1] = points[49:60, 1].clamp(min=70)
+    assert lips_box(points) == Box(40, 70, 61, 82)
+    assert kps_of(points).tolist() == [[35, 41], [66, 40], [49, 55]]
+
+
+def test_only_a_mesh_reaches_to_the_hairline():
+    box, mesh = Box(1, 2, 3, 4), torch.rand(478, 2)
+    assert outline(box, None) == outline(box, torch.rand(68, 2)) == box
+    assert outline(box, mesh) == face_box(mesh)
 
 
 def face(box, offset):

@@ -7,7 +7,7 @@ from torch import Tensor
 from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import box_around
-from emo_modules.cues.landmarks import draw_kps, face_box, lips_box, mesh_kps
+from emo_modules.cues.landmarks import draw_kps, face_box, kps_of, lips_box
 from emo_modules.cues.locator import FACE_MARGIN
 from emo_modules.cues.masks import attention_masks, echomimic_region, hallo_region, mask_levels
 from emo_modules.families.table import face_cues, mask_cues
@@ -105,7 +105,7 @@ def test_a_mesh_is_followed_more_closely_than_the_box(mesh):
     echomimic = face_cues(config("echomimic"), FACE, HEIGHT, WIDTH, mesh)
     assert torch.equal(echomimic.picture[0], echomimic_region(box, HEIGHT, WIDTH))
     v_express = face_cues(config("v_express"), FACE, HEIGHT, WIDTH, mesh)
-    assert torch.equal(v_express.picture[0], draw_kps(mesh_kps(mesh), HEIGHT, WIDTH))
+    assert torch.equal(v_express.picture[0], draw_kps(kps_of(mesh), HEIGHT, WIDTH))
     assert not torch.equal(v_express.picture, face_cues(config("v_express"), FACE, HEIGHT, WIDTH).picture)
 
 

@@ -14,8 +14,8 @@ from emo_training.perception.sface import (
     ALIGNED,
     align,
     box_points,
+    five_points,
     load_sface,
-    mesh_points,
     similarity_transform,
 )
 
@@ -46,11 +46,18 @@ def test_a_turned_face_is_aligned():
     assert all(aligned[round(y), round(x), 0] > 150 for x, y in ALIGNED)
 
 
+def test_68_points_have_eyes_nose_and_mouth():
+    points = np.zeros((68, 2), np.float32)
+    points[[36, 39, 42, 45]] = [(10, 20), (20, 20), (40, 22), (50, 22)]
+    points[[30, 48, 54]] = [(30, 35), (20, 50), (40, 51)]
+    assert five_points(points).tolist() == [[15, 20], [45, 22], [30, 35], [20, 50], [40, 51]]
+
+
 def test_mesh_points_are_eyes_nose_and_mouth():
     mesh = np.zeros((478, 2), np.float32)
     mesh[[33, 133, 362, 263]] = [(10, 20), (20, 20), (40, 22), (50, 22)]
     mesh[[4, 61, 291]] = [(30, 35), (20, 50), (40, 51)]
-    assert mesh_points(mesh).tolist() == [[15, 20], [45, 22], [30, 35], [20, 50], [40, 51]]
+    assert five_points(mesh).tolist() == [[15, 20], [45, 22], [30, 35], [20, 50], [40, 51]]
 
 
 def test_vectors_are_those_of_the_network_and_of_unit_length():
