@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..people.person import Person
 from .background import Background, draw, random_background
 from .camera import Camera, random_camera
 from .lights import Lights, random_lights
@@ -27,11 +26,11 @@ class Scene:
 
 
 @lru_cache(maxsize=64)
-def scene_of(person: Person) -> Scene:
-    """The scene that follows from a person's seed."""
+def random_scene(seed: int) -> Scene:
+    """The scene of a seed; a person's own is that of the person's seed."""
 
     def dice(part: int) -> np.random.Generator:
-        return np.random.default_rng([person.seed, part])
+        return np.random.default_rng([seed, part])
 
     lights = random_lights(dice(100))
     return Scene(lights, random_background(dice(101), lights), random_camera(dice(102)))

@@ -23,7 +23,7 @@ from .lights import MAX_LAMPS, Lights
 from .photograph import photograph
 from .pieces import Piece
 from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
-from .scene import scene_of
+from .scene import Scene, random_scene
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
 from .surfaces import eye_uniforms, skin_uniforms
 from .truth import Displacement, Regions, Truth
@@ -54,20 +54,34 @@ class Studio:
         self.wardrobe: tuple[Person, list[tuple[Piece, Drawable]]] | None = None
 
     def photograph(
-        self, person: Person, expression: Expression, pose: Pose, framing: Framing, frame: int = 0
+        self,
+        person: Person,
+        expression: Expression,
+        pose: Pose,
+        framing: Framing,
+        frame: int = 0,
+        scene: Scene | None = None,
     ) -> np.ndarray:
-        """A picture (H, W, 3) uint8; the camera's noise is that of frame number `frame`."""
-        light = self.draw(person, expression, pose, framing)
-        scene = scene_of(person)
+        """A picture (H, W, 3) uint8 in a scene, by default the person's own; the camera's noise is that of
+        frame number `frame`."""
+        scene = scene or random_scene(person.seed)
+        light = self.draw(person, expression, pose, framing, scene.lights)
         behind = scene.behind(framing.width, framing.height)
         return photograph(light[..., :3] + (1 - light[..., 3:]) * behind, scene.camera, frame)
 
-    def draw(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> np.ndarray:
+    def draw(
+        self,
+        person: Person,
+        expression: Expression,
+        pose: Pose,
+        framing: Framing,
+        lights: Lights | None = None,
+    ) -> np.ndarray:
         """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
         self.stage.enter()
         body = body_of(person.shape)
         view, moment = aim(body, framing), act(body, expression, pose)
-        lights = scene_of(person).lights
+        lights = lights or random_scene(person.seed).lights
         things = self._dress(person, body, moment)
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
         to_shadow = self.stage.draw_shadows(things, key, view.centre)
