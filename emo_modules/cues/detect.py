@@ -17,13 +17,14 @@ from torch.nn import functional
 from ..media.image import as_float_image, to_bytes, to_rgb
 from .box import Box
 from .finder import DRAWN_WIDTHS, SAME_FACE, SURE, FaceFinder
+from .pyramid import FINEST, FoundFace
 
 WEIGHTS = Path(__file__).with_name("drawn_faces.safetensors")
-DETECTION_SIDE = 480
 SMALLEST_FACE = 24  # the cascade's own window, px
 NEIGHBOURS = 6  # hits that must agree; with the default 4 badges and cats pass for faces
 FEW_NEIGHBOURS = 2  # where the network sees a face in the same place
-CLOSE = 0.62  # of a cut's side: the face when it is measured
+CLOSE = 0.62  # of a cut's side: the drawn face when it is measured
+
 PERHAPS = 0.3  # the network's score for that
 SAME_PLACE = 0.4  # overlap (IoU) for that
 
@@ -36,19 +37,20 @@ CASCADE_WIDTH, CASCADE_HEIGHT, CASCADE_RISE = 1.0, 1.06, 0.05
 # sample portraits of the relatives 36 have less than 0.36, and the other one is a flat cartoon.
 FLAT_SIDE, FLAT_STEP, FLAT_SHARE = 40, 6 / 255, 0.36
 
-PADDING = 0.25  # of the long side: a face at the picture's edge is found in a larger picture
+PADDING = 0.25  # of the long side: a drawn face at the picture's edge is found in a larger picture
 TILED_FROM = 960  # px of the long side: from here on a face may be too small to see in the whole picture
 TILE, MOST_TILES = 1200, 4  # px of a tile's sides, and how many there are of them along each side
 OVERLAP = 0.2  # of a tile
+TURNS = {
+    1: "it seems to lie on its side: turn it a quarter to the left",
+    3: "it seems to lie on its side: turn it a quarter to the right",
+    2: "it seems to be upside down: turn it",
+}
 
 
 def search_faces(image: Tensor | np.ndarray) -> list[Box]:
-    """As `detect_faces`; where that finds nothing, also at the picture's edges and in parts of large ones.
-
-    Boxes may reach out of the picture.
-    """
-    picture = _rgb(image)
-    return next((faces for look in (_whole, _padded, _tiled) if (faces := look(picture))), [])
+    """As `detect_faces`; where that finds nothing, also at the picture's edges and in parts of large ones."""
+    return [face.box for face in _search(_rgb(image))]
 
 
 def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
@@ -56,18 +58,18 @@ def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
 
     The picture is searched at 480 px on its long side at most, for faces of at least 1/16 of that side.
     """
-    return _whole(_rgb(image))
+    return [face.box for face in _whole(_rgb(image))]
+
+
+def search_people(image: Tensor | np.ndarray) -> list[FoundFace]:
+    """As `search_faces`, with scores and points; where that finds nothing, also with the picture turned."""
+    picture = _rgb(image)
+    return _search(picture) or _lying(picture)[1]
 
 
 def how_it_lies(image: Tensor | np.ndarray) -> str | None:
     """What to do with a picture that shows a face only after a turn; None when it shows none at all."""
-    picture = _rgb(image)
-    turns = {
-        1: "it seems to lie on its side: turn it a quarter to the left",
-        3: "it seems to lie on its side: turn it a quarter to the right",
-        2: "it seems to be upside down: turn it",
-    }
-    return next((words for turn, words in turns.items() if _whole(picture.rot90(turn))), None)
+    return TURNS.get(_lying(_rgb(image))[0])
 
 
 def looks_drawn(picture: Tensor, face: Box) -> bool:
@@ -88,12 +90,30 @@ def _rgb(image: Tensor | np.ndarray) -> Tensor:
     return to_rgb(as_float_image(image)).cpu()
 
 
-def _whole(picture: Tensor) -> list[Box]:
+def _search(picture: Tensor) -> list[FoundFace]:
+    return next((faces for look in (_whole, _padded, _tiled) if (faces := look(picture))), [])
+
+
+def _lying(picture: Tensor) -> tuple[int, list[FoundFace]]:
+    """The faces of a picture that lies, and how many quarters to the left it has to be turned; 0 without any.
+
+    A face on its side may be found in two turns: the one in which it is more upright counts.
+    """
+    height, width = picture.shape[:2]
+    found = [(turn, faces) for turn in TURNS if (faces := _whole(picture.rot90(turn)))]
+    turn, faces = min(found, key=lambda each: abs(each[1][0].roll), default=(0, []))
+    return turn, [face.turned_back(turn, width, height) for face in faces]
+
+
+def _whole(picture: Tensor) -> list[FoundFace]:
     small = _shrunk(picture)
     scale = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
     seen = _finder().find(small, PERHAPS)
-    sure = [box for box, score in seen if score >= SURE and looks_drawn(small, box)]
-    drawn = [_look_closely(small, box) for box in sure]
+    drawn = [
+        FoundFace.upright(_look_closely(small, box), score)
+        for box, score in seen
+        if score >= SURE and looks_drawn(small, box)
+    ]
     hits = _cascade(small, NEIGHBOURS)
     if not drawn and not hits:
         hits = [
@@ -102,8 +122,10 @@ def _whole(picture: Tensor) -> list[Box]:
             if any(score >= PERHAPS and box.iou(other) >= SAME_PLACE for other, score in seen)
         ]
     # A drawn face's parts pass for faces with the cascade.
-    photographed = [box for box in hits if not any(box.iou(other) > 0 for other in drawn)]
-    return [box.mapped(0, 0, *scale) for box in without_repeats(drawn + photographed)]
+    photographed = [
+        FoundFace.upright(box, 1.0) for box in hits if not any(box.iou(other.box) > 0 for other in drawn)
+    ]
+    return [face.mapped(0, 0, *scale) for face in _distinct(drawn + photographed)]
 
 
 def _look_closely(picture: Tensor, box: Box) -> Box:
@@ -119,22 +141,22 @@ def _look_closely(picture: Tensor, box: Box) -> Box:
     return best if box.iou(best) >= SAME_FACE else box
 
 
-def _padded(picture: Tensor) -> list[Box]:
+def _padded(picture: Tensor) -> list[FoundFace]:
     height, width = picture.shape[:2]
     edge = max(1, round(PADDING * max(height, width)))
     # with black, which finds more faces than the edge repeated
     planes = functional.pad(picture.movedim(-1, 0)[None], (edge,) * 4)
-    boxes = [box.mapped(-edge, -edge, 1, 1) for box in _whole(planes[0].movedim(0, -1))]
-    return [box for box in boxes if 0 <= box.centre[0] < width and 0 <= box.centre[1] < height]
+    faces = [face.mapped(-edge, -edge, 1, 1) for face in _whole(planes[0].movedim(0, -1))]
+    return [face for face in faces if 0 <= face.box.centre[0] < width and 0 <= face.box.centre[1] < height]
 
 
-def _tiled(picture: Tensor) -> list[Box]:
+def _tiled(picture: Tensor) -> list[FoundFace]:
     if max(picture.shape[:2]) < TILED_FROM:
         return []
-    boxes = []
+    faces = []
     for rows, columns in _tiles(*picture.shape[:2]):
-        boxes += [box.mapped(columns.start, rows.start, 1, 1) for box in _whole(picture[rows, columns])]
-    return without_repeats(boxes)
+        faces += [face.mapped(columns.start, rows.start, 1, 1) for face in _whole(picture[rows, columns])]
+    return _distinct(faces)
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice]]:
@@ -184,12 +206,17 @@ def _from_cascade(x: float, y: float, side: float) -> Box:
 
 def _shrunk(picture: Tensor) -> Tensor:
     height, width = picture.shape[:2]
-    scale = DETECTION_SIDE / max(height, width)
+    scale = FINEST / max(height, width)
     if scale >= 1:
         return picture
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     planes = picture.movedim(-1, 0)[None]
     return functional.interpolate(planes, size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
+
+
+def _distinct(faces: list[FoundFace]) -> list[FoundFace]:
+    of = {face.box: face for face in faces}
+    return [of[box] for box in without_repeats(list(of))]
 
 
 def without_repeats(boxes: list[Box]) -> list[Box]:

@@ -32,13 +32,14 @@ SMALLEST, LARGEST = 14.0, 90.0  # px of a level: others are found in another one
 FINEST = 480  # px of the picture's long side in the finest level
 COARSEST = 24  # px of the long side in the last
 MAGNIFIED = 2.0  # the most that a small picture is enlarged
-MARGIN = 16  # px of grey around a level, so that a face at the edge has surroundings too
+MARGIN = 8  # px of grey around a level, so that a face at the edge has surroundings too
 GREY = 0.5
 NOTHING = -4.0  # the score's logit before training: hardly a cell is a face
 SURE = 0.5
 SAME_FACE = 0.4  # overlap (IoU)
-MOST_ROLL = 80.0  # degrees; a face that lies more is another's to turn first
+MOST_ROLL = 70.0  # degrees; a face that lies more is another's to turn first
 CANDIDATES = 200  # peaks of a picture that are looked at
+TYPICAL_POINTS = np.array([(0.3, 0.45), (0.7, 0.45), (0.5, 0.62), (0.36, 0.78), (0.64, 0.78)])  # of a box
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class FoundFace:
     box: Box
     score: float
     points: np.ndarray
+
+    @classmethod
+    def upright(cls, box: Box, score: float) -> Self:
+        """A face of which only the box is known; its points are where they mostly are."""
+        return cls(
+            box, score, np.array([box.x0, box.y0]) + TYPICAL_POINTS * np.array([box.width, box.height])
+        )
 
     @property
     def roll(self) -> float:
@@ -61,6 +69,18 @@ class FoundFace:
         """Moved by (dx, dy), then multiplied by (sx, sy)."""
         points = (self.points + np.array([dx, dy])) * np.array([sx, sy])
         return FoundFace(self.box.mapped(dx, dy, sx, sy), self.score, points)
+
+    def turned_back(self, quarters: int, width: int, height: int) -> FoundFace:
+        """In the picture (height, width) that was turned by so many quarters to the left, as `rot90` does."""
+
+        def back(points: np.ndarray) -> np.ndarray:
+            x, y = points.T
+            places = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))
+            return np.stack(places[quarters % 4], 1)
+
+        corners = back(np.array([[self.box.x0, self.box.y0], [self.box.x1, self.box.y1]]))
+        box = Box(*corners.min(0).tolist(), *corners.max(0).tolist())
+        return FoundFace(box, self.score, back(self.points))
 
 
 class _Residual(nn.Module):

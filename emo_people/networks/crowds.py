@@ -61,7 +61,7 @@ class Crowds:
 
     def draw(self) -> tuple[np.ndarray, Labels]:
         rng = self._rng
-        canvas = Image.fromarray(self._backdrop())
+        canvas = self._backdrop()
         faces: list[_Face] = []
         for _ in range(int(rng.choice(3, p=[0.5, 0.3, 0.2]))):
             self._paste_object(canvas, faces, rng.uniform(0, CANVAS, 2), rng.uniform(10, 130))
@@ -76,19 +76,15 @@ class Crowds:
             face.seen &= ~outside
         return _compressed(pixels, rng), _labels(faces, outside)
 
-    def _backdrop(self) -> np.ndarray:
-        """A random part of one, flipped, in other colours."""
+    def _backdrop(self) -> Image.Image:
+        """A random part of one, as it is or mirrored."""
         rng = self._rng
         kind = self._backdrops[int(rng.integers(len(self._backdrops)))]
         picture = kind[int(rng.integers(len(kind)))]
         side = int(rng.uniform(0.3, 1) * BACKDROP_SIDE)
         y, x = rng.integers(BACKDROP_SIDE - side + 1, size=2)
-        part = Image.fromarray(picture[y : y + side, x : x + side]).resize(
-            (CANVAS, CANVAS), Image.Resampling.BILINEAR
-        )
-        pixels: np.ndarray = np.asarray(part, np.float32)[:, :: int(rng.choice([-1, 1]))]
-        pixels = pixels * rng.uniform(0.6, 1.2, 3).astype(np.float32) + np.float32(rng.uniform(-30, 30))
-        return pixels.clip(0, 255).astype(np.uint8)
+        part = Image.fromarray(picture[y : y + side, x : x + side][:, :: int(rng.choice([-1, 1]))])
+        return part.resize((CANVAS, CANVAS), Image.Resampling.BILINEAR)
 
     def _paste_person(self, canvas: Image.Image, faces: list[_Face]) -> None:
         rng = self._rng
@@ -126,7 +122,7 @@ class Crowds:
             size = rng.uniform(0.3, 1.5, 2) * height
             away = rng.uniform(-0.5, 0.5, 2) * (height + size)
             x, y = (face.box[:2] + face.box[2:]) / 2 + away - size / 2
-            part = Image.fromarray(self._backdrop())
+            part = self._backdrop()
             mask = Image.new("L", canvas.size)
             mask.paste(255, (round(x), round(y), round(x + size[0]), round(y + size[1])))
             part.putalpha(mask)

@@ -20,7 +20,7 @@ from .degrade import degrade, relight
 from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
 from .pool import Pool, read_backgrounds
 
-PICTURES = 48  # in a step
+PICTURES = 32  # in a step
 RATE, WARMUP, DECAY = 3e-3, 100, 0.01
 NOISE = 0.06  # of white
 WANTED = (17.0, 82.0)  # px: longer side of the faces that are to be found

@@ -37,6 +37,22 @@ def test_a_found_face_is_moved_as_a_whole():
     assert face.points[2].tolist() == [40, 64]
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_of_a_turned_picture_is_brought_back(quarters):
+    picture = np.zeros((60, 100), int)
+    picture[10, 30], picture[20, 50] = 1, 2  # two pixels of the face
+    y, x = (np.rot90(picture, quarters) > 0).nonzero()
+    turned = FoundFace(Box(x.min(), y.min(), x.max() + 1, y.max() + 1), 0.5, np.stack([x, y], 1) + 0.5)
+    back = turned.turned_back(quarters, 100, 60)
+    assert back.box == Box(30, 10, 51, 21)
+    assert sorted(back.points.tolist()) == [[30.5, 10.5], [50.5, 20.5]]
+
+
+def test_a_face_of_which_only_the_box_is_known_is_upright():
+    face = FoundFace.upright(Box(100, 50, 200, 180), 0.8)
+    assert face.roll == pytest.approx(0) and face.points[2, 0] == 150
+
+
 def test_peaks_become_boxes_and_points_around_their_cells():
     heat, reach, points = torch.zeros(6, 8), torch.full((4, 6, 8), 20.0), torch.full((10, 6, 8), 3.0)
     heat[2, 5], heat[2, 6], heat[5, 0] = 0.9, 0.6, 0.04
