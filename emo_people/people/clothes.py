@@ -101,7 +101,7 @@ def _outer(kind: str, rng: np.random.Generator) -> Fabric:
         pattern = str(rng.choice(["plain", "plain", "melange", "pinstripes", "checks"]))
         leather = kind != "suit" and rng.random() < 0.15
         fabric = _cloth(rng, SUITING, pattern, rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.35))
-        return _changed(fabric, 0.9) if leather else fabric
+        return _changed(fabric, 0.6) if leather else fabric
     if kind in ("sweater", "turtleneck", "hoodie"):
         pattern = str(rng.choice(["knit", "knit", "melange", "plain", "stripes"]))
         return _cloth(rng, _any_colour(rng), pattern, rng.uniform(0.12, 0.8), rng.uniform(0.2, 0.5))

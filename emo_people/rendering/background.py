@@ -95,7 +95,7 @@ def random_background(rng: np.random.Generator, lights: Lights) -> Background:
     group = ("night", "stage") if dark else places[rng.choice(4, p=PLACES[lights.kind])]
     kind = str(rng.choice(group))
     sharp = kind in STUDIO or rng.random() < 0.2
-    blur = rng.uniform(0, 0.006) if sharp else float(np.exp(rng.uniform(np.log(0.006), np.log(0.06))))
+    blur = rng.uniform(0, 0.006) if sharp else float(np.exp(rng.uniform(np.log(0.008), np.log(0.06))))
     if kind == "night":
         blur = rng.uniform(0.015, 0.06)
     return Background(kind, int(rng.integers(2**31)), float(blur), int(rng.choice([0, 0, 6, 7, 8])))

@@ -74,7 +74,7 @@ def random_camera(rng: np.random.Generator) -> Camera:
     balance = np.exp(rng.normal(0, 0.07, 3) * (1, 0.35, 1))
     camera = Camera(
         seed=int(rng.integers(2**31)),
-        exposure=float(np.clip(rng.normal(0.1, 0.35), -1.2, 1)),
+        exposure=float(np.clip(rng.normal(0.05, 0.3), -1, 0.7)),
         balance=(float(balance[0]), float(balance[1]), float(balance[2])),
         vignette=float(rng.choice([0, rng.uniform(0, 0.5)])),
         fringe=float(rng.choice([0, rng.uniform(0, 0.004)], p=[0.7, 0.3])),
@@ -174,7 +174,7 @@ CHANCES = (0.25, 0.27, 0.13, 0.25, 0.1)
 
 def _colour(rng: np.random.Generator) -> Look:
     return Look(
-        saturation=rng.normal(1, 0.12), contrast=rng.normal(0.15, 0.2), gamma=_spread(rng, 0.85, 1.15)
+        saturation=rng.normal(0.93, 0.12), contrast=rng.normal(0.15, 0.2), gamma=_spread(rng, 0.85, 1.15)
     )
 
 

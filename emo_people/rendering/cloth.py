@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,8 @@ from .posing import Body, normals
 BASE, LEAN, RISE = 5.665, 0.257, 0.3
 NECK_Z = 0.2  # of the neck's middle
 SHOULDER, ELBOW = np.array([1.68, 5.25]), np.array([3.13, 3.49])
+EDGE = 0.3  # dm from a cut within which cloth has finer triangles
+COVERED = 0.35  # dm within a cut from which nobody sees the skin below
 ROOT = 5.47  # y of the pit of the neck
 # Positive (N,), in dm, where there is cloth, by places on the template (N, 3) and on the flat cloth (N, 2).
 Cut = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -26,11 +28,12 @@ class Sheet:
     """Cloth as a mesh. Columns of `points`: place (3), rest (3), normal (3), turn, skin (3), flat (2), hem.
 
     rest: on the template; flat: right and up, dm, as a pattern lies on the cloth; hem: distance from the
-    nearest cut edge, dm, negative on the edge's own thickness.
+    nearest cut edge, dm, negative on the edge's own thickness. covers: vertices (V,) of the body.
     """
 
     points: np.ndarray
     triangles: np.ndarray
+    covers: np.ndarray | None = None
 
     @property
     def place(self) -> np.ndarray:
@@ -80,22 +83,28 @@ def flat(body: Body, places: np.ndarray) -> np.ndarray:
     return (places[:, :2] - middle[:2]) * size + [0, ROOT]
 
 
-def shell(body: Body, cut: Cut, offset: float, smooth: int) -> Sheet:
-    """Where the cut is positive, `offset` dm outside the skin; smoothed cloth hangs over the hollows."""
+def shell(body: Body, cut: Cut, offset: float, smooth: int, fine: int = 1) -> Sheet:
+    """Where the cut is positive, `offset` dm outside the skin; smoothed cloth hangs over the hollows.
+
+    fine: how often the triangles near the edge are cut in four.
+    """
     rest, triangles = body.mesh.template, body.mesh.triangles["skin"]
-    near = (cut(rest, flat(body, body.vertices)) > -0.6) & (body.mesh.turn < 0.9) & (level(rest) < 1.2)
+    inside = cut(rest, flat(body, body.vertices))
+    near = (inside > -0.6) & (body.mesh.turn < 0.9) & (level(rest) < 1.2)
     triangles = triangles[near[triangles].all(1)]
     used, triangles = np.unique(triangles, return_inverse=True)
     triangles = triangles.reshape(-1, 3)
     skin, facing = body.vertices[used], normals(body.vertices, body.mesh.triangles["skin"])[used]
     cloth = _outside(_smoothed(skin, triangles, smooth), skin, facing, offset)
     points = np.concatenate([cloth, rest[used], facing, body.mesh.turn[used, None], skin, skin[:, :2]], 1)
-    points, triangles = _refined(points, triangles)
-    for _ in range(2):
+    for reach in (EDGE, EDGE / 3)[:fine]:
+        places = points[:, 3:6], flat(body, points[:, :3])
+        points, triangles = _refined(points, triangles, np.abs(cut(*places)) < reach)
         points[:, :3] = _smoothed(points[:, :3], triangles, 2)
         points[:, :3] = _outside(points[:, :3], points[:, 10:13], points[:, 6:9], 0.85 * offset)
     points[:, 13:15] = flat(body, points[:, :3])
-    return _clipped(points, triangles, cut(points[:, 3:6], points[:, 13:15]), 0.8 * offset)
+    sheet = _clipped(points, triangles, cut(points[:, 3:6], points[:, 13:15]), 0.8 * offset)
+    return replace(sheet, covers=near & (inside > COVERED))
 
 
 def _outside(cloth: np.ndarray, skin: np.ndarray, facing: np.ndarray, offset: float) -> np.ndarray:
@@ -119,15 +128,30 @@ def _smoothed(places: np.ndarray, triangles: np.ndarray, times: int) -> np.ndarr
     return places
 
 
-def _refined(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every triangle in four."""
+def _refined(points: np.ndarray, triangles: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges with an end that is `fine` (N,) halved, and triangles cut into two, three or four accordingly.
+
+    Only there, since software renderers pay for triangles by the number.
+    """
     sides = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     unique, where = np.unique(sides, axis=0, return_inverse=True)
-    middle = where.reshape(-1, 3) + len(points)
-    (a, b, c), (ab, bc, ca) = triangles.T, middle.T
-    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    halves = points[unique].mean(1)
-    return np.concatenate([points, halves]), np.concatenate([np.stack(part, 1) for part in parts])
+    halved = fine[unique].any(1)
+    number = np.cumsum(halved) - 1 + len(points)
+    cut, middle = halved[where].reshape(-1, 3), number[where].reshape(-1, 3)
+    count = cut.sum(1)
+    # Turned so that the one halved edge, or the one that is not, comes first.
+    first = np.where(count == 2, (~cut).argmax(1), cut.argmax(1))
+    order = (first[:, None] + np.arange(3)) % 3
+    rows = np.arange(len(triangles))[:, None]
+    (a, b, c), (ab, bc, ca) = triangles[rows, order].T, middle[rows, order].T
+    splits = {
+        0: [(a, b, c)],
+        1: [(a, ab, c), (ab, b, c)],
+        2: [(a, b, bc), (a, bc, ca), (ca, bc, c)],
+        3: [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)],
+    }
+    parts = [np.stack(part, 1)[count == k] for k, split in splits.items() for part in split]
+    return np.concatenate([points, points[unique[halved]].mean(1)]), np.concatenate(parts)
 
 
 def _clipped(points: np.ndarray, triangles: np.ndarray, inside: np.ndarray, thick: float) -> Sheet:

@@ -19,6 +19,7 @@ from .necklines import (
     tie_knot,
     v_neck,
     with_sleeves,
+    within,
 )
 from .pieces import Piece
 from .posing import Body, normals
@@ -38,14 +39,19 @@ def clothes_of(clothes: Clothes, body: Body) -> list[Piece]:
     return pieces
 
 
-def _worn(body: Body, cut: Cut, offset: float, smooth: int, fabric: Fabric, **shape: float) -> Piece:
-    return _piece(shell(body, cut, offset, smooth), fabric, **shape)
+def _worn(
+    body: Body, cut: Cut, offset: float, smooth: int, fabric: Fabric, fine: int = 1, **shape: float
+) -> Piece:
+    return _piece(shell(body, cut, offset, smooth, fine), fabric, **shape)
 
 
-def _top(cut: Callable[[Clothes], Cut], sleeve: float, offset: float = 0.05, **shape: float) -> Dress:
+def _top(
+    cut: Callable[[Clothes], Cut], sleeve: float, offset: float = 0.05, fine: int = 1, **shape: float
+) -> Dress:
     def dress(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
         reach = with_sleeves(cut(clothes), sleeve)
-        return [_worn(body, reach, offset, round(4 + 14 * clothes.loose), clothes.outer, **shape)]
+        smooth = round(4 + 14 * clothes.loose)
+        return [_worn(body, reach, offset, smooth, clothes.outer, fine, **shape)]
 
     return dress
 
@@ -63,14 +69,15 @@ def _turtleneck(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
     ]
 
 
-def _shirt(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
-    """Buttoned to the top, or open above some button; a polo's collar is softer."""
+def _shirt(clothes: Clothes, body: Body, neck: Neck, seen: Cut | None = None) -> list[Piece]:
+    """Buttoned to the top, or open above some button; below a jacket only what is seen in its opening."""
     closed = clothes.kind in ("suit", "shirt") and (clothes.tie is not None or clothes.depth < 0.4)
     low = HIGH + 0.1 if closed else HIGH - (0.25 + 0.5 * clothes.depth) * (HIGH - LOW)
     sleeve = 1.2 if clothes.kind == "polo" else 9.0
     fabric = clothes.inner if clothes.kind == "suit" else clothes.outer
     smooth = 8 if clothes.kind == "suit" else round(6 + 14 * clothes.loose)
-    front = _worn(body, with_sleeves(v_neck(low, 0.02), sleeve), 0.05, smooth, fabric, buttons=1, low=low)
+    cut = with_sleeves(v_neck(low, 0.02), sleeve) if seen is None else within(v_neck(low, 0.02), seen)
+    front = _worn(body, cut, 0.05, smooth, fabric, buttons=1, low=low)
     return [front, _collar(neck, fabric, 0.06 if closed else 0.2 + 0.35 * clothes.depth, closed)]
 
 
@@ -82,9 +89,10 @@ def _collar(neck: Neck, fabric: Fabric, gap: float, closed: bool) -> Piece:
 
 
 def _jacket(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
-    under = _shirt(clothes, body, neck) if clothes.kind == "suit" else _under(clothes, body)
     low, offset = 3.5 + 0.5 * (1 - clothes.depth), 0.16 if clothes.kind == "coat" else 0.11
     opening = v_neck(low, -0.02)
+    shirt = clothes.kind == "suit"
+    under = _shirt(clothes, body, neck, opening) if shirt else _under(clothes, body, opening)
     return [
         *under,
         _worn(body, opening, offset, 24, clothes.outer, jacket=1, low=low),
@@ -102,13 +110,14 @@ def _back_collar(neck: Neck, clothes: Clothes, offset: float) -> Piece:
     return _piece(strip, clothes.outer, stiff=1)
 
 
-def _under(clothes: Clothes, body: Body) -> list[Piece]:
+def _under(clothes: Clothes, body: Body, opening: Cut) -> list[Piece]:
     cut = scoop(5.1) if clothes.depth > 0.6 else round_neck(0.0)
-    return [_worn(body, cut, 0.05, 8, clothes.inner)]
+    return [_worn(body, within(cut, opening), 0.05, 8, clothes.inner)]
 
 
 def _hoodie(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
-    front = _worn(body, v_neck(5.2, 0.05), 0.1, 16, clothes.outer, ribbed=0)
+    opening = v_neck(5.2, 0.05)
+    front = _worn(body, opening, 0.1, 16, clothes.outer)
     angle = np.linspace(0, 2 * np.pi, 72)[:-1]
 
     def hood(angle: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -116,7 +125,8 @@ def _hoodie(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
         front = (1 - back) ** 4
         return 0.08 + 0.22 * back - 0.3 * front, 0.16 + 0.2 * back - 0.09 * front, 0.22 + 0.14 * back
 
-    return [_under(clothes, body)[0], front, _piece(_tube(neck, hood, angle), clothes.outer, rolled=1)]
+    hood_piece = _piece(_tube(neck, hood, angle), clothes.outer, rolled=1)
+    return [*_under(clothes, body, opening), front, hood_piece]
 
 
 def _scarf(fabric: Fabric, neck: Neck) -> list[Piece]:
@@ -200,7 +210,8 @@ def _strip(
 
 def _tube(neck: Neck, shape: Callable[[np.ndarray], tuple[np.ndarray, ...]], angle: np.ndarray) -> Sheet:
     """A closed roll: shape gives its middle's level, its half thickness and half height, for each angle."""
-    around = np.linspace(0, 2 * np.pi, 17)[:-1]
+    # The seam of the pattern lies at the neck.
+    around = np.linspace(np.pi, 3 * np.pi, 17)[:-1]
     rounds, angles = (part.ravel() for part in np.meshgrid(around, angle, indexing="ij"))
     high, thick, tall = shape(angles)
     place, rest, out = neck.at(angles, np.clip(high, -0.2, 0.5))
@@ -231,6 +242,7 @@ def _piece(sheet: Sheet, fabric: Fabric, **shape: float) -> Piece:
         sheet.rest,
         marks.astype(np.float32),
         normals=normals(place, sheet.triangles),
+        covers=sheet.covers,
         uniforms={
             "colour_of": fabric.colour,
             "second_of": fabric.second,
@@ -250,7 +262,7 @@ DRESSES: dict[str, Dress] = {
     "v-neck": _top(lambda clothes: v_neck(_low(clothes)), 1.1, ribbed=1),
     "scoop": _top(lambda clothes: scoop(_low(clothes)), 9.0),
     "tank top": _top(lambda clothes: tank_top(_low(clothes)), 9.0),
-    "dress": _top(lambda clothes: straps(max(_low(clothes) - 0.2, 4.5)), 9.0),
+    "dress": _top(lambda clothes: straps(max(_low(clothes) - 0.2, 4.5)), 9.0, fine=2),
     "sweater": _top(lambda clothes: round_neck(0.0), 9.0, 0.1, ribbed=1),
     "turtleneck": _turtleneck,
     "polo": _shirt,

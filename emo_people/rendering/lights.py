@@ -40,7 +40,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Lights:
-    """What lights a scene, exposed so that a white card facing the camera is about 1.
+    """What lights a scene, exposed so that a white card facing the camera is 0.7 to 1.
 
     kind: the name of the arrangement, for whoever looks at sheets.
     environment: irradiance as nine spherical harmonics (1, then y z x, then xy yz z2 xz xx-yy) in linear RGB,
@@ -103,7 +103,7 @@ def arrange(kind: str, rng: np.random.Generator) -> Lights:
     seen = FACING_WEIGHTS @ light.irradiance(FACING)
     brightness = seen @ LUMINANCE
     neutral = (brightness / np.maximum(seen, 0.2 * brightness)) ** rng.uniform(0.3, 0.9)
-    return _scaled(light, rng.uniform(0.85, 1.15) / brightness * neutral / (neutral @ LUMINANCE))
+    return _scaled(light, rng.uniform(0.7, 1.0) / brightness * neutral / (neutral @ LUMINANCE))
 
 
 def toward(azimuth: float, elevation: float) -> Vector:
@@ -250,12 +250,11 @@ def _hemisphere(rng: np.random.Generator, sky: np.ndarray, ground: np.ndarray) -
 
 
 def _direct(lamps: tuple[Lamp, ...], normals: np.ndarray) -> np.ndarray:
-    """Light of the lamps; a soft one reaches round to what faces away from it."""
+    """Light of the lamps as light.glsl has it; a soft one reaches round to what faces away from it."""
     total = np.zeros((len(normals), 3))
     for lamp in lamps:
-        wrap = 0.5 * lamp.softness
-        cosine = (normals @ np.array(lamp.direction) + wrap) / (1 + wrap)
-        total += np.maximum(cosine, 0)[:, None] * np.array(lamp.colour)
+        cosine = (normals @ np.array(lamp.direction) + lamp.softness) / (1 + lamp.softness)
+        total += (np.maximum(cosine, 0) ** 2)[:, None] * np.array(lamp.colour)
     return total
 
 

@@ -38,6 +38,11 @@ def with_sleeves(cut: Cut, reach: float) -> Cut:
     return lambda rest, flat: np.minimum(cut(rest, flat), reach - along_arm(rest))
 
 
+def within(cut: Cut, opening: Cut) -> Cut:
+    """Only what shows in the opening of what is worn above, and a little more."""
+    return lambda rest, flat: np.minimum(cut(rest, flat), 0.45 - opening(rest, flat))
+
+
 def tank_top(low: float) -> Cut:
     neck = scoop(low)
 
@@ -53,7 +58,7 @@ def straps(low: float) -> Cut:
 
     def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
         x, y = np.abs(flat[:, 0]), flat[:, 1]
-        strap = np.minimum(0.06 - np.abs(x - 0.9), 0.1 - level(rest))
+        strap = np.minimum(0.08 - np.abs(x - 0.9), 0.1 - level(rest))
         line = low - 0.1 * np.cos(np.pi * np.clip(x / 0.7, 0, 1)) - 0.3 * (x - 0.7).clip(0)
         trunk = np.minimum(line - y, 0.2 - along_arm(rest) - 0.3 * (y - 4.2).clip(0))
         return np.maximum(strap, trunk)
@@ -70,7 +75,7 @@ def lapel(opening: Cut, wide: float, low: float) -> Cut:
 
     def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
         places = np.stack([np.abs(flat[:, 0]), flat[:, 1]], 1)
-        inside = np.maximum(_within(places, flap), _within(places, collar))
+        inside = np.maximum(_inside_polygon(places, flap), _inside_polygon(places, collar))
         return _only_front(rest, np.minimum(inside, opening(rest, flat) + 0.02))
 
     return cut
@@ -96,7 +101,7 @@ def _behind(high: float, rest: np.ndarray) -> np.ndarray:
     return high + 0.4 * np.clip((rest[:, 2] - 0.3) / 0.4, 0, 1) - level(rest)
 
 
-def _within(places: np.ndarray, corners: list[tuple[float, float]]) -> np.ndarray:
+def _inside_polygon(places: np.ndarray, corners: list[tuple[float, float]]) -> np.ndarray:
     """How far places (N, 2) lie inside a convex polygon, corners counterclockwise; negative outside."""
     start, end = np.array(corners), np.roll(corners, -1, axis=0)
     along = (end - start) / np.linalg.norm(end - start, axis=1, keepdims=True)

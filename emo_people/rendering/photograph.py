@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from .camera import Camera, Look
 
 # Above this share of white, cameras bend the curve instead of cutting it off.
-SHOULDER = 0.75
+SHOULDER = 0.6
 MOTION_SAMPLES = 7
 
 

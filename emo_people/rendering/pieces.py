@@ -17,7 +17,7 @@ class Piece:
     vertices of the body's mesh with whose expression each moves, None for what no expression moves; turn
     (N,) is the share of the head's turn that it takes. rest (N, 3) and marks (N, 4) are for the fragment
     shader `program`.frag, whose uniforms are `uniforms`; it finds the normals (N, 3), of the triangles where
-    None, in `facing`."""
+    None, in `facing`. covers (V,) are the vertices of the body that it hides for good."""
 
     program: str
     vertices: np.ndarray
@@ -28,6 +28,7 @@ class Piece:
     anchors: np.ndarray | None = None
     normals: np.ndarray | None = None
     uniforms: dict[str, object] = field(default_factory=dict)
+    covers: np.ndarray | None = None
 
     def follow(self, body: Body, expressed: np.ndarray) -> np.ndarray:
         """Its unturned vertices (N, 3) when the body's are `expressed` (V, 3)."""

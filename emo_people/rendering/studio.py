@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from .scene import Scene, random_scene
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
 from .surfaces import eye_uniforms, skin_uniforms
 from .truth import Displacement, Regions, Truth
+
+if TYPE_CHECKING:
+    import moderngl
 
 TEETH, TONGUE = (0.80, 0.74, 0.62), (0.45, 0.15, 0.14)
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
@@ -52,6 +56,7 @@ class Studio:
         self.stage = Stage()
         self.triangles = np.concatenate(list(self.stage.mesh.triangles.values()))
         self.wardrobe: tuple[Person, list[tuple[Piece, Drawable]]] | None = None
+        self.bare: moderngl.Buffer | None = None  # the index of the skin that the wardrobe does not cover
 
     def photograph(
         self,
@@ -67,7 +72,9 @@ class Studio:
         scene = scene or random_scene(person.seed)
         light = self.draw(person, expression, pose, framing, scene.lights)
         behind = scene.behind(framing.width, framing.height)
-        return photograph(light[..., :3] + (1 - light[..., 3:]) * behind, scene.camera, frame)
+        return photograph(
+            light[..., :3] + (1 - light[..., 3:]) * behind, scene.camera_for(person.skin.colour), frame
+        )
 
     def draw(
         self,
@@ -90,7 +97,8 @@ class Studio:
         self.stage.noise.use(0)
         self.stage.shadow_map.use(1)
         with Canvas(self.stage.context, (framing.width, framing.height), SAMPLES) as canvas:
-            for thing in things:
+            # What is worn lies in front of the skin, which then need not be shaded below it.
+            for thing in reversed(things):
                 self.stage.draw(thing, self.stage.program(thing.program), to_shadow=to_shadow, **shared)
             return canvas.read()
 
@@ -176,7 +184,9 @@ class Studio:
         moment."""
         write(self.stage.body["place"], moment.vertices)
         write(self.stage.body["normal"], normals(moment.vertices, self.triangles))
-        return self._parts(person, body, moment) + [thing for _, thing in self._wear(person, body, moment)]
+        worn = [thing for _, thing in self._wear(person, body, moment)]
+        skin, *others = self._parts(person, body, moment)
+        return [skin if self.bare is None else replace(skin, index=self.bare), *others, *worn]
 
     def _parts(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
         part = self.stage.part
@@ -197,7 +207,9 @@ class Studio:
     def _wear(self, person: Person, body: Body, moment: Moment) -> list[tuple[Piece, Drawable]]:
         if self.wardrobe is None or self.wardrobe[0] != person:
             self._undress()
-            self.wardrobe = person, [(piece, self._sew(piece)) for piece in pieces_of(person, body)]
+            pieces = pieces_of(person, body)
+            self.wardrobe = person, [(piece, self._sew(piece)) for piece in pieces]
+            self.bare = self.stage.create_index(uncovered(body.mesh.triangles["skin"], pieces))
         for piece, thing in self.wardrobe[1]:
             flat = piece.follow(body, moment.expressed)
             vertices = body.turn(flat, piece.turn, moment.pose)
@@ -217,6 +229,8 @@ class Studio:
         return Drawable(piece.program, buffers, self.stage.create_index(piece.triangles), piece.uniforms)
 
     def _undress(self) -> None:
+        if self.bare is not None:
+            self.bare.release()
         for _, thing in self.wardrobe[1] if self.wardrobe else ():
             for buffer in (*thing.buffers.values(), thing.index):
                 buffer.release()
@@ -237,6 +251,15 @@ def body_of(shape: Shape) -> Body:
 def pieces_of(person: Person, body: Body) -> list[Piece]:
     """What the person wears or grows."""
     return [*clothes_of(person.clothes, body), *hair_pieces(person, body)]
+
+
+def uncovered(triangles: np.ndarray, pieces: list[Piece]) -> np.ndarray:
+    """Those of the triangles (T, 3) of which a piece leaves something to see."""
+    kept = np.ones(len(triangles), bool)
+    for piece in pieces:
+        if piece.covers is not None:
+            kept &= ~piece.covers[triangles].all(1)
+    return triangles[kept]
 
 
 def aim(body: Body, framing: Framing) -> View:

@@ -52,7 +52,7 @@ def sea(canvas: Canvas) -> None:
     rng = canvas.rng
     sky(canvas)
     horizon = rng.uniform(0.35, 0.65)
-    water = np.array([(0.05, 0.16, 0.22), (0.1, 0.22, 0.3), (0.08, 0.28, 0.3)])[rng.integers(3)]
+    water = np.array([(0.07, 0.13, 0.17), (0.12, 0.2, 0.25), (0.09, 0.2, 0.22)])[rng.integers(3)]
     depth = np.clip(canvas.y - horizon, 0, 1)
     waves = canvas.noise((0.2, 0.012), 3, 0.7) * np.clip(depth * 8, 0.15, 1)
     canvas.paint((depth > 0) + 0 * canvas.x, water * np.exp(0.5 * waves)[..., None] * rng.uniform(0.8, 2))

@@ -12,7 +12,7 @@ float noise(vec3 p) { return texture(noise_table, p / 32.0).r; }
 
 float octaves(vec3 p) { return 0.5 * noise(p) + 0.3 * noise(p * 2.1 + 7.0) + 0.2 * noise(p * 4.3 + 3.0); }
 
-float unshadowed(vec3 place, vec3 n) {
+float seen_by_key(vec3 place, vec3 n) {
     vec4 p = to_shadow * vec4(place + 0.04 * n, 1.0);
     vec3 at = p.xyz * 0.5 + 0.5;
     if (any(lessThan(at, vec3(0.0))) || any(greaterThan(at, vec3(1.0)))) return 1.0;
@@ -22,6 +22,14 @@ float unshadowed(vec3 place, vec3 n) {
         for (int x = -1; x <= 1; x++)
             lit += step(at.z - 0.002, texture(shadows, at.xy + vec2(x, y) * texel).r);
     return lit / 9.0;
+}
+
+float key_seen = -1.0; // what `unshadowed` found for this fragment
+
+// The share of the key light that reaches the place; looked up once, since every light asks for it.
+float unshadowed(vec3 place, vec3 n) {
+    if (key_seen < 0.0) key_seen = seen_by_key(place, n);
+    return key_seen;
 }
 
 vec3 ambient(vec3 n) {
