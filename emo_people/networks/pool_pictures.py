@@ -9,14 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from emo_modules.writing.partial import whole_file
+
 from ..acting.face import ACTIONS, INDEX, Expression, Pose
 from ..people.person import random_person
 from ..rendering.framing import Framing
+from ..rendering.photograph import photograph
+from ..rendering.scene import random_scene
 from ..rendering.studio import Studio
-from .pool import SIDE, write_shard
+from .pool import BACKGROUNDS, SIDE, write_shard
 
 SHARD = 50  # people
-TRAINING = 1_000_000  # seeds of the people in the pool: from here on
+TRAINING = 1_000_000  # seeds of the people and scenes in the pool: from here on
+SCENES = 600  # without people
 YAW, PITCH, ROLL = 75.0, 40.0, 25.0  # degrees, the most
 FACE = (0.42, 0.78)  # height of the face's box over the picture's
 
@@ -24,9 +29,20 @@ FACE = (0.42, 0.78)  # height of the face's box over the picture's
 def render_pool(folder: Path, people: int, views: int, seed: int = 0, workers: int = 1) -> None:
     """Writes shards of fifty people in so many views each; those that are there already are left alone."""
     numbers = [number for number in range(-(-people // SHARD)) if not _path(folder, number).exists()]
+    _write_scenes(folder)
     # A process that holds a GL context must not be forked.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
         list(processes.map(partial(_render_shard, folder, people, views, seed), numbers))
+
+
+def _write_scenes(folder: Path) -> None:
+    """What is seen where nobody is."""
+    path = folder / BACKGROUNDS
+    if not path.exists():
+        scenes = [random_scene(TRAINING + number) for number in range(SCENES)]
+        pictures = [photograph(scene.behind(SIDE, SIDE), scene.camera, 0) for scene in scenes]
+        with whole_file(path) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, picture=np.stack(pictures))
 
 
 def _path(folder: Path, number: int) -> Path:
@@ -47,9 +63,10 @@ def _render(studio: Studio, seed: int, rng: np.random.Generator) -> dict[str, np
     x, y = (0.5 + (1 - face) * rng.uniform(-0.4, 0.4, 2)).tolist()
     framing = Framing(SIDE, SIDE, face, x, y, float(rng.uniform(6, 25)))
     truth = studio.truth(person, expression, pose, framing)
+    scene = random_scene(TRAINING + int(rng.integers(TRAINING)))
     frame = int(rng.integers(1000))
     return {
-        "picture": studio.photograph(person, expression, pose, framing, frame),
+        "picture": studio.photograph(person, expression, pose, framing, frame, scene),
         "alpha": 255 * studio.regions(person, expression, pose, framing).person.astype(np.uint8),
         "landmarks": truth.landmarks,
         "irises": truth.irises,
