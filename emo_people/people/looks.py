@@ -73,6 +73,30 @@ class Eyes:
     lashes: Colour
 
 
+@dataclass(frozen=True)
+class Mouth:
+    """crooked: 0 straight teeth .. 1; spaced: width of the gap in the middle, dm."""
+
+    teeth: Colour
+    gums: Colour
+    tongue: Colour
+    crooked: float
+    spaced: float
+
+
+def random_mouth(rng: np.random.Generator, shape: Shape) -> Mouth:
+    worn = np.clip(rng.normal(0.35, 0.25) + 0.005 * (shape.age - 35), 0, 1)
+    teeth = np.array([0.78, 0.74, 0.66]) * (1 - worn * np.array([0.3, 0.4, 0.6])) * rng.uniform(0.9, 1.05)
+    flesh = rng.uniform(0.85, 1.1)
+    return Mouth(
+        teeth=as_colour(teeth),
+        gums=as_colour(np.array([0.5, 0.2, 0.18]) * flesh * rng.uniform(0.7, 1, 3)),
+        tongue=as_colour(np.array([0.5, 0.2, 0.19]) * flesh),
+        crooked=float(rng.beta(1.3, 2.5)),
+        spaced=float(rng.uniform(0.004, 0.014) if rng.random() < 0.12 else 0),
+    )
+
+
 def random_skin(rng: np.random.Generator, shape: Shape) -> Skin:
     tone = _random_tone(rng, shape)
     skins = (SKINS_SRGB / 255) ** 2.2

@@ -7,7 +7,7 @@ import numpy as np
 from .brows import Brows, random_brows
 from .clothes import Clothes, random_clothes
 from .hair import Hair, random_hair
-from .looks import Eyes, Skin, random_eyes, random_skin
+from .looks import Eyes, Mouth, Skin, random_eyes, random_mouth, random_skin
 from .shape import Shape, random_shape
 
 SEEDS = 2**32
@@ -22,6 +22,7 @@ class Person:
     shape: Shape
     skin: Skin
     eyes: Eyes
+    mouth: Mouth
     hair: Hair
     brows: Brows
     clothes: Clothes
@@ -43,6 +44,7 @@ def random_person(seed: int) -> Person:
         shape=shape,
         skin=random_skin(dice(1), shape),
         eyes=random_eyes(dice(2), shape),
+        mouth=random_mouth(dice(3), shape),
         hair=hair,
         brows=random_brows(dice(5), shape.female, shape.age, hair),
         clothes=random_clothes(dice(10), shape.female),

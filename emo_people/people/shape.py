@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from .mesh import HeadMesh, head
+from .teeth import seat_teeth
 
 AGES = {"baby": 1.0, "child": 11.0, "young": 25.0, "old": 90.0}  # years of the mesh's targets
 ORIGINS = ("african", "asian", "caucasian")
@@ -79,7 +80,7 @@ def shape_vertices(shape: Shape) -> np.ndarray:
     vertices = mesh.template + np.tensordot(weights, mesh.macros, 1)
     for name, value in shape.targets:
         vertices = vertices + np.float32(value) * mesh.shape(name)
-    return _lower_arms(mesh, vertices)
+    return _lower_arms(mesh, seat_teeth(mesh, vertices, shape.age))
 
 
 def _calm(name: str) -> float:

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from ..people.landmarks import LANDMARKS
 from ..people.mesh import HeadMesh, head
+from ..people.teeth import TEETH, along_arch
 from .context import create_context, load_program
 from .posing import normals
 
@@ -25,7 +26,12 @@ NOISE_SIDE = 32
 SAMPLES = 4
 ATTRIBUTES = (("place", 3), ("normal", 3), ("rest", 3), ("marks", 4), ("before", 3))
 # What fragment shaders use beside light.glsl.
-INCLUDED: dict[str, tuple[str, ...]] = {"skin": ("wrinkles.glsl", "groom.glsl")}
+INCLUDED: dict[str, tuple[str, ...]] = {
+    "skin": ("wrinkles.glsl", "lips.glsl", "groom.glsl"),
+    "regions": ("lips.glsl",),
+    "teeth": ("mouth.glsl",),
+    "tongue": ("mouth.glsl",),
+}
 EYES_OF_68 = (range(36, 42), range(42, 48))
 LID_REACH = 0.05  # dm
 # OpenGL's names for what moderngl has none for: alpha says how many of a pixel's samples are drawn, as 1.
@@ -125,6 +131,9 @@ class Stage:
         near = (abs(x) < 0.5) & (y > 6.25) & (y < 7.0) & (z < 1.3) & (z > 0.3)
         marks[:, 1] = near & (marks[:, 2] < 0.02)
         marks[:, 3] = lid_edges(self.mesh)
+        for part in TEETH:
+            # Other marks: those of teeth.frag.
+            marks[self.mesh.vertices_of(part), :2] = along_arch(self.mesh, part)
         return marks
 
     def _open_to_light(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..people.landmarks import LANDMARKS
 from ..people.mesh import PARTS, HeadMesh
 from ..people.person import Person
 from ..people.shape import Shape
+from ..people.teeth import TEETH
 from .clothes import clothes_of
 from .framing import Framing, View
 from .grooming import groom_uniforms
@@ -26,13 +27,12 @@ from .pieces import Piece
 from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
 from .scene import Scene, random_scene
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
-from .surfaces import eye_uniforms, skin_uniforms
+from .surfaces import eye_uniforms, mouth_uniforms, skin_uniforms, teeth_uniforms
 from .truth import Displacement, Regions, Truth
 
 if TYPE_CHECKING:
     import moderngl
 
-TEETH, TONGUE = (0.80, 0.74, 0.62), (0.45, 0.15, 0.14)
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
 
 
@@ -195,12 +195,15 @@ class Studio:
             eye_uniforms(person.eyes, body, name, moment.vertices, moment.rotation, moment.gaze)
             for name in EYES
         ]
+        lips = mouth_uniforms(body, moment.vertices, moment.rotation)
         return [
             part("skin", "skin", **skin),
             *(part(name, "eye", pattern=skin["pattern"], **own) for name, own in zip(EYES, eye, strict=True)),
-            part("upper_teeth", "mouth", part_colour=TEETH),
-            part("lower_teeth", "mouth", part_colour=TEETH),
-            part("tongue", "mouth", part_colour=TONGUE),
+            *(
+                part(name, "teeth", pattern=skin["pattern"], **teeth_uniforms(person.mouth, name), **lips)
+                for name in TEETH
+            ),
+            part("tongue", "tongue", tongue_colour=person.mouth.tongue, **lips),
             part("lashes", "lash", part_colour=person.eyes.lashes),
         ]
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..acting.face import ACTIONS, Expression
-from ..people.looks import SPOTS, Eyes, Skin
-from ..people.rims import lid_lines
+from ..people.looks import SPOTS, Eyes, Mouth, Skin
+from ..people.rims import lid_lines, lip_lines
 from .posing import EYES, Body
 
 # How actions, each with its side, deepen the folds of wrinkles.glsl.
@@ -17,6 +17,12 @@ DEEPENED = {
     5: {"mouthFrown": 0.7, "mouthStretch": 0.3, "mouthPress": 0.3},
     6: {"mouthPucker": 0.7, "mouthShrug": 0.2},
 }
+# dm along the arch, from the middle.
+TOOTH_WIDTHS = {
+    "upper_teeth": (0.085, 0.066, 0.077, 0.07, 0.068, 0.1, 0.3),
+    "lower_teeth": (0.054, 0.06, 0.069, 0.07, 0.072, 0.11, 0.3),
+}
+LIP_STEPS = 9  # as in mouth.glsl
 SIDES = ("Right", "Left")  # of the person, from the viewer's left
 
 
@@ -71,6 +77,37 @@ def eye_uniforms(
         "upper_lid": _edge(upper),
         "lower_lid": _edge(lower),
         "inner_corner": upper[0],
+    }
+
+
+def mouth_uniforms(body: Body, vertices: np.ndarray, rotation: np.ndarray) -> dict[str, object]:
+    """Where the lips are on the turned head's vertices (V, 3); rotation (3, 3) is the head's."""
+    lines = [vertices[line] for line in lip_lines(body.mesh)]
+    place = (lines[0][0] + lines[0][-1]) / 2
+    upper, lower = ((line - place) @ rotation for line in lines)
+    reach = (upper[-1, 0] - upper[0, 0]) / 2
+    steps = np.linspace(-reach, reach, LIP_STEPS)
+    return {
+        "mouth_place": place,
+        "head_right": rotation[:, 0],
+        "head_up": rotation[:, 1],
+        "mouth_reach": reach,
+        "upper_line": np.interp(steps, np.maximum.accumulate(upper[:, 0]), upper[:, 1]),
+        "lower_line": np.interp(steps, np.maximum.accumulate(lower[:, 0]), lower[:, 1]),
+        "lips_forward": (max(upper[len(upper) // 2, 2], lower[len(lower) // 2, 2]), 0.0),
+    }
+
+
+def teeth_uniforms(mouth: Mouth, part: str) -> dict[str, object]:
+    """Of one of TEETH."""
+    widths = TOOTH_WIDTHS[part]
+    return {
+        "tooth_colour": mouth.teeth,
+        "gum_colour": mouth.gums,
+        "tooth_ends": np.append(0, np.cumsum(widths)),
+        "root": 1.0 if part == "upper_teeth" else -1.0,
+        "crooked": mouth.crooked,
+        "spaced": mouth.spaced,
     }
 
 

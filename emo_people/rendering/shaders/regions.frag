@@ -9,6 +9,6 @@ out vec4 colour;
 
 void main() {
     bool face = all(greaterThan(on_template, face_low)) && all(lessThan(on_template, face_high));
-    bool lips = marked.x > 0.35 && marked.y < 0.5;
+    bool lips = within_lips(on_template) > 0.0 && marked.y < 0.5;
     colour = part == 1 ? vec4(0, 0, 1, 1) : part == 2 || !face ? vec4(0, 0, 0, 1) : lips ? vec4(0, 1, 0, 1) : vec4(1, 0, 0, 1);
 }

@@ -101,15 +101,16 @@ void main() {
 
     // Lips.
     float line = seen(40.0, px) * (noise(vec3(t.x * 46.0, t.y * 7.0, pattern.x)) - 0.5);
-    float lips = smoothstep(mix(0.12, 0.2, lipstick.a), mix(0.55, 0.36, lipstick.a), marked.x + 0.08 * (middle - 0.5));
+    float soft = mix(0.014, 0.004, lipstick.a) + 0.5 * px;
+    float lips = smoothstep(-soft, soft, within_lips(t) + 0.012 * (middle - 0.5) * (1.0 - lipstick.a));
     vec3 lip = lip_colour * tanned(0.5 * (middle - 0.5)) * flushed(0.8 * line + 0.5 * (fine - 0.5));
     lip = mix(lip, lipstick.rgb * (1.0 - 0.3 * line), lipstick.a);
     base = mix(base, lip, lips);
-    base = mix(base, vec3(0.28, 0.07, 0.06), marked.y);
+    base = mix(base, mix(vec3(0.1, 0.02, 0.02), lip_colour * vec3(0.75, 0.5, 0.5), smoothstep(0.95, 1.4, t.z)), marked.y);
 
     base = groomed(base, t);
 
-    float open = max(marked.z, 0.1 * marked.y);
+    float open = max(marked.z, 0.5 * max(lips, marked.y));
     base *= mix(vec3(0.5, 0.25, 0.2), vec3(1.0), smoothstep(0.02, 0.3, max(open, marked.y)));
 
     float height = -0.0055 * deep + 0.004 * (middle - 0.5) * (0.4 + slack) + 0.003 * bumps;
@@ -141,5 +142,5 @@ void main() {
     float grazing = 0.028 + 0.35 * (1.0 - rough) * pow(1.0 - clamp(dot(bumped, view), 0.0, 1.0), 5.0);
     mirrored = oil * mirrored + grazing * ambient(reflect(-view, bumped));
     mirrored *= clamp(1.6 * open - 0.35, 0.0, 1.0) * mix(1.0, 1.3, lips) * (1.0 - 0.5 * foundation);
-    colour = vec4(base * lit * mix(1.0, 0.6, marked.y) + mirrored * (1.0 - marked.y), 1.0);
+    colour = vec4(base * lit * mix(1.0, 0.6 * smoothstep(0.5, 1.5, t.z), marked.y) + mirrored * (1.0 - marked.y), 1.0);
 }
