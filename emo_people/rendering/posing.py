@@ -9,6 +9,7 @@ from emo_training.perception.pose import rotation_matrices
 
 from ..acting.face import ACTIONS, Expression, Pose
 from ..people.mesh import HeadMesh, head
+from ..people.rims import lid_lines
 from ..people.shape import Shape, shape_vertices
 
 # On the template, dm: the lowest point of the chin, where hair begins, how far back the ears reach.
@@ -17,6 +18,7 @@ BEHIND = np.diag([1.0, 1.0, -1.0])  # pose.py sees the head's axes from behind
 PIVOT = 0.45  # of the way from the neck's joint to the head's: what the head turns about
 SWAY = 0.4  # of the head's shift that the shoulders take
 LIDS = {"Up": 25.0, "Down": 30.0, "In": 35.0, "Out": 35.0}  # degrees of gaze at which such an action is 1
+BLINKS = [ACTIONS.index(f"eyeBlink{side}") for side in ("Left", "Right")]
 EYES = ("right_eye", "left_eye")  # of the person; the right eye is to the viewer's left
 
 
@@ -62,10 +64,23 @@ class Body:
         )
         return float(own / usual)
 
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """How far each of the mesh's actions goes (52,): as large as the face, and a blink as wide as the
+        eye is open."""
+        reach = np.full(len(ACTIONS), self.size, np.float32)
+        for number, part in zip(BLINKS, ("left_eye", "right_eye"), strict=True):
+            upper, lower = lid_lines(self.mesh, part)
+            own, usual = (np.mean(v[upper, 1] - v[lower, 1]) for v in (self.vertices, self.mesh.template))
+            reach[number] = np.clip(own / usual, 0.5 * self.size, 2 * self.size)
+        return reach
+
     def express(self, expression: Expression) -> np.ndarray:
         """Vertices (V, 3) of the unturned head."""
-        values = np.minimum(expression.actions + lids_of(expression.gaze), 1)
-        moved = self.size * values @ self.mesh.actions.reshape(len(values), -1)
+        # A lid that is shut follows the eye no further.
+        open_lids = 1 - expression.actions[BLINKS]
+        values = np.minimum(expression.actions + lids_of(expression.gaze, open_lids), 1)
+        moved = (self.reach * values) @ self.mesh.actions.reshape(len(values), -1)
         return self.vertices + moved.reshape(-1, 3).astype(np.float32)
 
     def turn(self, vertices: np.ndarray, shares: np.ndarray, pose: Pose) -> np.ndarray:
@@ -91,13 +106,14 @@ def rotation_of(pose: Pose) -> np.ndarray:
     return np.asarray(BEHIND @ rotation_matrices(*angles)[0].T @ BEHIND)
 
 
-def lids_of(gaze: tuple[float, float]) -> np.ndarray:
-    """The actions (52,) with which lids follow the eyes; the gaze is to the viewer's right and down."""
+def lids_of(gaze: tuple[float, float], open_lids: np.ndarray) -> np.ndarray:
+    """The actions (52,) with which lids follow the eyes; the gaze is to the viewer's right and down,
+    open_lids (2,) the share of the person's left and right lid that is not shut."""
     yaw, pitch = gaze
     values = np.zeros(len(ACTIONS), np.float32)
-    for side, out in (("Left", yaw), ("Right", -yaw)):
+    for side, out, share in (("Left", yaw, open_lids[0]), ("Right", -yaw, open_lids[1])):
         for name, angle in (("Out", out), ("In", -out), ("Down", pitch), ("Up", -pitch)):
-            values[ACTIONS.index(f"eyeLook{name}{side}")] = np.clip(angle / LIDS[name], 0, 1)
+            values[ACTIONS.index(f"eyeLook{name}{side}")] = share * np.clip(angle / LIDS[name], 0, 1)
     return values
 
 
