@@ -1,7 +1,8 @@
 """How fast people are rendered, and how well displacements move a portrait to a frame. Prints one JSON line.
 
 The displacement's figure is the PSNR between the frame and the portrait moved by it, wherever both show the
-same skin, in the light before the camera's noise; a head turns by up to 15, 10 and 8 degrees between the two.
+same skin, before the camera's noise; a head turns by up to 15, 10 and 8 degrees between the two. In even
+light the same skin has the same colour; in a person's own the shading changes with the turn.
 """
 
 import argparse
@@ -17,9 +18,12 @@ from emo_people.acting.face import Expression, Pose
 from emo_people.networks.pool_pictures import random_expression, random_pose
 from emo_people.people.person import random_person
 from emo_people.rendering.framing import Framing
+from emo_people.rendering.lights import Lights
+from emo_people.rendering.scene import random_scene
 from emo_people.rendering.studio import Studio
 
 TURN = (15.0, 10.0, 8.0)  # degrees of yaw, pitch, roll between the two pictures of a pair, the most
+EVEN = Lights("even", (), ((0.8, 0.8, 0.8), *[(0.0, 0.0, 0.0)] * 8))
 CLIPS, CLIP_FRAMES = 4000, 28
 FIRST = 500_000  # seeds of the people
 
@@ -31,12 +35,14 @@ def main() -> None:
     options = parser.parse_args()
     studio = Studio()
     framing = Framing(options.side, options.side, 0.6, 0.5, 0.5)
-    moved, unmoved, hidden = np.array([pair(studio, framing, seed) for seed in range(options.pairs)]).T
+    pairs = np.array([pair(studio, framing, seed) for seed in range(options.pairs)])
+    moved, unmoved, moved_lit, _, hidden = pairs.T
     quality = {
         "pairs": options.pairs,
         "moved_db": round(float(np.median(moved)), 1),
         "moved_db_lowest_tenth": round(float(np.quantile(moved, 0.1)), 1),
         "share_at_30_db": round(float((moved >= 30).mean()), 3),
+        "moved_db_in_own_light": round(float(np.median(moved_lit)), 1),
         "not_moved_db": round(float(np.median(unmoved)), 1),
         "hidden": round(float(hidden.mean()), 3),
     }
@@ -73,8 +79,9 @@ def rate(studio: Studio, framing: Framing, people: int = 20, frames: int = 10) -
     }
 
 
-def pair(studio: Studio, framing: Framing, seed: int) -> tuple[float, float, float]:
-    """PSNR of the moved portrait, of the portrait as it is, and the share that the portrait does not show."""
+def pair(studio: Studio, framing: Framing, seed: int) -> tuple[float, ...]:
+    """PSNR of the moved portrait and of the portrait as it is, in even light and in the person's own, and the
+    share that the portrait does not show."""
     rng = np.random.default_rng(seed)
     person = random_person(FIRST + seed)
     start = Pose(*(rng.normal(0, 1, 3) * (12, 6, 4)).tolist())
@@ -82,16 +89,16 @@ def pair(studio: Studio, framing: Framing, seed: int) -> tuple[float, float, flo
     end = Pose(start.yaw + turn[0], start.pitch + turn[1], start.roll + turn[2], *rng.uniform(-0.05, 0.05, 2))
     first, second = (Expression.of(), start), (random_expression(rng), end)
     back = studio.displacement(person, first, second, framing)
-    portrait, frame = (
-        studio.draw(person, *moment, framing)[..., :3].clip(0, 1) ** (1 / 2.2) for moment in (first, second)
-    )
     seen = studio.regions(person, *second, framing)
     skin = (seen.face | seen.lips) & ~back.hidden
-    return (
-        psnr(move(portrait, back.field), frame, skin),
-        psnr(portrait, frame, skin),
-        float(back.hidden.mean()),
-    )
+    figures = []
+    for lights in (EVEN, random_scene(person.seed).lights):
+        portrait, frame = (
+            studio.draw(person, *moment, framing, lights)[..., :3].clip(0, 1) ** (1 / 2.2)
+            for moment in (first, second)
+        )
+        figures += [psnr(move(portrait, back.field), frame, skin), psnr(portrait, frame, skin)]
+    return *figures, float(back.hidden.mean())
 
 
 def move(picture: np.ndarray, field: np.ndarray) -> np.ndarray:
