@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .beard import Beard, random_beard
 from .brows import Brows, random_brows
 from .clothes import Clothes, random_clothes
 from .hair import Hair, random_hair
@@ -25,6 +26,7 @@ class Person:
     mouth: Mouth
     hair: Hair
     brows: Brows
+    beard: Beard
     clothes: Clothes
 
 
@@ -47,5 +49,6 @@ def random_person(seed: int) -> Person:
         mouth=random_mouth(dice(3), shape),
         hair=hair,
         brows=random_brows(dice(5), shape.female, shape.age, hair),
+        beard=random_beard(dice(6), shape.female, shape.age, hair),
         clothes=random_clothes(dice(10), shape.female),
     )

@@ -20,7 +20,7 @@ from ..people.teeth import TEETH
 from .clothes import clothes_of
 from .framing import Framing, View
 from .grooming import groom_uniforms
-from .hair.pieces import hair_pieces
+from .hair.pieces import grown_pieces
 from .lights import MAX_LAMPS, Lights
 from .photograph import photograph
 from .pieces import Piece
@@ -204,7 +204,6 @@ class Studio:
                 for name in TEETH
             ),
             part("tongue", "tongue", tongue_colour=person.mouth.tongue, **lips),
-            part("lashes", "lash", part_colour=person.eyes.lashes),
         ]
 
     def _wear(self, person: Person, body: Body, moment: Moment) -> list[tuple[Piece, Drawable]]:
@@ -253,7 +252,7 @@ def body_of(shape: Shape) -> Body:
 
 def pieces_of(person: Person, body: Body) -> list[Piece]:
     """What the person wears or grows."""
-    return [*clothes_of(person.clothes, body), *hair_pieces(person, body)]
+    return [*clothes_of(person.clothes, body), *grown_pieces(person, body)]
 
 
 def uncovered(triangles: np.ndarray, pieces: list[Piece]) -> np.ndarray:

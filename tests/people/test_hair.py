@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 from emo_people.acting.face import Expression, Pose
+from emo_people.people.beard import KINDS as BEARDS
+from emo_people.people.beard import Beard, random_beard
 from emo_people.people.hair import KINDS, random_hair
 from emo_people.people.person import Person, random_person
 from emo_people.rendering.framing import Framing
+from emo_people.rendering.hair.fur import beard_pieces
+from emo_people.rendering.hair.lashes import lash_pieces
 from emo_people.rendering.hair.pieces import hair_pieces
+from emo_people.rendering.hair.scalp import Surface
+from emo_people.rendering.pieces import Piece
 from emo_people.rendering.studio import body_of
 
 from .gl import drawn as drawn
@@ -44,7 +50,7 @@ def test_every_kind_looks_different(drawn):
 
 def test_the_same_seed_grows_the_same_hair():
     person = with_hair("curly")
-    first, second = (hair_pieces(person, body_of(person.shape))[0] for _ in range(2))
+    first, second = (hair_of(person) for _ in range(2))
     assert np.array_equal(first.vertices, second.vertices) and np.array_equal(first.marks, second.marks)
 
 
@@ -54,14 +60,14 @@ def test_hair_stays_outside_the_head(kind):
     body = body_of(person.shape)
     head = body.vertices[body.mesh.vertices_of("skin")]
     core = head[head[:, 1] > body.face_box[0][1]].mean(0)
-    for piece in hair_pieces(person, body):
-        above = piece.vertices[piece.vertices[:, 1] > core[1]]
-        assert np.linalg.norm(above - core, axis=1).min() > 0.5
+    vertices = hair_of(person).vertices
+    above = vertices[vertices[:, 1] > core[1]]
+    assert np.linalg.norm(above - core, axis=1).min() > 0.5
 
 
 def test_long_hair_lies_still_on_the_shoulders():
     person = with_hair("straight", length=1.0)
-    piece = hair_pieces(person, body_of(person.shape))[0]
+    piece = hair_of(person)
     lowest, highest = piece.vertices[:, 1].argmin(), piece.vertices[:, 1].argmax()
     assert piece.turn[lowest] == 0 and piece.turn[highest] == 1
 
@@ -97,3 +103,53 @@ def test_odds_follow_sex_and_age():
 def test_hair_of_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="mullet"):
         replace(random_person(1).hair, kind="mullet")
+
+
+@pytest.mark.parametrize("kind", BEARDS)
+def test_beards_leave_the_lips_free(drawn, kind):
+    person = replace(random_person(24), hair=replace(random_person(24).hair, kind="bald"))
+    clean, bearded = (replace(person, beard=beard_of(name, person)) for name in ("clean", kind))
+    bare, grown = (drawn.regions(p, NEUTRAL, FRONT, FRAMING) for p in (clean, bearded))
+    assert grown.lips.sum() >= 0.65 * bare.lips.sum()
+    first, second = (drawn.draw(p, NEUTRAL, FRONT, FRAMING).clip(0, 1) for p in (clean, bearded))
+    changed = (np.abs(first - second).max(-1) > 0.02).mean()
+    assert (changed > 0.002) == (kind != "clean")
+
+
+def test_a_beard_follows_the_jaw():
+    person = random_person(24)
+    body = body_of(person.shape)
+    beard = beard_pieces(beard_of("goatee", person), Surface(body), np.random.default_rng(0))[0]
+    moved = beard.follow(body, body.express(Expression.of(jawOpen=1))) - beard.vertices
+    assert moved[:, 1].mean() < -0.05 and np.allclose(beard.follow(body, body.vertices), beard.vertices)
+
+
+def test_lashes_close_with_the_lids():
+    person = random_person(24)
+    body = body_of(person.shape)
+    lashes = lash_pieces(body, person.eyes.lashes, np.random.default_rng(0))[0]
+    heights = [
+        lashes.follow(body, body.express(Expression.of(eyeBlinkLeft=blink, eyeBlinkRight=blink)))[:, 1]
+        for blink in (0, 1)
+    ]
+    assert (heights[1] - heights[0]).min() < -0.05
+
+
+def test_women_and_children_have_no_beards():
+    rng, hair = np.random.default_rng(0), random_person(24).hair
+    people = [(1.0, 40.0), (0.0, 12.0)]
+    assert all(random_beard(rng, *who, hair).kind == "clean" for who in people for _ in range(50))
+    assert len({random_beard(rng, 0.0, 40.0, hair).kind for _ in range(400)}) == len(BEARDS)
+
+
+def hair_of(person: Person) -> Piece:
+    return hair_pieces(person.hair, Surface(body_of(person.shape)), np.random.default_rng(7))[0]
+
+
+def beard_of(kind: str, person: Person) -> Beard:
+    rng = np.random.default_rng(0)
+    return next(
+        beard
+        for beard in (random_beard(rng, 0.0, 40.0, person.hair) for _ in range(2000))
+        if beard.kind == kind
+    )

@@ -14,6 +14,7 @@ FACE_HEIGHTS, FACE_DEPTHS = (
     (-1.6, -1.2, -0.9, -0.3, 0.2, 0.45, 0.6, 0.75),
     (0.6, 0.1, -0.3, -0.1, 0.0, 0.0, 0.15, 0.6),
 )
+BEND = 1.4  # where hair leaves the skin it bends most: points are dense there
 FACE_WIDTH = 0.95  # half of it
 
 
@@ -42,8 +43,7 @@ def grow(
     count = len(roots.places)
     flow = along_skin(growth.flow, roots.normals) + growth.mess * rng.normal(0, 0.6, (count, 3))
     direction = unit((1 - growth.lift) * flow + growth.lift * roots.normals)
-    # Where hair leaves the skin it bends most.
-    ends = np.linspace(0, 1, growth.points) ** 1.5
+    ends = np.linspace(0, 1, growth.points) ** BEND
     place, normal, down = roots.places, roots.normals, np.array([0, -1.0, 0])
     points, facing = [place], [normal]
     for k in range(1, growth.points):
@@ -55,11 +55,28 @@ def grow(
         ended = (free[:, 1] < growth.cut) & (points[-1][:, 1] > free[:, 1])
         place = np.where(ended[:, None], points[-1], free)
         moved = unit(place - points[-1] + 1e-6 * direction)
-        wanted = unit(along_skin(direction, normal) + growth.weight * down)
+        wanted = unit(along_skin(direction, normal) + growth.weight * min(1.0, 2 * ends[k]) * down)
         direction = unit(0.5 * moved + wanted)
         points.append(place)
         facing.append(normal)
-    return np.stack(points, 1), np.stack(facing, 1)
+    return spaced(np.stack(points, 1), np.stack(facing, 1))
+
+
+def spaced(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Strands (N, K, 3) and their normals with the points as far from each other as `grow` spaces them, also
+    where they ended early."""
+    count = points.shape[1]
+    length = np.cumsum(np.linalg.norm(np.diff(points, axis=1, prepend=points[:, :1]), axis=2), 1)
+    wanted = length[:, -1:] * np.linspace(0, 1, count) ** BEND
+    segment = np.clip((length[:, None, :] <= wanted[..., None]).sum(2) - 1, 0, count - 2)
+    rows = np.arange(len(points))[:, None]
+    start, end = length[rows, segment], length[rows, segment + 1]
+    share = ((wanted - start) / np.maximum(end - start, 1e-6)).clip(0, 1)[..., None]
+
+    def at(values: np.ndarray) -> np.ndarray:
+        return values[rows, segment] * (1 - share) + values[rows, segment + 1] * share
+
+    return at(points), unit(at(normals))
 
 
 def keep_off_face(body: Body, points: np.ndarray, tuck: np.ndarray) -> np.ndarray:

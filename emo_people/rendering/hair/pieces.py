@@ -8,22 +8,34 @@ from ...people.hair import Hair
 from ...people.person import Person
 from ..pieces import Piece
 from ..posing import Body
+from .fur import beard_pieces, brow_pieces
 from .growth import clump, curl, grow, unit
+from .lashes import lash_pieces
 from .ribbons import Strands, ribbons
-from .scalp import Roots, Surface, plant
+from .scalp import Roots, Surface, inside_hairline, plant
 from .styles import STYLES, Style
 
 SHORN = ("bald", "shaved")
 NECK = (5.55, 6.55)  # dm on the template: hair takes none of the head's turn below, all above
 
 
-def hair_pieces(person: Person, body: Body) -> list[Piece]:
-    """Ribbons of the person's hair; none where the skin's shader draws it alone."""
-    hair = person.hair
+def grown_pieces(person: Person, body: Body) -> list[Piece]:
+    """Hair, brows, lashes and beard."""
+    surface, dice = Surface(body), np.random.default_rng([person.seed, 4])
+    hair, brows, lashes, beard = dice.spawn(4)
+    return [
+        *hair_pieces(person.hair, surface, hair),
+        *brow_pieces(person.brows, surface, brows),
+        *lash_pieces(body, person.eyes.lashes, lashes),
+        *beard_pieces(person.beard, surface, beard),
+    ]
+
+
+def hair_pieces(hair: Hair, surface: Surface, rng: np.random.Generator) -> list[Piece]:
+    """Ribbons of the hair on the head; none where the skin's shader draws it alone."""
     if hair.kind in SHORN:
         return []
-    rng = np.random.default_rng([person.seed, 4, 1])
-    style, surface = STYLES[hair.kind], Surface(body)
+    style, body = STYLES[hair.kind], surface.body
     roots = thin_out(plant(surface, np.array(hair.hairline), style.ribbons, rng), hair, rng)
     return [sewn(head_strands(hair, style, surface, roots, rng), hair, style, body, rng)]
 
@@ -32,8 +44,7 @@ def thin_out(roots: Roots, hair: Hair, rng: np.random.Generator) -> Roots:
     """Fewer roots on a bare crown."""
     x, y, z = roots.template.T
     crown = np.clip(1.3 - np.hypot(x / 0.75, (z - 0.35) / 0.9), 0, 1) * np.clip((y - 7.75) / 0.25, 0, 1)
-    kept = rng.random(len(x)) > np.minimum(1.6 * hair.thinning * crown, 0.97)
-    return Roots(*(getattr(roots, n)[kept] for n in ("places", "normals", "template", "depth", "anchors")))
+    return roots.pick(rng.random(len(x)) > np.minimum(1.6 * hair.thinning * crown, 0.97))
 
 
 def head_strands(
@@ -51,11 +62,12 @@ def head_strands(
     facing = unit(normals + 0.7 * unit(points - centre))
     deep = growth.layer / max(float(growth.layer.max()), 1e-6)
     light = (0.35 + 0.65 * deep**0.7)[:, None] * np.linspace(0.75, 1, points.shape[1])
+    depth = inside_hairline(roots.template, np.array(hair.hairline))
     # Single hairs at the hairline, locks behind.
-    width = style.width * rng.uniform(0.6, 1.4, len(points)) * np.clip(0.3 + 3 * roots.depth, 0.3, 1)
+    width = style.width * rng.uniform(0.6, 1.4, len(points)) * np.clip(0.3 + 3 * depth, 0.3, 1)
     # What is drawn first hides the rest, which then costs nothing.
     order = np.argsort(-growth.layer)
-    return Strands(points[order], facing[order], light[order], width[order], roots.anchors[order])
+    return Strands(points[order], facing[order], light[order], width[order])
 
 
 def sewn(strands: Strands, hair: Hair, style: Style, body: Body, rng: np.random.Generator) -> Piece:

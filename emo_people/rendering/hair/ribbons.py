@@ -10,18 +10,16 @@ import numpy as np
 @dataclass(frozen=True, eq=False)
 class Strands:
     """points (N, K, 3) from root to tip, dm; normals (N, K, 3) of the hair as a whole around them; open
-    (N, K): the share of light that reaches them; width (N,) dm; anchors (N,): vertices of the mesh at the
-    roots."""
+    (N, K): the share of light that reaches them; width (N,) dm."""
 
     points: np.ndarray
     normals: np.ndarray
     open: np.ndarray
     width: np.ndarray
-    anchors: np.ndarray
 
 
 def ribbons(
-    strands: Strands, rng: np.random.Generator, twist: float = 0.5, tip: float = 0.15
+    strands: Strands, rng: np.random.Generator, twist: float = 0.5, tip: float = 0.3
 ) -> dict[str, np.ndarray]:
     """Arguments of a `Piece` but for its program and turn. twist: standard deviation of the ribbons' turn
     about their own direction, radians; tip: their width at the end over that at the root."""

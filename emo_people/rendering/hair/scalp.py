@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -17,14 +17,18 @@ LOWEST = 3.5  # on the template, dm: what lies lower touches no hair
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """places (N, 3) and normals (N, 3) on a person; template (N, 3): the same on the template; depth (N,): dm
-    inside the hairline; anchors (N,): the nearest vertex of the mesh."""
+    """places (N, 3) and normals (N, 3) on a person; template (N, 3): the same on the template; corners (N, 3)
+    and weights (N, 3): the vertices of the mesh around each, and how near each is."""
 
     places: np.ndarray
     normals: np.ndarray
     template: np.ndarray
-    depth: np.ndarray
-    anchors: np.ndarray
+    corners: np.ndarray
+    weights: np.ndarray
+
+    def pick(self, kept: np.ndarray) -> Roots:
+        """Those of a mask or of indices."""
+        return Roots(*(getattr(self, field.name)[kept] for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +75,10 @@ def inside_hairline(template: np.ndarray, hairline: np.ndarray) -> np.ndarray:
     return np.where(ear, -1, template[:, 1] - np.interp(angle, np.linspace(0, 180, len(hairline)), hairline))
 
 
-def sample_roots(
-    surface: Surface, triangles: np.ndarray, count: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (N, 3) and barycentric weights (N, 3) of points spread evenly over the template."""
-    a, b, c = (surface.body.mesh.template[triangles[:, k]] for k in range(3))
+def scatter(surface: Surface, triangles: np.ndarray, count: int, rng: np.random.Generator) -> Roots:
+    """Roots spread evenly over the template's triangles (T, 3)."""
+    mesh = surface.body.mesh
+    a, b, c = (mesh.template[triangles[:, k]] for k in range(3))
     areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     # Evenly: one point in each of `count` equal shares of the area.
     edges = np.cumsum(areas) / areas.sum()
@@ -83,23 +86,17 @@ def sample_roots(
     u, v = rng.random((2, count))
     over = u + v > 1
     u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
-    return triangles[chosen], np.stack([1 - u - v, u, v], 1)
+    corners, weights = triangles[chosen], np.stack([1 - u - v, u, v], 1)
+    template, places, facing = (
+        (values[corners] * weights[..., None]).sum(1)
+        for values in (mesh.template, surface.body.vertices, surface.facing)
+    )
+    return Roots(places, facing / np.linalg.norm(facing, axis=1, keepdims=True), template, corners, weights)
 
 
 def plant(surface: Surface, hairline: np.ndarray, count: int, rng: np.random.Generator) -> Roots:
     """About `count` roots within the hairline, which is ragged by a few millimetres."""
-    mesh = surface.body.mesh
-    depth = inside_hairline(mesh.template, hairline)
+    depth = inside_hairline(surface.body.mesh.template, hairline)
     triangles = surface.triangles
-    triangles = triangles[(depth[triangles] > -0.05).any(1)]
-    corners, weights = sample_roots(surface, triangles, count, rng)
-
-    def blend(values: np.ndarray) -> np.ndarray:
-        return (values[corners] * weights[..., None]).sum(1)
-
-    template, places, facing = (blend(v) for v in (mesh.template, surface.body.vertices, surface.facing))
-    inside = inside_hairline(template, hairline) - np.abs(rng.normal(0, 0.03, count))
-    kept = inside > 0
-    facing = facing / np.linalg.norm(facing, axis=1, keepdims=True)
-    anchors = corners[np.arange(count), weights.argmax(1)]
-    return Roots(places[kept], facing[kept], template[kept], inside[kept], anchors[kept])
+    roots = scatter(surface, triangles[(depth[triangles] > -0.05).any(1)], count, rng)
+    return roots.pick(inside_hairline(roots.template, hairline) > np.abs(rng.normal(0, 0.03, count)))

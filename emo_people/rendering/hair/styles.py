@@ -10,7 +10,7 @@ import numpy as np
 from ...people.hair import Hair
 from ..posing import Body
 from .growth import Growth
-from .scalp import Roots
+from .scalp import Roots, inside_hairline
 
 CROWN = np.array([0.08, 8.3, 0.0])  # on the template: where hair turns
 TIE, KNOT = np.array([0, 7.75, -0.5]), np.array([0, 8.35, -0.25])
@@ -60,12 +60,11 @@ def _from_crown(roots: Roots) -> np.ndarray:
 
 
 def _from_part(hair: Hair, roots: Roots, back: float) -> np.ndarray:
+    """To both sides of the part on top, from the forehead also backwards; down at the sides."""
     x, y, z = roots.template.T
-    side = np.tanh((x - hair.part) / 0.05)
-    top = np.clip((y - 7.9) / 0.3, 0.0, 1)
-    return np.stack([side, -0.35 * np.ones_like(x), -back * np.clip((z - 0.2) / 0.6, -0.5, 1)], 1) * (
-        0.3 + top[:, None]
-    ) + [0, -0.3, 0]
+    top = np.clip((y - 7.75) / 0.3, 0, 1)
+    side = np.tanh((x - hair.part) / 0.05) * (0.25 + 0.75 * top)
+    return np.stack([side, top - 1.3, -back * np.clip((z - 0.1) / 0.8, -0.3, 1)], 1)
 
 
 def _no_cut(roots: Roots) -> np.ndarray:
@@ -233,7 +232,11 @@ def _curly(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Gr
 
 def _afro(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Growth:
     thick = 0.1 + 0.55 * hair.length * hair.volume
-    length = thick * rng.uniform(0.75, 1.05, len(roots.places)) * np.clip(0.35 + roots.depth * 2.5, 0, 1)
+    length = (
+        thick
+        * rng.uniform(0.75, 1.05, len(roots.places))
+        * np.clip(0.35 + 2.5 * inside_hairline(roots.template, np.array(hair.hairline)), 0, 1)
+    )
     return Growth(
         _from_crown(roots),
         length,
@@ -281,12 +284,12 @@ def _tied(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Gro
 
 
 STYLES = {
-    "crew": Style(2600, 0.035, _short, clumps=(0.1, 8), twist=0.8, hairs=3),
+    "crew": Style(4200, 0.018, _short, clumps=(0.1, 8), twist=0.8, hairs=1.5),
     "side_part": Style(1400, 0.08, _parted, clumps=(0.3, 10), hairs=7),
     "messy": Style(1500, 0.075, _messy, clumps=(0.5, 10), twist=0.6, hairs=7),
     "fringe": Style(1400, 0.08, _fringed, clumps=(0.4, 10), hairs=7),
     "slick": Style(1200, 0.08, _slick, clumps=(0.4, 8), hairs=7),
-    "receding": Style(1600, 0.04, _receding, clumps=(0.2, 8), hairs=4),
+    "receding": Style(2800, 0.025, _receding, clumps=(0.2, 8), hairs=4),
     "bob": Style(950, 0.12, _bob, clumps=(0.25, 8), hairs=10),
     "straight": Style(900, 0.13, _long, clumps=(0.25, 8), hairs=11),
     "wavy": Style(900, 0.13, _long, wave=(0.09, 0.7, 0.25), clumps=(0.5, 10), hairs=11),

@@ -108,7 +108,7 @@ void main() {
     base = mix(base, lip, lips);
     base = mix(base, mix(vec3(0.1, 0.02, 0.02), lip_colour * vec3(0.75, 0.5, 0.5), smoothstep(0.95, 1.4, t.z)), marked.y);
 
-    base = groomed(base, t);
+    base = groomed(base, t, marked.x);
 
     float open = max(marked.z, 0.5 * max(lips, marked.y));
     base *= mix(vec3(0.5, 0.25, 0.2), vec3(1.0), smoothstep(0.02, 0.3, max(open, marked.y)));
@@ -142,5 +142,6 @@ void main() {
     float grazing = 0.028 + 0.35 * (1.0 - rough) * pow(1.0 - clamp(dot(bumped, view), 0.0, 1.0), 5.0);
     mirrored = oil * mirrored + grazing * ambient(reflect(-view, bumped));
     mirrored *= clamp(1.6 * open - 0.35, 0.0, 1.0) * mix(1.0, 1.3, lips) * (1.0 - 0.5 * foundation);
+    mirrored *= 1.0 - 0.9 * covered;
     colour = vec4(base * lit * mix(1.0, 0.6 * smoothstep(0.5, 1.5, t.z), marked.y) + mirrored * (1.0 - marked.y), 1.0);
 }
