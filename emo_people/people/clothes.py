@@ -58,7 +58,8 @@ class Fabric:
 class Clothes:
     """kind: one of KINDS; outer: what is seen most, a suit's jacket; inner: what shows in its opening.
 
-    tie and scarf: None without. depth: of the neckline, 0 close .. 1 low; loose: 0 tight .. 1 wide.
+    tie, scarf and necklace: None without; a necklace's pattern is "knit" for beads.
+    depth: of the neckline, 0 close .. 1 low; loose: 0 tight .. 1 wide.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Clothes:
     inner: Fabric
     tie: Fabric | None = None
     scarf: Fabric | None = None
+    necklace: Fabric | None = None
     depth: float = 0.5
     loose: float = 0.5
 
@@ -85,12 +87,15 @@ def random_clothes(rng: np.random.Generator, female: float) -> Clothes:
     kind = str(rng.choice(KINDS, p=chances / chances.sum()))
     tie = kind in ("suit", "shirt") and rng.random() < (0.7 if kind == "suit" else 0.2) * (1 - 0.7 * female)
     scarf = kind not in ("turtleneck", "none", "hoodie") and not tie and rng.random() < 0.09
+    open_kind = kind in ("v-neck", "scoop", "tank top", "dress", "blouse", "open shirt", "none", "t-shirt")
+    necklace = open_kind and not scarf and rng.random() < 0.08 + 0.3 * female
     return Clothes(
         kind,
         _outer(kind, rng),
         _inner(kind, rng),
         tie=_tie(rng) if tie else None,
         scarf=_scarf(rng) if scarf else None,
+        necklace=_necklace(rng) if necklace else None,
         depth=float(rng.beta(1.5, 2.5) if female < 0.5 else rng.beta(2, 2)),
         loose=float(rng.uniform()),
     )
@@ -142,6 +147,14 @@ def _tie(rng: np.random.Generator) -> Fabric:
 def _scarf(rng: np.random.Generator) -> Fabric:
     pattern = str(rng.choice(["plain", "knit", "knit", "checks", "stripes", "melange"]))
     return _cloth(rng, _any_colour(rng), pattern, rng.uniform(0.1, 0.6), 0.8)
+
+
+def _necklace(rng: np.random.Generator) -> Fabric:
+    metals = np.array(
+        [(0.8, 0.55, 0.2), (0.65, 0.65, 0.66), (0.75, 0.45, 0.35), (0.75, 0.7, 0.62), (0.02, 0.02, 0.02)]
+    )
+    colour = as_colour(metals[rng.integers(len(metals))])
+    return Fabric(colour, colour, str(rng.choice(["plain", "plain", "knit"])), 0.1, 0.9, 0.0)
 
 
 def _cloth(rng: np.random.Generator, colours: np.ndarray, pattern: str, scale: float, folds: float) -> Fabric:

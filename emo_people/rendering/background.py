@@ -23,6 +23,10 @@ KINDS: dict[str, Callable[[Canvas], None]] = {
     "office": indoors.office,
     "kitchen": indoors.kitchen,
     "stage": indoors.stage,
+    "blinds": indoors.blinds,
+    "car": indoors.car,
+    "press": surfaces.press,
+    "flowers": outdoors.flowers,
     "sky": outdoors.sky,
     "landscape": outdoors.landscape,
     "sea": outdoors.sea,
@@ -45,9 +49,21 @@ KINDS: dict[str, Callable[[Canvas], None]] = {
     "painted": surfaces.painted,
     "marble": surfaces.marble,
 }
-INSIDE = ("room", "wall", "pictures", "window", "library", "office", "kitchen")
-OUTSIDE = ("sky", "landscape", "sea", "leaves", "street", "facade")
-STUDIO = ("plain", "white", "black", "gradient", "paper", "muslin", "paper", "muslin", "painted", "pattern")
+INSIDE = ("room", "room", "wall", "pictures", "window", "library", "office", "kitchen", "blinds", "car")
+OUTSIDE = ("sky", "landscape", "sea", "leaves", "leaves", "street", "facade", "flowers")
+STUDIO = (
+    "plain",
+    "white",
+    "black",
+    "gradient",
+    "paper",
+    "muslin",
+    "paper",
+    "muslin",
+    "painted",
+    "pattern",
+    "press",
+)
 SURFACES = ("plaster", "brick", "wood", "curtain", "tiles", "marble", "wall")
 # What shows straight lines, which no hand holds quite level.
 STRAIGHT = (*INSIDE, "facade", "street", "brick", "wood", "tiles", "curtain")
@@ -74,12 +90,14 @@ class Background:
     """kind: one of KINDS; seed: everything on it.
 
     blur: radius of a point's image, in heights of the picture; blades: of the aperture, 0 for a round one.
+    brightness: of what is there against the person.
     """
 
     kind: str
     seed: int
     blur: float
     blades: int = 0
+    brightness: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -96,9 +114,14 @@ def random_background(rng: np.random.Generator, lights: Lights) -> Background:
     kind = str(rng.choice(group))
     sharp = kind in STUDIO or rng.random() < 0.2
     blur = rng.uniform(0, 0.006) if sharp else float(np.exp(rng.uniform(np.log(0.008), np.log(0.06))))
-    if kind == "night":
-        blur = rng.uniform(0.015, 0.06)
-    return Background(kind, int(rng.integers(2**31)), float(blur), int(rng.choice([0, 0, 6, 7, 8])))
+    if kind in ("night", "car", "press"):
+        blur = rng.uniform(0.012, 0.06)
+    brightness = (
+        1.0 if kind in ("night", "stage", "white", "black") else float(np.exp(rng.uniform(-1.1, 0.1)))
+    )
+    return Background(
+        kind, int(rng.integers(2**31)), float(blur), int(rng.choice([0, 0, 6, 7, 8])), brightness
+    )
 
 
 def draw(background: Background, lights: Lights, width: int, height: int) -> np.ndarray:
@@ -111,7 +134,7 @@ def draw(background: Background, lights: Lights, width: int, height: int) -> np.
     canvas = Canvas(wide, high, lights, rng, rng.uniform(0.5, 1))
     turn, slant = rng.normal(0, 0.025), rng.normal(0, 0.15)
     KINDS[background.kind](canvas)
-    pixels = np.maximum(canvas.pixels, 0)
+    pixels = background.brightness * np.maximum(canvas.pixels, 0)
     if background.kind in STRAIGHT:
         pixels = _seen_from_aside(pixels, turn, slant)
     return _enlarged(_defocused(pixels, background.blur * high, background.blades), width, height)

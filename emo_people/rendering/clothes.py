@@ -26,6 +26,7 @@ from .posing import Body, normals
 
 # How far down the V of a neckline or a jacket reaches on the template's front, dm of y.
 HIGH, LOW = 5.45, 4.3
+STIFF, ELASTIC = 0.25, 0.8  # of the turn that the skin below takes
 
 
 def clothes_of(clothes: Clothes, body: Body) -> list[Piece]:
@@ -34,6 +35,8 @@ def clothes_of(clothes: Clothes, body: Body) -> list[Piece]:
     pieces = DRESSES[clothes.kind](clothes, body, neck) if clothes.kind in DRESSES else []
     if clothes.tie is not None:
         pieces += _tie(clothes.tie, body)
+    if clothes.necklace is not None:
+        pieces.append(_necklace(clothes, neck))
     if clothes.scarf is not None:
         pieces += _scarf(clothes.scarf, neck)
     return pieces
@@ -64,8 +67,8 @@ def _turtleneck(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
     top = 0.42 + 0.2 * clothes.depth
     roll = _strip(neck, _roll(top), np.linspace(0, 2 * np.pi, 60)[:-1], 12, closed=True)
     return [
-        _worn(body, lambda rest, flat: 0.3 - level(rest), 0.06, 8, clothes.outer),
-        _piece(roll, clothes.outer, ribbed=1, rolled=1),
+        _worn(body, lambda rest, flat: 0.3 - level(rest), 0.06, 8, clothes.outer, turns=ELASTIC),
+        _piece(roll, clothes.outer, ELASTIC, ribbed=1, rolled=1),
     ]
 
 
@@ -78,12 +81,14 @@ def _shirt(clothes: Clothes, body: Body, neck: Neck, seen: Cut | None = None) ->
     smooth = 8 if clothes.kind == "suit" else round(6 + 14 * clothes.loose)
     cut = with_sleeves(v_neck(low, 0.02), sleeve) if seen is None else within(v_neck(low, 0.02), seen)
     front = _worn(body, cut, 0.05, smooth, fabric, buttons=1, low=low)
-    return [front, _collar(neck, fabric, 0.06 if closed else 0.2 + 0.35 * clothes.depth, closed)]
+    # The collar ends where the opening meets it.
+    gap = 0.06 if closed else float(np.arcsin(min(0.97 * (HIGH - low) / (5.75 - low), 0.9)))
+    return [front, _collar(neck, fabric, gap, closed)]
 
 
 def _collar(neck: Neck, fabric: Fabric, gap: float, closed: bool) -> Piece:
     """A stand and a fall that ends in two points; open by `gap` radians in front."""
-    spread = 0.25 if closed else 0.4
+    spread = 0.25 if closed else 0.15
     angle = np.linspace(-np.pi + gap, np.pi - gap, 61)
     return _piece(_strip(neck, _fall(0.3, 0.42, spread, gap), angle, 14), fabric, stiff=1)
 
@@ -123,7 +128,7 @@ def _hoodie(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
     def hood(angle: np.ndarray) -> tuple[np.ndarray, ...]:
         back = 0.5 + 0.5 * np.cos(angle)
         front = (1 - back) ** 4
-        return 0.08 + 0.22 * back - 0.3 * front, 0.16 + 0.2 * back - 0.09 * front, 0.22 + 0.14 * back
+        return 0.08 + 0.22 * back - 0.38 * front, 0.13 + 0.23 * back - 0.07 * front, 0.15 + 0.21 * back
 
     hood_piece = _piece(_tube(neck, hood, angle), clothes.outer, rolled=1)
     return [*_under(clothes, body, opening), front, hood_piece]
@@ -146,6 +151,21 @@ def _scarf(fabric: Fabric, neck: Neck) -> list[Piece]:
 
     loops = [_tube(neck, loop(turn, high), angle) for turn, high in ((0.4, 0.0), (2.5, 0.22))]
     return [_piece(loop, fabric, ribbed=2, rolled=1) for loop in loops]
+
+
+def _necklace(clothes: Clothes, neck: Neck) -> Piece:
+    """A chain or beads that hang the lower, the wider the neckline is."""
+    assert clothes.necklace is not None
+    count = 160
+    thick, beads = (0.035, 0.4) if clothes.necklace.pattern == "knit" else (0.012, 0.0)
+
+    def chain(angle: np.ndarray) -> tuple[np.ndarray, ...]:
+        front = 0.5 - 0.5 * np.cos(angle)
+        size = thick * (1 + beads * np.sin(np.arange(len(angle)) * np.pi / 2))
+        return 0.12 - (0.3 + 0.5 * clothes.depth) * front**2, size, size
+
+    angle = np.linspace(0, 2 * np.pi, count + 1)[:-1]
+    return _piece(_tube(neck, chain, angle, 6), clothes.necklace, stiff=1)
 
 
 def _tie(fabric: Fabric, body: Body) -> list[Piece]:
@@ -203,15 +223,17 @@ def _strip(
     place = neck.clear(place, np.minimum(0.02 + away, least))
     edge = np.minimum(1 - s, 9.0 if closed else (np.abs(angle).max() - np.abs(angles)) * 0.6)
     lies = np.stack([0.65 * angles, rest[:, 1] + 0.7 * s], 1)
-    turn = 0.6 * neck.turn(angles, np.clip(high, 0, 0.6))
+    turn = neck.turn(angles, np.clip(high, 0, 0.6))
     points = np.concatenate([place, rest, out, turn[:, None], place, lies, edge[:, None]], 1)
     return Sheet(points.astype(np.float32), grid(steps, len(angle), closed))
 
 
-def _tube(neck: Neck, shape: Callable[[np.ndarray], tuple[np.ndarray, ...]], angle: np.ndarray) -> Sheet:
+def _tube(
+    neck: Neck, shape: Callable[[np.ndarray], tuple[np.ndarray, ...]], angle: np.ndarray, sides: int = 16
+) -> Sheet:
     """A closed roll: shape gives its middle's level, its half thickness and half height, for each angle."""
     # The seam of the pattern lies at the neck.
-    around = np.linspace(np.pi, 3 * np.pi, 17)[:-1]
+    around = np.linspace(np.pi, 3 * np.pi, sides + 1)[:-1]
     rounds, angles = (part.ravel() for part in np.meshgrid(around, angle, indexing="ij"))
     high, thick, tall = shape(angles)
     place, rest, out = neck.at(angles, np.clip(high, -0.2, 0.5))
@@ -219,12 +241,12 @@ def _tube(neck: Neck, shape: Callable[[np.ndarray], tuple[np.ndarray, ...]], ang
     place[:, 1] += tall * np.sin(rounds) + (high - np.clip(high, -0.2, 0.5))
     place = neck.clear(place, 0.03)
     lies = np.stack([0.8 * angles, 0.25 * rounds], 1)
-    turn = 0.4 * neck.turn(angles, np.clip(high, 0, 0.5))
+    turn = neck.turn(angles, np.clip(high, 0, 0.5))
     points = np.concatenate([place, rest, out, turn[:, None], place, lies, 0 * turn[:, None] + 1], 1)
     return Sheet(points.astype(np.float32), grid(len(around) + 1, len(angle), True) % len(points))
 
 
-def _piece(sheet: Sheet, fabric: Fabric, **shape: float) -> Piece:
+def _piece(sheet: Sheet, fabric: Fabric, turns: float = STIFF, **shape: float) -> Piece:
     """marks: distance to the hem, light that reaches the place, the place on the flat cloth (right, up)."""
     place = sheet.place
     middle = place[:, [0, 2]] - [0, NECK_Z]
@@ -238,7 +260,7 @@ def _piece(sheet: Sheet, fabric: Fabric, **shape: float) -> Piece:
         "clothes",
         place,
         sheet.triangles,
-        sheet.turn,
+        turns * sheet.turn,
         sheet.rest,
         marks.astype(np.float32),
         normals=normals(place, sheet.triangles),
@@ -258,10 +280,10 @@ def _piece(sheet: Sheet, fabric: Fabric, **shape: float) -> Piece:
 
 Dress = Callable[[Clothes, Body, Neck], list[Piece]]
 DRESSES: dict[str, Dress] = {
-    "t-shirt": _top(lambda clothes: round_neck(-0.2 * clothes.depth), 1.1, ribbed=1),
+    "t-shirt": _top(lambda clothes: scoop(5.42 - 0.3 * clothes.depth, -0.03), 1.1, ribbed=1),
     "v-neck": _top(lambda clothes: v_neck(_low(clothes)), 1.1, ribbed=1),
     "scoop": _top(lambda clothes: scoop(_low(clothes)), 9.0),
-    "tank top": _top(lambda clothes: tank_top(_low(clothes)), 9.0),
+    "tank top": _top(lambda clothes: tank_top(_low(clothes)), 9.0, fine=2),
     "dress": _top(lambda clothes: straps(max(_low(clothes) - 0.2, 4.5)), 9.0, fine=2),
     "sweater": _top(lambda clothes: round_neck(0.0), 9.0, 0.1, ribbed=1),
     "turtleneck": _turtleneck,

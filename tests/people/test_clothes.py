@@ -36,7 +36,7 @@ def body(request: pytest.FixtureRequest) -> Iterator[Body]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_made_for_every_body(body: Body, kind: str) -> None:
-    for piece in clothes_of(worn(kind, scarf=WOOL), body):
+    for piece in clothes_of(worn(kind, scarf=WOOL, necklace=WOOL), body):
         assert len(piece.vertices) == len(piece.rest) == len(piece.marks) == len(piece.turn)
         assert all(np.isfinite(values).all() for values in (piece.vertices, piece.rest, piece.marks))
         assert piece.triangles.min() >= 0 and piece.triangles.max() == len(piece.vertices) - 1
@@ -80,7 +80,8 @@ def test_clothes_follow_from_dice_and_cover_every_kind() -> None:
     found = [random_clothes(dice(seed), seed % 2) for seed in range(600)]
     assert {clothes.kind for clothes in found} == set(KINDS)
     assert {clothes.outer.pattern for clothes in found} == set(PATTERNS)
-    assert any(clothes.scarf for clothes in found) and any(clothes.tie for clothes in found)
+    assert any(clothes.scarf for clothes in found) and any(clothes.necklace for clothes in found)
+    assert any(clothes.tie for clothes in found)
     assert not any(clothes.kind == "dress" for clothes in found[::2])
 
 

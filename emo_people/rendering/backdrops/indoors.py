@@ -121,6 +121,42 @@ def stage(canvas: Canvas) -> None:
     canvas.shade(np.exp(0.2 * canvas.noise(0.3, 3)))
 
 
+def blinds(canvas: Canvas) -> None:
+    """A window's slats from side to side, light between them."""
+    rng = canvas.rng
+    step, share = rng.uniform(0.035, 0.09), rng.uniform(0.55, 0.9)
+    place = (canvas.y + rng.normal(0, 0.03) * canvas.x) / step
+    inside = np.clip((share - np.abs(place % 1 - 0.5) * 2) / 0.12 + 0.5, 0, 1)
+    outside = (
+        np.array([0.85, 0.95, 1.05]) * rng.uniform(0.5, 3) * np.exp(0.6 * canvas.noise(0.3, 3))[..., None]
+    )
+    canvas.fill(outside)
+    slat = pick(rng, WALL) * canvas.wall_light() * (0.45 + 0.4 * (place % 1))[..., None]
+    canvas.paint(inside, slat)
+    for x in np.arange(-1.5 + rng.uniform(0, 0.5), 1.5, rng.uniform(0.4, 0.7)):
+        canvas.box(x, -1, x + 0.008, 2, pick(rng, WALL) * 0.6)
+
+
+def car(canvas: Canvas) -> None:
+    """The seats, pillars and windows of a car."""
+    rng = canvas.rng
+    light = canvas.lights.irradiance(FORWARD)[0]
+    canvas.fill(np.array([0.6, 0.75, 0.9]) * rng.uniform(0.5, 2.5))
+    view = 0.5 * canvas.noise((0.5, 0.12), 4) + 1.6 * (canvas.y - 0.35)
+    canvas.paint(
+        np.clip(5 * view, 0, 1), pick(rng, np.concatenate([LEAF, STONE])) * light * rng.uniform(0.3, 1)
+    )
+    trim, seat = pick(rng, FURNITURE) * light * 0.12, pick(rng, CLOTH) * light * 0.35
+    canvas.paint(np.clip((0.14 + 0.05 * canvas.x**2 - canvas.y) / 0.02 + 0.5, 0, 1), trim * 3)
+    for x, lean in ((-0.55, -0.25), (0.6, 0.25), (rng.uniform(-0.1, 0.1), 0.0)):
+        canvas.band((x, 0.0), (x + lean, 0.75), rng.uniform(0.05, 0.12), trim)
+    canvas.box(-9, rng.uniform(0.55, 0.75), 9, 2, trim * 0.8, 0.02)
+    for side in (-1, 1):
+        x = side * rng.uniform(0.25, 0.6)
+        canvas.box(x - 0.24, 0.5, x + 0.24, 2, seat, 0.05)
+        canvas.box(x - 0.13, 0.28, x + 0.13, 0.5, seat * 1.1, 0.05)
+
+
 def window(canvas: Canvas) -> None:
     rng = canvas.rng
     side = canvas.lights.lamps[0].direction[0] if canvas.lights.lamps else rng.uniform(-1, 1)

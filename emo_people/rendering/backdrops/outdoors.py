@@ -86,6 +86,21 @@ def leaves(canvas: Canvas) -> None:
         canvas.paint(np.clip((canvas.y - edge) * 40, 0, 1), lawn)
 
 
+def flowers(canvas: Canvas) -> None:
+    """A hedge in bloom."""
+    rng, light = canvas.rng, canvas.lights.irradiance(FORWARD)[0]
+    leaves(canvas)
+    colours = [pick(rng, np.concatenate([VIVID, WALL])) for _ in range(rng.integers(1, 4))]
+    for _ in range(rng.integers(40, 160)):
+        x, y, size = rng.uniform(-1.2, 1.2), rng.uniform(0, 1.1), rng.uniform(0.008, 0.035)
+        petal = colours[rng.integers(len(colours))] * light * rng.uniform(0.4, 1.3)
+        for angle in 2 * np.pi * np.arange(5) / 5 + rng.uniform(0, 6):
+            canvas.disc(
+                x + size * np.cos(angle), y + size * np.sin(angle), 0.75 * size, petal * rng.uniform(0.8, 1.1)
+            )
+        canvas.disc(x, y, 0.4 * size, np.array([0.7, 0.5, 0.05]) * light)
+
+
 def street(canvas: Canvas) -> None:
     """Houses along both sides of a road that runs away from the viewer."""
     rng, light = canvas.rng, canvas.lights.irradiance(FORWARD)[0]

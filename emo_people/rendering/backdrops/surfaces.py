@@ -126,6 +126,25 @@ def pattern(canvas: Canvas) -> None:
     canvas.pixels *= canvas.wall_light()
 
 
+def press(canvas: Canvas) -> None:
+    """The wall behind people who are interviewed: rows of signs and words on one colour."""
+    rng = canvas.rng
+    canvas.fill(pick(rng, np.concatenate([PAPER, VIVID, WALL])) * canvas.wall_light())
+    wide, high = rng.uniform(0.2, 0.4), rng.uniform(0.12, 0.25)
+    colours = [pick(rng, np.concatenate([VIVID, WALL])) * canvas.wall_light().mean((0, 1)) for _ in range(3)]
+    for row, y in enumerate(np.arange(-0.1, 1.2, high)):
+        for column, x in enumerate(np.arange(-2 + 0.5 * wide * (row % 2), 2, wide)):
+            colour = colours[(row + 2 * column) % 3]
+            size = 0.16 * high
+            canvas.disc(x, y, size, colour, 0, 1 + 0.5 * (column % 2))
+            letter = x + 1.8 * size
+            while letter < x + 0.62 * wide:
+                canvas.box(
+                    letter, y - 0.5 * size, letter + 0.45 * size, y + 0.5 * size * rng.uniform(0.4, 1), colour
+                )
+                letter += 0.7 * size
+
+
 PATTERNS = (
     lambda u, v: np.sin(2 * np.pi * u) + 0 * v,
     lambda u, v: np.sin(2 * np.pi * u) * np.sin(2 * np.pi * v),
