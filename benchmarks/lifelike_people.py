@@ -46,6 +46,16 @@ def photograph(studio: Studio, folder: Path, number: int, side: int) -> None:
     save_truth(path, studio.truth(person, expression, pose, framing))
 
 
+def photograph_headless(studio: Studio, folder: Path, number: int, side: int) -> None:
+    """A scene, and of the person at most what is below the head, which is above the picture."""
+    rng = np.random.default_rng([FIRST, number, 2])
+    face = float(rng.uniform(*FACES))
+    framing = Framing(side, side, face, float(rng.uniform(0, 1)), -float(rng.uniform(0.65, 1.0)) * face)
+    person = random_person(FIRST + 2 * SPEAKERS + number)
+    picture = studio.photograph(person, random_expression(rng), random_pose(rng), framing)
+    Image.fromarray(picture).save(folder / f"headless-{number:04d}.png")
+
+
 def direct(number: int, side: int) -> Direction:
     """Somebody who says a sentence in a language and voice that nothing was trained on."""
     rng = np.random.default_rng([FIRST, number, 1])
@@ -61,6 +71,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", type=int, default=500, help="pictures, one person each (default 500)")
     parser.add_argument("--clips", type=int, default=20, help="films (default 20)")
+    parser.add_argument("--headless", type=int, default=0, help="pictures without a head (default 0)")
     parser.add_argument("--side", type=int, default=512, help="px (default 512)")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -70,6 +81,8 @@ def main() -> None:
     for number in range(options.people):
         photograph(studio, options.out, number, options.side)
     seconds = time.perf_counter() - start
+    for number in range(options.headless):
+        photograph_headless(studio, options.out, number, options.side)
     for number, (direction, take) in enumerate(zip(directions, takes, strict=True)):
         print(f"clip {number}: {take.frames} frames", file=sys.stderr)
         write_take(options.out / f"clip-{number:02d}", direction, take, studio)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.seeing import cascade
 from benchmarks.seeing.conditions import CONDITIONS, View
 from benchmarks.seeing.reference import Sight, load_sights, save_sights
 from benchmarks.seeing.scores import compare, correlate
@@ -71,3 +72,12 @@ def test_a_reference_is_read_back(tmp_path) -> None:
     loaded = load_sights(tmp_path / "r.npz")
     assert list(loaded) == [tmp_path / "a.mp4", tmp_path / "b.png"]
     assert loaded[tmp_path / "a.mp4"].seen.all() and not loaded[tmp_path / "b.png"].seen.any()
+
+
+def test_the_cascade_finds_a_face_where_it_is() -> None:
+    data = pytest.importorskip("skimage", reason="the cascade is scikit-image's").data
+    found = cascade.search(data.astronaut())
+    assert max(box.iou(Box(172, 56, 275, 165)) for box in found) > 0.8
+    small = cascade.search(np.pad(data.astronaut(), ((900, 0), (0, 900), (0, 0))))
+    assert max(box.mapped(0, -900, 1, 1).iou(Box(172, 56, 275, 165)) for box in small) > 0.7, "in a part"
+    assert cascade.search(data.brick()[..., None].repeat(3, 2)) == []

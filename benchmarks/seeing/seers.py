@@ -1,12 +1,17 @@
 """Who looks for faces: each finder and reader behind one small protocol."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import torch
 
+from benchmarks.seeing import cascade
 from emo_modules.cues.box import Box
-from emo_modules.cues.detect import search_faces
+from emo_modules.cues.detect import search_people
+from emo_modules.cues.face_reader import FaceReader
+from emo_modules.cues.squares import around_five
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,38 @@ class Seer(Protocol):
 
 @dataclass(frozen=True)
 class Cascade:
-    """A cascade of local binary patterns, with a small network for drawn faces beside it: boxes alone."""
+    """A cascade of local binary patterns: upright boxes alone."""
 
     name: str = "cascade"
 
     def see(self, picture: np.ndarray) -> list[Seen]:
-        return [Seen(box) for box in search_faces(picture)]
+        return [Seen(box) for box in cascade.search(picture)]
 
 
-SEERS: dict[str, type[Cascade]] = {"cascade": Cascade}
+@dataclass(frozen=True)
+class Finder:
+    """The pack's finder: boxes alone."""
+
+    name: str = "finder"
+
+    def see(self, picture: np.ndarray) -> list[Seen]:
+        return [Seen(face.box) for face in search_people(picture)]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The pack's finder, and its reader on each face that it finds."""
+
+    name: str = "reader"
+    reader: FaceReader = field(default_factory=FaceReader.load)
+
+    def see(self, picture: np.ndarray) -> list[Seen]:
+        pixels, seen = torch.from_numpy(picture), []
+        for face in search_people(picture):
+            five = torch.from_numpy(np.asarray(face.points, np.float32))
+            read = self.reader.read(pixels, around_five(five[None]))
+            seen.append(Seen(face.box, read.landmarks.numpy(), read.mouth_open))
+        return seen
+
+
+SEERS: dict[str, Callable[[], Seer]] = {"cascade": Cascade, "finder": Finder, "reader": Reader}
