@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from .lips import shut_lips
 from .mesh import HeadMesh, head
 from .teeth import seat_teeth
 
@@ -80,7 +81,7 @@ def shape_vertices(shape: Shape) -> np.ndarray:
     vertices = mesh.template + np.tensordot(weights, mesh.macros, 1)
     for name, value in shape.targets:
         vertices = vertices + np.float32(value) * mesh.shape(name)
-    return _lower_arms(mesh, seat_teeth(mesh, vertices, shape.age))
+    return _lower_arms(mesh, seat_teeth(mesh, shut_lips(mesh, vertices), shape.age))
 
 
 def _calm(name: str) -> float:
