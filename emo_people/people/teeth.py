@@ -1,5 +1,6 @@
 """How teeth and tongue sit in a mouth, and where along its arch each vertex of the teeth lies."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -10,23 +11,39 @@ from .rims import lip_lines
 TEETH = ("upper_teeth", "lower_teeth")
 # The arch of the template's teeth: half axes of an ellipse and its centre's depth, dm.
 ARCH_WIDTH, ARCH_DEPTH, ARCH_CENTRE = 0.31, 0.55, 0.95
-# Lowered from where the mesh has them, dm: upper teeth are seen below the lip of an open mouth, the more the
-# younger somebody is; and all lie a little further back, for lips that are pressed.
-SHOWN, SUNK, TONGUE_SUNK, BACK = 0.075, 0.03, 0.0, 0.015
+# dm, in the middle of a face of the template's size: how far upper teeth reach below the line where the lips
+# touch, and the share of it that a year of age takes; how far the lower ones reach up behind them; from the
+# lips' line back to the upper teeth, and from there to the lower ones.
+SHOWN, SHORTER, OVERLAP, LIP, STEP = 0.048, 1 / 130, 0.026, 0.066, 0.034
+TONGUE_LOW, TONGUE_BACK = 0.06, 0.05  # dm that the tongue lies lower and deeper than the lower teeth do
 
 
 def seat_teeth(mesh: HeadMesh, vertices: np.ndarray, age: float) -> np.ndarray:
-    """Somebody's vertices (V, 3), with teeth and tongue that follow the lips: the targets of the shape move
-    those alone."""
+    """Somebody's vertices (V, 3), with teeth and tongue behind the person's own lips.
+
+    The targets of the shape move lips alone, and the mesh has the upper teeth hidden by the lip, the lower
+    ones on top of the lower lip.
+    """
     seated = vertices.copy()
-    middle = np.concatenate([line[np.abs(mesh.template[line, 0]) < 0.08] for line in lip_lines(mesh)])
-    moved = vertices - mesh.template
-    lowered = {"upper_teeth": SHOWN * (1 - age / 130), "lower_teeth": SUNK, "tongue": TONGUE_SUNK}
-    for part, share in lowered.items():
-        own = mesh.vertices_of(part)
-        follow = moved[middle].mean(0) - moved[own].mean(0)
-        seated[own] += follow * [0, 1, 1] - [0, share, BACK]
+    upper_lip, lower_lip = lip_lines(mesh)
+    size = np.ptp(vertices[upper_lip, 0]) / np.ptp(mesh.template[upper_lip, 0])
+    lips = (vertices[upper_lip[len(upper_lip) // 2]] + vertices[lower_lip[len(lower_lip) // 2]]) / 2
+    upper, lower = (mesh.vertices_of(part) for part in TEETH)
+    edge = lips[1:] - size * np.array([SHOWN * (1 - SHORTER * age), LIP])
+    seated[upper, 1:] += edge - _front(mesh, vertices, upper, np.min)
+    step = edge + size * np.array([OVERLAP, -STEP]) - _front(mesh, vertices, lower, np.max)
+    seated[lower, 1:] += step
+    seated[mesh.vertices_of("tongue"), 1:] += step - size * np.array([TONGUE_LOW, TONGUE_BACK])
     return seated
+
+
+def _front(
+    mesh: HeadMesh, vertices: np.ndarray, teeth: np.ndarray, edge: Callable[[np.ndarray], float]
+) -> np.ndarray:
+    """y of the edge that bites and z of the front (2,), in the middle of a row of teeth."""
+    template = mesh.template[teeth]
+    front = vertices[teeth[(np.abs(template[:, 0]) < 0.02) & (template[:, 2] > template[:, 2].max() - 0.06)]]
+    return np.array([edge(front[:, 1]), front[:, 2].max()])
 
 
 @cache

@@ -15,7 +15,7 @@ void main() {
     float inward = lips_forward.x - dot(world - mouth_place, ahead);
     bool hidden = inward > 0.03 && (gap.y < -0.01 || gap.z < -0.012);
     if (gap.y + gap.z < 0.03 || hidden) discard;
-    float light = inward < 0.02 ? 1.0 : reaching(gap, inward);
+    float light = inward < 0.02 ? 1.0 : reaching(gap, inward) * exp(-4.0 * max(1.34 - t.z, 0.0));
     vec3 lit = base * diffuse(world, n, vec3(0.35, 0.15, 0.12), 0.7) * light;
-    colour = vec4(lit + 1.5 * gloss(world, normalize(n + 0.25 * (grain - 0.5)), 0.36) * light, 1.0);
+    colour = vec4(lit + 0.8 * gloss(world, normalize(n + 0.25 * (grain - 0.5)), 0.36) * light, 1.0);
 }
