@@ -74,7 +74,7 @@ def note_trembling(pairs: Pairs, tools: Instruments) -> str:
 
 SYNC = ("syncnet", "--syncnet FILE")
 FACE = ("identity", "--identity FILE, or --reader FILE")
-POSE = ("analyzer", "--analyzer mediapipe:FILE")
+POSE = ("analyzer", "--analyzer faces, or mediapipe:FILE")
 TREMBLING = Metric("Head trembling", NEAR_TRUE, lambda v: v.trembling, *POSE, NOISE, "°", detail=True)
 LIKENESS = [
     Metric("LSE-C", HIGHER, lambda v: v.confidence, *SYNC, note_syncnet, control=True),
@@ -82,6 +82,12 @@ LIKENESS = [
     Metric("Lip offset, absolute", NEAR_ZERO, lambda v: v.offset, *SYNC, unit="frames", detail=True),
     Metric("Identity similarity (F-SIM)", HIGHER, lambda v: v.mean_identity, *FACE, ONE_NETWORK),
 ]  # fmt: skip
+MOUTH = ("analyzer", "--analyzer faces")
+MOUTHS = [
+    Metric("Lip distance, correlation with the true", HIGHER, lambda v: v.lips, *MOUTH),
+    Metric("Mouth width, correlation with the true", HIGHER, lambda v: v.width, *MOUTH, detail=True),
+    Metric("Blinks", NEAR_TRUE, lambda v: v.blinks, *MOUTH, unit="per minute", detail=True),
+]
 MOTION = [
     Metric("Head speed", NEAR_TRUE, lambda v: v.mean_speed, *POSE, note_trembling, "°/s", paired=True),
     Metric(
@@ -111,6 +117,7 @@ def all_figures(pairs: Pairs, distances: Distances, tools: Instruments) -> list[
         note_sizes(fvd, pairs),
         *metric_figures(LIKENESS, pairs, tools),
         expression_figure(distances.expressions, tools),
+        *metric_figures(MOUTHS, pairs, tools),
         *metric_figures(MOTION, pairs, tools),
         Figure("Difference in length", apart, NEAR_ZERO, over=f"{len(pairs)} clips", unit="frames"),
     ]
@@ -145,7 +152,8 @@ def why_missing(metric: Metric, pairs: Pairs, tools: Instruments) -> str:
         return f"skipped: needs {metric.option}"
     asked = any("head speed" in problem for pair in pairs for problem in pair.problems)
     if metric.instrument == "analyzer" and not asked:
-        return f"skipped: the analyzer {tools.analyzer.name} knows no pose; give {metric.option}"
+        known = "mouth" if metric in MOUTHS else "pose"
+        return f"skipped: the analyzer {tools.analyzer.name} knows no {known}; give {metric.option}"
     return UNSEEN
 
 

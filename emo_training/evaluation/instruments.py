@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from emo_modules.cues.face_reader import WEIGHTS
+
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
 from ..perception.face_reader import load_reader
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
 from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception
 from .identity_similarity import Embedder, ReaderIdentity
-from .motion import Blendshapes, Expressions, MouthShapes
+from .motion import Blendshapes, Expressions, MouthShapes, Openings
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def load_instruments(weights: Weights) -> Instruments:
     analyzer = load_analyzer(weights.analyzer)
     reader = load_reader(weights.reader) if weights.reader else None
     files = {
-        "analyzer": Path(file) if (file := weights.analyzer.partition(":")[2]) else None,
+        "analyzer": WEIGHTS if weights.analyzer == "faces" else named_file(weights.analyzer),
         "inception": weights.inception,
         "i3d": weights.i3d,
         "syncnet": weights.syncnet,
@@ -65,6 +67,8 @@ def load_instruments(weights: Weights) -> Instruments:
     if weights.identity:
         identity = load_sface(weights.identity, weights.face_detector)
     expressions: Expressions | None = MouthShapes(reader) if reader else None
+    if weights.analyzer == "faces" and reader is None:
+        expressions = Openings()
     if weights.analyzer.startswith("mediapipe:"):
         expressions = Blendshapes()
     return Instruments(
@@ -76,6 +80,12 @@ def load_instruments(weights: Weights) -> Instruments:
         expressions,
         labels,
     )
+
+
+def named_file(analyzer: str) -> Path | None:
+    """PATH of KIND:PATH."""
+    path = analyzer.partition(":")[2]
+    return Path(path) if path else None
 
 
 def label(path: Path) -> str:

@@ -1,7 +1,7 @@
 """`evaluate videos`: every pair of generated and true video measured, streamed, one pair after the other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from .frechet import FrechetDistance
 from .identity_similarity import embeddings, similarity
 from .instruments import Instruments
 from .lipsync import LipSync, lip_sync
-from .motion import speed_curve, trembling
+from .motion import agreement, blinks, speed_curve, trembling
 from .pairs import Pair, Video
 
 T = TypeVar("T")
@@ -33,6 +33,9 @@ class MeasuredVideo:
     identity: np.ndarray | None  # (N,) cosines with the true video's first face
     speed: np.ndarray | None  # (T,) degrees per second
     trembling: float | None  # degrees
+    lips: float | None = None  # correlation of their distance with that of the true video's
+    width: float | None = None  # of the mouth's width
+    blinks: float | None = None  # per minute
 
     @property
     def confidence(self) -> float | None:
@@ -121,9 +124,11 @@ class PairMeter:
         distances.add(self.tools, true, recorded, real=True)
         vectors = self._vectors("true", true, recorded)
         reference = None if vectors is None else vectors[0]
+        generated_vectors = self._vectors("generated", generated, made)
+        generated_video = self._video("generated", generated, made, generated_vectors, reference)
         return MeasuredPair(
             self.pair.name,
-            self._video("generated", generated, made, self._vectors("generated", generated, made), reference),
+            replace(generated_video, **_compare_mouths(made, recorded)),
             self._video("true", true, recorded, vectors, reference),
             tuple(self.problems),
         )
@@ -147,6 +152,7 @@ class PairMeter:
             identity=None if vectors is None or reference is None else similarity(vectors, reference),
             speed=speed,
             trembling=None if speed is None or track.rotations is None else trembling(track.rotations),
+            blinks=None if track.openings is None else blinks(track.openings[:, 2:]),
         )
 
     def _sync(self, name: str, video: Video, track: FaceTrack) -> LipSync | None:
@@ -180,6 +186,14 @@ class PairMeter:
         except ValueError as error:
             self.problems.append(f"{what}: {error}")
             return None
+
+
+def _compare_mouths(made: FaceTrack, recorded: FaceTrack) -> dict[str, float | None]:
+    """How the mouth's opening and width follow the true video's."""
+    if made.openings is None or recorded.openings is None:
+        return {}
+    curves = zip(made.openings.T[:2], recorded.openings.T[:2], strict=True)
+    return dict(zip(("lips", "width"), (agreement(*pair) for pair in curves), strict=True))
 
 
 def _line(pair: MeasuredPair) -> str:

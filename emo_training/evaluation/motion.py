@@ -1,4 +1,5 @@
-"""How fast generated heads turn against how fast they should, and how faces move as a distribution."""
+"""How fast generated heads turn against how fast they should, whether lips and lids do what those of the true
+videos do, and how faces move as a distribution."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,8 +12,12 @@ from ..perception.pose import estimate_speed, smooth_poses
 from ..perception.rates import FPS
 from .feature_nets import PICTURES, batches
 from .identity_similarity import resize_frames
-from .metrics import spearman
+from .metrics import pearson, spearman
 from .pairs import Video
+
+FEWEST = 10  # frames from which on two curves are compared
+OPEN, SHUT = 0.75, 0.5  # quantile that is an open eye's opening, and the share of it below which it is shut
+LONGEST_BLINK = 0.6  # seconds
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,27 @@ def trembling(rotations: np.ndarray) -> float:
     return float(np.sqrt(np.nanmean((rest**2).sum(1))))
 
 
+def agreement(made: np.ndarray, true: np.ndarray) -> float | None:
+    """Correlation of two curves over the frames that both have and know; None for fewer than ten."""
+    both = np.stack([curve[: min(len(made), len(true))] for curve in (made, true)])
+    known = both[:, np.isfinite(both).all(axis=0)]
+    return pearson(*known) if known.shape[1] >= FEWEST else None
+
+
+def blinks(eyes: np.ndarray) -> float | None:
+    """How often in a minute both eyes shut and open again, of their openings (T, 2); None where unknown."""
+    opening = eyes.mean(axis=1)
+    opening = opening[np.isfinite(opening)]
+    if len(opening) < FEWEST:
+        return None
+    shut = opening < SHUT * np.quantile(opening, OPEN)
+    starts = np.flatnonzero(shut[1:] & ~shut[:-1]) + 1
+    ends = np.flatnonzero(~shut[1:] & shut[:-1]) + 1
+    after = np.searchsorted(ends, starts)
+    lasts = ends[after[after < len(ends)]] - starts[after < len(ends)]
+    return float((lasts <= LONGEST_BLINK * FPS).sum() * 60 * FPS / len(opening))
+
+
 class Expressions(Protocol):
     """What a face does in each frame, as vectors for a Frechet distance."""
 
@@ -70,6 +96,19 @@ class Blendshapes:
         """(N, 52) of the frames that show a face."""
         assert track.expressions is not None, "MediaPipe's analyser always has them"
         return track.expressions[np.isfinite(track.expressions).all(axis=1)]
+
+
+class Openings:
+    """Mouth and lids as the analyser read them."""
+
+    label = "Mouth and lids, Frechet distance"
+    caveat = "of openings and width over the inter-ocular distance"
+    instrument = "analyzer"
+
+    def read(self, video: Video, track: FaceTrack) -> np.ndarray:
+        """(N, 4) of the frames that show a face."""
+        assert track.openings is not None, "this analyser always has them"
+        return track.openings[np.isfinite(track.openings).all(axis=1)]
 
 
 class MouthShapes:

@@ -65,6 +65,8 @@ def _arrays(shot: CroppedShot) -> dict[str, np.ndarray]:
     arrays = {"boxes": track.boxes, "rotations": rotations, "speeds": speeds}
     if track.landmarks is not None:
         arrays["landmarks"] = track.landmarks
+    if track.openings is not None:
+        arrays["openings"] = track.openings
     return {name: rows.astype(np.float32) for name, rows in arrays.items()}
 
 

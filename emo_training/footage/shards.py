@@ -37,7 +37,8 @@ class Sample:
     key: str
     video: bytes  # mp4, H.264, 25 fps, square, without sound
     audio: bytes | None  # flac, 16 kHz mono, as long as the video; None for footage without sound
-    arrays: dict[str, np.ndarray]  # boxes (T, 4), rotations (T, 3), speeds (T,), perhaps landmarks (T, K, 2)
+    # boxes (T, 4), rotations (T, 3), speeds (T,), perhaps landmarks (T, K, 2) and openings (T, 4)
+    arrays: dict[str, np.ndarray]
     facts: dict[str, Any]
 
     def members(self) -> dict[str, bytes]:

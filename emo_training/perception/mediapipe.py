@@ -16,8 +16,10 @@ from zipfile import is_zipfile
 
 import numpy as np
 
+from emo_modules.cues import ibug
+
 from .face_track import FaceTrack, largest
-from .mesh_points import MESH_POINTS, mesh_box
+from .mesh_points import MESH_POINTS, ibug_points, mesh_box
 from .pose import transform_angles
 from .rates import FPS
 
@@ -64,13 +66,15 @@ class MediaPipeAnalyzer:
                 result = landmarker.detect_for_video(image, round(k * 1000 / FPS))
                 seen.append(_main_face(result, *frame.shape[:2]))
         columns = zip(*seen, strict=True) if seen else [[]] * 5
-        counts, boxes, transforms, landmarks, expressions = columns
+        counts, boxes, transforms, meshes, expressions = columns
+        landmarks = np.array(meshes, np.float32).reshape(-1, MESH_POINTS, 2)
         return FaceTrack(
             counts=np.array(counts, np.int64),
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
             rotations=transform_angles(np.array(transforms, float).reshape(-1, 4, 4)).astype(np.float32),
-            landmarks=np.array(landmarks, np.float32).reshape(-1, MESH_POINTS, 2),
+            landmarks=landmarks,
             expressions=np.array(expressions, np.float32).reshape(-1, BLENDSHAPES),
+            openings=_openings(landmarks),
         )
 
     def _landmarker(self) -> FaceLandmarker:
@@ -90,6 +94,13 @@ class MediaPipeAnalyzer:
 
 
 Seen = tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _openings(meshes: np.ndarray) -> np.ndarray:
+    """(T, 4) of meshes (T, 478, 2), as `FaceTrack` has them."""
+    points = ibug_points(meshes)
+    mouth = np.stack([ibug.mouth_open(points), ibug.mouth_width(points)], axis=1)
+    return np.concatenate([mouth, ibug.eye_open(points)], axis=1).astype(np.float32)
 
 
 def _main_face(result: Any, height: int, width: int) -> Seen:

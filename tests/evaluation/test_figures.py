@@ -50,6 +50,9 @@ def video(k: int, shaken: float = 1.0, **parts) -> MeasuredVideo:
         "identity": rng.random(20),
         "speed": np.append(rng.random(20) * 9, np.nan),
         "trembling": shaken * float(rng.uniform(0.01, 0.02)),
+        "lips": float(rng.random()),
+        "width": float(rng.random()),
+        "blinks": float(rng.uniform(5, 20)),
     }
     return MeasuredVideo(**(measured | parts))
 
@@ -69,7 +72,7 @@ def pairs(count: int, made: dict | None = None, true: dict | None = None, proble
     ]
 
 
-NOTHING = dict.fromkeys(("sync", "foreign_sync", "identity", "speed", "trembling"))
+NOTHING = dict.fromkeys(("sync", "foreign_sync", "identity", "speed", "trembling", "lips", "width", "blinks"))
 CASES = {
     "everything": lambda: all_figures(
         pairs(5),

@@ -21,6 +21,7 @@ from emo_training.perception.analyzers import FaceTrack
 from emo_training.perception.mfcc import mfcc
 
 SIDE, FRAMES, RATE = 64, 48, 16000
+MOUTH = ("Lip distance", "Mouth width")
 
 
 class MeanColour(nn.Module):
@@ -36,7 +37,8 @@ class MeanVideo(nn.Module):
 
 
 class Follower:
-    """Knows how the head of these videos turns: yaw is in degrees what the picture is brighter than 100."""
+    """Knows how the head of these videos turns: yaw is in degrees what the picture is brighter than 100. The
+    mouth opens with it."""
 
     name = "follower"
 
@@ -46,7 +48,9 @@ class Follower:
         boxes[levels < 40] = np.nan
         angles = np.stack([levels - 100, 0 * levels, 0 * levels], 1)
         angles[levels < 40] = np.nan
-        return FaceTrack((levels >= 40).astype(np.int64), boxes, angles)
+        openings = np.stack([levels, -levels, 0 * levels, 0 * levels], 1) / 100
+        openings[levels < 40] = np.nan
+        return FaceTrack((levels >= 40).astype(np.int64), boxes, angles, openings=openings)
 
 
 class Redness:
@@ -153,7 +157,8 @@ def test_a_perfect_copy_gets_perfect_values(good):
         assert good[name].value == pytest.approx(good[name].true), name
     assert good["Identity similarity (F-SIM)"].value == pytest.approx(1, abs=1e-3)
     assert good["Head speed, generated / true"].value == pytest.approx(1)
-    assert good["Head speed, rank correlation"].value == pytest.approx(1)
+    for name in ("Head speed, rank correlation", *(f"{what}, correlation with the true" for what in MOUTH)):
+        assert good[name].value == pytest.approx(1), name
     assert good["Lip offset, absolute"].value == 0 and good["Frames with a face"].value == 1
 
 
@@ -183,12 +188,12 @@ def test_figures_name_weights_and_counts(good):
 
 
 def test_nothing_is_skipped_silently(folders):
-    tools = load_instruments(Weights())
+    tools = load_instruments(Weights(analyzer="cascade"))
     found = figures(find_pairs(folders / "good", folders / "true"), tools)
     for name, option in {
         "FID": "--inception", "FVD": "--i3d", "LSE-C": "--syncnet", "LSE-D": "--syncnet",
         "Identity similarity (F-SIM)": "--identity", "E-FID (blendshape)": "--analyzer mediapipe",
-        "Head speed": "--analyzer mediapipe",
+        "Head speed": "--analyzer faces", "Lip distance, correlation with the true": "--analyzer faces",
     }.items():  # fmt: skip
         assert found[name].value is None
         assert found[name].note.startswith("skipped") and option in found[name].note
@@ -206,7 +211,8 @@ def test_a_video_without_a_face_is_noted_and_the_others_count(folders, tools, tm
     assert found["LSE-C"].over == "1 of 2 clips"
     blind = replace(measured[1], name="only")
     alone = {figure.metric: figure for figure in all_figures([blind], distances, tools)}
-    for name in ("LSE-C", "Identity similarity (F-SIM)", "Head speed"):
+    mouth = "Lip distance, correlation with the true"
+    for name in ("LSE-C", "Identity similarity (F-SIM)", "Head speed", mouth):
         assert alone[name].value is None and "no clip" in alone[name].note
 
 
