@@ -58,7 +58,12 @@ def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
 
     The picture is searched at 480 px on its long side at most, for faces of at least 1/16 of that side.
     """
-    return [face.box for face in _whole(_rgb(image))]
+    return [face.box for face in detect_people(image)]
+
+
+def detect_people(image: Tensor | np.ndarray) -> list[FoundFace]:
+    """As `detect_faces`, with scores and points."""
+    return _whole(_rgb(image))
 
 
 def search_people(image: Tensor | np.ndarray) -> list[FoundFace]:

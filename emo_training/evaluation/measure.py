@@ -126,9 +126,10 @@ class PairMeter:
         reference = None if vectors is None else vectors[0]
         generated_vectors = self._vectors("generated", generated, made)
         generated_video = self._video("generated", generated, made, generated_vectors, reference)
+        lips, width = _compare_mouths(made, recorded)
         return MeasuredPair(
             self.pair.name,
-            replace(generated_video, **_compare_mouths(made, recorded)),
+            replace(generated_video, lips=lips, width=width),
             self._video("true", true, recorded, vectors, reference),
             tuple(self.problems),
         )
@@ -188,12 +189,12 @@ class PairMeter:
             return None
 
 
-def _compare_mouths(made: FaceTrack, recorded: FaceTrack) -> dict[str, float | None]:
-    """How the mouth's opening and width follow the true video's."""
+def _compare_mouths(made: FaceTrack, recorded: FaceTrack) -> tuple[float | None, float | None]:
+    """How the mouth's opening and its width follow the true video's."""
     if made.openings is None or recorded.openings is None:
-        return {}
-    curves = zip(made.openings.T[:2], recorded.openings.T[:2], strict=True)
-    return dict(zip(("lips", "width"), (agreement(*pair) for pair in curves), strict=True))
+        return None, None
+    opening, width = zip(made.openings.T[:2], recorded.openings.T[:2], strict=True)
+    return agreement(*opening), agreement(*width)
 
 
 def _line(pair: MeasuredPair) -> str:

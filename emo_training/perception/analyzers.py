@@ -6,16 +6,19 @@ from .cascade import CascadeAnalyzer
 from .face_track import FaceAnalyzer as FaceAnalyzer
 from .face_track import FaceTrack as FaceTrack
 from .face_track import largest as largest
+from .faces import PeopleAnalyzer
 from .mediapipe import MediaPipeAnalyzer
 from .tracker import load_tracker
 
 
 def load_analyzer(spec: str) -> FaceAnalyzer:
-    """The analyser named "cascade", "tracker:PATH" or "mediapipe:PATH/face_landmarker.task".
+    """The analyser named "faces", "cascade", "tracker:PATH" or "mediapipe:PATH/face_landmarker.task".
 
     Raises ValueError for anything else, and ValueError or OSError for a file that is missing or another.
     """
     kind, _, path = spec.partition(":")
+    if spec == "faces":
+        return PeopleAnalyzer.load()
     if spec == "cascade":
         return CascadeAnalyzer()
     if kind == "tracker" and path:
@@ -23,6 +26,6 @@ def load_analyzer(spec: str) -> FaceAnalyzer:
     if kind == "mediapipe" and path:
         return MediaPipeAnalyzer(Path(path))
     raise ValueError(
-        f"unknown face analyzer {spec!r}: give 'cascade' (boxes only), 'tracker:FILE' (of train-tracker) or "
-        "'mediapipe:PATH/face_landmarker.task' (real faces, with pose)"
+        f"unknown face analyzer {spec!r}: give 'faces' (the pack's own), 'cascade' (boxes only), "
+        "'tracker:FILE' (of train-tracker) or 'mediapipe:PATH/face_landmarker.task' (with expressions)"
     )

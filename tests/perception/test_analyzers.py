@@ -75,7 +75,7 @@ def test_largest():
     "spec", ["", "mediapipe", "mediapipe:", "cascades", "avatars", "tracker", "tracker:"]
 )
 def test_unknown_analyzers_are_refused(spec):
-    with pytest.raises(ValueError, match="unknown face analyzer .*give 'cascade'"):
+    with pytest.raises(ValueError, match="unknown face analyzer .*give 'faces'"):
         load_analyzer(spec)
 
 
