@@ -6,6 +6,7 @@ from emo_modules.cli.command_line import run_command_line
 
 COMMANDS = {
     "person": "render a lifelike person who speaks: portrait, sound, true video and what it shows",
+    "sheets": "draw sheets of the lifelike people, to be looked at",
     "avatar": "draw a person nobody trained on, with speech and the true video",
     "draw-samples": "draw and speak what the built-in model trains on",
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",

@@ -105,7 +105,8 @@ def rehearse(direction: Direction) -> Take:
     framing = Framing(width, height, direction.face, x, y)
     speech = synthesize(direction.text, direction.voice)
     frames = max(1, round(len(speech.waveform) / SAMPLE_RATE * FPS))
-    start, mood = Pose(direction.yaw, direction.pitch), Expression.of()
+    # They look at the camera, whichever way the head is turned.
+    start, mood = Pose(direction.yaw, direction.pitch), Expression.of((-direction.yaw, -direction.pitch))
     performance = perform(speech, frames, FPS, direction.head_speed, start, direction.seed, mood)
     return Take(person, framing, speech, start, mood, performance)
 
