@@ -32,6 +32,16 @@ CALMER = {
 }  # fmt: skip
 
 
+# What the years add between AGEING, on both sides alike: skin slackens, cheeks and lips thin, ears grow.
+AGEING = (45, 85)
+AGED = {
+    ("head-age-incr",): 0.8, ("neck-double-incr",): 0.5, ("l-eye-bag-incr", "r-eye-bag-incr"): 0.8,
+    ("l-eye-eyefold-down", "r-eye-eyefold-down"): 0.5, ("l-cheek-trans-down", "r-cheek-trans-down"): 0.5,
+    ("l-cheek-volume-decr", "r-cheek-volume-decr"): 0.4, ("l-ear-scale-incr", "r-ear-scale-incr"): 0.4,
+    ("mouth-upperlip-volume-decr", "mouth-lowerlip-volume-decr"): 0.5, ("mouth-angles-down",): 0.25,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Shape:
     """age in years (1..90); female, muscle, weight 0..1; shares of three origins (3,); values 0..1 of
@@ -63,6 +73,10 @@ def random_shape(rng: np.random.Generator) -> Shape:
                 targets[own if side > 0 else other] = abs(float(side))
     for name in rng.choice([n for n in head().shape_names if n.startswith("asym-")], 5, replace=False):
         targets[str(name)] = rng.uniform(0, 0.3)
+    aged = np.clip((age - AGEING[0]) / (AGEING[1] - AGEING[0]), 0, 1)
+    for names, most in AGED.items():
+        grown = aged * most * rng.uniform(0.2, 1)
+        targets |= {name: min(targets.get(name, 0) + grown, 1.0) for name in names if grown > 0}
     female = float(np.clip(rng.choice([rng.normal(0.08, 0.08), rng.normal(0.92, 0.08)]), 0, 1))
     return Shape(
         age=age,

@@ -27,7 +27,7 @@ SAMPLES = 4
 ATTRIBUTES = (("place", 3), ("normal", 3), ("rest", 3), ("marks", 4), ("before", 3))
 # What fragment shaders use beside light.glsl.
 INCLUDED: dict[str, tuple[str, ...]] = {
-    "skin": ("wrinkles.glsl", "lips.glsl", "groom.glsl"),
+    "skin": ("wrinkles.glsl", "lips.glsl", "mouth.glsl", "groom.glsl"),
     "regions": ("lips.glsl",),
     "teeth": ("mouth.glsl",),
     "tongue": ("mouth.glsl",),
@@ -128,8 +128,8 @@ class Stage:
         marks[:, 0] = lips(self.mesh)
         marks[:, 2] = self._open_to_light()
         x, y, z = self.mesh.template.T
-        near = (abs(x) < 0.5) & (y > 6.25) & (y < 7.0) & (z < 1.3) & (z > 0.3)
-        marks[:, 1] = near & (marks[:, 2] < 0.02)
+        near = (abs(x) < 0.5) & (y > 6.25) & (y < 7.0) & (z < 1.48) & (z > 0.3)
+        marks[:, 1] = near & (marks[:, 2] < 0.06)
         marks[:, 3] = lid_edges(self.mesh)
         for part in TEETH:
             # Other marks: those of teeth.frag.

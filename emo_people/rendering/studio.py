@@ -197,7 +197,7 @@ class Studio:
         ]
         lips = mouth_uniforms(body, moment.vertices, moment.rotation)
         return [
-            part("skin", "skin", **skin),
+            part("skin", "skin", **skin, **lips),
             *(part(name, "eye", pattern=skin["pattern"], **own) for name, own in zip(EYES, eye, strict=True)),
             *(
                 part(name, "teeth", pattern=skin["pattern"], **teeth_uniforms(person.mouth, name), **lips)

@@ -42,6 +42,7 @@ def skin_uniforms(skin: Skin, age: float, expression: Expression) -> dict[str, o
         "pale_patches": skin.pale_patches,
         "folds": _folds(skin, age, expression),
         "spots": spots,
+        "spot_count": len(skin.spots),
         "pattern": 32 * np.array(skin.pattern),
         "lipstick": make_up.lipstick,
         "eye_shadow": make_up.eye_shadow,

@@ -9,6 +9,7 @@ uniform float rings; // below the eyes
 uniform float pores;
 uniform float slack; // fine creases of an old skin
 uniform float pale_patches; // vitiligo
+uniform int spot_count;
 uniform vec4 spots[12]; // x and y on the template, radius; melanin above 0, blood below
 uniform vec3 pattern; // where in the noise this skin lies
 uniform vec4 lipstick; // the last value of each is how much of it covers
@@ -77,7 +78,7 @@ void main() {
     melanin += rings * below_eye * front * 0.55;
     haemoglobin += rings * below_eye * front * 0.45;
     float bumps = 0.0;
-    for (int k = 0; k < 12; k++) {
+    for (int k = 0; k < spot_count; k++) {
         float near = 1.0 - smoothstep(0.5, 1.0, length(t.xy - spots[k].xy) / max(spots[k].z, 0.8 * px));
         near *= front;
         melanin += max(spots[k].w, 0.0) * near;
@@ -108,6 +109,14 @@ void main() {
     base = mix(base, lip, lips);
     base = mix(base, mix(vec3(0.1, 0.02, 0.02), lip_colour * vec3(0.75, 0.5, 0.5), smoothstep(0.95, 1.4, t.z)), marked.y);
 
+    float inside = smoothstep(0.5, 1.5, t.z);
+    if (marked.y > 0.0) {
+        // Through a slit one sees no depth, only wet lips.
+        vec3 gap = between_lips(world);
+        float slit = 1.0 - smoothstep(0.02, 0.09, gap.y + gap.z);
+        base = mix(base, lip_colour * vec3(0.5, 0.36, 0.34), slit * marked.y);
+        inside = mix(inside, 0.9, slit);
+    }
     base = groomed(base, t, marked.x);
 
     float open = max(marked.z, 0.5 * max(lips, marked.y));
@@ -131,7 +140,7 @@ void main() {
         vec3 soft = wrap + lamp_softness[k];
         vec3 cosines = vec3(dot(mix(n, bumped, 0.5), lamp_direction[k]), vec2(dot(bumped, lamp_direction[k])));
         vec3 reached = clamp((cosines + soft) / (1.0 + soft), 0.0, 1.0);
-        float free = k == 0 ? unshadowed(world, n) : 1.0;
+        float free = k == 0 ? unshadowed(world, n) : smoothstep(0.2, 0.7, marked.z);
         vec3 around = mix(vec3(0.1) + 0.6 * wrap, vec3(1.0), free) * mix(vec3(1.0), hollow, 0.5);
         lit += lamp_colour[k] * reached * reached * around;
         vec3 half_way = normalize(view + lamp_direction[k]);
@@ -141,7 +150,7 @@ void main() {
     }
     float grazing = 0.028 + 0.35 * (1.0 - rough) * pow(1.0 - clamp(dot(bumped, view), 0.0, 1.0), 5.0);
     mirrored = oil * mirrored + grazing * ambient(reflect(-view, bumped));
-    mirrored *= clamp(1.6 * open - 0.35, 0.0, 1.0) * mix(1.0, 1.3, lips) * (1.0 - 0.5 * foundation);
+    mirrored *= clamp(1.7 * marked.z - 0.4, 0.0, 1.0) * mix(1.0, 1.3, lips) * (1.0 - 0.5 * foundation);
     mirrored *= 1.0 - 0.9 * covered;
-    colour = vec4(base * lit * mix(1.0, 0.6 * smoothstep(0.5, 1.5, t.z), marked.y) + mirrored * (1.0 - marked.y), 1.0);
+    colour = vec4(base * lit * mix(1.0, 0.6 * inside, marked.y) + mirrored * (1.0 - marked.y), 1.0);
 }

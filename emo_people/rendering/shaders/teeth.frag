@@ -16,7 +16,7 @@ out vec4 colour;
 void main() {
     vec3 gap = between_lips(world);
     // Teeth end where the lips hide them, whatever the mesh of the lips does.
-    if (gap.y + gap.z < 0.012 || gap.y < -0.01 || gap.z < -0.012 || abs(gap.x) > 1.0) discard;
+    if (gap.y + gap.z < mix(0.012, 0.035, smoothstep(0.3, 0.9, abs(gap.x))) || gap.y < -0.01 || gap.z < -0.012 || abs(gap.x) > 1.0) discard;
     float s = abs(marked.x), side = sign(marked.x), px = length(fwidth(world)) * 0.7;
     int k = 0;
     for (int i = 1; i < 7; i++) k = s > tooth_ends[i] ? i : k;
