@@ -76,7 +76,7 @@ void main() {
     melanin += 0.7 * blotches * smoothstep(0.6, 0.85, spotted) * (0.3 + 0.7 * fine);
     haemoglobin += 0.4 * blotches * smoothstep(0.5, 0.9, fine) * (cheek + nose);
     melanin += rings * below_eye * front * 0.55;
-    haemoglobin += rings * below_eye * front * 0.45;
+    haemoglobin += rings * below_eye * front * 0.25;
     float bumps = 0.0;
     for (int k = 0; k < spot_count; k++) {
         float near = 1.0 - smoothstep(0.5, 1.0, length(t.xy - spots[k].xy) / max(spots[k].z, 0.8 * px));
@@ -97,7 +97,7 @@ void main() {
     float above_lid = blob(m, 0.32, 7.375, 0.2, 0.055) * smoothstep(7.27, 7.3, m.y) * front;
     base = mix(base, eye_shadow.rgb * (0.8 + 0.4 * fine), eye_shadow.a * above_lid);
     float edge = smoothstep(0.5, 0.95, marked.w);
-    base = mix(base, base * flushed(0.7), edge * front * (1.0 - liner));
+    base = mix(base, base * flushed(0.3), edge * front * (1.0 - liner));
     base = mix(base, vec3(0.015, 0.012, 0.012), liner * edge * front * step(7.24, m.y));
 
     // Lips.
