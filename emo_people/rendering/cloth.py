@@ -70,17 +70,13 @@ def along_arm(rest: np.ndarray) -> np.ndarray:
 
 
 def flat(body: Body, places: np.ndarray) -> np.ndarray:
-    """Places (N, 3) on somebody's cloth as (N, 2), right and up, as wide and as high as on the template."""
-    rest = body.mesh.template
-    pit = (
-        (np.abs(level(rest)) < 0.08)
-        & (np.abs(rest[:, 0]) < 0.2)
-        & (rest[:, 2] > 0.4)
-        & (body.mesh.turn < 0.9)
-    )
-    size = SHOULDER[0] / abs(body.mesh.joint("r-shoulder", body.vertices)[0])
-    middle = body.vertices[pit].mean(0)
-    return (places[:, :2] - middle[:2]) * size + [0, ROOT]
+    """Places (N, 3) on somebody's cloth as (N, 2), right and up, with the neck as wide as on the template."""
+    rest, own = body.mesh.template, body.vertices
+    x, z = np.abs(rest[:, 0]), rest[:, 2]
+    root = (np.abs(level(rest)) < 0.1) & (body.mesh.turn < 0.9)
+    pit, sides = root & (x < 0.2) & (z > 0.4), root & (x > 0.5) & (x < 0.9) & (np.abs(z) < 0.35)
+    size = x[sides].mean() / np.abs(own[sides, 0] - own[pit, 0].mean()).mean()
+    return (places[:, :2] - own[pit, :2].mean(0)) * size + [0, ROOT]
 
 
 def shell(body: Body, cut: Cut, offset: float, smooth: int, fine: int = 1) -> Sheet:

@@ -162,7 +162,7 @@ def _necklace(clothes: Clothes, neck: Neck) -> Piece:
     def chain(angle: np.ndarray) -> tuple[np.ndarray, ...]:
         front = 0.5 - 0.5 * np.cos(angle)
         size = thick * (1 + beads * np.sin(np.arange(len(angle)) * np.pi / 2))
-        return 0.12 - (0.3 + 0.5 * clothes.depth) * front**2, size, size
+        return 0.25 - (0.43 + 0.5 * clothes.depth) * front**2, size, size
 
     angle = np.linspace(0, 2 * np.pi, count + 1)[:-1]
     return _piece(_tube(neck, chain, angle, 6), clothes.necklace, stiff=1)

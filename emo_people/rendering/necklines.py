@@ -19,7 +19,7 @@ def v_neck(low: float, high: float = 0.0) -> Cut:
     slope = (5.75 - low) / 0.6
 
     def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
-        line = low + slope * np.abs(flat[:, 0]) - flat[:, 1]
+        line = low + slope * np.abs(flat[:, 0]) + _shoulder(flat) - flat[:, 1]
         return np.minimum(_behind(high, rest), _front(rest, line / np.hypot(1, slope)))
 
     return cut
@@ -27,7 +27,7 @@ def v_neck(low: float, high: float = 0.0) -> Cut:
 
 def scoop(low: float, high: float = 0.0) -> Cut:
     def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
-        line = low + (5.75 - low) * (flat[:, 0] / 0.72) ** 2 - flat[:, 1]
+        line = low + (5.75 - low) * (flat[:, 0] / 0.72) ** 2 + _shoulder(flat) - flat[:, 1]
         return np.minimum(_behind(high, rest), _front(rest, 0.6 * line))
 
     return cut
@@ -92,8 +92,13 @@ def tie_knot(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 
 def _front(rest: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """What holds on the chest alone; the back is not concerned."""
-    return np.where(rest[:, 2] > 0.1, inside, 9.0)
+    """What holds on the chest alone, and less and less towards the back."""
+    return inside + 4 * np.clip(0.35 - rest[:, 2], 0, 2)
+
+
+def _shoulder(flat: np.ndarray) -> np.ndarray:
+    """How much a neckline rises where it meets the shoulders, which some people carry higher."""
+    return 5 * np.clip(np.abs(flat[:, 0]) - 0.66, 0, 1)
 
 
 def _behind(high: float, rest: np.ndarray) -> np.ndarray:

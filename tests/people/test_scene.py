@@ -6,6 +6,7 @@ import pytest
 from emo_people.rendering import background, lights
 from emo_people.rendering.background import Background, draw, random_background
 from emo_people.rendering.lights import Lamp, Lights, arrange, random_lights, toward, white
+from emo_people.rendering.scene import random_scene
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -92,3 +93,17 @@ def test_impossible_backgrounds_are_refused() -> None:
         Background("moon", 0, 0)
     with pytest.raises(ValueError, match="0..0.2 heights, got 0.5"):
         Background("room", 0, 0.5)
+
+
+def test_a_camera_exposes_for_the_face() -> None:
+    scene = random_scene(4)
+    dark, middle, pale = (scene.camera_for((value,) * 3).exposure for value in (0.05, 0.33, 0.6))
+    assert dark > middle + 0.5 > pale + 0.5
+    assert middle == pytest.approx(scene.camera.exposure)
+
+
+def test_a_scene_follows_from_its_seed_and_draws_its_background_once() -> None:
+    scene = random_scene(9)
+    assert scene == random_scene(9) != random_scene(10)
+    assert scene.behind(40, 30) is scene.behind(40, 30)
+    assert scene.behind(40, 30).shape == (30, 40, 3)
