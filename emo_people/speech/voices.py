@@ -2,7 +2,7 @@
 
 # The name of an accent, as a voice gives it, and espeak-ng's file.
 ACCENTS: dict[str, str] = {
-    "en-us": "gmw/en-US", "en-gb": "gmw/en", "en-gb-scotland": "gmw/en-GB-scotland",
+    "en": "gmw/en-US", "en-us": "gmw/en-US", "en-gb": "gmw/en", "en-gb-scotland": "gmw/en-GB-scotland",
     "en-gb-rp": "gmw/en-GB-x-rp", "ar": "sem/ar", "cs": "zlw/cs", "de": "gmw/de", "el": "grk/el",
     "es": "roa/es", "es-419": "roa/es-419", "fi": "urj/fi", "fr": "roa/fr", "fr-be": "roa/fr-BE",
     "fr-ch": "roa/fr-CH", "hi": "inc/hi", "it": "roa/it", "ja": "jpx/ja", "ko": "ko", "nl": "gmw/nl",

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emo_people.acting.mouth import speak
+from emo_people.acting.visemes import lip_parting
 from emo_people.speech.alphabet import PHONEMES, STOPS, VOWELS
 from emo_people.speech.augment import augment, sing
 from emo_people.speech.mnemonics import phonemes_of
@@ -37,8 +39,8 @@ needs_espeak = pytest.mark.skipif(
 )
 # espeak-ng 1.51's names of the phoneme tables that its voice files name, where accent and table differ.
 TABLES = {
-    "en-gb": "en", "en-gb-scotland": "en-sc", "en-gb-rp": "en-rp", "es-419": "es-la", "fr-be": "fr",
-    "fr-ch": "fr", "pt": "pt-pt", "pt-br": "pt", "zh": "cmn",
+    "en": "en-us", "en-gb": "en", "en-gb-scotland": "en-sc", "en-gb-rp": "en-rp", "es-419": "es-la",
+    "fr-be": "fr", "fr-ch": "fr", "pt": "pt-pt", "pt-br": "pt", "zh": "cmn",
 }  # fmt: skip
 OTHERS = [language for language in LANGUAGES if language != "en"]
 
@@ -116,6 +118,25 @@ def test_many_sentences_are_spoken_and_written_down(accent: str) -> None:
         level(speech, phoneme) for phoneme in speech.phonemes if phoneme.symbol in STOPS - {"b", "d", "g"}
     ]
     assert np.median(vowels) > 2 * np.median(stops)
+
+
+@needs_espeak
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_lips_meet_and_part_as_the_language_wants(language: str) -> None:
+    whole, fps = spoken(language), 25.0
+    phonemes = tuple(phoneme for phoneme in whole.phonemes if phoneme.end < 12)
+    speech = Speech(whole.waveform[: round(phonemes[-1].end * SAMPLE_RATE)], phonemes)
+    times = (np.arange(int(speech.phonemes[-1].end * fps)) + 0.5) / fps
+    parting = lip_parting(speak(speech, times, fps))
+
+    def around(symbols: set[str]) -> np.ndarray:
+        """The parting in the three frames around the middle of each such sound (N, 3)."""
+        middles = [(p.start + p.end) / 2 for p in speech.phonemes if p.symbol in symbols]
+        frames = np.clip(np.array(middles) * fps, 1, len(times) - 2).astype(int)
+        return parting[frames[:, None] + np.arange(-1, 2)]
+
+    assert np.percentile(around({"b", "m", "p"}).min(1), 95) < 0.05
+    assert np.median(around({"a", "aa", "ae", "ay", "aw"}).max(1)) > 0.18
 
 
 @needs_espeak
