@@ -93,12 +93,12 @@ def tie_knot(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 def _front(rest: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """What holds on the chest alone, and less and less towards the back."""
-    return inside + 4 * np.clip(0.35 - rest[:, 2], 0, 2)
+    return inside + 1.5 * np.clip(0.35 - rest[:, 2], 0, 2)
 
 
 def _shoulder(flat: np.ndarray) -> np.ndarray:
     """How much a neckline rises where it meets the shoulders, which some people carry higher."""
-    return 5 * np.clip(np.abs(flat[:, 0]) - 0.66, 0, 1)
+    return 1.5 * np.clip(np.abs(flat[:, 0]) - 0.66, 0, 1)
 
 
 def _behind(high: float, rest: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ float patterned(vec2 p) {
 }
 
 // Height of the cloth, dm: folds from the armpits and hanging ones, ribs, stitches.
-float height(vec3 p, vec2 flat_place) {
+float height(vec3 p, vec2 flat_place, bool near) {
     float h = 0.0;
     if (stiff + rolled < 0.5) {
         vec2 armpit = vec2(abs(p.x) - 1.75, p.y - 4.5);
@@ -86,7 +86,7 @@ float height(vec3 p, vec2 flat_place) {
         float row = flat_place.y * 13.0, column = flat_place.x * 11.0;
         h += 0.012 * abs(sin(3.14 * column)) * (0.6 + 0.4 * sin(6.28 * (row + abs(fract(column) - 0.5)))) * visible(0.07);
     }
-    h += 0.0015 * (noise(vec3(flat_place * 70.0, 3.0)) - 0.5) * visible(0.02);
+    if (near) h += 0.0015 * (noise(vec3(flat_place * 70.0, 3.0)) - 0.5) * visible(0.02);
     return h;
 }
 
@@ -105,13 +105,14 @@ void main() {
     vec2 p = marked.zw;
     bool back = on_template.z < 0.1;
     float seam = 1.0;
-    float h = height(on_template, p);
+    bool near = visible(0.02) > 0.0; // the weave is larger than pixels
+    float h = height(on_template, p, near);
     if (marked.x > 0.0 && stiff < 0.5 && ribbed < 0.5) seam -= 0.35 * (1.0 - smoothstep(0.0, 0.012, abs(marked.x - 0.07))) * visible(0.03);
     if (ribbed > 0.5 && ribbed < 1.5) seam -= 0.3 * (1.0 - smoothstep(0.0, 0.02, abs(marked.x - 0.16)));
     if (stiff > 0.5) seam -= 0.25 * (1.0 - smoothstep(0.0, 0.012, abs(marked.x - 0.05))) * visible(0.03);
     vec3 base = mix(colour_of, second_of, patterned(slant == 0.0 ? p : vec2(p.x, p.y + slant * p.x * 1.2)));
     if (pattern == 6) base *= 0.7 + 0.5 * octaves(vec3(p * vec2(30.0, 60.0), 1.0)) + 0.25 * octaves(vec3(p * 1.5, 6.0));
-    base *= 0.92 + 0.16 * noise(vec3(p * 60.0, 1.0)) * visible(0.02);
+    if (near) base *= 0.92 + 0.16 * noise(vec3(p * 60.0, 1.0)) * visible(0.02);
     float shine = cloth_shine;
     if (buttons > 0.5 && !back && p.y < low + 0.1) {
         seam -= 0.4 * (1.0 - smoothstep(0.0, 0.012, abs(p.x - 0.13)));
