@@ -62,7 +62,7 @@ _DIFFERENT: dict[str, dict[str, str]] = {
     "pl": {"ix": "y"},
     "pt": {"ah": "& &/", "ix": "y i/", "sh": "s#", "rh": "x"},
     "pt-br": {"ah": "& &/", "ih": "y"},
-    "ru": {"ah": "V", "ih": "I3", "s": "s;", "o": "8"},
+    "ru": {"ah": "V", "ix": "y", "ih": "I3", "s": "s;", "o": "8"},
     "sv": {"ax": "E-"},
     "tr": {"eu": "@", "e": "E"},
     "vi": {"ix": "y u-", "ix ax": "y@", "w iy": "yI", "w ae": "o&", "uw ax": "o@", "x": "kh"},

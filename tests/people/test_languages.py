@@ -149,7 +149,7 @@ def test_lips_meet_and_part_as_the_language_wants(language: str) -> None:
         ("espeak:pl", "siedź", "s; eh ch;"),
         ("espeak:zh", "鱼", "y ue"),
         ("espeak:ja", "ふね", "ph eu n e"),
-        ("espeak:ru", "да, show", "d aa pau sh ow"),
+        ("espeak:ru", "мы, show", "m ix pau sh ow"),
         ("espeak:en-us", "the show", "dh ax sh ow"),
     ],
 )
