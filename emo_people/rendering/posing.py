@@ -13,7 +13,8 @@ from ..people.rims import lid_lines
 from ..people.shape import Shape, shape_vertices
 
 # On the template, dm: the lowest point of the chin, where hair begins, how far back the ears reach.
-CHIN, HAIRLINE, EARS = 6.2, 7.95, 0.35
+CHIN, HAIRLINE, EARS = 6.2, 7.95, 0.5
+JAW, BELOW = 6.45, 1.2  # lower than JAW, what lies farther back than BELOW is under the chin
 BEHIND = np.diag([1.0, 1.0, -1.0])  # pose.py sees the head's axes from behind
 PIVOT = 0.45  # of the way from the neck's joint to the head's: what the head turns about
 SWAY = 0.4  # of the head's shift that the shoulders take
@@ -97,7 +98,8 @@ class Body:
 def face_vertices(mesh: HeadMesh) -> np.ndarray:
     """Numbers (N,) of the vertices of the face from ear to ear and hairline to chin, seen from the front."""
     x, y, z = mesh.template.T
-    return np.flatnonzero((y > CHIN) & (y < HAIRLINE) & (z > EARS) & (mesh.turn > 0.3))
+    seen = (y > CHIN) & (y < HAIRLINE) & (z > EARS) & ((y > JAW) | (z > BELOW))
+    return np.flatnonzero(seen & (mesh.turn > 0.3))
 
 
 def rotation_of(pose: Pose) -> np.ndarray:

@@ -138,7 +138,7 @@ def test_projection_agrees_with_the_drawing(drawn, person):
     view = aim(body_of(person.shape), FRAMING)
     body = body_of(person.shape)
     vertices = act(body, NEUTRAL, Pose(25)).vertices[body.mesh.vertices_of("skin")]
-    x, y = view.project(vertices[vertices[:, 1] > view.centre[1]]).T
+    x, y = view.project(vertices[vertices[:, 1] > body.face_box[0][1]]).T
     seen = np.nonzero(drawn.regions(person, NEUTRAL, Pose(25), FRAMING).face)
     assert seen[1].min() + 0.5 >= x.min() - 1 and seen[1].max() + 0.5 <= x.max() + 1
     assert seen[0].min() + 0.5 >= y.min() - 1
@@ -168,3 +168,11 @@ def move(picture: np.ndarray, field: np.ndarray) -> np.ndarray:
         padding_mode="border",
     )
     return moved[0].permute(1, 2, 0).numpy()
+
+
+@pytest.mark.parametrize("pitch", [-15, 0, 15])
+def test_the_face_ends_at_the_chin(drawn, person, pitch):
+    """Not below it, where a raised head shows more."""
+    truth = drawn.truth(person, NEUTRAL, Pose(pitch=pitch), FRAMING)
+    height = truth.face_box[3] - truth.face_box[1]
+    assert truth.landmarks[:17, 1].max() == pytest.approx(float(truth.face_box[3]), abs=0.08 * float(height))
