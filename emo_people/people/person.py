@@ -10,6 +10,7 @@ from .clothes import Clothes, random_clothes
 from .hair import Hair, random_hair
 from .looks import Eyes, Mouth, Skin, random_eyes, random_mouth, random_skin
 from .shape import Shape, random_shape
+from .worn import Earrings, Glasses, random_earrings, random_glasses
 
 SEEDS = 2**32
 
@@ -27,6 +28,8 @@ class Person:
     hair: Hair
     brows: Brows
     beard: Beard
+    glasses: Glasses | None
+    earrings: Earrings | None
     clothes: Clothes
 
 
@@ -50,5 +53,7 @@ def random_person(seed: int) -> Person:
         hair=hair,
         brows=random_brows(dice(5), shape.female, shape.age, hair),
         beard=random_beard(dice(6), shape.female, shape.age, hair),
+        glasses=random_glasses(dice(7), shape.age),
+        earrings=random_earrings(dice(8), shape.female, shape.age),
         clothes=random_clothes(dice(10), shape.female),
     )

@@ -29,10 +29,12 @@ from .scene import Scene, random_scene
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
 from .surfaces import eye_uniforms, mouth_uniforms, skin_uniforms, teeth_uniforms
 from .truth import Displacement, Regions, Truth
+from .worn.pieces import worn_pieces
 
 if TYPE_CHECKING:
     import moderngl
 
+CLEAR = ("lens",)  # programs of what one looks through
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
 
 
@@ -91,7 +93,7 @@ class Studio:
         lights = lights or random_scene(person.seed).lights
         things = self._dress(person, body, moment)
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
-        to_shadow = self.stage.draw_shadows(things, key, view.centre)
+        to_shadow = self.stage.draw_shadows(opaque(things), key, view.centre)
         shared = light_uniforms(lights) | view_uniforms(view, framing) | {"noise_table": 0, "shadows": 1}
         shared |= {"head_turn": moment.rotation.T}
         self.stage.noise.use(0)
@@ -134,7 +136,7 @@ class Studio:
         view, moment = aim(body, framing), act(body, expression, pose)
         uniforms = view_uniforms(view, framing)
         face = {"face_low": (-9.0, CHIN, EARS), "face_high": (9.0, HAIRLINE, 9.0)}
-        things = zip([*PARTS, *[""] * 99], self._dress(person, body, moment), strict=False)
+        things = zip([*PARTS, *[""] * 99], opaque(self._dress(person, body, moment)), strict=False)
         with Canvas(self.stage.context, (framing.width, framing.height)) as canvas:
             for name, thing in things:
                 self.stage.draw(
@@ -156,7 +158,7 @@ class Studio:
         view, size = aim(body, framing), (framing.width, framing.height)
         uniforms, program = view_uniforms(view, framing), self.stage.program("moved")
         with Canvas(self.stage.context, size) as before:
-            things = self._dress(person, body, act(body, *first))
+            things = opaque(self._dress(person, body, act(body, *first)))
             for thing in things:
                 self.stage.draw(thing, program, other_depth=2, **uniforms)
             covered = before.read()[..., 3] > 0.5
@@ -252,7 +254,12 @@ def body_of(shape: Shape) -> Body:
 
 def pieces_of(person: Person, body: Body) -> list[Piece]:
     """What the person wears or grows."""
-    return [*clothes_of(person.clothes, body), *grown_pieces(person, body)]
+    return [*clothes_of(person.clothes, body), *grown_pieces(person, body), *worn_pieces(person, body)]
+
+
+def opaque(things: list[Drawable]) -> list[Drawable]:
+    """Those that hide what is behind them."""
+    return [thing for thing in things if thing.program not in CLEAR]
 
 
 def uncovered(triangles: np.ndarray, pieces: list[Piece]) -> np.ndarray:

@@ -14,6 +14,7 @@ FACE_HEIGHTS, FACE_DEPTHS = (
     (-1.6, -1.2, -0.9, -0.3, 0.2, 0.45, 0.6, 0.75),
     (0.6, 0.1, -0.3, -0.1, 0.0, 0.0, 0.15, 0.6),
 )
+CLING = 0.7  # of the way by which strands would leave the top of the head in a step
 BEND = 1.4  # where hair leaves the skin it bends most: points are dense there
 FACE_WIDTH = 0.95  # half of it
 
@@ -51,7 +52,7 @@ def grow(
         travelled = ends[k] * growth.length
         clearance = growth.layer * np.minimum(travelled / (2.5 * growth.layer + 1e-6), 1) + 0.01
         free = keep_off_face(surface.body, place, growth.tuck)
-        free, normal = surface.push_out(free, clearance)
+        free, normal = surface.push_out(free, clearance, CLING)
         ended = (free[:, 1] < growth.cut) & (points[-1][:, 1] > free[:, 1])
         place = np.where(ended[:, None], points[-1], free)
         moved = unit(place - points[-1] + 1e-6 * direction)

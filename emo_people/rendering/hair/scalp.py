@@ -55,9 +55,12 @@ class Surface:
         facing /= np.linalg.norm(facing, axis=1, keepdims=True) + 1e-9
         return cKDTree(points), points, facing
 
-    def push_out(self, points: np.ndarray, clearance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def push_out(
+        self, points: np.ndarray, clearance: np.ndarray, cling: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Points (N, 3) moved to where they are at least `clearance` (N,) dm outside, and the normals (N, 3)
-        of the skin next to them."""
+        of the skin next to them. cling: the share of what they are farther out that they come back by where
+        the skin looks up."""
         tree, places, facing = self._samples
         distance, near = tree.query(points, k=3)
         weight = 1 / (distance + 0.02)
@@ -65,7 +68,9 @@ class Surface:
         normal = (facing[near] * weight[..., None]).sum(1)
         normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
         height = (((points[:, None] - places[near]) * facing[near]).sum(-1) * weight).sum(1)
-        return points + np.maximum(clearance - height, 0)[:, None] * normal, normal
+        lack = clearance - height
+        move = np.where(lack > 0, lack, cling * lack * np.clip(normal[:, 1] * 3, 0, 1))
+        return points + move[:, None] * normal, normal
 
 
 def inside_hairline(template: np.ndarray, hairline: np.ndarray) -> np.ndarray:

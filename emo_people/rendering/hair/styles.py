@@ -201,7 +201,7 @@ def _hanging(
         lift=0.3,
         weight=0.35,
         mess=0.08 + 0.08 * hair.mess,
-        points=10,
+        points=14,
     )
 
 
@@ -226,7 +226,7 @@ def _curly(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Gr
         lift=0.5,
         weight=0.25,
         mess=0.35,
-        points=12,
+        points=14,
     )
 
 
@@ -261,7 +261,7 @@ def _braids(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> G
         lift=0.3,
         weight=0.3,
         mess=0.1,
-        points=12,
+        points=14,
     )
 
 

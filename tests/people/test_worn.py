@@ -1,0 +1,73 @@
+"""Glasses and earrings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from emo_people.acting.face import Expression, Pose
+from emo_people.people.landmarks import LANDMARKS
+from emo_people.people.person import Person, random_person
+from emo_people.people.worn import FRAMES, RINGS, Earrings, Glasses, random_earrings, random_glasses
+from emo_people.rendering.framing import Framing
+from emo_people.rendering.studio import body_of
+from emo_people.rendering.worn.glasses import glasses_pieces
+
+from .gl import drawn as drawn
+
+FRAMING = Framing(96, 96, 0.6, 0.5, 0.5)
+NEUTRAL, FRONT = Expression.of(), Pose()
+
+
+def plain() -> Person:
+    person = random_person(24)
+    hair = replace(person.hair, kind="bald")
+    return replace(person, hair=hair, glasses=None, earrings=None)
+
+
+def glasses_of(frame: str, tint: float = 0.0) -> Glasses:
+    return Glasses(frame, (0.01, 0.01, 0.01), False, 0.46, 0.36, 0.02, tint, 0.5)
+
+
+@pytest.mark.parametrize("frame", ["thick", "half", "rimless"])
+def test_one_sees_the_eyes_through_glasses(drawn, frame):
+    person = replace(plain(), glasses=glasses_of(frame))
+    bare, worn = (drawn.regions(p, NEUTRAL, FRONT, FRAMING) for p in (plain(), person))
+    assert worn.eyes.sum() > 0.85 * bare.eyes.sum()
+    first, second = (drawn.draw(p, NEUTRAL, FRONT, FRAMING).clip(0, 1) for p in (plain(), person))
+    changed = np.abs(first - second).max(-1) > 0.05
+    assert 0.001 < changed.mean() < 0.15
+
+
+def test_sunglasses_hide_the_eyes(drawn):
+    person = replace(plain(), glasses=glasses_of("square", tint=0.95))
+    assert drawn.regions(person, NEUTRAL, FRONT, FRAMING).eyes.sum() == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_glasses_sit_before_the_eyes_and_on_the_nose(seed):
+    person = random_person(seed)
+    body = body_of(person.shape)
+    frame = glasses_pieces(glasses_of("square"), body)[0]
+    points = body.vertices[LANDMARKS]
+    left, top = frame.vertices[:, :2].min(0)[0], frame.vertices[:, 1].max()
+    assert left < points[36, 0] and frame.vertices[:, 0].max() > points[45, 0]
+    assert points[30, 1] < frame.vertices[:, 1].max() and top < points[27, 1] + 0.6 * body.size
+    nearest = np.linalg.norm(frame.vertices - points[27], axis=1).min()
+    assert 0.0 < nearest < 0.15
+
+
+def test_who_wears_what():
+    rng = np.random.default_rng(0)
+    young, old = ([random_glasses(rng, age) for _ in range(600)] for age in (20.0, 80.0))
+    shares = [sum(g is not None for g in group) / 600 for group in (young, old)]
+    assert 0.05 < shares[0] < 0.2 < shares[1] < 0.6
+    assert {g.frame for g in old if g} == set(FRAMES)
+    assert {e.kind for e in (random_earrings(rng, 1.0, 30.0) for _ in range(400)) if e} == set(RINGS)
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(ValueError, match="monocle"):
+        glasses_of("monocle")
+    with pytest.raises(ValueError, match="nose"):
+        Earrings("nose", (1.0, 1.0, 1.0), 0.1)
