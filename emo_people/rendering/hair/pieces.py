@@ -13,9 +13,10 @@ from .growth import clump, curl, grow, unit
 from .lashes import lash_pieces
 from .ribbons import Strands, ribbons
 from .scalp import Roots, Surface, inside_hairline, plant
-from .styles import STYLES, Style
+from .styles import STYLES, Style, tie_of
+from .tied import tied_strands
 
-SHORN = ("bald", "shaved")
+SHORN, TIED = ("bald", "shaved"), ("ponytail", "bun")
 NECK = (5.55, 6.55)  # dm on the template: hair takes none of the head's turn below, all above
 
 
@@ -37,7 +38,10 @@ def hair_pieces(hair: Hair, surface: Surface, rng: np.random.Generator) -> list[
         return []
     style, body = STYLES[hair.kind], surface.body
     roots = thin_out(plant(surface, np.array(hair.hairline), style.ribbons, rng), hair, rng)
-    return [sewn(head_strands(hair, style, surface, roots, rng), hair, style, body, rng)]
+    all_strands = [head_strands(hair, style, surface, roots, rng)]
+    if hair.kind in TIED:
+        all_strands.append(tied_strands(hair, surface, tie_of(hair), rng))
+    return [sewn(strands, hair, style, body, rng) for strands in all_strands]
 
 
 def thin_out(roots: Roots, hair: Hair, rng: np.random.Generator) -> Roots:

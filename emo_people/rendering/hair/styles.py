@@ -265,9 +265,14 @@ def _braids(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> G
     )
 
 
+def tie_of(hair: Hair) -> np.ndarray:
+    """Where hair is tied, (3,) on the template."""
+    return KNOT if hair.kind == "bun" and hair.mess > 0.4 else TIE
+
+
 def _tied(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Growth:
     """Combed to where it is tied; what hangs or is wound there is made by itself."""
-    goal = TIE if hair.kind == "ponytail" else KNOT if hair.mess > 0.4 else TIE
+    goal = tie_of(hair)
     to_goal = goal - roots.template
     length = np.linalg.norm(to_goal, axis=1) * 1.05
     return Growth(
