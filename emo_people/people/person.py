@@ -1,6 +1,6 @@
 """A person: everything about somebody that stays from frame to frame, from one seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from .beard import Beard, random_beard
 from .brows import Brows, random_brows
 from .clothes import Clothes, random_clothes
 from .hair import Hair, random_hair
+from .headwear import Headwear, random_headwear
 from .looks import Eyes, Mouth, Skin, random_eyes, random_mouth, random_skin
 from .shape import Shape, random_shape
 from .worn import Earrings, Glasses, random_earrings, random_glasses
@@ -29,6 +30,7 @@ class Person:
     brows: Brows
     beard: Beard
     glasses: Glasses | None
+    headwear: Headwear | None
     earrings: Earrings | None
     clothes: Clothes
 
@@ -44,6 +46,9 @@ def random_person(seed: int) -> Person:
 
     shape = random_shape(dice(0))
     hair = random_hair(dice(4), shape.female, shape.age, np.array(shape.origins))
+    headwear = random_headwear(dice(9), hair)
+    if headwear is not None:
+        hair = replace(hair, volume=0.0, mess=0.3 * hair.mess)
     return Person(
         seed=seed,
         shape=shape,
@@ -54,6 +59,7 @@ def random_person(seed: int) -> Person:
         brows=random_brows(dice(5), shape.female, shape.age, hair),
         beard=random_beard(dice(6), shape.female, shape.age, hair),
         glasses=random_glasses(dice(7), shape.age),
+        headwear=headwear,
         earrings=random_earrings(dice(8), shape.female, shape.age),
         clothes=random_clothes(dice(10), shape.female),
     )

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from emo_people.acting.face import Expression, Pose
+from emo_people.people.clothes import Fabric
+from emo_people.people.headwear import KINDS as HEADWEAR
+from emo_people.people.headwear import Headwear
 from emo_people.people.landmarks import LANDMARKS
 from emo_people.people.person import Person, random_person
 from emo_people.people.worn import FRAMES, RINGS, Earrings, Glasses, random_earrings, random_glasses
@@ -22,7 +25,7 @@ NEUTRAL, FRONT = Expression.of(), Pose()
 def plain() -> Person:
     person = random_person(24)
     hair = replace(person.hair, kind="bald")
-    return replace(person, hair=hair, glasses=None, earrings=None)
+    return replace(person, hair=hair, glasses=None, earrings=None, headwear=None)
 
 
 def glasses_of(frame: str, tint: float = 0.0) -> Glasses:
@@ -55,6 +58,16 @@ def test_glasses_sit_before_the_eyes_and_on_the_nose(seed):
     assert points[30, 1] < frame.vertices[:, 1].max() and top < points[27, 1] + 0.6 * body.size
     nearest = np.linalg.norm(frame.vertices - points[27], axis=1).min()
     assert 0.0 < nearest < 0.15
+
+
+@pytest.mark.parametrize("kind", HEADWEAR)
+def test_hats_cover_the_top_and_not_the_face(drawn, kind):
+    hat = Headwear(kind, Fabric((0.0, 0.5, 0.0), (0.0, 0.5, 0.0)), 1.0, 1.0)
+    bare, worn = (
+        drawn.regions(person, NEUTRAL, FRONT, FRAMING) for person in (plain(), replace(plain(), headwear=hat))
+    )
+    assert worn.eyes.sum() == bare.eyes.sum() and worn.lips.sum() == bare.lips.sum()
+    assert np.nonzero(worn.person)[0].min() < np.nonzero(bare.person)[0].min()
 
 
 def test_who_wears_what():
