@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -103,6 +104,14 @@ class Stage:
         array = self.context.vertex_array(program, used, thing.index)
         array.render()
         array.release()
+
+    @contextmanager
+    def closed(self, culled: bool) -> Iterator[None]:
+        """Where `culled`, triangles that face away are left out before they are shaded."""
+        if culled:
+            self.context.enable(self.context.CULL_FACE)
+        yield
+        self.context.disable(self.context.CULL_FACE)
 
     def draw_shadows(
         self, things: Iterable[Drawable], direction: np.ndarray, centre: np.ndarray

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import moderngl
 
 CLEAR = ("lens",)  # programs of what one looks through
+CLOSED = ("skin",)  # programs of surfaces that show only their outer side
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
 
 
@@ -101,7 +102,8 @@ class Studio:
         with Canvas(self.stage.context, (framing.width, framing.height), SAMPLES) as canvas:
             # What is worn lies in front of the skin, which then need not be shaded below it.
             for thing in reversed(things):
-                self.stage.draw(thing, self.stage.program(thing.program), to_shadow=to_shadow, **shared)
+                with self.stage.closed(thing.program in CLOSED):
+                    self.stage.draw(thing, self.stage.program(thing.program), to_shadow=to_shadow, **shared)
             return canvas.read()
 
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:

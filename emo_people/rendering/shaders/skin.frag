@@ -45,10 +45,12 @@ vec3 raised(vec3 n, vec3 place, float height) {
 // Half of the detail at `frequency` per dm is gone when a pixel covers a third of its wave.
 float seen(float frequency, float px) { return 1.0 - smoothstep(0.25, 0.6, frequency * px); }
 
+float fifth(float x) { return x * x * x * x * x; }
+
 // What skin mirrors of a lamp: a broad lobe and the narrow one of its oil.
 float lobes(float n_h, float rough) {
-    float broad = 2.0 / pow(rough, 4.0), narrow = 2.0 / pow(0.62 * rough, 4.0);
-    return 0.75 * (broad + 8.0) * pow(n_h, broad) / 8.0 + 0.25 * (narrow + 8.0) * pow(n_h, narrow) / 8.0;
+    float square = rough * rough, broad = 2.0 / (square * square), narrow = 6.77 * broad, falls = log2(max(n_h, 1e-4));
+    return 0.09375 * (broad + 8.0) * exp2(broad * falls) + 0.03125 * (narrow + 8.0) * exp2(narrow * falls);
 }
 
 void main() {
@@ -144,11 +146,11 @@ void main() {
         vec3 around = mix(vec3(0.1) + 0.6 * wrap, vec3(1.0), free) * mix(vec3(1.0), hollow, 0.5);
         lit += lamp_colour[k] * reached * reached * around;
         vec3 half_way = normalize(view + lamp_direction[k]);
-        float fresnel = 0.028 + 0.6 * pow(1.0 - clamp(dot(view, half_way), 0.0, 1.0), 5.0);
+        float fresnel = 0.028 + 0.6 * fifth(1.0 - clamp(dot(view, half_way), 0.0, 1.0));
         float lobe = lobes(max(dot(bumped, half_way), 0.0), clamp(rough + 0.2 * lamp_softness[k], 0.2, 0.95));
         mirrored += lamp_colour[k] * free * fresnel * lobe * clamp(2.0 * cosines.y + 0.3 * lamp_softness[k], 0.0, 1.0);
     }
-    float grazing = 0.028 + 0.35 * (1.0 - rough) * pow(1.0 - clamp(dot(bumped, view), 0.0, 1.0), 5.0);
+    float grazing = 0.028 + 0.35 * (1.0 - rough) * fifth(1.0 - clamp(dot(bumped, view), 0.0, 1.0));
     mirrored = oil * mirrored + grazing * ambient(reflect(-view, bumped));
     mirrored *= clamp(1.7 * marked.z - 0.4, 0.0, 1.0) * mix(1.0, 1.3, lips) * (1.0 - 0.5 * foundation);
     mirrored *= 1.0 - 0.9 * covered;
