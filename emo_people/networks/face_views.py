@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from emo_modules.cues.face_reader import (
@@ -22,9 +23,14 @@ from emo_modules.cues.face_reader import (
     mouth_square,
 )
 from emo_modules.cues.squares import Squares, around_points, cut
+from emo_training.perception.face_identity import SIDE as IDENTITY_SIDE
+from emo_training.perception.face_identity import identity_squares
 
+from .degrade import degrade, relight
 from .disturb import disturb
 from .pool import Pool
+
+NOISE = 0.05  # of white, the most in a picture whose person is to be told
 
 
 class View(NamedTuple):
@@ -105,6 +111,18 @@ class FaceViews:
         places = torch.where(right[:, None, None], mirrored * torch.tensor([-1.0, 1.0]), there)
         openings = self.eyes[chosen].gather(1, right.long()[:, None])
         return View(disturb(pictures, generator, covered=0.1), places, openings)
+
+    def draw_identities(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """Faces (N, 3, 96, 96) of the chosen pictures as a face embedding sees them, some mirrored."""
+        squares = identity_squares(around_points(self.points[chosen]))
+        squares = _shaken(squares, generator, shift=0.02, zoom=0.04, turn=3.0)
+        pictures = F.avg_pool2d(self._cut(chosen, squares, 2 * IDENTITY_SIDE), 2)
+        mirrored = torch.rand(len(chosen), generator=generator) < 0.5
+        pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
+        # Not `disturb`: it leaves little of what tells people apart.
+        relit = torch.rand(len(chosen), 1, 1, 1, generator=generator) < 0.5
+        pictures = torch.where(relit, relight(pictures, generator), pictures)
+        return degrade(pictures, generator, NOISE)
 
     def _choose(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randint(len(self.pictures), (count,), generator=generator)

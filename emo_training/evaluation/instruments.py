@@ -7,6 +7,7 @@ from typing import Annotated
 from emo_modules.cues.face_reader import WEIGHTS
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
+from ..perception.face_identity import load_identity
 from ..perception.face_reader import load_reader
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
@@ -27,7 +28,9 @@ class Weights:
     syncnet: Annotated[Path | None, "syncnet_v2.model, or a file of train-syncnet, for LSE-C and LSE-D"] = (
         None
     )
-    identity: Annotated[Path | None, "SFace's onnx file, for identity similarity"] = None
+    identity: Annotated[
+        Path | None, "SFace's onnx file, or a file of train-identity, for identity similarity"
+    ] = None
     face_detector: Annotated[Path | None, "YuNet's onnx file, for SFace without MediaPipe"] = None
     reader: Annotated[
         Path | None, "a file of train-reader: identities and mouths of the faces that it knows"
@@ -65,7 +68,7 @@ def load_instruments(weights: Weights) -> Instruments:
     labels.setdefault("analyzer", weights.analyzer)
     identity: Embedder | None = ReaderIdentity(reader) if reader else None
     if weights.identity:
-        identity = load_sface(weights.identity, weights.face_detector)
+        identity = load_embedder(weights.identity, weights.face_detector)
     expressions: Expressions | None = MouthShapes(reader) if reader else None
     if weights.analyzer == "faces" and reader is None:
         expressions = Openings()
@@ -86,6 +89,11 @@ def named_file(analyzer: str) -> Path | None:
     """PATH of KIND:PATH."""
     path = analyzer.partition(":")[2]
     return Path(path) if path else None
+
+
+def load_embedder(path: Path, face_detector: Path | None = None) -> Embedder:
+    """SFace from an onnx file, the small network from a safetensors file."""
+    return load_identity(path) if path.suffix == ".safetensors" else load_sface(path, face_detector)
 
 
 def label(path: Path) -> str:

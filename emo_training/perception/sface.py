@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from emo_modules.cues import ibug
 from emo_modules.cues.box import Box
-from emo_modules.cues.landmarks import KPS_IN_FACE, is_mesh, kps_of
+
+from .five_points import box_points, five_points
 
 if TYPE_CHECKING:
     import cv2
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 SIDE = 112  # px of the aligned face
 # Where SFace was trained to find the eyes, the nose tip and the mouth's corners, left in the picture first.
 ALIGNED = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
-MOUTH_CORNERS = (61, 291)  # of MediaPipe's mesh, left in the picture first
-MOUTH_IN_FACE = ((0.34, 0.81), (0.66, 0.81))  # of a box's sides, where no points are known
 ZOO = "https://github.com/opencv/opencv_zoo"
 
 
@@ -72,18 +69,6 @@ class SFace:
 def _rows(faces: np.ndarray | None) -> np.ndarray:
     """YuNet's answer as (K, 15): box x, y, w, h, five points, score."""
     return np.zeros((0, 15), np.float32) if faces is None else faces
-
-
-def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """Eyes, nose tip and mouth corners (5, 2) of MediaPipe's mesh (478, 2), or of iBUG's points (68, 2)."""
-    points = torch.from_numpy(landmarks)
-    corners = MOUTH_CORNERS if is_mesh(points) else ibug.MOUTH_CORNERS
-    return np.concatenate([kps_of(points).numpy(), landmarks[list(corners)]])
-
-
-def box_points(box: np.ndarray) -> np.ndarray:
-    """Where eyes, nose tip and mouth corners (5, 2) of a frontal face typically lie in its box (4,)."""
-    return box[:2] + np.array(KPS_IN_FACE + MOUTH_IN_FACE) * (box[2:] - box[:2])
 
 
 def align(frame: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -10,14 +10,8 @@ import pytest
 from emo_people.drawing.avatars import face_box, render
 from emo_people.drawing.face import Expression, Pose
 from emo_people.drawing.identity import random_identity
-from emo_training.perception.sface import (
-    ALIGNED,
-    align,
-    box_points,
-    five_points,
-    load_sface,
-    similarity_transform,
-)
+from emo_training.perception.five_points import box_points, five_points
+from emo_training.perception.sface import ALIGNED, align, load_sface, similarity_transform
 
 pytest.importorskip("cv2", reason="the extra `footage` is not installed")
 TINY = Path(__file__).with_name("tiny_sface.onnx")
