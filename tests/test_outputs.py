@@ -28,6 +28,10 @@ FILES = {
     "evaluate": (["emo_people", "evaluate", "--json", "OUT"], ".json"),
     "inspect": (["emo_training", "inspect", "no.tar", "-o", "OUT"], ".png"),
     "train-finder": (["emo_people", "train-finder", "--out", "OUT"], ".safetensors"),
+    "train-identity": (
+        ["emo_people", "train-identity", "--pool", "no", "--out", "OUT"],
+        ".safetensors",
+    ),
     "train-reader": (["emo_people", "train-reader", "--out", "OUT"], ".safetensors"),
     "train-syncnet": (["emo_people", "train-syncnet", "--out", "OUT"], ".safetensors"),
     "train-tracker": (["emo_people", "train-tracker", "--out", "OUT"], ".safetensors"),
@@ -40,6 +44,7 @@ FOLDERS = {
     "prepare --part": ["emo_training", "prepare", "no", "OUT", "--part", "0/2"],
     "prepare --pack": ["emo_training", "prepare", "no", "OUT", "--pack"],
     "draw-samples": ["emo_people", "draw-samples", "--out", "OUT"],
+    "render-mouths": ["emo_people", "render-mouths", "--out", "OUT"],
     "train": ["emo_training", "train", "--stage", "image", "--samples", "no", "--out", "OUT"],
     "train-demo": ["emo_people", "train-demo", "--out", "OUT"],
 }

@@ -12,11 +12,13 @@ COMMANDS = {
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
     "evaluate": "measure a model on people and sentences it never saw",
     "render-pool": "render people for the networks that find and read faces",
+    "render-mouths": "render people who speak, for the network that hears whether lips are in sync",
     "train-faces": "make the network that finds faces of people in pictures",
     "train-face-reader": "make the networks that read landmarks, pose, mouth and lids off people's faces",
+    "train-identity": "make the network that tells people in pictures apart",
     "train-finder": "make the network that finds drawn faces in a portrait",
     "train-reader": "make the network that measures what the evaluation generates",
-    "train-syncnet": "make the network that finds drawn lips out of sync with their sound",
+    "train-syncnet": "make the network that finds drawn or rendered lips out of sync with their sound",
     "train-tracker": "make the networks that follow drawn faces in footage",
 }
 

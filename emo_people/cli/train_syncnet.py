@@ -1,4 +1,5 @@
-"""`train-syncnet --out FILE`: the small SyncNet for drawn faces, trained on people of its own."""
+"""`train-syncnet --out FILE`: the small SyncNet for drawn faces, trained on people of its own, or with
+`--mouths DIR` the one for photographed faces, trained on what render-mouths made."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +8,15 @@ from emo_modules.writing.place import check_file_place
 from emo_training.perception.syncnet import save_syncnet
 
 from ..filming.seeds import SYNCNET
-from ..networks.syncnet import SyncSamples, check_syncnet, train_syncnet
+from ..networks.mouths import read_checks, read_mouths
+from ..networks.syncnet import (
+    PHOTOGRAPHED,
+    SHAPE,
+    SyncSamples,
+    check_clips,
+    check_syncnet,
+    train_syncnet,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,14 +29,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=1200,
         help="people to draw, for four seconds each (default: 1200)",
     )
+    parser.add_argument("--mouths", type=Path, help="folder of render-mouths, instead of drawing people")
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw (default: 2)")
 
 
 def run(options: argparse.Namespace) -> None:
     check_file_place(options.out, (".safetensors",))
-    pool = SyncSamples.draw(range(SYNCNET, SYNCNET + options.samples), options.workers)
-    net = train_syncnet(pool, options.seed, options.steps)
-    notes = {"trained_on": f"{options.samples} drawn avatars, {options.steps} steps, seed {options.seed}"}
-    save_syncnet(net, options.out, notes)
-    print(f"{options.out}: {check_syncnet(net)}")
+    if options.mouths:
+        pool, shape = read_mouths(options.mouths), PHOTOGRAPHED
+    else:
+        seeds = range(SYNCNET, SYNCNET + options.samples)
+        pool, shape = SyncSamples.draw(seeds, options.workers), SHAPE
+    net = train_syncnet(pool, options.seed, options.steps, shape=shape)
+    who = f"{len(pool.pictures)} {'rendered people' if options.mouths else 'drawn avatars'}"
+    notes = {"trained_on": f"{who}, {options.steps} steps, seed {options.seed}"}
+    save_syncnet(net, options.out, notes, half=bool(options.mouths))
+    found = check_clips(net, read_checks(options.mouths)) if options.mouths else check_syncnet(net)
+    print(f"{options.out}: {found}")

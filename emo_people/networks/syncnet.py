@@ -1,12 +1,12 @@
-"""Trains a small SyncNet on drawn avatars: lips and sound of one moment against those of others.
+"""Trains a small SyncNet: lips and sound of one moment against those of others.
 
-The public network knows photographed faces only. This one knows drawn faces only, and its confidences and
-distances compare with no one else's.
+The public network knows photographed faces only. The one that is trained here on drawn avatars knows drawn
+faces only; for rendered people see `mouths`. The confidences and distances of neither compare with others'.
 """
 
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -50,6 +50,13 @@ SHAPE = SyncNetConfig(
     embedding=128,
     min_confidence=2.75,  # of held-out 3 s videos 99.9 % in sync pass, 2.7 % with a stranger's sound
 )
+# Of rendered people, for photographs and films: faces differ more, so it is wider.
+PHOTOGRAPHED = replace(
+    SHAPE,
+    lip_channels=(24, 48, 64, 64, 96, 160),
+    sound_channels=(24, 32, 48, 56, 64, 128),
+    min_confidence=2.75,
+)
 FRAMES_SHOWN = 100  # of a sample
 WINDOWS = 24  # successive windows of a sample in one step
 SPAN = 15  # frames of shift that must be told apart
@@ -61,10 +68,12 @@ NEARNESS = 0.05  # without it all distances grow by the same large amount
 
 @dataclass(frozen=True)
 class SyncSamples:
-    """C samples: face crops' middles (C, F, 3, 64, 64) uint8 BGR, cepstra (C, versions, F - 5, 1, 13, 20)."""
+    """C samples: face crops' middles (C, F, 3, 64, 64) uint8 BGR; cepstra (C, versions, W, 1, 13, 20) of W
+    windows, of which number `first` goes with the first picture."""
 
     pictures: Tensor
     sounds: Tensor
+    first: int = 0
 
     @classmethod
     def draw(cls, seeds: Iterable[int], workers: int = 2, log: Log = print) -> Self:
@@ -81,12 +90,16 @@ class SyncSamples:
         """Lips (count, 3, 28, 56, 56) float and cepstra (count, 54, 1, 13, 20): sound window k + 15
         goes with lip window k."""
         samples = torch.randperm(len(self.pictures), generator=generator)[:count].tolist()
-        starts = torch.randint(SPAN, self.sounds.shape[2] - WINDOWS - SPAN + 1, (count,), generator=generator)
+        heard = self.sounds.shape[2] - WINDOWS - SPAN
+        seen = self.first + self.pictures.shape[1] - (WINDOWS + FRAMES - 1)
+        least, most = max(SPAN, self.first), min(heard, seen)
+        starts = torch.randint(least, most + 1, (count,), generator=generator)
         versions = torch.randint(SOUNDS, (count,), generator=generator).tolist()
         offsets = torch.randint(MARGIN + 1, (count, 2), generator=generator).tolist()
         lips, sounds = [], []
         for k, start, version, (dx, dy) in zip(samples, starts.tolist(), versions, offsets, strict=True):
-            part = self.pictures[k, start : start + WINDOWS + FRAMES - 1]
+            shown = start - self.first
+            part = self.pictures[k, shown : shown + WINDOWS + FRAMES - 1]
             lips.append(part[..., dy : dy + SHAPE.window, dx : dx + SHAPE.window].transpose(0, 1).float())
             sounds.append(self.sounds[k, version, start - SPAN : start + WINDOWS + SPAN])
         changed = _alter(torch.stack(lips), generator)
@@ -105,13 +118,17 @@ def draw_sample(seed: int) -> tuple[np.ndarray, np.ndarray]:
         frames = compress(frames, int(rng.integers(15, 35)))
     person = random_identity(seed)
     boxes = np.array([face_box(person, performance.pose(k), size) for k in range(FRAMES_SHOWN)])
-    crops = face_crops(frames, jitter(boxes, rng), SHAPE.side)
-    edge = (SHAPE.side - SHAPE.window - MARGIN) // 2
-    middles = crops[:, edge:-edge, edge:-edge, ::-1].transpose(0, 3, 1, 2)
+    middles = middles_of(face_crops(frames, jitter(boxes, rng), SHAPE.side))
     samples = round(FRAMES_SHOWN * SAMPLE_RATE / FPS)
     waveform = np.pad(speech.waveform[:samples], (0, max(0, samples - len(speech.waveform))))
     versions = [waveform * rng.uniform(0.1, 1), *(augment(waveform, rng) for _ in range(SOUNDS - 1))]
-    return np.ascontiguousarray(middles), np.stack([_cepstra(sound, rng) for sound in versions])
+    return middles, np.stack([cepstra(sound, FRAMES_SHOWN - FRAMES, rng) for sound in versions])
+
+
+def middles_of(crops: np.ndarray) -> np.ndarray:
+    """What is kept, (F, 3, 64, 64) BGR, of face crops (F, 96, 96, 3) RGB."""
+    edge = (SHAPE.side - SHAPE.window - MARGIN) // 2
+    return np.ascontiguousarray(crops[:, edge:-edge, edge:-edge, ::-1].transpose(0, 3, 1, 2))
 
 
 def _speech(seed: int, rng: np.random.Generator) -> Speech:
@@ -123,11 +140,11 @@ def _speech(seed: int, rng: np.random.Generator) -> Speech:
     return speech
 
 
-def _cepstra(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def cepstra(sound: np.ndarray, windows: int, rng: np.random.Generator) -> np.ndarray:
     """With a noise floor of -100 to -40 dB for most: pauses of recordings are never digital silence."""
     level = 10 ** rng.uniform(-5, -2) if rng.random() < 0.8 else 0.0
     noisy = sound + level * rng.standard_normal(len(sound))
-    return sound_windows(noisy, FRAMES_SHOWN - FRAMES).astype(np.float32)
+    return sound_windows(noisy, windows).astype(np.float32)
 
 
 def jitter(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -156,11 +173,16 @@ def _alter(lips: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train_syncnet(
-    pool: SyncSamples, seed: int = 0, steps: int = 1400, batch: int = 12, log: Log = print
+    pool: SyncSamples,
+    seed: int = 0,
+    steps: int = 1400,
+    batch: int = 12,
+    log: Log = print,
+    shape: SyncNetConfig = SHAPE,
 ) -> SyncNet:
-    """Fits a SyncNet of `SHAPE`. The defaults and 1200 samples made the weights beside this file."""
+    """Fits a SyncNet. The defaults and 1200 samples made the weights beside this file."""
     generator = torch.Generator().manual_seed(seed)
-    net = create_net(partial(SyncNet, SHAPE), seed)
+    net = create_net(partial(SyncNet, shape), seed)
     channels_last(net.netcnnaud)
     fit(net, lambda: _losses(net, *pool.sample(batch, generator)), OneCycle(steps, 2e-3), "syncnet", log)
     return net
@@ -198,22 +220,28 @@ def _distances(shown: Tensor, heard: Tensor) -> Tensor:
 
 
 def check_syncnet(net: SyncNet, people: int = 40, log: Log = print) -> dict[str, float]:
-    """Held-out people, sentences and voices, sounds shifted by up to 10 frames either way.
+    """Held-out people, sentences and voices: see `check_clips`. Needs flite and espeak-ng."""
+    cases = [make_case(CHECK_SYNCNET + k, shortest=3.0) for k in range(people)]
+    return check_clips(net, ((_held_out_crops(case, net.config.side), case.waveform) for case in cases), log)
+
+
+def check_clips(
+    net: SyncNet, clips: Iterable[tuple[np.ndarray, np.ndarray]], log: Log = print
+) -> dict[str, float]:
+    """Face crops and their sounds, which are shifted by up to 10 frames either way.
 
     `within_one`: share of offsets at most one frame wrong. The others are confidences: the 1 % quantile in
-    sync, and the largest with a stranger's sound and with silence. Needs flite and espeak-ng.
+    sync, and the largest with a stranger's sound and with silence.
     """
-    cases = [make_case(CHECK_SYNCNET + k, shortest=3.0) for k in range(people)]
     close, right, strange, silent = [], [], [], []
-    for k, case in enumerate(cases):
-        crops = _held_out_crops(case, net.config.side)
+    crops, sounds = zip(*clips, strict=True)
+    for k, (lips, sound) in enumerate(zip(crops, sounds, strict=True)):
         for shift in (-10, -4, 0, 4, 10):
-            found = measure_sync(net, crops, delay(case.waveform, shift))
+            found = measure_sync(net, lips, delay(sound, shift))
             close.append(abs(found.offset - shift) <= 1)
             right.append(found.confidence)
-        other = np.resize(cases[k - 1].waveform, len(case.waveform))
-        strange.append(measure_sync(net, crops, other).confidence)
-        silent.append(measure_sync(net, crops, np.zeros_like(case.waveform)).confidence)
+        strange.append(measure_sync(net, lips, np.resize(sounds[k - 1], len(sound))).confidence)
+        silent.append(measure_sync(net, lips, np.zeros_like(sound)).confidence)
         if k % 10 == 9:
             log(f"syncnet: checked {k + 1} people")
     return {

@@ -176,9 +176,11 @@ def _read_config(metadata: dict[str, str], path: Path) -> SyncNetConfig:
         raise ValueError(f"{path}: its shape cannot be read: {error}") from error
 
 
-def save_syncnet(net: SyncNet, path: Path, notes: dict[str, str] | None = None) -> None:
-    """Weights with the configuration, and `notes` on how they were made, in the metadata."""
+def save_syncnet(net: SyncNet, path: Path, notes: dict[str, str] | None = None, half: bool = False) -> None:
+    """Weights, in half precision if asked, with the configuration and `notes` on how they were made."""
     tensors = {name: value.contiguous() for name, value in net.state_dict().items()}
+    if half:
+        tensors = {n: v.half() for n, v in tensors.items() if not n.endswith(".num_batches_tracked")}
     write_files(path, tensors, (notes or {}) | {METADATA: json.dumps(asdict(net.config))}, None)
 
 
