@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from emo_modules.writing.pictures import save_picture
+from emo_training.folder_lock import folder_in_use
 
 from ..filming.sheets import light_sheet, people_sheet, viseme_sheet
 from ..people.person import random_person
@@ -16,15 +17,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    with folder_in_use(options.out, "sheets"):
+        _write(options.out, options.seed, options.people)
+
+
+def _write(folder: Path, seed: int, people: int) -> None:
     from ..rendering.studio import Studio
 
-    studio, person = Studio(), random_person(options.seed)
+    studio, person = Studio(), random_person(seed)
     sheets = {
-        "people": people_sheet(studio, range(options.seed, options.seed + options.people)),
+        "people": people_sheet(studio, range(seed, seed + people)),
         "visemes": viseme_sheet(studio, person),
         "light": light_sheet(studio, person, range(6)),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, sheet in sheets.items():
-        save_picture(options.out / f"{name}.png", sheet)
-    print(f"{options.out}: {', '.join(f'{name}.png' for name in sheets)}")
+        save_picture(folder / f"{name}.png", sheet)
+    print(f"{folder}: {', '.join(f'{name}.png' for name in sheets)}")
