@@ -59,10 +59,10 @@ def judge_sync(file: Path, films: dict[Path, Sight]) -> dict[str, float]:
     net, heard = load_syncnet(file), []
     for path, sight in films.items():
         video = Video(path)
-        sound = video if video.has_sound else Video(path.with_name("aud.mp3"))
+        with_sound = video if video.has_sound else Video(path.with_name("aud.mp3"))
         frames, meshes = _at_25_fps(path, sight)
         crops = face_crops(islice(frames, HEARD), face_box(meshes[:HEARD]), net.config.side)
-        heard.append((crops, sound.waveform()[: len(crops) * 640]))
+        heard.append((crops, with_sound.waveform()[: len(crops) * 640]))
     close, own, others = [], [], []
     for k, (crops, sound) in enumerate(heard):
         found = [measure_sync(net, crops, delay(sound, shift)) for shift in SHIFTS]
