@@ -109,17 +109,18 @@ class FaceReader(nn.Module):
             eye_open=(max(0.0, float(eyes[0])), max(0.0, float(eyes[1]))),
         )
 
-    def read_face(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of squares (N, 3, 128, 128): places (N, 70, 2), yaw, pitch, roll (N, 3) in degrees as seen in the
-        square, box (N, 4) as centre, width and height in half sides."""
-        places, numbers = self.face(crops)
+    @staticmethod
+    def pose_and_box(numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """What the numbers (N, 7) of a face are: yaw, pitch, roll (N, 3) in degrees as seen in the square,
+        and the box (N, 4) as centre, width and height in half sides."""
         pose, box = numbers.split((3, 4), 1)
-        return places, POSE_UNIT * pose, box.new_tensor(TYPICAL_BOX) + 0.2 * box
+        return POSE_UNIT * pose, box.new_tensor(TYPICAL_BOX) + 0.2 * box
 
     def _look(self, picture: Tensor, square: Squares) -> tuple[Tensor, Tensor, Box]:
         """Points (1, 70, 2), pose (3,) and box in the picture: means of a look and of one in the mirror."""
         crop = cut(picture, square, FACE_SIDE)
-        places, pose, box = self.read_face(torch.cat([crop, crop.flip(-1)]))
+        places, numbers, _ = self.face(torch.cat([crop, crop.flip(-1)]))
+        pose, box = self.pose_and_box(numbers)
         places = (places[:1] + places[1:, MIRRORED] * torch.tensor([-1.0, 1.0])) / 2
         yaw, pitch, roll = (pose[0] + pose[1] * torch.tensor([-1.0, 1.0, -1.0])) / 2
         x, y, width, height = (box[0] + box[1] * torch.tensor([-1.0, 1.0, 1.0, 1.0])) / 2
@@ -133,7 +134,7 @@ class FaceReader(nn.Module):
         """The points with the mouth's more exactly; opening and width (2,)."""
         closer = mouth_square(square, points)
         crop = cut(picture, closer, MOUTH_SIDE)
-        places, numbers = self.mouth(torch.cat([crop, crop.flip(-1)]))
+        places, numbers, _ = self.mouth(torch.cat([crop, crop.flip(-1)]))
         places = (places[:1] + places[1:, MIRRORED_MOUTH] * torch.tensor([-1.0, 1.0])) / 2
         points = points.clone()
         points[:, MOUTH] = closer.to_picture(places)
@@ -143,7 +144,7 @@ class FaceReader(nn.Module):
         """The points with the eyes' more exactly; the openings (2,)."""
         squares = [eye_square(square, points, eye) for eye in (LEFT_EYE, RIGHT_EYE)]
         left, right = (cut(picture, closer, EYE_SIDE) for closer in squares)
-        places, openings = self.eye(torch.cat([left, right.flip(-1)]))
+        places, openings, _ = self.eye(torch.cat([left, right.flip(-1)]))
         places = places * torch.tensor([[[1.0, 1.0]], [[-1.0, 1.0]]])
         points = points.clone()
         for eye, closer, seen in zip((LEFT_EYE, RIGHT_EYE), squares, places, strict=True):

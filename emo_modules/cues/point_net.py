@@ -1,5 +1,7 @@
 """A small network that reads points and numbers off a picture of a face or of a part of it."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,8 +22,17 @@ class Residual(nn.Module):
         return x + self.outer(self.inner(x))
 
 
+class Looked(NamedTuple):
+    """Of N pictures: points (N, K, 2), -1..1 to the right and down; numbers (N, V); and the logits of the
+    maps (N, K, h, w) whose chances have the points for their mean places."""
+
+    points: Tensor
+    numbers: Tensor
+    maps: Tensor
+
+
 class PointNet(nn.Module):
-    """Pictures (N, 3, S, S) in 0..1 -> points (N, K, 2), -1..1 to the right and down, and numbers (N, V).
+    """Pictures (N, 3, S, S) in 0..1 -> `Looked`.
 
     Each point is the mean place of a map of chances at a quarter or an eighth of the side, which follows it
     by parts of a pixel; the numbers are read off the coarsest features and the points.
@@ -44,16 +55,17 @@ class PointNet(nn.Module):
         self.numbers = nn.Sequential(nn.SiLU(), nn.Linear(HIDDEN, numbers))
         self.from_points = nn.Linear(2 * points, HIDDEN, bias=False)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pictures: Tensor) -> Looked:
         quarter = self.quarter(pictures - 0.5)
         eighth = self.eighth(quarter)
         coarse = self.coarse(eighth)
         x = coarse
         for up, finer in zip(self.up, (eighth, quarter), strict=False):
             x = up(x, finer)
-        points = mean_places(self.maps(x).float())
+        maps = self.maps(x).float()
+        points = mean_places(maps)
         hidden = self.whole(coarse).float() + self.from_points(points.flatten(1)).float()
-        return points, self.numbers(hidden).float()
+        return Looked(points, self.numbers(hidden).float(), maps)
 
 
 class _Up(nn.Module):
@@ -73,5 +85,10 @@ class _Up(nn.Module):
 def mean_places(maps: Tensor) -> Tensor:
     """Where the chances of maps (N, K, h, w), which are logits, lie on average: (N, K, 2), -1..1."""
     chances = maps.flatten(2).softmax(-1).unflatten(2, maps.shape[2:])
-    y, x = (REACH * ((torch.arange(count) + 0.5) * 2 / count - 1) for count in maps.shape[2:])
+    y, x = (cell_places(count) for count in maps.shape[2:])
     return torch.stack([chances.sum(2) @ x, chances.sum(3) @ y], -1)
+
+
+def cell_places(count: int) -> Tensor:
+    """Where the middles of so many cells along a side lie: (count,), within -REACH..REACH."""
+    return REACH * ((torch.arange(count) + 0.5) * 2 / count - 1)

@@ -39,15 +39,16 @@ def disturb(pictures: Tensor, generator: torch.Generator, covered: float = 0.3) 
             some = _in_some(some, share, step, generator)
         return some
 
-    return _in_some(pictures, 0.9, change, generator)
+    return _in_some(pictures.clone(), 0.9, change, generator)
 
 
 def _in_some(pictures: Tensor, share: float, change: Change, generator: torch.Generator) -> Tensor:
+    """Changes a run of the pictures that begins anywhere, in place."""
     count = round(share * len(pictures))
-    if count == 0 or share == 1:
-        return change(pictures, generator) if count else pictures
-    chosen = torch.randperm(len(pictures), generator=generator)[:count]
-    return pictures.index_copy(0, chosen, change(pictures[chosen], generator))
+    if count:
+        first = int(torch.randint(len(pictures) - count + 1, (), generator=generator))
+        pictures[first : first + count] = change(pictures[first : first + count], generator)
+    return pictures
 
 
 def cover(pictures: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,14 +12,15 @@ from torch import Tensor
 
 from emo_modules.cues.face_reader import EYE_MM, MOUTH, MOUTH_MM, POSE_UNIT, FaceReader
 from emo_modules.cues.ibug import INNER_LIPS, OUTER_EYE_CORNERS
+from emo_modules.cues.point_net import PointNet, cell_places
 from emo_modules.cues.squares import FACE_MM, around_boxes
 
 from .face_views import FaceViews, View
 from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
 from .pool import Pool
 
-BATCH = 48
-RATE, WARMUP, DECAY = 2e-3, 100, 0.02
+BATCH = 32
+RATE, WARMUP, DECAY = 4e-3, 100, 0.02
 CHECKED = 300  # pictures, at most
 SHARES = {"face": 0.5, "mouth": 0.3, "eye": 0.2}  # of the time
 IN_EYES = 1.28  # distances of the outer corners of the eyes in half the side of a face's square
@@ -28,7 +29,7 @@ CHECKS = ("mouth_open", "mouth_width", "left_eye_open", "right_eye_open", "yaw",
 
 Loss = Callable[[FaceReader, FaceViews, torch.Generator], dict[str, Tensor]]
 
-POSE_WEIGHT, BOX_WEIGHT, OPEN_WEIGHT = 0.5, 0.3, 3.0
+POSE_WEIGHT, BOX_WEIGHT, OPEN_WEIGHT, MAP_WEIGHT = 0.5, 0.3, 3.0, 0.2
 # Jaw, brows, nose, eyes, outer and inner lips, irises.
 WEIGHTS = torch.tensor([0.6] * 17 + [0.8] * 10 + [1.0] * 9 + [1.5] * 12 + [1.2] * 12 + [1.5] * 8 + [1.0] * 2)
 # Pairs above and below each other, among the mouth's points and those of an eye.
@@ -64,11 +65,13 @@ def train_face_reader(
 def _face_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
     view = views.draw_faces(BATCH, generator)
     with torch.autocast("cpu", torch.bfloat16):
-        places, pose, box = reader.read_face(_laid_out(view))
+        seen = reader.face(_laid_out(view))
+    pose, box = reader.pose_and_box(seen.numbers)
     true_pose, true_box = view.numbers.split((3, 4), 1)
-    turn = (pose - true_pose).float() / POSE_UNIT
+    turn = (pose - true_pose) / POSE_UNIT
     return {
-        "points": (_distance(IN_EYES * (places - view.places)) * WEIGHTS).mean(),
+        "points": (_distance(IN_EYES * (seen.points - view.places)) * WEIGHTS).mean(),
+        "maps": _map_loss(seen.maps, view.places),
         "pose": POSE_WEIGHT * F.smooth_l1_loss(turn, torch.zeros_like(turn), beta=0.1),
         "box": BOX_WEIGHT * (box - true_box).abs().mean(),
     }
@@ -85,22 +88,32 @@ def _eye_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) 
 
 
 def _close_loss(
-    net: Callable[[Tensor], tuple[Tensor, Tensor]],
-    view: View,
-    pairs: tuple[tuple[int, int], ...],
-    unit: float,
+    net: PointNet, view: View, pairs: tuple[tuple[int, int], ...], unit: float
 ) -> dict[str, Tensor]:
     """Of points, of how far those of the pairs are apart, and of the numbers; `unit` is half a side in
     distances of the eyes' outer corners."""
     with torch.autocast("cpu", torch.bfloat16):
-        places, numbers = net(_laid_out(view))
-    error = unit * (places - view.places)
+        seen = net(_laid_out(view))
+    error = unit * (seen.points - view.places)
     upper, lower = (list(side) for side in zip(*pairs, strict=True))
     return {
         "points": _distance(error).mean(),
+        "maps": _map_loss(seen.maps, view.places),
         "gap": _distance(error[:, upper] - error[:, lower]).mean(),
-        "numbers": OPEN_WEIGHT * _wing(numbers - view.numbers).mean(),
+        "numbers": OPEN_WEIGHT * _wing(seen.numbers - view.numbers).mean(),
     }
+
+
+def _map_loss(maps: Tensor, places: Tensor) -> Tensor:
+    """Cross entropy with a peak of one cell's width at each place: means of maps alone start slowly, since
+    every cell pulls a little at each."""
+    rows, columns = (cell_places(count) for count in maps.shape[2:])
+    x, y = ((places[..., k, None] - cells) / (rows[1] - rows[0]) for k, cells in ((0, columns), (1, rows)))
+    across, down = (-away.square() / 2 for away in (x, y))
+    # a peak is the product of one along each side, and so are its chances
+    chances = down.softmax(-1)[..., :, None] * across.softmax(-1)[..., None, :]
+    found = maps.flatten(2).log_softmax(-1)
+    return -MAP_WEIGHT * (chances.flatten(2) * found).sum(-1).mean()
 
 
 def _laid_out(view: View) -> Tensor:

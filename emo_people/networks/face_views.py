@@ -64,8 +64,8 @@ class FaceViews:
         width and height in half sides."""
         chosen = self._choose(count, generator)
         points, boxes = self.points[chosen], self.boxes[chosen]
-        squares = _shaken(around_points(points), generator, shift=0.06, zoom=0.12, turn=8.0)
-        wide = torch.rand(count, generator=generator) < 0.25
+        squares = _shaken(around_points(points), generator, shift=0.04, zoom=0.1, turn=7.0)
+        wide = torch.rand(count, generator=generator) < 0.15
         turns = torch.where(wide, math.radians(100) * (torch.rand(count, generator=generator) - 0.5), 0.0)
         squares = Squares(squares.centres, squares.sides, squares.angles + turns)
         yaw, pitch, roll = self.poses[chosen].unbind(1)

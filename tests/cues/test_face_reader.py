@@ -40,7 +40,7 @@ def test_the_middle_of_a_map_follows_by_parts_of_a_cell():
 @pytest.mark.parametrize("fine", [False, True])
 def test_a_point_net_takes_its_side_and_gives_points_and_numbers(fine):
     net = PointNet(48, 7, 2, (8, 8, 8, 8), fine).eval()
-    points, numbers = net(torch.rand(3, 3, 48, 48))
+    points, numbers, _ = net(torch.rand(3, 3, 48, 48))
     assert points.shape == (3, 7, 2) and numbers.shape == (3, 2)
     assert points.abs().max() < REACH
 
