@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,9 +18,10 @@ from .config import Solver as SolverName
 from .cues.box import Box
 from .cues.face import Crop, Face, crop_to_face, find_face
 from .cues.face_embedding import face_embedding
+from .cues.face_reader import read_points
 from .cues.familiar import unfamiliar
 from .families.family import SpeechEncoder
-from .families.table import audio_track, face_cues
+from .families.table import audio_track, face_cues, family_of
 from .media.audio import Audio
 from .models.emo import Conditioner, Denoiser
 from .sampling.clips import Driving, clip_count, noise_for, render_clips
@@ -74,6 +75,7 @@ class Prepared:
     crop: Crop
     face: Box  # in the crop's pixels
     found: Face  # in the portrait's, and what it was taken from
+    points: Tensor | None = None  # (68, 2) in the crop's, where the weights make use of them
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ class Pipeline:
         face = find_face(portrait, options.box, options.mask, options.face_index)
         config = self.config
         prepared = Prepared(*crop_to_face(portrait, face, config.width, config.height, config.framing), face)
+        if face.found and family_of(config).reads_points:
+            points = read_points(prepared.picture.movedim(0, -1), prepared.face)
+            prepared = replace(prepared, points=points)
         for reason in unfamiliar(config, prepared.picture, prepared.face):
             _log.warning("%s", reason)
         return prepared
@@ -168,7 +173,8 @@ class Pipeline:
         try:
             reference = self.vae.encode(prepared.picture[None].to(device, dtype) * 2 - 1)
             identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
-            cues = face_cues(config, prepared.face, config.height, config.width).to(device, dtype)
+            cues = face_cues(config, prepared.face, config.height, config.width, prepared.points)
+            cues = cues.to(device, dtype)
             if identity is not None:
                 identity = identity.to(device, dtype)
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions)

@@ -9,7 +9,9 @@ from torch import Tensor
 from ..emo_modules.config import EMOConfig
 from ..emo_modules.cues.face import typical_face
 from ..emo_modules.cues.face_embedding import face_embedding
+from ..emo_modules.cues.face_reader import largest_points
 from ..emo_modules.cues.familiar import unfamiliar
+from ..emo_modules.families.table import family_of
 from .managed.notices import show_on
 from .managed.pictures import one_picture
 from .managed.reference import ReferenceNet, encode_reference
@@ -73,7 +75,8 @@ class ReferenceNetEncode(io.ComfyNode):
             _check_size(picture, reference_net.config)
             _warn_of_unfamiliar(picture, reference_net.config, log)
             face = face_embedding(identity, picture, reference_net.config, log)
-            return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face))
+            points = largest_points(picture) if family_of(reference_net.config).reads_points else None
+            return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face, points))
 
 
 def _check_size(picture: Tensor, config: EMOConfig) -> None:

@@ -68,7 +68,7 @@ class EMOSampler(io.ComfyNode):
                 _per_frame(speed, frames, config, log),
                 pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
             )
-            cues = cues_of(config, mask, face_landmarks, size, log)
+            cues = cues_of(config, mask, face_landmarks, reference.points, size, log)
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
             video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step)
             clips: list[Tensor] = []

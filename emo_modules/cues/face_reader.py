@@ -7,6 +7,7 @@ seen it; then one at the mouth and one at each eye, more finely. All were traine
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -18,15 +19,17 @@ from torch.nn import functional
 from ..media.image import to_bytes
 from . import ibug
 from .box import Box
+from .detect import search_faces
 from .ibug import POINTS
 from .point_net import PointNet
-from .squares import Squares, around_points, cut
+from .squares import Squares, around_boxes, around_points, cut
 
 WEIGHTS = Path(__file__).with_name("face_reader.safetensors")
 FACE_SIDE, MOUTH_SIDE, EYE_SIDE = 128, 80, 48  # px of the squares
 MOUTH_MM, EYE_MM = 100.0, 56.0  # of a grown face
 SOURCE_SIDE = 240  # px of a face's square in the picture that all squares are cut from, at most
 AROUND = 0.9  # of the square's side: how far that picture reaches from its middle
+LIKE = 0.4  # overlap (IoU) of the box that is read with where the face is said to be
 POSE_UNIT = 20.0  # degrees per unit of the network's output
 TYPICAL_BOX = (0.0, -0.05, 1.3, 1.55)  # centre, width and height in the square, in half sides
 
@@ -150,6 +153,26 @@ class FaceReader(nn.Module):
         for eye, closer, seen in zip((LEFT_EYE, RIGHT_EYE), squares, places, strict=True):
             points[:, eye] = closer.to_picture(seen[None])
         return points, openings[:, 0]
+
+
+@cache
+def shared_reader() -> FaceReader:
+    """The one whose weights come with the package; loaded once."""
+    return FaceReader.load()
+
+
+def read_points(picture: Tensor, face: Box) -> Tensor | None:
+    """The landmarks (68, 2) of the face in that box, in px of picture (H, W, 3); None where what is there
+    does not look like one, such as a drawing in a few strokes."""
+    edges = torch.tensor([[face.x0, face.y0, face.x1, face.y1]])
+    reading = shared_reader().read(picture, around_boxes(edges))
+    return reading.landmarks if reading.box.iou(face) >= LIKE else None
+
+
+def largest_points(picture: Tensor) -> Tensor | None:
+    """As `read_points`, of the largest face that is found in the picture."""
+    faces = search_faces(picture)
+    return read_points(picture, faces[0]) if faces else None
 
 
 def mouth_square(square: Squares, points: Tensor) -> Squares:

@@ -40,9 +40,17 @@ class Pictures:
         return torch.stack([self.picture(min(k, self.count - 1)) for k in frames.tolist()])
 
 
-def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, log: logging.Logger) -> Cues:
+def cues_of(
+    config: EMOConfig,
+    mask: Tensor | None,
+    landmarks: Any,
+    points: Tensor | None,
+    size: Size,
+    log: logging.Logger,
+) -> Cues:
     """Masks (B, H, W) in 0..1 of any size, several are united (EMO sec. 3.2), and FACE_LANDMARKS, of which
-    the first frame counts."""
+    the first frame counts; without them the points (68, 2) read in the portrait, if the mask is on that face.
+    """
     mesh = None if landmarks is None else mesh_at(landmarks, 0, size)
     if mask is not None and not mask.any():
         log.warning("the mask is empty: it counts as none")
@@ -54,12 +62,22 @@ def cues_of(config: EMOConfig, mask: Tensor | None, landmarks: Any, size: Size, 
                 *mask.shape[:0:-1],
                 *size[::-1],
             )
-        return mask_cues(config, unite(mask, size), mesh)
+        region = unite(mask, size)
+        return mask_cues(config, region, points_in(region, points) if mesh is None else mesh)
     if family_of(config).any_region:
         return Cues(None, None)
     if mesh is None and not config.quirks.locator_pictures:
         log.warning("no mask given: the whole picture is taken for the face; connect EMO Face Region's")
     return mask_cues(config, torch.ones(size), mesh)
+
+
+def points_in(region: Tensor, points: Tensor | None) -> Tensor | None:
+    """The points (N, 2) of a face if its middle lies in region (H, W); else the region is another face's."""
+    if points is None:
+        return None
+    x, y = points.mean(0).int().tolist()
+    height, width = region.shape
+    return points if 0 <= x < width and 0 <= y < height and region[y, x] > 0.5 else None
 
 
 def unite(mask: Tensor, size: Size) -> Tensor:

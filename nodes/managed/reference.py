@@ -66,6 +66,7 @@ class Reference(NamedTuple):
     portrait: Tensor  # (1, C, h, w) on the model's scale
     written: tuple[Written, ...]  # without the maps, which are read of motion frames only
     tokens: IdentityTokens | None  # of the face embedding
+    points: Tensor | None = None  # (68, 2) of the largest face, px of the portrait, if the family reads them
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Self:
         """There, in that type or its own."""
@@ -97,8 +98,15 @@ def load_reference_net(
 
 
 @torch.no_grad()
-def encode_reference(net: ReferenceNet, vae: Any, image: Tensor, identity: Tensor | None = None) -> Reference:
-    """One portrait (1, H, W, 3) in 0..1, its sides multiples of 8, and its face embedding (1, D) if known.
+def encode_reference(
+    net: ReferenceNet,
+    vae: Any,
+    image: Tensor,
+    identity: Tensor | None = None,
+    points: Tensor | None = None,
+) -> Reference:
+    """One portrait (1, H, W, 3) in 0..1, its sides multiples of 8, its face embedding (1, D) and landmarks
+    (68, 2) if known.
 
     Raises ValueError when the VAE's latents are not those the model reads, or what is read is not finite.
     """
@@ -113,5 +121,5 @@ def encode_reference(net: ReferenceNet, vae: Any, image: Tensor, identity: Tenso
     for layer in written:
         if layer.tokens is not None:
             check_finite(layer.tokens, "what ReferenceNet reads in the portrait")
-    reference = Reference(net, vae, portrait, tuple(written), tokens)
+    reference = Reference(net, vae, portrait, tuple(written), tokens, points)
     return reference.to(comfy.model_management.intermediate_device())
