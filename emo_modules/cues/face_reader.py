@@ -20,6 +20,7 @@ from ..media.image import to_bytes
 from . import ibug
 from .box import Box
 from .detect import search_faces
+from .finder import fuse_norms
 from .ibug import POINTS
 from .point_net import PointNet
 from .squares import Squares, around_boxes, around_points, cut
@@ -158,7 +159,9 @@ class FaceReader(nn.Module):
 @cache
 def shared_reader() -> FaceReader:
     """The one whose weights come with the package; loaded once."""
-    return FaceReader.load()
+    reader = FaceReader.load()
+    fuse_norms(reader)
+    return reader.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
 
 
 def read_points(picture: Tensor, face: Box) -> Tensor | None:

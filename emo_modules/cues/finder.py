@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .box import Box, iou
 
@@ -25,6 +26,14 @@ def conv_block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.SiLU()
     )
+
+
+def fuse_norms(net: nn.Module) -> None:
+    """Makes each normalisation part of the convolution before it: faster, but no more to be trained."""
+    for block in [block for block in net.modules() if isinstance(block, nn.Sequential)]:
+        for k, (conv, norm) in enumerate(pairwise(block)):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                block[k], block[k + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
 
 
 class FaceFinder(nn.Module):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -18,10 +17,9 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .box import Box, iou
-from .finder import conv_block
+from .finder import conv_block, fuse_norms
 
 WIDTHS = (16, 32, 64, 96)
 BLOCKS = 2  # residual ones at each of the two deeper scales
@@ -131,10 +129,7 @@ class PyramidFinder(nn.Module):
     def fused(self) -> Self:
         """Itself, each normalisation made part of the convolution before it, laid out as CPUs like it: it is
         fast now, and can learn no more."""
-        for block in [block for block in self.modules() if isinstance(block, nn.Sequential)]:
-            for k, (conv, norm) in enumerate(pairwise(block)):
-                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    block[k], block[k + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+        fuse_norms(self)
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from emo_modules.cues.detect import detect_people
-from emo_modules.cues.face_reader import FaceReader, Reading
+from emo_modules.cues.face_reader import FaceReader, Reading, shared_reader
 from emo_modules.cues.ibug import POINTS
 from emo_modules.cues.pyramid import FoundFace
 from emo_modules.cues.squares import Squares, around_five
@@ -35,7 +35,7 @@ class PeopleAnalyzer:
 
     @classmethod
     def load(cls) -> "PeopleAnalyzer":
-        return cls(detect_people, FaceReader.load())
+        return cls(detect_people, shared_reader())
 
     def analyze(self, frames: Iterable[np.ndarray]) -> FaceTrack:
         readings: list[Reading | None] = []
