@@ -21,8 +21,8 @@ class Weights:
     """Files of the measuring networks; without one, what needs it is left out. The texts are its options'."""
 
     analyzer: Annotated[
-        str, "cascade, tracker:FILE of train-tracker, or mediapipe:FILE for poses and expressions"
-    ] = "cascade"
+        str, "faces, cascade, tracker:FILE of train-tracker, or mediapipe:FILE for expressions, too"
+    ] = "faces"
     inception: Annotated[Path | None, "inception-2015-12-05.pt, for FID; its code runs"] = None
     i3d: Annotated[Path | None, "i3d_torchscript.pt, for FVD; its code runs"] = None
     syncnet: Annotated[Path | None, "syncnet_v2.model, or a file of train-syncnet, for LSE-C and LSE-D"] = (
