@@ -136,7 +136,8 @@ def test_the_archive_is_the_pack_and_nothing_else() -> None:
     assert {name for name in names if name.startswith("docs/")} == {
         f"docs/{name}" for name in USERS_DOCUMENTS
     }
-    assert sum((ROOT / name).stat().st_size for name in names) < 38e6
+    # 38 MB, and 4 MB for the networks that find and read people's faces
+    assert sum((ROOT / name).stat().st_size for name in names) < 42e6
 
 
 @needs_checkout
