@@ -1,6 +1,6 @@
 """A small network that finds people's faces of every size: a box, five points and a score for each.
 
-It knows faces of 18 to 80 px only. The picture is shown to it again and again at half the size, so that faces
+It knows faces of 17 to 66 px only. The picture is shown to it again and again at half the size, so that faces
 of any size come by; where one is seen twice, both boxes count.
 """
 
@@ -26,7 +26,7 @@ BLOCKS = 2  # residual ones at each of the two deeper scales
 STRIDE = 8  # px of a level to a cell of its maps
 DEEPEST = 16  # a level's sides are multiples of this
 TYPICAL_SIDE = 40.0  # px of a level
-SMALLEST, LARGEST = 14.0, 90.0  # px of a level: others are found in another one
+SMALLEST, LARGEST = 14.0, 76.0  # px of a level: others are found in another one
 FINEST = 480  # px of the picture's long side in the finest level
 COARSEST = 24  # px of the long side in the last
 MAGNIFIED = 2.0  # the most that a small picture is enlarged

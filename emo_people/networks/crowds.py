@@ -13,10 +13,10 @@ from .backdrops import SIDE as BACKDROP_SIDE
 from .backdrops import draw_backdrop, draw_object, random_colour
 from .pool import Pool
 
-CANVAS = 128  # px
+CANVAS = 96  # px
 BACKDROPS, OBJECTS = 1500, 600
-FACE_HEIGHTS = (16.0, 84.0)  # px, of most faces
-CLOSE_UP = (84.0, 400.0)  # of the others: whose parts are no faces
+FACE_HEIGHTS = (16.0, 68.0)  # px, of most faces
+CLOSE_UP = (68.0, 400.0)  # of the others: whose parts are no faces
 MOST_TURN = 75.0  # degrees, of faces to be found
 LYING = 105.0  # from here on a face must not be found
 PLAIN, HIDDEN = 0.45, 0.05  # share of a face that is seen: it has to be found; it must not be found
@@ -45,7 +45,7 @@ class _Face:
 
 
 class Crowds:
-    """Draws canvases (128, 128, 3) uint8 with no face, one or several, and their labels."""
+    """Draws canvases (96, 96, 3) uint8 with no face, one or several, and their labels."""
 
     def __init__(self, pool: Pool, backgrounds: np.ndarray, seed: int) -> None:
         self._pool = pool
@@ -64,7 +64,7 @@ class Crowds:
         canvas = self._backdrop()
         faces: list[_Face] = []
         for _ in range(int(rng.choice(3, p=[0.5, 0.3, 0.2]))):
-            self._paste_object(canvas, faces, rng.uniform(0, CANVAS, 2), rng.uniform(10, 130))
+            self._paste_object(canvas, faces, rng.uniform(0, CANVAS, 2), rng.uniform(8, 100))
         for _ in range(int(rng.choice(4, p=[0.12, 0.5, 0.26, 0.12]))):
             self._paste_person(canvas, faces)
         for face in list(faces):

@@ -20,11 +20,11 @@ from .degrade import degrade, relight
 from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
 from .pool import Pool, read_backgrounds
 
-PICTURES = 32  # in a step
+PICTURES = 48  # in a step
 RATE, WARMUP, DECAY = 3e-3, 100, 0.01
 NOISE = 0.06  # of white
-WANTED = (17.0, 82.0)  # px: longer side of the faces that are to be found
-POSSIBLE = (13.0, 125.0)  # of those that may be found
+WANTED = (17.0, 66.0)  # px: longer side of the faces that are to be found
+POSSIBLE = (13.0, 100.0)  # of those that may be found
 SPREAD = 0.12  # of a face's sides: standard deviation of its peak
 NEAR = 0.3  # height of a peak from which on cells measure the face
 ROWS = CANVAS // CELL
@@ -70,7 +70,7 @@ def train_faces(
 
 
 def draw_batch(crowds: Crowds, generator: torch.Generator) -> tuple[Tensor, list[Labels]]:
-    """Pictures (N, 3, 128, 128) in 0..1 as cameras leave them, and the faces on them."""
+    """Pictures (N, 3, 96, 96) in 0..1 as cameras leave them, and the faces on them."""
     drawn = [crowds.draw() for _ in range(PICTURES)]
     pixels = np.stack([pixels for pixels, _ in drawn]).transpose(0, 3, 1, 2)
     pictures = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
