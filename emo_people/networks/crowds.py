@@ -14,7 +14,7 @@ from .backdrops import draw_backdrop, draw_object, random_colour
 from .pool import Pool
 
 CANVAS = 96  # px
-BACKDROPS, OBJECTS = 1500, 600
+BACKDROPS, OBJECTS = 1000, 400
 FACE_HEIGHTS = (16.0, 68.0)  # px, of most faces
 CLOSE_UP = (68.0, 400.0)  # of the others: whose parts are no faces
 MOST_TURN = 75.0  # degrees, of faces to be found
@@ -223,7 +223,7 @@ def _mask_over_mouth(face: _Face, size: tuple[int, int], rng: np.random.Generato
 def _beyond(rng: np.random.Generator) -> np.ndarray:
     """Where the canvas (H, W) lies beyond the picture: mostly nowhere, else at one or two of its edges."""
     outside = np.zeros((CANVAS, CANVAS), bool)
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         for side in rng.choice(4, int(rng.integers(1, 3)), replace=False):
             np.rot90(outside, int(side))[: int(CANVAS * rng.uniform(0.02, 0.5))] = True
     return outside

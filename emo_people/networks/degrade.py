@@ -62,14 +62,14 @@ def relight(pictures: Tensor, generator: torch.Generator) -> Tensor:
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(len(pictures), *shape, generator=generator)
 
-    gamma = torch.exp2(uniform(-1, 1, 1, 1, 1))
+    gamma = torch.exp2(uniform(-0.7, 0.7, 1, 1, 1))
     out = pictures.clamp(1e-4, 1) ** gamma
     contrast, tint = uniform(0.5, 1.2, 1, 1, 1), uniform(0.85, 1.15, 3, 1, 1)
     mean = out.mean((1, 2, 3), keepdim=True)
     out = (mean + (out - mean) * contrast) * tint
-    corners = uniform(0.35, 1.2, 1, 2, 2)
+    corners = uniform(0.5, 1.2, 1, 2, 2)
     side = F.interpolate(corners, size=pictures.shape[-2:], mode="bilinear", align_corners=True)
-    dark = torch.where(uniform(0, 1, 1, 1, 1) < 0.2, uniform(0.08, 0.5, 1, 1, 1), 1.0)
+    dark = torch.where(uniform(0, 1, 1, 1, 1) < 0.15, uniform(0.08, 0.5, 1, 1, 1), 1.0)
     out = out * torch.where(uniform(0, 1, 1, 1, 1) < 0.4, side, 1.0) * dark
     grey = out.mean(1, keepdim=True).expand_as(out)
     return torch.where(uniform(0, 1, 1, 1, 1) < 0.15, grey, out).clamp(0, 1)

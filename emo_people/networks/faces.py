@@ -22,7 +22,7 @@ from .pool import Pool, read_backgrounds
 
 PICTURES = 48  # in a step
 RATE, WARMUP, DECAY = 3e-3, 100, 0.01
-NOISE = 0.06  # of white
+NOISE = 0.04  # of white
 WANTED = (17.0, 66.0)  # px: longer side of the faces that are to be found
 POSSIBLE = (13.0, 100.0)  # of those that may be found
 SPREAD = 0.12  # of a face's sides: standard deviation of its peak
