@@ -1,4 +1,4 @@
-"""Where the faces of a picture are: drawn ones by a small network, photographed ones by a cascade.
+"""Where the faces of a picture are: people's by one small network, drawn ones by another.
 
 All boxes go from ear to ear and from hairline to chin.
 """
@@ -14,23 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..media.image import as_float_image, to_bytes, to_rgb
+from ..media.image import as_float_image, to_rgb
 from .box import Box
 from .finder import DRAWN_WIDTHS, SAME_FACE, SURE, FaceFinder
-from .pyramid import FINEST, FoundFace
+from .pyramid import FINEST, FoundFace, PyramidFinder
 
-WEIGHTS = Path(__file__).with_name("drawn_faces.safetensors")
-SMALLEST_FACE = 24  # the cascade's own window, px
-NEIGHBOURS = 6  # hits that must agree; with the default 4 badges and cats pass for faces
-FEW_NEIGHBOURS = 2  # where the network sees a face in the same place
+WEIGHTS = Path(__file__).with_name("faces.safetensors")
+DRAWN_WEIGHTS = Path(__file__).with_name("drawn_faces.safetensors")
 CLOSE = 0.62  # of a cut's side: the drawn face when it is measured
 
-PERHAPS = 0.3  # the network's score for that
-SAME_PLACE = 0.4  # overlap (IoU) for that
-
-# The cascade's square against the box from ear to ear and hairline to chin: median over 36 sample portraits
-# of Hallo, EchoMimic and V-Express, whose single boxes differ by 10 %. The square begins at the forehead.
-CASCADE_WIDTH, CASCADE_HEIGHT, CASCADE_RISE = 1.0, 1.06, 0.05
 
 # Flat colour tells drawings from photographs: at 40 px, the share of pixels that differ by at most 6 of 255
 # from those to the right and below. Of 40 drawn faces none has less than 0.46, as JPEG of 512 px too; of 37
@@ -41,6 +33,7 @@ PADDING = 0.25  # of the long side: a drawn face at the picture's edge is found 
 TILED_FROM = 960  # px of the long side: from here on a face may be too small to see in the whole picture
 TILE, MOST_TILES = 1200, 4  # px of a tile's sides, and how many there are of them along each side
 OVERLAP = 0.2  # of a tile
+SURE_TO_LIE = 0.66  # score of a picture's largest face: three more looks find more that is none
 TURNS = {
     1: "it seems to lie on its side: turn it a quarter to the left",
     3: "it seems to lie on its side: turn it a quarter to the right",
@@ -54,9 +47,10 @@ def search_faces(image: Tensor | np.ndarray) -> list[Box]:
 
 
 def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
-    """Upright frontal faces in image (H, W, 3), uint8 or 0..1, largest first.
+    """Faces that are turned by at most 70 degrees in image (H, W, 3), uint8 or 0..1, largest first.
 
-    The picture is searched at 480 px on its long side at most, for faces of at least 1/16 of that side.
+    The picture is searched at 480 px on its long side at most, for faces of at least 1/24 of that side. Boxes
+    may reach out of the picture.
     """
     return [face.box for face in detect_people(image)]
 
@@ -91,8 +85,11 @@ def looks_drawn(picture: Tensor, face: Box) -> bool:
 
 
 def _rgb(image: Tensor | np.ndarray) -> Tensor:
-    """(H, W, 3) in 0..1, where the network and the cascade are."""
-    return to_rgb(as_float_image(image)).cpu()
+    """(H, W, 3) of floats in 0..1, or of bytes, which are made smaller ten times as fast."""
+    picture = torch.as_tensor(image).cpu()
+    if picture.dtype == torch.uint8 and picture.shape[-1] == 3:
+        return picture
+    return to_rgb(as_float_image(picture))
 
 
 def _search(picture: Tensor) -> list[FoundFace]:
@@ -105,7 +102,8 @@ def _lying(picture: Tensor) -> tuple[int, list[FoundFace]]:
     A face on its side may be found in two turns: the one in which it is more upright counts.
     """
     height, width = picture.shape[:2]
-    found = [(turn, faces) for turn in TURNS if (faces := _whole(picture.rot90(turn)))]
+    looks = ((turn, _whole(picture.rot90(turn))) for turn in TURNS)
+    found = [(turn, faces) for turn, faces in looks if faces and faces[0].score >= SURE_TO_LIE]
     turn, faces = min(found, key=lambda each: abs(each[1][0].roll), default=(0, []))
     return turn, [face.turned_back(turn, width, height) for face in faces]
 
@@ -113,24 +111,16 @@ def _lying(picture: Tensor) -> tuple[int, list[FoundFace]]:
 def _whole(picture: Tensor) -> list[FoundFace]:
     small = _shrunk(picture)
     scale = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
-    seen = _finder().find(small, PERHAPS)
     drawn = [
         FoundFace.upright(_look_closely(small, box), score)
-        for box, score in seen
-        if score >= SURE and looks_drawn(small, box)
+        for box, score in _drawn_finder().find(small, SURE)
+        if looks_drawn(small, box)
     ]
-    hits = _cascade(small, NEIGHBOURS)
-    if not drawn and not hits:
-        hits = [
-            box
-            for box in _cascade(small, FEW_NEIGHBOURS)
-            if any(score >= PERHAPS and box.iou(other) >= SAME_PLACE for other, score in seen)
-        ]
-    # A drawn face's parts pass for faces with the cascade.
-    photographed = [
-        FoundFace.upright(box, 1.0) for box in hits if not any(box.iou(other.box) > 0 for other in drawn)
+    # A drawn face may pass for a person's, in another box than those that the drawn ones were trained with.
+    people = [
+        face for face in _finder().find(small) if not any(face.box.iou(other.box) > 0 for other in drawn)
     ]
-    return [face.mapped(0, 0, *scale) for face in _distinct(drawn + photographed)]
+    return [face.mapped(0, 0, *scale) for face in _distinct(drawn + people)]
 
 
 def _look_closely(picture: Tensor, box: Box) -> Box:
@@ -141,7 +131,7 @@ def _look_closely(picture: Tensor, box: Box) -> Box:
         torch.arange(start, start + side).clamp(0, limit - 1)
         for start, limit in zip((y0, x0), picture.shape[:2], strict=True)
     )
-    found = [again.mapped(x0, y0, 1, 1) for again, _ in _finder().find(picture[rows][:, columns], SURE)]
+    found = [again.mapped(x0, y0, 1, 1) for again, _ in _drawn_finder().find(picture[rows][:, columns], SURE)]
     best = max(found, key=box.iou, default=box)
     return best if box.iou(best) >= SAME_FACE else box
 
@@ -177,46 +167,23 @@ def _spans(side: int) -> list[slice]:
 
 
 @cache
-def _finder() -> FaceFinder:
-    return FaceFinder.load(WEIGHTS, DRAWN_WIDTHS)
+def _finder() -> PyramidFinder:
+    return PyramidFinder.load(WEIGHTS).fused()
 
 
-def _cascade(picture: Tensor, neighbours: int) -> list[Box]:
-    """Boxes that the cascade finds in a picture (H, W, 3) of bounded size."""
-    from skimage import data
-    from skimage.feature import Cascade
-
-    height, width = picture.shape[:2]
-    short = min(height, width)
-    if short < SMALLEST_FACE:
-        return []
-    smallest = max(SMALLEST_FACE, max(height, width) // 16)
-    found = Cascade(data.lbp_frontal_face_cascade_filename()).detect_multi_scale(
-        img=np.ascontiguousarray(to_bytes(picture).numpy()),
-        scale_factor=1.2,
-        step_ratio=1,
-        min_size=(smallest, smallest),
-        max_size=(short, short),
-        min_neighbor_number=neighbours,
-    )
-    return [_from_cascade(f["c"], f["r"], f["width"]) for f in found]
-
-
-def _from_cascade(x: float, y: float, side: float) -> Box:
-    """The box from ear to ear and hairline to chin for a square of the cascade's."""
-    centre_x, centre_y = x + side / 2, y + (0.5 - CASCADE_RISE) * side
-    half_width, half_height = CASCADE_WIDTH * side / 2, CASCADE_HEIGHT * side / 2
-    return Box(centre_x - half_width, centre_y - half_height, centre_x + half_width, centre_y + half_height)
+@cache
+def _drawn_finder() -> FaceFinder:
+    return FaceFinder.load(DRAWN_WEIGHTS, DRAWN_WIDTHS)
 
 
 def _shrunk(picture: Tensor) -> Tensor:
+    """A picture (H, W, 3) of bytes or floats in 0..1, its long side at most 480 px."""
     height, width = picture.shape[:2]
-    scale = FINEST / max(height, width)
-    if scale >= 1:
-        return picture
+    scale = min(1.0, FINEST / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     planes = picture.movedim(-1, 0)[None]
-    return functional.interpolate(planes, size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
+    small = functional.interpolate(planes, size=size, mode="bilinear", antialias=True)[0].movedim(0, -1)
+    return as_float_image(small)
 
 
 def _distinct(faces: list[FoundFace]) -> list[FoundFace]:

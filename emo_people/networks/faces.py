@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emo_modules.cues.box import iou
-from emo_modules.cues.pyramid import GREY, SURE, TYPICAL_SIDE, PyramidFinder, read_maps
+from emo_modules.cues.pyramid import GREY, TYPICAL_SIDE, PyramidFinder, read_maps
 from emo_modules.cues.pyramid import STRIDE as CELL
 
 from .crowds import CANVAS, Crowds, Labels
@@ -28,6 +28,7 @@ POSSIBLE = (13.0, 100.0)  # of those that may be found
 SPREAD = 0.12  # of a face's sides: standard deviation of its peak
 NEAR = 0.3  # height of a peak from which on cells measure the face
 ROWS = CANVAS // CELL
+LIKELY = 0.5  # score of what counts as found there
 HELD_OUT = 4  # batches that are only looked at
 
 
@@ -148,7 +149,7 @@ def measure(finder: PyramidFinder, batches: list[tuple[Tensor, list[Labels]]]) -
     for pictures, labels in batches:
         for faces, *maps in zip(labels, *finder(pictures), strict=True):
             heat, reach, points = maps
-            rows = read_maps(heat.sigmoid(), reach, points, SURE)
+            rows = read_maps(heat.sigmoid(), reach, points, LIKELY)
             sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(1, initial=0)
             clear = faces.wanted & (sides > WANTED[0]) & (sides < WANTED[1])
             wanted, finds = wanted + int(clear.sum()), finds + len(rows)

@@ -1,4 +1,4 @@
-"""Boxes of frontal faces by scikit-image's cascade: needs no weights, knows no pose."""
+"""Boxes of faces, looked for now and then: knows no pose. Its name is that of what found them at first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

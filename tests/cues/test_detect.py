@@ -6,7 +6,7 @@ from skimage import data
 
 from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
-from emo_modules.cues.detect import detect_faces, how_it_lies, looks_drawn, search_faces
+from emo_modules.cues.detect import detect_faces, how_it_lies, looks_drawn, search_faces, search_people
 from emo_modules.cues.face import crop_box, find_face
 from emo_modules.cues.familiar import unfamiliar
 from emo_people.drawing.avatars import face_box
@@ -69,6 +69,33 @@ def test_a_small_face_in_a_large_picture_is_found_in_a_part_of_it(scene):
 def test_a_picture_that_lies_is_told_how_to_be_turned(astronaut, turns, words):
     lying = np.ascontiguousarray(np.rot90(astronaut[:256, 96:352], turns))
     assert words in how_it_lies(lying)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_the_face_of_a_picture_that_lies_is_found_where_it_is(astronaut, turns):
+    lying = np.ascontiguousarray(np.rot90(astronaut[:256, 96:352], turns))
+    (face,) = search_people(lying)
+    left, right, nose = face.points[:3]
+    across = {1: (0, -1), 2: (-1, 0), 3: (0, 1)}[turns]
+    assert np.dot(right - left, across) > 20, "the eyes as the face has them, not as the picture shows them"
+    assert np.linalg.norm(nose - np.array(face.box.centre)) < 0.25 * face.box.height
+
+
+@pytest.mark.parametrize("degrees", [-50, -25, 25, 50])
+def test_a_face_that_is_turned_in_the_plane_is_found_with_its_roll(astronaut, degrees):
+    turned = Image.fromarray(astronaut[:300, 70:370]).rotate(-degrees, Image.Resampling.BICUBIC)
+    (face,) = search_people(np.array(turned))
+    (upright,) = search_people(astronaut[:300, 70:370])  # she tilts her head a little
+    assert face.roll - upright.roll == pytest.approx(degrees, abs=15)
+
+
+def test_a_face_in_the_dark_or_behind_a_mask_is_found(astronaut):
+    dark = (astronaut * 0.15).astype(np.uint8)
+    masked = astronaut.copy()
+    masked[125:180, 185:260] = (90, 130, 200)
+    for picture in (dark, masked):
+        (face,) = detect_faces(picture)
+        assert face.iou(ASTRONAUT_FACE) > 0.6
 
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "brick", "moon"])

@@ -61,7 +61,7 @@ def test_the_astronaut_is_found_as_bytes_and_as_floats(astronaut):
     faces = detect_faces(astronaut)
     assert len(faces) == 1 and faces[0].iou(ASTRONAUT_FACE) > 0.7
     floats = detect_faces(torch.from_numpy(astronaut).float() / 255)
-    assert close(floats[0], faces[0])
+    assert close(floats[0], faces[0], tolerance=1.0), "bytes are made smaller as bytes"
 
 
 def test_boxes_of_a_large_picture_are_in_its_own_pixels(astronaut):
