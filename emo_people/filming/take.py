@@ -36,7 +36,7 @@ class Direction:
 
     seed: int
     text: str
-    voice: Annotated[str, "flite:slt, or espeak: and a language as espeak-ng calls it"] = "flite:slt"
+    voice: Annotated[str, "flite:slt, espeak:de, espeak:de+f2, ..."] = "flite:slt"
     size: Annotated[tuple[int, int], "of the pictures in pixels", ("WIDTH", "HEIGHT")] = (512, 512)
     face: Annotated[float, "height of the face over that of the picture"] = 0.5
     place: Annotated[tuple[float, float], "of the face's centre, in fractions", ("X", "Y")] = (0.5, 0.45)
