@@ -1,19 +1,16 @@
 """`train-face-reader --pool DIR --out FILE`: the networks that read people's faces."""
 
 import argparse
-from pathlib import Path
 
 from emo_modules.writing.place import check_file_place
 
 from ..networks.face_reading import train_face_reader
+from .learning import add_learning_options, add_start_option
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pool", type=Path, required=True, help="folder of rendered people")
-    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    parser.add_argument("--minutes", type=float, default=20.0, help="of training")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=Path, help="weights to go on from, as of a run that was cut short")
+    add_learning_options(parser, minutes=20.0)
+    add_start_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
