@@ -12,6 +12,7 @@ import numpy as np
 from emo_modules.writing.partial import whole_file
 
 from ..acting.face import ACTIONS, INDEX, Expression, Pose
+from ..acting.visemes import SHAPES
 from ..people.person import random_person
 from ..rendering.framing import Framing
 from ..rendering.photograph import photograph
@@ -24,6 +25,7 @@ TRAINING = 1_000_000  # seeds of the people and scenes in the pool: from here on
 SCENES = 600  # without people
 YAW, PITCH, ROLL = 75.0, 40.0, 25.0  # degrees, the most
 FACE = (0.42, 0.78)  # height of the face's box over the picture's
+MOUTH = np.array([name.startswith(("jaw", "mouth", "tongue")) for name in ACTIONS])
 
 
 def render_pool(folder: Path, people: int, views: int, seed: int = 0, workers: int = 1) -> None:
@@ -88,7 +90,8 @@ def random_pose(rng: np.random.Generator) -> Pose:
 
 
 def random_expression(rng: np.random.Generator) -> Expression:
-    """A few actions at random, left and right mostly alike; a mouth in speech, or eyes that are shut."""
+    """A few actions at random, left and right mostly alike; a mouth as it comes, an open one, one in speech,
+    or one that shows its teeth; or eyes that are shut."""
     actions = np.zeros(len(ACTIONS), np.float32)
     for index in rng.choice(len(ACTIONS), int(rng.integers(0, 9)), replace=False):
         name, strength = ACTIONS[index], rng.beta(1, 1.6)
@@ -98,10 +101,35 @@ def random_expression(rng: np.random.Generator) -> Expression:
                 twin = name.removesuffix(side) + other
                 if twin in INDEX:
                     actions[INDEX[twin]] = strength
-    if rng.random() < 0.5:
+    mouth = rng.choice(["as it comes", "open", "speech", "teeth"], p=[0.25, 0.2, 0.25, 0.3])
+    if mouth == "open":
         actions[INDEX["jawOpen"]] = rng.beta(1, 2)
+    elif mouth == "speech":
+        actions[MOUTH] = _speaking(rng)[MOUTH]
+    elif mouth == "teeth":
+        actions[MOUTH] = np.maximum(0.5 * actions, _baring(rng))[MOUTH]
     shut = rng.choice([0.0, 1.0, rng.random()], p=[0.6, 0.1, 0.3])
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         actions[INDEX[name]] = max(actions[INDEX[name]], shut)
     gaze = rng.normal(0, 1, 2) * np.array([12.0, 7.0])
     return Expression(actions.clip(0, 1), (float(gaze[0].clip(-30, 30)), float(gaze[1].clip(-20, 20))))
+
+
+def _speaking(rng: np.random.Generator) -> np.ndarray:
+    """Actions (52,) on the way from one sound's shape to another's, said more or less clearly."""
+    shapes = list(SHAPES.values())
+    actions = np.zeros(len(ACTIONS), np.float32)
+    share = rng.random()
+    for number, weight in zip(rng.integers(len(shapes), size=2), (share, 1 - share), strict=True):
+        for name, strength in shapes[number].actions.items():
+            actions[INDEX[name]] += weight * strength
+    return actions * rng.uniform(0.5, 1.5)
+
+
+def _baring(rng: np.random.Generator) -> np.ndarray:
+    """Actions (52,) of lips that are further apart than the teeth, as in talk and smiles."""
+    actions = np.zeros(len(ACTIONS), np.float32)
+    actions[INDEX["jawOpen"]] = 0.5 * rng.beta(1, 2)
+    for name, most in (("LowerDown", 1.0), ("UpperUp", 0.9), ("Smile", 1.0), ("Stretch", 0.6)):
+        actions[[INDEX[f"mouth{name}Left"], INDEX[f"mouth{name}Right"]]] = most * rng.beta(1.2, 1.2)
+    return actions

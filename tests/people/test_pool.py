@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from emo_people.acting.face import INDEX
 from emo_people.networks.pool import BACKGROUNDS, FIELDS, Pool, read_backgrounds, write_shard
+from emo_people.networks.pool_pictures import random_expression
 
 
 def rows(people: list[int]) -> dict[str, np.ndarray]:
@@ -40,3 +42,12 @@ def test_an_empty_folder_is_told_what_it_lacks(tmp_path):
     assert read_backgrounds(tmp_path).shape == (0, 256, 256, 3)
     np.savez(tmp_path / BACKGROUNDS, picture=np.ones((2, 256, 256, 3), np.uint8))
     assert read_backgrounds(tmp_path).shape == (2, 256, 256, 3)
+
+
+def test_mouths_are_closed_speak_and_show_their_teeth():
+    rng = np.random.default_rng(0)
+    actions = np.array([random_expression(rng).actions for _ in range(300)])
+    strength = {name: actions[:, INDEX[name]] for name in ("jawOpen", "mouthLowerDownLeft", "mouthSmileLeft")}
+    bared = (strength["mouthLowerDownLeft"] > 0.3) & (strength["jawOpen"] < 0.3)
+    assert bared.mean() > 0.15 and (bared & (strength["mouthSmileLeft"] > 0.4)).mean() > 0.05
+    assert (strength["jawOpen"] < 0.03).mean() > 0.2 and (strength["jawOpen"] > 0.4).mean() > 0.05
