@@ -28,7 +28,8 @@ SAMPLES = 4
 ATTRIBUTES = (("place", 3), ("normal", 3), ("rest", 3), ("marks", 4), ("before", 3))
 # What fragment shaders use beside light.glsl.
 INCLUDED: dict[str, tuple[str, ...]] = {
-    "skin": ("wrinkles.glsl", "lips.glsl", "mouth.glsl", "groom.glsl"),
+    "skin": ("gathered.glsl", "wrinkles.glsl", "lips.glsl", "mouth.glsl", "groom.glsl"),
+    "clothes": ("gathered.glsl",),
     "regions": ("lips.glsl",),
     "teeth": ("mouth.glsl",),
     "tongue": ("mouth.glsl",),
@@ -37,7 +38,13 @@ EYES_OF_68 = (range(36, 42), range(42, 48))
 LID_REACH = 0.05  # dm
 # OpenGL's names for what moderngl has none for: alpha says how many of a pixel's samples are drawn, as 1.
 ALPHA_TO_COVERAGE, ALPHA_TO_ONE = 0x809E, 0x809F
-VERTEX_SHADERS = {"hair": "hair.vert"}  # of the programs that do not use mesh.vert
+# Of the programs that do not use mesh.vert.
+VERTEX_SHADERS = {
+    "hair": "hair.vert",
+    "shadow": "shadow.vert",
+    **dict.fromkeys(("numbers", "skin", "clothes"), "screen.vert"),
+}
+CLOSED = ("skin",)  # programs of surfaces that show only their outer side
 VIEWS = 96  # from which the template is looked at for the light that reaches its vertices
 
 
@@ -65,7 +72,6 @@ class Stage:
         # Otherwise the far side of the map casts a line of shadows at its border.
         self.shadow_map.repeat_x = self.shadow_map.repeat_y = False
         self.shadow_frame = self.context.framebuffer(depth_attachment=self.shadow_map)
-        self.shadow_program = load_program(self.context, "shadow.vert", "empty.frag")
         self.body = self.create_buffers(len(self.mesh.template))
         self.indices = {part: self.create_index(triangles) for part, triangles in self.mesh.triangles.items()}
         write(self.body["rest"], self.mesh.template)
@@ -97,12 +103,14 @@ class Stage:
             )
         return self.programs[name]
 
-    def draw(self, thing: Drawable, program: moderngl.Program, **uniforms: object) -> None:
-        """A thing with its vertices as they are."""
+    def draw(self, thing: Drawable, name: str, **uniforms: object) -> None:
+        """A thing with its vertices as they are, by program `name`."""
+        program = self.program(name)
         set_uniforms(program, **thing.uniforms, **uniforms)
         used = [(thing.buffers[name], f"{width}f", name) for name, width in ATTRIBUTES if name in program]
         array = self.context.vertex_array(program, used, thing.index)
-        array.render()
+        with self.closed(thing.program in CLOSED):
+            array.render()
         array.release()
 
     @contextmanager
@@ -118,12 +126,11 @@ class Stage:
     ) -> np.ndarray:
         """Fills the shadow map as seen from a lamp in `direction` (3,); the matrix (4, 4) to its view."""
         matrix = look_from(direction, centre, SHADOW_REACH)
-        set_uniforms(self.shadow_program, to_shadow=matrix)
         self.shadow_frame.use()
         self.shadow_frame.clear(depth=1.0)
         self.context.enable_only(self.context.DEPTH_TEST)
         for thing in things:
-            self.draw(thing, self.shadow_program)
+            self.draw(thing, "shadow", to_shadow=matrix)
         return matrix
 
     def _create_noise(self) -> moderngl.Texture3D:

@@ -18,6 +18,7 @@ from ..people.person import Person
 from ..people.shape import Shape
 from ..people.teeth import TEETH
 from .clothes import clothes_of
+from .deferred import Deferred
 from .framing import Framing, View
 from .grooming import groom_uniforms
 from .hair.pieces import grown_pieces
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     import moderngl
 
 CLEAR = ("lens",)  # programs of what one looks through
-CLOSED = ("skin",)  # programs of surfaces that show only their outer side
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
 
 
@@ -96,14 +96,17 @@ class Studio:
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
         to_shadow = self.stage.draw_shadows(opaque(things), key, view.centre)
         shared = light_uniforms(lights) | view_uniforms(view, framing) | {"noise_table": 0, "shadows": 1}
-        shared |= {"head_turn": moment.rotation.T}
+        shared |= {"head_turn": moment.rotation.T, "to_shadow": to_shadow}
         self.stage.noise.use(0)
         self.stage.shadow_map.use(1)
-        with Canvas(self.stage.context, (framing.width, framing.height), SAMPLES) as canvas:
-            # What is worn lies in front of the skin, which then need not be shaded below it.
+        size = framing.width, framing.height
+        with (
+            Deferred(self.stage, things, size, shared) as lit,
+            Canvas(self.stage.context, size, SAMPLES) as canvas,
+        ):
+            # What is worn lies in front of the rest, which then need not be shaded below it.
             for thing in reversed(things):
-                with self.stage.closed(thing.program in CLOSED):
-                    self.stage.draw(thing, self.stage.program(thing.program), to_shadow=to_shadow, **shared)
+                lit.draw(thing)
             return canvas.read()
 
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:
@@ -141,9 +144,7 @@ class Studio:
         things = zip([*PARTS, *[""] * 99], opaque(self._dress(person, body, moment)), strict=False)
         with Canvas(self.stage.context, (framing.width, framing.height)) as canvas:
             for name, thing in things:
-                self.stage.draw(
-                    thing, self.stage.program("regions"), part=REGION_OF.get(name, 2), **uniforms, **face
-                )
+                self.stage.draw(thing, "regions", part=REGION_OF.get(name, 2), **uniforms, **face)
             seen = canvas.read() > 0.5
         return Regions(*(seen[..., k] for k in range(4)))
 
@@ -158,18 +159,18 @@ class Studio:
         self.stage.enter()
         body = body_of(person.shape)
         view, size = aim(body, framing), (framing.width, framing.height)
-        uniforms, program = view_uniforms(view, framing), self.stage.program("moved")
+        uniforms = view_uniforms(view, framing)
         with Canvas(self.stage.context, size) as before:
             things = opaque(self._dress(person, body, act(body, *first)))
             for thing in things:
-                self.stage.draw(thing, program, other_depth=2, **uniforms)
+                self.stage.draw(thing, "moved", other_depth=2, **uniforms)
             covered = before.read()[..., 3] > 0.5
             self._remember(body, act(body, *first), view, framing)
             self._dress(person, body, act(body, *second))
             with Canvas(self.stage.context, size, dtype="f4") as now:
                 before.depth.use(2)
                 for thing in things:
-                    self.stage.draw(thing, program, other_depth=2, size=size, **uniforms)
+                    self.stage.draw(thing, "moved", other_depth=2, size=size, **uniforms)
                 found = now.read()
         person_there = found[..., 3] > 0.5
         field = np.where(person_there[..., None], found[..., :2], 0).astype(np.float32)
@@ -296,6 +297,7 @@ def view_uniforms(view: View, framing: Framing) -> dict[str, object]:
         "centre": view.centre,
         "middle": (2 * np.array([view.x, view.y]) / size - 1) * [1, -1],
         "scale": 2 * view.scale / size,
+        "pixel": 1 / view.scale,
         "away": view.distance,
         "camera": view.centre + np.array([0, 0, view.distance]),
     }

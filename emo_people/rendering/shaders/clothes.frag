@@ -14,10 +14,7 @@ uniform float bulge; // half width over which a tie is round
 uniform float stiff; // collars and lapels, without folds
 uniform float rolled; // hoods and scarves, with folds of their own
 
-in vec3 world;
-in vec3 facing;
-in vec3 on_template;
-in vec4 marked; // distance to the hem, light that reaches the place, place on the flat cloth
+// marked: distance to the hem, light that reaches the place, place on the flat cloth
 out vec4 colour;
 
 // How much of a pixel at v (period 1) lies in the part below `share`; grey where the pixel holds whole periods.
@@ -100,8 +97,9 @@ vec3 bumped(vec3 n, float h) {
 }
 
 void main() {
+    gather();
     vec3 n = normalize(facing);
-    if (!gl_FrontFacing) n = -n;
+    if (!front) n = -n;
     vec2 p = marked.zw;
     bool back = on_template.z < 0.1;
     float seam = 1.0;

@@ -1,4 +1,3 @@
-uniform mat4 to_shadow;
 
 in vec3 place;
 

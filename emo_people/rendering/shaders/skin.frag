@@ -18,10 +18,6 @@ uniform vec4 rouge;
 uniform float liner;
 uniform float foundation;
 
-in vec3 world;
-in vec3 facing;
-in vec3 on_template;
-in vec4 marked;
 out vec4 colour;
 
 float blob(vec2 p, float x, float y, float wide, float high) {
@@ -54,6 +50,7 @@ float lobes(float n_h, float rough) {
 }
 
 void main() {
+    gather();
     vec3 n = normalize(facing), t = on_template;
     vec2 m = vec2(abs(t.x), t.y);
     float px = length(fwidth(t)) * 0.7;
