@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .makeup import BARE, MakeUp, random_make_up
+from .scars import Scar, random_scar
 from .shape import Shape
 
 Colour = tuple[float, float, float]
@@ -56,6 +57,7 @@ class Skin:
     spots: tuple[Spot, ...]
     pattern: Colour
     make_up: MakeUp = BARE
+    scar: Scar | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def random_skin(rng: np.random.Generator, shape: Shape) -> Skin:
         spots=_random_spots(rng, shape.age),
         pattern=as_colour(rng.random(3)),
         make_up=random_make_up(rng, shape, colour, lips),
+        scar=random_scar(rng),
     )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from ..acting.face import ACTIONS, Expression
 from ..people.looks import SPOTS, Eyes, Mouth, Skin
 from ..people.rims import lid_lines, lip_lines
+from ..people.scars import Scar
 from .posing import EYES, Body
 
 # How actions, each with its side, deepen the folds of wrinkles.glsl.
@@ -24,10 +25,11 @@ TOOTH_WIDTHS = {
 }
 LIP_STEPS = 9  # as in mouth.glsl
 SIDES = ("Right", "Left")  # of the person, from the viewer's left
+NO_SCAR = Scar(x=9.0, y=9.0, length=0.1, width=0.01, angle=0.0, blood=0.0)
 
 
 def skin_uniforms(skin: Skin, age: float, expression: Expression) -> dict[str, object]:
-    make_up = skin.make_up
+    make_up, scar = skin.make_up, skin.scar or NO_SCAR
     spots = [*skin.spots, *[(9.0, 9.0, 0.01, 0.0)] * SPOTS][:SPOTS]
     return {
         "skin_colour": skin.colour,
@@ -43,6 +45,8 @@ def skin_uniforms(skin: Skin, age: float, expression: Expression) -> dict[str, o
         "folds": _folds(skin, age, expression),
         "spots": spots,
         "spot_count": len(skin.spots),
+        "scar": (scar.x, scar.y, scar.length, scar.width),
+        "scar_look": (np.cos(scar.angle), np.sin(scar.angle), scar.blood),
         "pattern": 32 * np.array(skin.pattern),
         "lipstick": make_up.lipstick,
         "eye_shadow": make_up.eye_shadow,

@@ -11,6 +11,8 @@ uniform float slack; // fine creases of an old skin
 uniform float pale_patches; // vitiligo
 uniform int spot_count;
 uniform vec4 spots[12]; // x and y on the template, radius; melanin above 0, blood below
+uniform vec4 scar; // x, y, half of its length and width
+uniform vec3 scar_look; // cosine and sine of its angle; how red it is, pale below 0
 uniform vec3 pattern; // where in the noise this skin lies
 uniform vec4 lipstick; // the last value of each is how much of it covers
 uniform vec4 eye_shadow;
@@ -49,6 +51,13 @@ float lobes(float n_h, float rough) {
     return 0.09375 * (broad + 8.0) * exp2(broad * falls) + 0.03125 * (narrow + 8.0) * exp2(narrow * falls);
 }
 
+// How much a place on the template lies in the scar.
+float scarred(vec2 t, float px, float wander) {
+    vec2 d = mat2(scar_look.x, -scar_look.y, scar_look.y, scar_look.x) * (t - scar.xy);
+    float along = abs(d.x) / scar.z, across = abs(d.y + 0.06 * (wander - 0.5)) / max(scar.w, 0.6 * px);
+    return (1.0 - smoothstep(0.5, 1.0, across)) * (1.0 - smoothstep(0.7, 1.0, along));
+}
+
 void main() {
     gather();
     vec3 n = normalize(facing), t = on_template;
@@ -84,6 +93,9 @@ void main() {
         haemoglobin += max(-spots[k].w, 0.0) * near;
         bumps += abs(spots[k].w) * near;
     }
+    float healed = scarred(t.xy, px, middle) * front;
+    melanin -= 0.4 * max(-scar_look.z, 0.0) * healed;
+    haemoglobin += scar_look.z * healed;
     melanin *= 1.0 - 0.6 * foundation;
     haemoglobin *= 1.0 - 0.6 * foundation;
     float deep = folded(t, px, 2.0 * middle - 1.0) * (0.45 + 0.5 * middle + 0.35 * fine);
@@ -121,7 +133,7 @@ void main() {
     float open = max(marked.z, 0.5 * max(lips, marked.y));
     base *= mix(vec3(0.5, 0.25, 0.2), vec3(1.0), smoothstep(0.02, 0.3, max(open, marked.y)));
 
-    float height = -0.0055 * deep + 0.004 * (middle - 0.5) * (0.4 + slack) + 0.003 * bumps;
+    float height = -0.0055 * deep + 0.004 * (middle - 0.5) * (0.4 + slack) + 0.003 * bumps - 0.004 * healed;
     height += (0.0012 * (fine - 0.5) + 0.0009 * (pore - 0.5)) * (0.4 + pores) * (1.0 - 0.7 * lips);
     if (slack > 0.1) height += 0.003 * slack * seen(24.0, px) * (noise(vec3(t.x * 14.0, t.y * 26.0, t.z * 14.0)) - 0.5);
     height += 0.002 * line * lips;
