@@ -26,15 +26,15 @@ Density = Callable[[np.ndarray], np.ndarray]
 def brow_pieces(brows: Brows, surface: Surface, rng: np.random.Generator) -> list[Piece]:
     x, y, z = surface.body.mesh.template.T
     near = (np.abs(x) < 0.66) & (y > 7.3) & (y < 7.7) & (z > 0.9)
-    roots = grow_where(surface, near, 3600, lambda t: 0.5 * brow_density(t, brows), rng)
+    roots = grow_where(surface, near, 3600, lambda t: 0.75 * brow_density(t, brows), rng)
     if not len(roots.places):
         return []
     across = brow_place(roots.template, brows)[0]
     up = np.interp(across, [0, 0.25, 0.6, 1], [1.4, 0.45, 0.1, -0.45])
     flow = np.stack([np.sign(roots.template[:, 0]), up, -0.2 * np.ones_like(up)], 1)
     length = rng.uniform(0.05, 0.1, len(up)) * np.interp(across, [0, 0.3, 1], [0.75, 1, 0.7])
-    points, normals = grow(surface, roots, _short(flow, length, 0.022, lift=0.25, mess=0.12), rng)
-    width = rng.uniform(0.006, 0.01, len(up))
+    points, normals = grow(surface, roots, _short(flow, length, 0.014, lift=0.2, mess=0.16, points=3), rng)
+    width = rng.uniform(0.003, 0.0055, len(up))
     hairs = Strands(points, normals, np.full(points.shape[:2], 0.8), width)
     return [anchored(hairs, roots, surface.body, rng, brows.colour, 0.0, 0.8)]
 
@@ -144,8 +144,8 @@ def beard_zones(beard: Beard, template: np.ndarray) -> np.ndarray:
 
 
 def _short(
-    flow: np.ndarray, length: np.ndarray, layer: float | np.ndarray, lift: float, mess: float
+    flow: np.ndarray, length: np.ndarray, layer: float | np.ndarray, lift: float, mess: float, points: int = 5
 ) -> Growth:
     never = np.full(len(flow), -9.0)
     layers = np.broadcast_to(np.asarray(layer), (len(flow),))
-    return Growth(unit(flow), length, layers, never, never, lift=lift, weight=0.05, mess=mess, points=5)
+    return Growth(unit(flow), length, layers, never, never, lift=lift, weight=0.05, mess=mess, points=points)

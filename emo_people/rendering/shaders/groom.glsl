@@ -34,7 +34,7 @@ float brow_hair(vec3 at) {
     float line = 7.455 + brow_shape.z * sin(clamp(across, 0.0, 1.0) * 2.6) + brow_shape.w * (across - 0.4);
     float thick = brow_shape.x * smoothstep(-0.12, 0.12, across) * mix(1.0, 0.35, smoothstep(0.45, 1.0, across));
     float v = (at.y - line) / max(thick, 0.001);
-    float body = smoothstep(1.15, 0.1, abs(v) + 0.3 * (noise(vec3(x * 14.0, at.y * 60.0, at.x > 0.0 ? 3.0 : 11.0)) - 0.5));
+    float body = smoothstep(1.2, 0.25, abs(v) + 0.35 * (noise(vec3(x * 14.0, at.y * 60.0, at.x > 0.0 ? 3.0 : 11.0)) - 0.5));
     float ends = smoothstep(-0.08, 0.1, across) * smoothstep(1.06, 0.86, across);
     float front = smoothstep(0.9, 1.1, at.z);
     return clamp(body * ends * front * brow_shape.y, 0.0, 1.0);
@@ -65,5 +65,5 @@ vec3 groomed(vec3 base, vec3 at, float lip) {
         float dots = smoothstep(0.3, 0.8, noise(at * 130.0)) + 0.5 * smoothstep(0.4, 0.8, noise(at * 61.0 + 5.0));
         base = mix(base, base * 0.35 + 0.4 * beard_colour, clamp(stubble * (0.4 + 0.5 * dots), 0.0, 0.9));
     }
-    return mix(base, mix(base, brow_colour, 0.85), 0.7 * brow_hair(at));
+    return mix(base, mix(base, brow_colour, 0.85), 0.8 * brow_hair(at));
 }
