@@ -18,7 +18,8 @@ class Piece:
     whose mean it follows, None for what no expression moves; turn (N,) is the share of the head's turn that
     it takes. rest (N, 3) and marks (N, 4) are for the fragment shader `program`.frag, whose uniforms are
     `uniforms`; it finds the normals (N, 3), of the triangles where None, in `facing`. covers (V,) are the
-    vertices of the body that it hides for good."""
+    vertices of the body that it hides for good. ribbon: of hair, how many vertices each ribbon has, the
+    ribbons one after the other."""
 
     program: str
     vertices: np.ndarray
@@ -31,6 +32,7 @@ class Piece:
     normals: np.ndarray | None = None
     uniforms: dict[str, object] = field(default_factory=dict)
     covers: np.ndarray | None = None
+    ribbon: int = 0
 
     def follow(self, body: Body, expressed: np.ndarray) -> np.ndarray:
         """Its unturned vertices (N, 3) when the body's are `expressed` (V, 3)."""

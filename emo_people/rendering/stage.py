@@ -87,6 +87,11 @@ class Stage:
     def create_index(self, triangles: np.ndarray) -> moderngl.Buffer:
         return self.context.buffer(np.ascontiguousarray(triangles, np.int32).tobytes())
 
+    def fill_index(self, index: moderngl.Buffer, triangles: np.ndarray) -> None:
+        """Other triangles (T, 3) int32 in an index buffer."""
+        index.orphan(triangles.nbytes)
+        index.write(np.ascontiguousarray(triangles).tobytes())
+
     def part(self, name: str, program: str, **uniforms: object) -> Drawable:
         """A part of the body's mesh."""
         return Drawable(program, self.body, self.indices[name], uniforms)

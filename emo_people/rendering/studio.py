@@ -22,6 +22,7 @@ from .deferred import Deferred
 from .framing import Framing, View
 from .grooming import groom_uniforms
 from .hair.pieces import grown_pieces
+from .hair.ribbons import seen_triangles
 from .lights import MAX_LAMPS, Lights
 from .photograph import photograph
 from .pieces import Piece
@@ -227,6 +228,8 @@ class Studio:
                 turned = piece.normals @ moment.rotation.T
                 facing = piece.normals + piece.turn[:, None] * (turned - piece.normals)
             write(thing.buffers["normal"], facing)
+            if piece.ribbon:
+                self.stage.fill_index(thing.index, seen_triangles(piece.triangles, facing, piece.ribbon))
         return self.wardrobe[1]
 
     def _sew(self, piece: Piece) -> Drawable:

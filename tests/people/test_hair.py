@@ -15,6 +15,7 @@ from emo_people.rendering.framing import Framing
 from emo_people.rendering.hair.fur import beard_pieces
 from emo_people.rendering.hair.lashes import lash_pieces
 from emo_people.rendering.hair.pieces import hair_pieces
+from emo_people.rendering.hair.ribbons import seen_triangles, strip_triangles
 from emo_people.rendering.hair.scalp import Surface
 from emo_people.rendering.pieces import Piece
 from emo_people.rendering.studio import body_of
@@ -153,3 +154,10 @@ def beard_of(kind: str, person: Person) -> Beard:
         for beard in (random_beard(rng, 0.0, 40.0, person.hair) for _ in range(2000))
         if beard.kind == kind
     )
+
+
+def test_of_hair_on_the_far_side_a_third_is_drawn_and_all_that_faces_the_viewer():
+    triangles = strip_triangles(6, 3)
+    facing = np.repeat([[0, 0, 1.0]] * 3 + [[0, 0, -1.0]] * 3, 6, axis=0)
+    kept = np.unique(seen_triangles(triangles, facing, 6) // 6)
+    assert set(kept) == {0, 1, 2, 3}

@@ -97,6 +97,7 @@ def anchored(
         anchors=np.repeat(roots.corners, each, 0),
         weights=np.repeat(weights, each, 0),
         uniforms=look,
+        ribbon=each,
         **made,
     )
 

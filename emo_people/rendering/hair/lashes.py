@@ -39,6 +39,7 @@ def lash_pieces(body: Body, colour: tuple[float, float, float], rng: np.random.G
             anchors=np.repeat(anchors, 2, axis=1).reshape(-1, 4),
             weights=np.repeat(weights, 2, axis=1).reshape(-1, 4).astype(np.float32),
             uniforms=look,
+            ribbon=0,  # both sides of a lid are always drawn
             **made,
         )
     ]

@@ -75,8 +75,14 @@ def head_strands(
 
 
 def sewn(strands: Strands, hair: Hair, style: Style, body: Body, rng: np.random.Generator) -> Piece:
-    made = ribbons(strands, rng, style.twist)
-    return Piece("hair", turn=share_of_turn(made["vertices"], body), uniforms=uniforms(hair, style), **made)
+    made = ribbons(strands, rng, style.twist, style.tip)
+    return Piece(
+        "hair",
+        turn=share_of_turn(made["vertices"], body),
+        uniforms=uniforms(hair, style),
+        ribbon=2 * strands.points.shape[1],
+        **made,
+    )
 
 
 def share_of_turn(vertices: np.ndarray, body: Body) -> np.ndarray:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Hair that looks away from the viewer by more than this, and what share of its ribbons stands for it.
+BEYOND, FAR = -0.3, 3
+
 
 @dataclass(frozen=True, eq=False)
 class Strands:
@@ -58,3 +61,11 @@ def strip_triangles(strips: int, count: int) -> np.ndarray:
     return (
         (2 * count * np.arange(strips)[:, None, None] + k.reshape(1, -1, 3)).reshape(-1, 3).astype(np.int32)
     )
+
+
+def seen_triangles(triangles: np.ndarray, normals: np.ndarray, ribbon: int) -> np.ndarray:
+    """Those of the triangles (T, 3) worth drawing of ribbons of `ribbon` vertices with normals (N, 3): of the
+    hair on the far side of the head, of which little shows, one ribbon in FAR."""
+    away = normals[:, 2].reshape(-1, ribbon).mean(1) < BEYOND
+    kept = ~away | (np.arange(len(away)) % FAR == 0)
+    return triangles.reshape(len(away), -1, 3)[kept].reshape(-1, 3)

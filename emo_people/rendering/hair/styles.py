@@ -19,7 +19,7 @@ TIE, KNOT = np.array([0, 7.75, -0.5]), np.array([0, 8.35, -0.25])
 @dataclass(frozen=True)
 class Style:
     """ribbons: how many; width in dm; wave: dm aside, turns per dm, 0 flat .. 1 helix; clumps: strength and
-    strands to a lock; twist of the ribbons, radians."""
+    strands to a lock; twist of the ribbons, radians; tip: their width at the end over that at the root."""
 
     ribbons: int
     width: float
@@ -27,6 +27,7 @@ class Style:
     wave: tuple[float, float, float] = (0.0, 1.0, 0.0)
     clumps: tuple[float, int] = (0.3, 12)
     twist: float = 0.35
+    tip: float = 0.25
     hairs: float = 6.0
     disorder: float = 0.1
 
@@ -201,7 +202,7 @@ def _hanging(
         lift=0.3,
         weight=0.35,
         mess=0.08 + 0.08 * hair.mess,
-        points=14,
+        points=11,
     )
 
 
@@ -226,7 +227,7 @@ def _curly(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Gr
         lift=0.5,
         weight=0.25,
         mess=0.35,
-        points=14,
+        points=11,
     )
 
 
@@ -261,7 +262,7 @@ def _braids(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> G
         lift=0.3,
         weight=0.3,
         mess=0.1,
-        points=14,
+        points=11,
     )
 
 
@@ -289,22 +290,22 @@ def _tied(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Gro
 
 
 STYLES = {
-    "crew": Style(4200, 0.018, _short, clumps=(0.1, 8), twist=0.8, hairs=1.5),
-    "side_part": Style(1400, 0.08, _parted, clumps=(0.3, 10), hairs=7),
-    "messy": Style(1500, 0.075, _messy, clumps=(0.5, 10), twist=0.6, hairs=7),
-    "fringe": Style(1400, 0.08, _fringed, clumps=(0.4, 10), hairs=7),
-    "slick": Style(1200, 0.08, _slick, clumps=(0.4, 8), hairs=7),
-    "receding": Style(2800, 0.025, _receding, clumps=(0.2, 8), hairs=4),
-    "bob": Style(950, 0.12, _bob, clumps=(0.25, 8), hairs=10),
-    "straight": Style(900, 0.13, _long, clumps=(0.25, 8), hairs=11),
-    "wavy": Style(900, 0.13, _long, wave=(0.09, 0.7, 0.25), clumps=(0.5, 10), hairs=11),
+    "crew": Style(2600, 0.023, _short, clumps=(0.1, 8), twist=0.8, hairs=1.5),
+    "side_part": Style(850, 0.1, _parted, clumps=(0.3, 10), hairs=7),
+    "messy": Style(900, 0.095, _messy, clumps=(0.5, 10), twist=0.6, hairs=7),
+    "fringe": Style(850, 0.1, _fringed, clumps=(0.4, 10), hairs=7),
+    "slick": Style(750, 0.1, _slick, clumps=(0.4, 8), hairs=7),
+    "receding": Style(1800, 0.033, _receding, clumps=(0.2, 8), hairs=4),
+    "bob": Style(500, 0.15, _bob, clumps=(0.25, 8), hairs=10, tip=0.1),
+    "straight": Style(460, 0.165, _long, clumps=(0.25, 8), hairs=11, tip=0.1),
+    "wavy": Style(460, 0.165, _long, wave=(0.09, 0.7, 0.25), clumps=(0.5, 10), hairs=11, tip=0.1),
     "curly": Style(
-        1100, 0.11, _curly, wave=(0.06, 2.0, 0.7), clumps=(0.5, 8), twist=0.9, hairs=9, disorder=0.5
+        560, 0.14, _curly, wave=(0.06, 2.0, 0.7), clumps=(0.5, 8), twist=0.9, hairs=9, disorder=0.5
     ),
     "afro": Style(
-        2400, 0.09, _afro, wave=(0.03, 4.0, 1.0), clumps=(0.2, 6), twist=1.5, hairs=7, disorder=0.8
+        1300, 0.12, _afro, wave=(0.03, 4.0, 1.0), clumps=(0.2, 6), twist=1.5, hairs=7, disorder=0.8
     ),
     "braids": Style(300, 0.1, _braids, clumps=(0, 1), twist=0.1, hairs=5, disorder=0.5),
-    "ponytail": Style(1000, 0.09, _tied, clumps=(0.2, 8), hairs=8),
-    "bun": Style(1000, 0.09, _tied, clumps=(0.2, 8), hairs=8),
+    "ponytail": Style(600, 0.115, _tied, clumps=(0.2, 8), hairs=8),
+    "bun": Style(600, 0.115, _tied, clumps=(0.2, 8), hairs=8),
 }

@@ -12,8 +12,9 @@ out vec4 colour;
 void main() {
     float across = marked.y * 0.5 + 0.5;
     float streak = noise(vec3(across * hairs + 0.5 * marked.x, marked.x * 1.3, marked.z * 31.0));
-    float thin = 0.22 + 0.6 * smoothstep(0.4, 1.0, marked.w) + 0.35 * smoothstep(0.5, 1.0, abs(marked.y));
-    float cover = smoothstep(thin - 0.12, thin + 0.12, streak);
+    // Ribbons thin out by their shape; holes as small as pixels would look like dots.
+    float thin = 0.14 + 0.4 * smoothstep(0.5, 1.0, marked.w) + 0.3 * smoothstep(0.6, 1.0, abs(marked.y));
+    float cover = smoothstep(thin - 0.14, thin + 0.14, streak);
     if (cover < 0.1) discard;
     float own = fract(marked.z * 57.0 + floor(across * hairs) * 0.37);
     // Hairs thinner than a pixel show their mean.
