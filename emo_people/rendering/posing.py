@@ -94,6 +94,30 @@ class Body:
         return (vertices + shares * (turned - vertices) + shift).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Somebody's expression and pose: the body's vertices before the turn and after it (V, 3), the head's
+    rotation (3, 3), where the eyes look together (3,) and each of EYES by itself (2, 3)."""
+
+    expression: Expression
+    pose: Pose
+    expressed: np.ndarray
+    vertices: np.ndarray
+    rotation: np.ndarray
+    gaze: np.ndarray
+    looks: np.ndarray
+
+
+def act(body: Body, expression: Expression, pose: Pose, distance: float) -> Moment:
+    """distance, dm: of what the eyes look at."""
+    expressed = body.express(expression)
+    vertices = body.turn(expressed, body.mesh.turn, pose)
+    rotation = rotation_of(pose)
+    gaze = rotation @ eye_axis(expression.gaze)
+    looks = converging(np.stack([body.eye_centre(part, vertices) for part in EYES]), gaze, distance)
+    return Moment(expression, pose, expressed, vertices, rotation, gaze, looks)
+
+
 @cache
 def face_vertices(mesh: HeadMesh) -> np.ndarray:
     """Numbers (N,) of the vertices of the face from ear to ear and hairline to chin, seen from the front."""
@@ -119,10 +143,17 @@ def lids_of(gaze: tuple[float, float], open_lids: np.ndarray) -> np.ndarray:
     return values
 
 
-def eye_axes(gaze: tuple[float, float]) -> np.ndarray:
-    """Where both eyes look, (3,), in the head's own axes."""
+def eye_axis(gaze: tuple[float, float]) -> np.ndarray:
+    """Where both eyes together look, (3,), in the head's own axes."""
     yaw, pitch = np.radians(gaze)
     return np.array([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+
+
+def converging(centres: np.ndarray, axis: np.ndarray, distance: float) -> np.ndarray:
+    """Where each eye looks, unit vectors (2, 3), when both, at centres (2, 3), look at what is `distance` dm
+    away along their common axis (3,): parallel eyes would seem to squint outwards in a near picture."""
+    towards = centres.mean(0) + distance * axis - centres
+    return np.asarray(towards / np.linalg.norm(towards, axis=1, keepdims=True))
 
 
 def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from .hair.ribbons import seen_triangles
 from .lights import MAX_LAMPS, Lights
 from .photograph import photograph
 from .pieces import Piece
-from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, eye_axes, face_vertices, normals, rotation_of
+from .posing import BEHIND, CHIN, EARS, EYES, HAIRLINE, Body, Moment, act, face_vertices, normals
 from .scene import Scene, random_scene
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
 from .surfaces import eye_uniforms, mouth_uniforms, skin_uniforms, teeth_uniforms
@@ -38,19 +38,6 @@ if TYPE_CHECKING:
 
 CLEAR = ("lens",)  # programs of what one looks through
 REGION_OF = {"skin": 0, "right_eye": 1, "left_eye": 1}
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """Somebody's expression and pose: the body's vertices before the turn and after it (V, 3), the head's
-    rotation (3, 3), where the eyes look (3,)."""
-
-    expression: Expression
-    pose: Pose
-    expressed: np.ndarray
-    vertices: np.ndarray
-    rotation: np.ndarray
-    gaze: np.ndarray
 
 
 class Studio:
@@ -91,7 +78,7 @@ class Studio:
         """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
         self.stage.enter()
         body = body_of(person.shape)
-        view, moment = aim(body, framing), act(body, expression, pose)
+        view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
         lights = lights or random_scene(person.seed).lights
         things = self._dress(person, body, moment)
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
@@ -112,7 +99,7 @@ class Studio:
 
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:
         body = body_of(person.shape)
-        view, moment = aim(body, framing), act(body, expression, pose)
+        view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
         skull = rigid_vertices(body.mesh)
         rotation = fit_rotation(body.vertices[skull], moment.vertices[skull])
         yaw, pitch, roll = rotation_angles((BEHIND @ rotation.T @ BEHIND)[None])[0]
@@ -120,7 +107,8 @@ class Studio:
         axis = rotation.T @ moment.gaze
         gaze = np.degrees([np.arctan2(axis[0], axis[2]), -np.arcsin(axis[1])])
         irises = [
-            body.eye_centre(part, moment.vertices) + body.eye_radius(part) * moment.gaze for part in EYES
+            body.eye_centre(part, moment.vertices) + body.eye_radius(part) * look
+            for part, look in zip(EYES, moment.looks, strict=True)
         ]
         corners = view.project(moment.vertices[face_vertices(body.mesh)])
         return Truth(
@@ -139,7 +127,7 @@ class Studio:
     def regions(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Regions:
         self.stage.enter()
         body = body_of(person.shape)
-        view, moment = aim(body, framing), act(body, expression, pose)
+        view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
         uniforms = view_uniforms(view, framing)
         face = {"face_low": (-9.0, CHIN, EARS), "face_high": (9.0, HAIRLINE, 9.0)}
         things = zip([*PARTS, *[""] * 99], opaque(self._dress(person, body, moment)), strict=False)
@@ -162,12 +150,12 @@ class Studio:
         view, size = aim(body, framing), (framing.width, framing.height)
         uniforms = view_uniforms(view, framing)
         with Canvas(self.stage.context, size) as before:
-            things = opaque(self._dress(person, body, act(body, *first)))
+            things = opaque(self._dress(person, body, act(body, *first, framing.distance)))
             for thing in things:
                 self.stage.draw(thing, "moved", other_depth=2, **uniforms)
             covered = before.read()[..., 3] > 0.5
-            self._remember(body, act(body, *first), view, framing)
-            self._dress(person, body, act(body, *second))
+            self._remember(body, act(body, *first, framing.distance), view, framing)
+            self._dress(person, body, act(body, *second, framing.distance))
             with Canvas(self.stage.context, size, dtype="f4") as now:
                 before.depth.use(2)
                 for thing in things:
@@ -198,8 +186,8 @@ class Studio:
         part = self.stage.part
         skin = skin_uniforms(person.skin, person.shape.age, moment.expression) | groom_uniforms(person)
         eye = [
-            eye_uniforms(person.eyes, body, name, moment.vertices, moment.rotation, moment.gaze)
-            for name in EYES
+            eye_uniforms(person.eyes, body, name, moment.vertices, moment.rotation, look)
+            for name, look in zip(EYES, moment.looks, strict=True)
         ]
         lips = mouth_uniforms(body, moment.vertices, moment.rotation)
         return [
@@ -244,13 +232,6 @@ class Studio:
         for _, thing in self.wardrobe[1] if self.wardrobe else ():
             for buffer in (*thing.buffers.values(), thing.index):
                 buffer.release()
-
-
-def act(body: Body, expression: Expression, pose: Pose) -> Moment:
-    expressed = body.express(expression)
-    vertices = body.turn(expressed, body.mesh.turn, pose)
-    rotation = rotation_of(pose)
-    return Moment(expression, pose, expressed, vertices, rotation, rotation @ eye_axes(expression.gaze))
 
 
 @lru_cache(maxsize=8)

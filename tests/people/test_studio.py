@@ -137,7 +137,7 @@ def test_projection_agrees_with_the_drawing(drawn, person):
     """The person's outline from the vertices is that of the picture."""
     view = aim(body_of(person.shape), FRAMING)
     body = body_of(person.shape)
-    vertices = act(body, NEUTRAL, Pose(25)).vertices[body.mesh.vertices_of("skin")]
+    vertices = act(body, NEUTRAL, Pose(25), FRAMING.distance).vertices[body.mesh.vertices_of("skin")]
     x, y = view.project(vertices[vertices[:, 1] > body.face_box[0][1]]).T
     seen = np.nonzero(drawn.regions(person, NEUTRAL, Pose(25), FRAMING).face)
     assert seen[1].min() + 0.5 >= x.min() - 1 and seen[1].max() + 0.5 <= x.max() + 1
