@@ -30,6 +30,6 @@ def random_brows(rng: np.random.Generator, female: float, age: float, hair: Hair
         thickness=float(rng.uniform(0.028, 0.062) * (1 - 0.25 * female)),
         density=float(np.clip(rng.normal(0.85, 0.2), 0.25, 1.1)),
         arch=float(rng.uniform(0.01, 0.06) + 0.025 * female),
-        tilt=float(rng.normal(0, 0.02)),
+        tilt=float(rng.normal(-0.012, 0.015)),
         gap=float(0.01 if joined else rng.uniform(0.07, 0.13)),
     )

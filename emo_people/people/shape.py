@@ -31,6 +31,9 @@ CALMER = {
     "chin-height": 0.6, "chin": 0.75, "cheek-trans": 0.6, "ear-shape": 0.6,
 }  # fmt: skip
 
+# Without these means faces at rest look grim: the template droops its mouth, and the targets that press brows
+# go farther than those that lift them.
+CALM = {"mouth-angles-up": 0.55, "eyebrows-angle-up": 0.4, "eyebrows-trans-up": 0.35}
 
 # What the years add between AGEING, on both sides alike: skin slackens, cheeks and lips thin, ears grow.
 AGEING = (45, 85)
@@ -66,7 +69,7 @@ def random_shape(rng: np.random.Generator) -> Shape:
     origins = rng.dirichlet([0.4, 0.4, 0.4])
     targets = {f"head-{kind}": rng.uniform(0, HEAD_FORM) for kind in rng.choice(HEADS, 1)}
     for name, opposite, mirrored in _features():
-        value = np.clip(rng.normal(0, SPREAD * _calm(name)), -1, 1)
+        value = np.clip(rng.normal(CALM.get(name, 0.0), SPREAD * _calm(name)), -1, 1)
         for own, other in ((name, opposite), *mirrored):
             side = np.clip(value + rng.normal(0, ASYMMETRY), -1, 1) if mirrored else value
             if side > 0 or other:
