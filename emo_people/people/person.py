@@ -8,7 +8,7 @@ from .beard import Beard, random_beard
 from .brows import Brows, random_brows
 from .clothes import Clothes, random_clothes
 from .hair import Hair, random_hair
-from .headwear import Headwear, random_headwear
+from .headwear import COVERING, Headwear, random_headwear
 from .looks import Eyes, Mouth, Skin, random_eyes, random_mouth, random_skin
 from .shape import Shape, random_shape
 from .worn import Earrings, Glasses, random_earrings, random_glasses
@@ -46,10 +46,10 @@ def random_person(seed: int) -> Person:
 
     shape = random_shape(dice(0))
     hair = random_hair(dice(4), shape.female, shape.age, np.array(shape.origins))
-    headwear = random_headwear(dice(9), hair)
+    headwear = random_headwear(dice(9), hair, shape.female)
     if headwear is not None:
         hair = replace(hair, volume=0.0, mess=0.3 * hair.mess)
-    return Person(
+    person = Person(
         seed=seed,
         shape=shape,
         skin=random_skin(dice(1), shape),
@@ -63,3 +63,16 @@ def random_person(seed: int) -> Person:
         earrings=random_earrings(dice(8), shape.female, shape.age),
         clothes=random_clothes(dice(10), shape.female),
     )
+    return covered(person, headwear) if headwear and headwear.kind in COVERING else person
+
+
+def covered(person: Person, headwear: Headwear) -> Person:
+    """With a headscarf wound around the neck as well, or the hood of what is worn, and no hair
+    that would push through."""
+    clothes = replace(person.clothes, tie=None, scarf=None, necklace=None)
+    if headwear.kind == "hood":
+        clothes = replace(clothes, kind="hoodie", outer=headwear.fabric)
+    else:
+        clothes = replace(clothes, scarf=headwear.fabric)
+    hair = replace(person.hair, kind="shaved" if headwear.kind == "hood" else "bald")
+    return replace(person, headwear=headwear, hair=hair, earrings=None, clothes=clothes)

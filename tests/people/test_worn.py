@@ -7,14 +7,15 @@ import pytest
 
 from emo_people.acting.face import Expression, Pose
 from emo_people.people.clothes import Fabric
+from emo_people.people.headwear import COVERING, Headwear
 from emo_people.people.headwear import KINDS as HEADWEAR
-from emo_people.people.headwear import Headwear
 from emo_people.people.landmarks import LANDMARKS
 from emo_people.people.person import Person, random_person
 from emo_people.people.worn import FRAMES, RINGS, Earrings, Glasses, random_earrings, random_glasses
 from emo_people.rendering.framing import Framing
 from emo_people.rendering.studio import body_of
 from emo_people.rendering.worn.glasses import glasses_pieces
+from emo_people.rendering.worn.headscarf import covering_pieces
 
 from .gl import drawn as drawn
 
@@ -68,6 +69,26 @@ def test_hats_cover_the_top_and_not_the_face(drawn, kind):
     )
     assert worn.eyes.sum() == bare.eyes.sum() and worn.lips.sum() == bare.lips.sum()
     assert np.nonzero(worn.person)[0].min() < np.nonzero(bare.person)[0].min()
+
+
+@pytest.mark.parametrize("kind", COVERING)
+def test_what_covers_the_head_follows_the_jaw_and_hides_the_ears(kind):
+    body = body_of(plain().shape)
+    cloth = covering_pieces(Headwear(kind, Fabric((0.0, 0.5, 0.0), (0.0, 0.5, 0.0)), 0.5, 0.5), body)[0]
+    moved = cloth.follow(body, body.express(Expression.of(jawOpen=1.0))) - cloth.vertices
+    chin = np.linalg.norm(cloth.vertices - body.vertices[LANDMARKS[8]], axis=1) < 0.5
+    above = cloth.vertices[:, 1] > body.vertices[LANDMARKS[27], 1] + 0.5
+    assert np.abs(moved[above]).max() < 0.01
+    assert kind == "hood" or moved[chin, 1].min() < -0.015
+    assert cloth.covers is not None and cloth.covers.sum() > 100
+    assert cloth.turn[above].min() > 0.99 > 0.5 > cloth.turn.min()
+
+
+def test_covered_heads_are_found_among_people():
+    wearers = [person for person in map(random_person, range(300)) if person.headwear]
+    people = [person for person in wearers if person.headwear.kind in COVERING]
+    assert {person.headwear.kind for person in people} == set(COVERING)
+    assert all(p.hair.kind in ("bald", "shaved") and p.earrings is None for p in people)
 
 
 def test_who_wears_what():

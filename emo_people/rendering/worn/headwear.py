@@ -11,15 +11,16 @@ from ..pieces import Piece
 from ..posing import Body, normals
 
 AROUND, UP = 72, 16
+WOUND = 44  # rows of a turban, whose layers show
 ROOM = 0.17  # dm between the skin and the cloth, for the hair
 # Degrees of elevation of the rim over the middle of the skull: at the forehead, the ears, the nape.
-RIMS = {"beanie": (11, -4, -16), "cap": (16, 0, -10), "brimmed": (15, 2, -6), "turban": (14, -6, -18)}
+RIMS = {"beanie": (11, -4, -16), "cap": (16, 0, -10), "brimmed": (15, 2, -6), "turban": (14, -20, -26)}
 
 
 def headwear_pieces(headwear: Headwear, body: Body) -> list[Piece]:
     # The seam lies at the nape.
     angle = np.linspace(-np.pi, np.pi, AROUND, endpoint=False)
-    share = np.linspace(0, 1, UP)[:, None]
+    share = np.linspace(0, 1, WOUND if headwear.kind == "turban" else UP)[:, None]
     rim = np.radians(np.interp(np.abs(angle), [0, np.pi / 2, np.pi], RIMS[headwear.kind]))
     rim = rim - np.radians(5 * (headwear.low - 0.5))
     high = rim + share * (np.pi / 2 - rim)
@@ -27,9 +28,9 @@ def headwear_pieces(headwear: Headwear, body: Body) -> list[Piece]:
     centre, radius = _skull(body, _direction(around, high))
     radius = radius + (ROOM + _shape(headwear, around, share)) * body.size
     dome = centre + radius[..., None] * _direction(around, high)
-    pieces = [_cloth(headwear, dome, np.stack([around, 0.9 * high], -1), body, share)]
+    pieces = [cloth(headwear, dome, np.stack([around, 0.9 * high], -1), body)]
     if headwear.kind in ("cap", "brimmed"):
-        pieces.append(_cloth(headwear, *_brim(headwear, dome[0], angle, body.size), body, None))
+        pieces.append(cloth(headwear, *_brim(headwear, dome[0], angle, body.size), body))
     return pieces
 
 
@@ -38,12 +39,25 @@ def _shape(headwear: Headwear, around: np.ndarray, share: np.ndarray) -> np.ndar
     if headwear.kind == "beanie":
         return 0.05 * (share < 0.3) + 0.12 * headwear.brim * share**3 + 0 * around
     if headwear.kind == "turban":
-        return (
-            0.08 + 0.16 * np.sin(np.pi * share**0.8) + 0.035 * np.abs(np.sin(9 * share + 2 * np.cos(around)))
-        )
+        return _wound(headwear, around, share)
     if headwear.kind == "brimmed":
         return 0.02 + 0.16 * np.sin(np.pi * np.clip(share * 1.1, 0, 1)) * (share < 0.9) + 0 * around
     return 0.05 * np.sin(np.pi * share) + 0 * around
+
+
+def _wound(headwear: Headwear, around: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Layers that climb from the nape and cross over the forehead, each lying on the one below it."""
+    aside = np.abs(around) / np.pi
+    climbs = share - (0.42 - 0.12 * headwear.brim) * (1 - aside) ** 1.3
+    layer = (7.0 * climbs) % 1.0
+    # A step down at the edge of each layer, rounded by a small overlap.
+    step = (1 - layer) ** 1.5 * np.clip(layer / 0.12, 0, 1)
+    creases = 0.006 * np.sin(2 * np.pi * 14 * climbs)
+    full = np.sin(np.pi * np.clip(share, 0, 1) ** 0.75)
+    front = 0.5 + 0.5 * np.cos(around)
+    return np.asarray(
+        0.06 + (0.14 + 0.12 * front) * full + (0.07 * step + creases) * np.clip(4 - 4.4 * share, 0, 1)
+    )
 
 
 def _brim(
@@ -60,9 +74,16 @@ def _brim(
     return rings, np.stack(np.broadcast_arrays(angle, share), -1)
 
 
-def _cloth(
-    headwear: Headwear, places: np.ndarray, flat: np.ndarray, body: Body, share: np.ndarray | None
+def cloth(
+    headwear: Headwear,
+    places: np.ndarray,
+    flat: np.ndarray,
+    body: Body,
+    follow: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    covers: np.ndarray | None = None,
 ) -> Piece:
+    """Places (R, C, 3) closed to rings, at `flat` (R, C, 2) on the cloth. follow: the shares of the turn
+    (N,), and the anchors and weights (N, K) of a piece that expressions move; covers as in `Piece`."""
     rows = np.arange(places[..., 0].size).reshape(places.shape[:2])
     rows = np.concatenate([rows, rows[:, :1]], 1)
     a, b, c, d = (part.ravel() for part in (rows[:-1, :-1], rows[:-1, 1:], rows[1:, 1:], rows[1:, :-1]))
@@ -70,28 +91,36 @@ def _cloth(
     vertices = places.reshape(-1, 3).astype(np.float32)
     light = np.full(len(vertices), 0.85)
     marks = np.concatenate([np.ones((len(vertices), 1)), light[:, None], flat.reshape(-1, 2)], 1)
-    fabric = headwear.fabric
-    look = dict.fromkeys(("buttons", "jacket", "low", "slant", "bulge", "stiff", "ribbed"), 0.0)
-    look["stiff" if headwear.kind in ("cap", "brimmed") else "rolled"] = 1.0
+    turn, anchors, weights = follow or (np.ones(len(vertices)), None, None)
     return Piece(
         "clothes",
         vertices,
         triangles,
-        turn=np.ones(len(vertices), np.float32),
+        turn=turn.astype(np.float32),
         rest=vertices,
         marks=marks.astype(np.float32),
+        anchors=anchors,
+        weights=weights,
         normals=normals(vertices, triangles),
-        uniforms={
-            "rolled": 0.0,
-            **look,
-            "colour_of": fabric.colour,
-            "second_of": fabric.second,
-            "pattern": PATTERNS.index(fabric.pattern),
-            "pattern_scale": fabric.scale,
-            "cloth_shine": fabric.shine,
-            "fold_depth": fabric.folds,
-        },
+        uniforms=_look(headwear),
+        covers=covers,
     )
+
+
+def _look(headwear: Headwear) -> dict[str, object]:
+    fabric = headwear.fabric
+    look: dict[str, object] = dict.fromkeys(
+        ("ribbed", "buttons", "jacket", "low", "slant", "bulge", "stiff", "rolled"), 0.0
+    )
+    look["stiff" if headwear.kind in ("cap", "brimmed") else "rolled"] = 1.0
+    return look | {
+        "colour_of": fabric.colour,
+        "second_of": fabric.second,
+        "pattern": PATTERNS.index(fabric.pattern),
+        "pattern_scale": fabric.scale,
+        "cloth_shine": fabric.shine,
+        "fold_depth": fabric.folds,
+    }
 
 
 def _skull(body: Body, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
