@@ -36,7 +36,7 @@ def brow_pieces(brows: Brows, surface: Surface, rng: np.random.Generator) -> lis
     points, normals = grow(surface, roots, _short(flow, length, 0.014, lift=0.2, mess=0.16, points=3), rng)
     width = rng.uniform(0.003, 0.0055, len(up))
     hairs = Strands(points, normals, np.full(points.shape[:2], 0.8), width)
-    return [anchored(hairs, roots, surface.body, rng, brows.colour, 0.0, 0.8)]
+    return [anchored(hairs, roots, surface.body, rng, brows.colour, 0.0, 0.8, 1.0)]
 
 
 def beard_pieces(beard: Beard, surface: Surface, rng: np.random.Generator) -> list[Piece]:
@@ -52,14 +52,16 @@ def beard_pieces(beard: Beard, surface: Surface, rng: np.random.Generator) -> li
     length = zones.max(0) * rng.uniform(0.6, 1.1, len(roots.places))
     layer = 0.02 + 0.25 * np.minimum(length, 0.4)
     flow = _beard_flow(roots, zones.argmax(0) == 0)
-    points, normals = grow(surface, roots, _short(flow, length, layer, 0.35, 0.2 + 0.4 * beard.bushy), rng)
+    points, normals = grow(surface, roots, _short(flow, length, layer, 0.28, 0.15 + 0.35 * beard.bushy), rng)
     points = clump(points, 0.3, 6, rng)
     radius = 0.012 + 0.02 * beard.bushy * min(1.0, 3 * float(lengths.max()))
     points = curl(points, normals, radius, 3.5, 0.5, rng)
-    light = (0.5 + 0.5 * rng.random(len(length)))[:, None] * np.linspace(0.7, 1, points.shape[1])
-    width = rng.uniform(0.7, 1.3, len(length)) * (0.01 + 0.07 * np.minimum(length, 0.45))
+    light = (0.65 + 0.35 * rng.random(len(length)))[:, None] * np.linspace(0.7, 1, points.shape[1])
+    # At its edge a beard is of single fine hairs.
+    width = rng.uniform(0.7, 1.3, len(length)) * (0.009 + 0.055 * np.minimum(length, 0.45))
+    width = width * np.clip(0.5 + beard_zones(beard, roots.template).max(0), 0.5, 1)
     strands = Strands(points, normals, light, width)
-    return [anchored(strands, roots, surface.body, rng, beard.colour, beard.grey, 2.0)]
+    return [anchored(strands, roots, surface.body, rng, beard.colour, beard.grey, 2.0, 0.75)]
 
 
 def _beard_flow(roots: Roots, moustache: np.ndarray) -> np.ndarray:
@@ -77,6 +79,7 @@ def anchored(
     colour: object,
     grey: float,
     hairs: float,
+    solid: float,
 ) -> Piece:
     """Ribbons that follow the skin at their roots."""
     made = ribbons(strands, rng, 0.4, 0.3)
@@ -88,6 +91,7 @@ def anchored(
         "tip_colour": colour,
         "grey": grey,
         "hairs": hairs,
+        "solid": solid,
         "shine": 0.3,
         "roughness": 0.3,
     }

@@ -29,6 +29,7 @@ def lash_pieces(body: Body, colour: tuple[float, float, float], rng: np.random.G
         "tip_colour": colour,
         "grey": 0.0,
         "hairs": 0.3,
+        "solid": 1.0,
         "shine": 0.1,
         "roughness": 0.9,
     }

@@ -98,6 +98,7 @@ def uniforms(hair: Hair, style: Style) -> dict[str, object]:
         "tip_colour": hair.tips,
         "grey": hair.grey,
         "hairs": style.hairs,
+        "solid": 1.0,
         "shine": 0.25 + 0.5 * (1 - hair.mess),
         "roughness": style.disorder,
     }

@@ -27,7 +27,7 @@ class Style:
     wave: tuple[float, float, float] = (0.0, 1.0, 0.0)
     clumps: tuple[float, int] = (0.3, 12)
     twist: float = 0.35
-    tip: float = 0.25
+    tip: float = 0.2
     hairs: float = 6.0
     disorder: float = 0.1
 
@@ -291,10 +291,10 @@ def _tied(hair: Hair, body: Body, roots: Roots, rng: np.random.Generator) -> Gro
 
 STYLES = {
     "crew": Style(2600, 0.023, _short, clumps=(0.1, 8), twist=0.8, hairs=1.5),
-    "side_part": Style(850, 0.1, _parted, clumps=(0.3, 10), hairs=7),
+    "side_part": Style(850, 0.1, _parted, clumps=(0.3, 10), hairs=7, tip=0.12),
     "messy": Style(900, 0.095, _messy, clumps=(0.5, 10), twist=0.6, hairs=7),
     "fringe": Style(850, 0.1, _fringed, clumps=(0.4, 10), hairs=7),
-    "slick": Style(750, 0.1, _slick, clumps=(0.4, 8), hairs=7),
+    "slick": Style(750, 0.1, _slick, clumps=(0.4, 8), hairs=7, tip=0.12),
     "receding": Style(1800, 0.033, _receding, clumps=(0.2, 8), hairs=4),
     "bob": Style(500, 0.15, _bob, clumps=(0.25, 8), hairs=10, tip=0.1),
     "straight": Style(460, 0.165, _long, clumps=(0.25, 8), hairs=11, tip=0.1),

@@ -3,6 +3,7 @@ uniform vec3 hair_colour;
 uniform vec3 tip_colour;
 uniform float grey;
 uniform float hairs; // across a ribbon
+uniform float solid; // how much of what is behind a ribbon it hides, 0..1
 
 in vec4 marked; // see hair.vert
 in vec3 scattered;
@@ -15,6 +16,7 @@ void main() {
     // Ribbons thin out by their shape; holes as small as pixels would look like dots.
     float thin = 0.14 + 0.4 * smoothstep(0.5, 1.0, marked.w) + 0.3 * smoothstep(0.6, 1.0, abs(marked.y));
     float cover = smoothstep(thin - 0.14, thin + 0.14, streak);
+    cover *= min(solid * (0.8 + 0.4 * marked.z), 1.0);
     if (cover < 0.1) discard;
     float own = fract(marked.z * 57.0 + floor(across * hairs) * 0.37);
     // Hairs thinner than a pixel show their mean.
