@@ -13,13 +13,15 @@ from .looks import as_colour
 HATS = ("beanie", "cap", "brimmed", "turban")
 COVERING = ("headscarf", "hood")  # hair and ears as well
 KINDS = HATS + COVERING
+WOUND = 0.4  # breadth of headscarves below which they are wound around the neck
 SHARES = (0.42, 0.28, 0.2, 0.1)
 FLAT = ("bald", "shaved", "crew", "side_part", "slick", "receding", "bob", "straight", "wavy")
 
 
 @dataclass(frozen=True)
 class Headwear:
-    """kind: one of KINDS; low: how far it is pulled down, 0..1; brim: its width, 0..1."""
+    """kind: one of KINDS; low: how far it is pulled down, 0..1; brim: its width, 0..1. A headscarf is wound
+    around the neck, or lies over the shoulders the wider its brim is."""
 
     kind: str
     fabric: Fabric
@@ -29,6 +31,11 @@ class Headwear:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no headwear of kind {self.kind!r}; there are {', '.join(KINDS)}")
+
+    @property
+    def wound(self) -> bool:
+        """Whether a headscarf is."""
+        return self.brim < WOUND
 
 
 def random_headwear(rng: np.random.Generator, hair: Hair, female: float) -> Headwear | None:

@@ -72,7 +72,7 @@ def covered(person: Person, headwear: Headwear) -> Person:
     clothes = replace(person.clothes, tie=None, scarf=None, necklace=None)
     if headwear.kind == "hood":
         clothes = replace(clothes, kind="hoodie", outer=headwear.fabric)
-    else:
+    elif headwear.wound:
         clothes = replace(clothes, scarf=headwear.fabric)
     hair = replace(person.hair, kind="shaved" if headwear.kind == "hood" else "bald")
     return replace(person, headwear=headwear, hair=hair, earrings=None, clothes=clothes)

@@ -45,7 +45,7 @@ def clothes_of(clothes: Clothes, body: Body) -> list[Piece]:
 def _worn(
     body: Body, cut: Cut, offset: float, smooth: int, fabric: Fabric, fine: int = 1, **shape: float
 ) -> Piece:
-    return _piece(shell(body, cut, offset, smooth, fine), fabric, **shape)
+    return cut_out(shell(body, cut, offset, smooth, fine), fabric, **shape)
 
 
 def _top(
@@ -68,7 +68,7 @@ def _turtleneck(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
     roll = _strip(neck, _roll(top), np.linspace(0, 2 * np.pi, 60)[:-1], 12, closed=True)
     return [
         _worn(body, lambda rest, flat: 0.3 - level(rest), 0.06, 8, clothes.outer, turns=ELASTIC),
-        _piece(roll, clothes.outer, ELASTIC, ribbed=1, rolled=1),
+        cut_out(roll, clothes.outer, ELASTIC, ribbed=1, rolled=1),
     ]
 
 
@@ -90,7 +90,7 @@ def _collar(neck: Neck, fabric: Fabric, gap: float, closed: bool) -> Piece:
     """A stand and a fall that ends in two points; open by `gap` radians in front."""
     spread = 0.25 if closed else 0.15
     angle = np.linspace(-np.pi + gap, np.pi - gap, 61)
-    return _piece(_strip(neck, _fall(0.3, 0.42, spread, gap), angle, 14), fabric, stiff=1)
+    return cut_out(_strip(neck, _fall(0.3, 0.42, spread, gap), angle, 14), fabric, stiff=1)
 
 
 def _jacket(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
@@ -112,7 +112,7 @@ def _back_collar(neck: Neck, clothes: Clothes, offset: float) -> Piece:
     strip = _strip(
         neck, _fall(0.2, 0.42, 0.0, gap, offset + 0.03, points=False), angle, 14, least=offset + 0.07
     )
-    return _piece(strip, clothes.outer, stiff=1)
+    return cut_out(strip, clothes.outer, stiff=1)
 
 
 def _under(clothes: Clothes, body: Body, opening: Cut) -> list[Piece]:
@@ -130,7 +130,7 @@ def _hoodie(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
         front = (1 - back) ** 4
         return 0.08 + 0.22 * back - 0.38 * front, 0.13 + 0.23 * back - 0.07 * front, 0.15 + 0.21 * back
 
-    hood_piece = _piece(_tube(neck, hood, angle), clothes.outer, rolled=1)
+    hood_piece = cut_out(_tube(neck, hood, angle), clothes.outer, rolled=1)
     return [*_under(clothes, body, opening), front, hood_piece]
 
 
@@ -150,7 +150,7 @@ def _scarf(fabric: Fabric, neck: Neck) -> list[Piece]:
         return shape
 
     loops = [_tube(neck, loop(turn, high), angle) for turn, high in ((0.4, 0.0), (2.5, 0.22))]
-    return [_piece(loop, fabric, ribbed=2, rolled=1) for loop in loops]
+    return [cut_out(loop, fabric, ribbed=2, rolled=1) for loop in loops]
 
 
 def _necklace(clothes: Clothes, neck: Neck) -> Piece:
@@ -165,7 +165,7 @@ def _necklace(clothes: Clothes, neck: Neck) -> Piece:
         return 0.25 - (0.43 + 0.5 * clothes.depth) * front**2, size, size
 
     angle = np.linspace(0, 2 * np.pi, count + 1)[:-1]
-    return _piece(_tube(neck, chain, angle, 6), clothes.necklace, stiff=1)
+    return cut_out(_tube(neck, chain, angle, 6), clothes.necklace, stiff=1)
 
 
 def _tie(fabric: Fabric, body: Body) -> list[Piece]:
@@ -246,7 +246,7 @@ def _tube(
     return Sheet(points.astype(np.float32), grid(len(around) + 1, len(angle), True) % len(points))
 
 
-def _piece(sheet: Sheet, fabric: Fabric, turns: float = STIFF, **shape: float) -> Piece:
+def cut_out(sheet: Sheet, fabric: Fabric, turns: float = STIFF, **shape: float) -> Piece:
     """marks: distance to the hem, light that reaches the place, the place on the flat cloth (right, up)."""
     place = sheet.place
     middle = place[:, [0, 2]] - [0, NECK_Z]

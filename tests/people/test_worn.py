@@ -10,7 +10,7 @@ from emo_people.people.clothes import Fabric
 from emo_people.people.headwear import COVERING, Headwear
 from emo_people.people.headwear import KINDS as HEADWEAR
 from emo_people.people.landmarks import LANDMARKS
-from emo_people.people.person import Person, random_person
+from emo_people.people.person import Person, covered, random_person
 from emo_people.people.worn import FRAMES, RINGS, Earrings, Glasses, random_earrings, random_glasses
 from emo_people.rendering.framing import Framing
 from emo_people.rendering.studio import body_of
@@ -82,6 +82,14 @@ def test_what_covers_the_head_follows_the_jaw_and_hides_the_ears(kind):
     assert kind == "hood" or moved[chin, 1].min() < -0.015
     assert cloth.covers is not None and cloth.covers.sum() > 100
     assert cloth.turn[above].min() > 0.99 > 0.5 > cloth.turn.min()
+
+
+@pytest.mark.parametrize(("brim", "pieces"), [(0.1, 1), (0.9, 2)])
+def test_a_headscarf_is_wound_or_lies_over_the_shoulders(brim, pieces):
+    scarf = Headwear("headscarf", Fabric((0.0, 0.5, 0.0), (0.0, 0.5, 0.0)), 0.5, brim)
+    person = covered(plain(), scarf)
+    assert len(covering_pieces(scarf, body_of(person.shape))) == pieces
+    assert (person.clothes.scarf == scarf.fabric) == (pieces == 1)
 
 
 def test_covered_heads_are_found_among_people():

@@ -8,11 +8,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from ...people.headwear import Headwear
+from ..cloth import along_arm, shell
+from ..clothes import cut_out
 from ..pieces import Piece
 from ..posing import Body
 from .headwear import cloth
 
-AROUND, BACK = 96, 26  # columns around the face, rows from its edge to the back of the head
+AROUND, BACK = 96, 36  # columns around the face, rows from its edge to the back of the head
 MIDDLE = (0.0, 7.15, 0.3)  # on the template, dm: rays from there meet cloth once
 LOWEST = 5.75  # on the template, dm: where neck and shoulders begin, below what is worn around the neck
 EAR = (0.72, 6.75, 7.55, 0.75)  # x from, y from, y to, z to on the template
@@ -43,7 +45,19 @@ def covering_pieces(headwear: Headwear, body: Body) -> list[Piece]:
     places = _middle(body) + radius[..., None] * out
     reach = np.concatenate([from_front[:1] - 0.03, from_front])
     flat = reach[..., None] * np.stack([np.sin(around), np.cos(around)], -1)
-    return [cloth(headwear, places, flat, body, _follow(body, places.reshape(-1, 3)), ears(body))]
+    head = cloth(headwear, places, flat, body, _follow(body, places.reshape(-1, 3)), ears(body))
+    return [head, *([_fall(headwear, body)] if headwear.kind == "headscarf" and not headwear.wound else [])]
+
+
+def _fall(headwear: Headwear, body: Body) -> Piece:
+    """What lies over shoulders and chest."""
+    low = 4.75 - 0.6 * headwear.brim
+
+    def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
+        point = 0.35 * np.clip(1 - np.abs(flat[:, 0]) / 1.2, 0, 1)
+        return np.minimum(flat[:, 1] - low + point, 0.3 - along_arm(rest))
+
+    return cut_out(shell(body, cut, 0.22, 30), headwear.fabric)
 
 
 def _edge(headwear: Headwear, around: np.ndarray) -> np.ndarray:
@@ -64,8 +78,9 @@ def ears(body: Body) -> np.ndarray:
 def _folds(headwear: Headwear, around: np.ndarray, share: np.ndarray) -> np.ndarray:
     """dm that the cloth stands out where it is laid in folds around the face and falls to the neck."""
     low = np.clip(0.6 - 0.8 * np.cos(around), 0, 1)  # least over the forehead
-    waves = np.sin(19 * share + 1.7 * np.sin(2 * around + 4 * headwear.brim) + 9 * headwear.brim)
-    waves = waves + 0.6 * np.sin(33 * share - 2.3 * np.sin(around + 1) + 3 * headwear.low)
+    bend = 1.7 * np.sin(2 * around + 4 * headwear.brim) + 9 * headwear.brim
+    waves = 1.2 - 1.8 * np.abs(np.sin(13 * share + 0.6 * bend))
+    waves = waves + 0.6 * np.sin(37 * share - 2.3 * np.sin(around + 1) + 3 * headwear.low)
     grown = np.clip(share * 9, 0, 1)
     return np.asarray((0.03 + 0.02 * headwear.brim) * waves * (0.35 + 0.65 * low) * grown)
 
