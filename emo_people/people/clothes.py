@@ -18,6 +18,7 @@ KINDS = (
 )  # fmt: skip
 CHANCES = np.array([15, 6, 6, 4, 7, 9, 6, 5, 8, 6, 3, 9, 6, 7, 4, 1])
 JACKETS = ("suit", "blazer", "coat")
+COLLARED = (*JACKETS, "polo", "shirt", "open shirt", "hoodie", "turtleneck")
 # What is bought most: whites, greys, blacks, navies; then everything else.
 PLAIN = np.array(
     [(0.75, 0.75, 0.74), (0.012, 0.012, 0.014), (0.05, 0.05, 0.055), (0.2, 0.2, 0.21), (0.015, 0.025, 0.07)]

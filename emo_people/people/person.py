@@ -6,7 +6,7 @@ import numpy as np
 
 from .beard import Beard, random_beard
 from .brows import Brows, random_brows
-from .clothes import Clothes, random_clothes
+from .clothes import COLLARED, Clothes, random_clothes
 from .hair import Hair, random_hair
 from .headwear import COVERING, Headwear, random_headwear
 from .looks import Eyes, Mouth, Skin, random_eyes, random_mouth, random_skin
@@ -74,5 +74,8 @@ def covered(person: Person, headwear: Headwear) -> Person:
         clothes = replace(clothes, kind="hoodie", outer=headwear.fabric)
     elif headwear.wound:
         clothes = replace(clothes, scarf=headwear.fabric)
+    elif clothes.kind in COLLARED:
+        # A collar would push through what lies over the shoulders.
+        clothes = replace(clothes, kind="sweater")
     hair = replace(person.hair, kind="shaved" if headwear.kind == "hood" else "bald")
     return replace(person, headwear=headwear, hair=hair, earrings=None, clothes=clothes)

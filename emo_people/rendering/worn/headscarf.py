@@ -17,6 +17,7 @@ from .headwear import cloth
 AROUND, BACK = 96, 36  # columns around the face, rows from its edge to the back of the head
 MIDDLE = (0.0, 7.15, 0.3)  # on the template, dm: rays from there meet cloth once
 LOWEST = 5.75  # on the template, dm: where neck and shoulders begin, below what is worn around the neck
+NECK_TOP, NECK_WIDTH = 6.3, 0.62  # on the template, dm: farther out than half that width shoulders begin
 EAR = (0.72, 6.75, 7.55, 0.75)  # x from, y from, y to, z to on the template
 # Degrees from straight ahead at which cloth begins, at every 30 degrees from the forehead down to the chin.
 EDGES = {"headscarf": (33, 40, 52, 57, 54, 54, 57), "hood": (37, 47, 62, 72, 76, 84, 90)}
@@ -97,7 +98,8 @@ def _skin_radius(body: Body, out: np.ndarray) -> np.ndarray:
     """How far the skin, without ears, is from the middle in directions (..., 3)."""
     skin = np.zeros(len(body.vertices), bool)
     skin[body.mesh.vertices_of("skin")] = True
-    skin &= (body.mesh.template[:, 1] > LOWEST) & (np.abs(body.mesh.template[:, 0]) < 1.0) & ~ears(body)
+    x, y, _ = body.mesh.template.T
+    skin &= (y > LOWEST) & (np.abs(x) < np.where(y < NECK_TOP, NECK_WIDTH, 1.0)) & ~ears(body)
     away = body.vertices[skin] - _middle(body)
     far = np.linalg.norm(away, axis=1)
     # Of skin inside skin, such as the mouth's, the outer counts.
