@@ -133,7 +133,7 @@ void main() {
     float open = max(marked.z, 0.5 * max(lips, marked.y));
     base *= mix(vec3(0.5, 0.25, 0.2), vec3(1.0), smoothstep(0.02, 0.3, max(open, marked.y)));
 
-    float height = -0.0055 * deep + 0.004 * (middle - 0.5) * (0.4 + slack) + 0.003 * bumps - 0.004 * healed;
+    float height = -0.0055 * deep + 0.004 * (middle - 0.5) * (0.4 + slack) + 0.003 * bumps - 0.0015 * healed;
     height += (0.0012 * (fine - 0.5) + 0.0009 * (pore - 0.5)) * (0.4 + pores) * (1.0 - 0.7 * lips);
     if (slack > 0.1) height += 0.003 * slack * seen(24.0, px) * (noise(vec3(t.x * 14.0, t.y * 26.0, t.z * 14.0)) - 0.5);
     height += 0.002 * line * lips;
