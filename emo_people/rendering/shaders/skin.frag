@@ -60,7 +60,8 @@ float scarred(vec2 t, float px, float wander) {
 
 void main() {
     gather();
-    vec3 n = normalize(facing), t = on_template;
+    vec3 view = normalize(camera - world), n = normalize(facing), t = on_template;
+    n = normalize(n + view * max(0.0, 0.15 - dot(n, view))); // no skin that is seen faces away
     vec2 m = vec2(abs(t.x), t.y);
     float px = length(fwidth(t)) * 0.7;
     float front = smoothstep(0.55, 0.95, t.z);
@@ -140,7 +141,6 @@ void main() {
     vec3 bumped = raised(n, world, height);
 
     // Light: red goes deep and comes out smooth, blue shows every pore.
-    vec3 view = normalize(camera - world);
     vec3 wrap = mix(vec3(0.34, 0.13, 0.08), vec3(0.2, 0.1, 0.08), lips);
     vec3 hollow = pow(vec3(open), vec3(0.7, 0.95, 1.05));
     vec3 lit = mix(ambient(n), ambient(bumped), 0.5) * hollow;
