@@ -38,6 +38,8 @@ EYES_OF_68 = (range(36, 42), range(42, 48))
 LID_REACH = 0.05  # dm
 # OpenGL's names for what moderngl has none for: alpha says how many of a pixel's samples are drawn, as 1.
 ALPHA_TO_COVERAGE, ALPHA_TO_ONE = 0x809E, 0x809F
+# The factors of what is new and of what was there: of colours; of how much the person covers.
+BLEND_LIGHT, BLEND_COVER = (0x0302, 0x0303), (0x0001, 0x0303)
 # Of the programs that do not use mesh.vert.
 VERTEX_SHADERS = {
     "hair": "hair.vert",
@@ -200,15 +202,29 @@ class Canvas:
         self.frame.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self.context.enable_only(self.context.DEPTH_TEST)
         if self.frame is not self.resolved:
-            self.context.enable_direct(ALPHA_TO_COVERAGE)
-            self.context.enable_direct(ALPHA_TO_ONE)
+            self._cover_samples(True)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.context.disable_direct(ALPHA_TO_COVERAGE)
-        self.context.disable_direct(ALPHA_TO_ONE)
+        self._cover_samples(False)
         for thing in self.held:
             thing.release()
+
+    @contextmanager
+    def blending(self) -> Iterator[None]:
+        """For what one looks through, over all that is behind it: alpha is a share of the light, not of the
+        samples, among which renderers dither."""
+        self._cover_samples(False)
+        self.context.enable(self.context.BLEND)
+        self.context.blend_func = *BLEND_LIGHT, *BLEND_COVER
+        yield
+        self.context.disable(self.context.BLEND)
+        self._cover_samples(True)
+
+    def _cover_samples(self, covered: bool) -> None:
+        change = self.context.enable_direct if covered else self.context.disable_direct
+        change(ALPHA_TO_COVERAGE)
+        change(ALPHA_TO_ONE)
 
     def read(self) -> np.ndarray:
         """(H, W, 4) float32, the top row first."""

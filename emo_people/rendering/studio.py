@@ -93,8 +93,12 @@ class Studio:
             Canvas(self.stage.context, size, SAMPLES) as canvas,
         ):
             # What is worn lies in front of the rest, which then need not be shaded below it.
-            for thing in reversed(things):
+            for thing in reversed(opaque(things)):
                 lit.draw(thing)
+            with canvas.blending():
+                for thing in things:
+                    if thing.program in CLEAR:
+                        lit.draw(thing)
             return canvas.read()
 
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:

@@ -1,4 +1,4 @@
-// Glass: what it mirrors covers a share of the samples.
+// Glass: what it mirrors covers a share of what is behind it.
 uniform float reflection;
 
 in vec3 world;
@@ -16,7 +16,5 @@ void main() {
         lamps += pow(max(dot(away, lamp_direction[k]), 0.0), mix(160.0, 20.0, lamp_softness[k])) * dot(lamp_colour[k], vec3(0.33));
     float fresnel = 0.04 + 0.5 * pow(1.0 - abs(dot(n, view)), 4.0);
     float share = reflection * (fresnel * 0.9 + 0.22 * window + 0.5 * clamp(lamps, 0.0, 1.0));
-    float dither = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715)))) - 0.5;
-    if (share + 0.25 * dither < 0.06) discard;
-    colour = vec4(0.7 * ambient(away) + 0.8 * vec3(clamp(lamps, 0.0, 1.2)), clamp(share + 0.25 * dither, 0.0, 0.9));
+    colour = vec4(0.7 * ambient(away) + 0.8 * vec3(clamp(lamps, 0.0, 1.2)), clamp(share, 0.0, 0.9));
 }
