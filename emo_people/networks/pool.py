@@ -24,9 +24,11 @@ FIELDS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "mouth_open": ((), np.float32),
     "mouth_width": ((), np.float32),
     "eye_open": ((2,), np.float32),
+    "face_seen": ((), np.float32),
     "person": ((), np.int64),
 }
 BACKGROUNDS = "backgrounds.npz"
+FACELESS = "faceless-*.npz"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Pool:
     picture (N, 256, 256, 3) uint8; alpha (N, 256, 256) uint8, 255 where the person is; landmarks (N, 68, 2);
     irises (N, 2, 2) and five (N, 5, 2): eye centres, nose tip, mouth corners, the viewer's left first; box
     (N, 4) from ear to ear and hairline to chin; pose (N, 3) yaw, pitch, roll; mouth_open, mouth_width (N,);
-    eye_open (N, 2); person (N,), the person's seed.
+    eye_open (N, 2); face_seen (N,), the share of the face that hair and what is worn leave to see; person
+    (N,), the person's seed.
     """
 
     picture: np.ndarray
@@ -49,6 +52,7 @@ class Pool:
     mouth_open: np.ndarray
     mouth_width: np.ndarray
     eye_open: np.ndarray
+    face_seen: np.ndarray
     person: np.ndarray
 
     def __len__(self) -> int:
@@ -102,3 +106,14 @@ def read_backgrounds(folder: Path) -> np.ndarray:
         return np.zeros((0, SIDE, SIDE, 3), np.uint8)
     with np.load(path) as stored:
         return stored["picture"]
+
+
+def read_faceless(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (N, 256, 256, 4) uint8 of people without a face, the last channel 255 where the person is, and
+    their numbers (N,); none where the folder has none."""
+    pictures, numbers = [np.zeros((0, SIDE, SIDE, 4), np.uint8)], [np.zeros(0, np.int64)]
+    for shard in sorted(folder.glob(FACELESS)):
+        with np.load(shard) as stored:
+            pictures.append(stored["picture"])
+            numbers.append(stored["number"])
+    return np.concatenate(pictures), np.concatenate(numbers)

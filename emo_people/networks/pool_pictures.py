@@ -13,12 +13,12 @@ from emo_modules.writing.partial import whole_file
 
 from ..acting.face import ACTIONS, INDEX, Expression, Pose
 from ..acting.visemes import SHAPES
-from ..people.person import random_person
+from ..people.person import Person, random_person
 from ..rendering.framing import Framing
 from ..rendering.photograph import photograph
 from ..rendering.scene import random_scene
 from ..rendering.studio import Studio
-from .pool import BACKGROUNDS, SIDE, write_shard
+from .pool import BACKGROUNDS, FACELESS, SIDE, write_shard
 
 SHARD = 50  # people
 TRAINING = 1_000_000  # seeds of the people and scenes in the pool: from here on
@@ -26,14 +26,20 @@ SCENES = 600  # without people
 YAW, PITCH, ROLL = 75.0, 40.0, 25.0  # degrees, the most
 FACE = (0.42, 0.78)  # height of the face's box over the picture's
 MOUTH = np.array([name.startswith(("jaw", "mouth", "tongue")) for name in ACTIONS])
+FACELESS_SHARDS, FACELESS_SHARD = 8, 100  # how many there are, and pictures of each
+AWAY = (125.0, 235.0)  # degrees that a head is turned of which no eye is to be seen
+HEADLESS = 0.4  # of those without a face; the others look away
 
 
 def render_pool(folder: Path, people: int, views: int, seed: int = 0, workers: int = 1) -> None:
-    """Writes shards of fifty people in so many views each; those that are there already are left alone."""
+    """Writes scenes, people without a face, and shards of fifty people in so many views each; what is there
+    already is left alone."""
     numbers = [number for number in range(-(-people // SHARD)) if not _path(folder, number).exists()]
+    others = [k for k in range(FACELESS_SHARDS) if not _faceless_path(folder, k).exists()]
     _write_scenes(folder)
     # A process that holds a GL context must not be forked.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
+        list(processes.map(partial(_render_faceless_shard, folder, seed), others))
         list(processes.map(partial(_render_shard, folder, people, views, seed), numbers))
 
 
@@ -49,6 +55,32 @@ def _write_scenes(folder: Path) -> None:
 
 def _path(folder: Path, number: int) -> Path:
     return folder / f"people-{number:05d}.npz"
+
+
+def _faceless_path(folder: Path, number: int) -> Path:
+    return folder / FACELESS.replace("*", f"{number:05d}")
+
+
+def _render_faceless_shard(folder: Path, seed: int, number: int) -> None:
+    studio, rng = Studio(), np.random.default_rng([seed, FACELESS_SHARDS, number])
+    numbers = number * FACELESS_SHARD + np.arange(FACELESS_SHARD)
+    pictures = [_render_faceless(studio, 2 * TRAINING + int(k), rng) for k in numbers]
+    with whole_file(_faceless_path(folder, number)) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, picture=np.stack(pictures), number=numbers)
+
+
+def _render_faceless(studio: Studio, seed: int, rng: np.random.Generator) -> np.ndarray:
+    """(256, 256, 4): somebody who looks away, near or far, or whose head is above the picture."""
+    person, expression, distance = random_person(seed), random_expression(rng), float(rng.uniform(6, 25))
+    height = float(np.exp(rng.uniform(*np.log((0.3, 1.6)))))
+    if rng.random() < HEADLESS:
+        pose, framing = Pose(), Framing(SIDE, SIDE, height, 0.5, -0.55 * height, distance)
+    else:
+        yaw, pitch, roll = rng.uniform(*AWAY), *rng.uniform(-25, 25, 2)
+        pose, framing = Pose(yaw, pitch, roll), Framing(SIDE, SIDE, height, 0.5, 0.5, distance)
+    picture = studio.photograph(person, expression, pose, framing, 0, random_scene(seed))
+    alpha = 255 * studio.regions(person, expression, pose, framing).person.astype(np.uint8)
+    return np.concatenate([picture, alpha[..., None]], -1)
 
 
 def _render_shard(folder: Path, people: int, views: int, seed: int, number: int) -> None:
@@ -78,8 +110,18 @@ def _render(studio: Studio, seed: int, rng: np.random.Generator) -> dict[str, np
         "mouth_open": np.array(truth.mouth_open),
         "mouth_width": np.array(truth.mouth_width),
         "eye_open": truth.eye_open,
+        "face_seen": np.array(face_seen(studio, person, expression, pose, framing)),
         "person": np.array(seed),
     }
+
+
+def face_seen(studio: Studio, person: Person, expression: Expression, pose: Pose, framing: Framing) -> float:
+    """The share of the face in the picture that hair and what is worn leave to see."""
+    seen, whole = (
+        int((regions.face | regions.lips | regions.eyes).sum())
+        for regions in (studio.regions(person, expression, pose, framing, bare) for bare in (False, True))
+    )
+    return min(1.0, seen / max(whole, 1))
 
 
 def random_pose(rng: np.random.Generator) -> Pose:

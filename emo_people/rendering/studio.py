@@ -128,15 +128,20 @@ class Studio:
             gaze=(float(gaze[0]), float(gaze[1])),
         )
 
-    def regions(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Regions:
+    def regions(
+        self, person: Person, expression: Expression, pose: Pose, framing: Framing, bare: bool = False
+    ) -> Regions:
+        """bare: without anything that is worn or grows."""
         self.stage.enter()
         body = body_of(person.shape)
         view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
         uniforms = view_uniforms(view, framing)
         face = {"face_low": (-9.0, CHIN, EARS), "face_high": (9.0, HAIRLINE, 9.0)}
-        things = zip([*PARTS, *[""] * 99], opaque(self._dress(person, body, moment)), strict=False)
+        things = opaque(self._dress(person, body, moment))
+        if bare:
+            things = self._parts(person, body, moment)
         with Canvas(self.stage.context, (framing.width, framing.height)) as canvas:
-            for name, thing in things:
+            for name, thing in zip([*PARTS, *[""] * 99], things, strict=False):
                 self.stage.draw(thing, "regions", part=REGION_OF.get(name, 2), **uniforms, **face)
             seen = canvas.read() > 0.5
         return Regions(*(seen[..., k] for k in range(4)))

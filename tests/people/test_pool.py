@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from emo_people.acting.face import INDEX
-from emo_people.networks.pool import BACKGROUNDS, FIELDS, Pool, read_backgrounds, write_shard
+from emo_people.networks.pool import BACKGROUNDS, FIELDS, Pool, read_backgrounds, read_faceless, write_shard
 from emo_people.networks.pool_pictures import random_expression
 
 
@@ -51,3 +51,12 @@ def test_mouths_are_closed_speak_and_show_their_teeth():
     bared = (strength["mouthLowerDownLeft"] > 0.3) & (strength["jawOpen"] < 0.3)
     assert bared.mean() > 0.15 and (bared & (strength["mouthSmileLeft"] > 0.4)).mean() > 0.05
     assert (strength["jawOpen"] < 0.03).mean() > 0.2 and (strength["jawOpen"] > 0.4).mean() > 0.05
+
+
+def test_people_without_a_face_are_read_back_with_their_numbers(tmp_path):
+    assert [part.shape for part in read_faceless(tmp_path)] == [(0, 256, 256, 4), (0,)]
+    for shard, numbers in enumerate(([0, 1], [2])):
+        pictures = np.full((len(numbers), 256, 256, 4), shard, np.uint8)
+        np.savez(tmp_path / f"faceless-{shard:05d}.npz", picture=pictures, number=np.array(numbers))
+    pictures, numbers = read_faceless(tmp_path)
+    assert numbers.tolist() == [0, 1, 2] and pictures[:, 0, 0, 3].tolist() == [0, 0, 1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from emo_people.acting.face import Expression, Pose
+from emo_people.networks.pool_pictures import face_seen
 from emo_people.people.clothes import Fabric
 from emo_people.people.headwear import COVERING, Headwear
 from emo_people.people.headwear import KINDS as HEADWEAR
@@ -46,6 +47,9 @@ def test_one_sees_the_eyes_through_glasses(drawn, frame):
 def test_sunglasses_hide_the_eyes(drawn):
     person = replace(plain(), glasses=glasses_of("square", tint=0.95))
     assert drawn.regions(person, NEUTRAL, FRONT, FRAMING).eyes.sum() == 0
+    assert drawn.regions(person, NEUTRAL, FRONT, FRAMING, bare=True).eyes.sum() > 0
+    seen = [face_seen(drawn, who, NEUTRAL, FRONT, FRAMING) for who in (plain(), person)]
+    assert 0.3 < seen[1] < seen[0] - 0.05
 
 
 @pytest.mark.parametrize("seed", range(3))
