@@ -46,8 +46,10 @@ class Deferred:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for held in (self.surfaces, self.shaded, *self.gathered, self.light, self.depth):
-            held.release()
+        for frame in (self.surfaces, self.shaded):
+            frame.release()
+        for texture in (*self.gathered, self.light, self.depth):
+            texture.release()
 
     def draw(self, thing: Drawable) -> None:
         """A thing: with the light that was found where it is deferred, else shaded as it is drawn."""

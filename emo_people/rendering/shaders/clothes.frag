@@ -93,7 +93,7 @@ vec3 bumped(vec3 n, float h) {
     vec3 r1 = cross(down, n), r2 = cross(n, across);
     float det = dot(across, r1);
     vec3 slope = sign(det) * (dFdx(h) * r1 + dFdy(h) * r2);
-    return normalize(max(abs(det), 1e-9) * n - clamp(slope, -2.0 * abs(det), 2.0 * abs(det)));
+    return beside ? normalize(max(abs(det), 1e-9) * n - clamp(slope, -2.0 * abs(det), 2.0 * abs(det))) : n;
 }
 
 void main() {

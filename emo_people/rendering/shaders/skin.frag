@@ -37,7 +37,7 @@ vec3 raised(vec3 n, vec3 place, float height) {
     vec3 a = cross(up, n), b = cross(n, right);
     float area = dot(right, a);
     vec3 slope = sign(area) * (dFdx(height) * a + dFdy(height) * b);
-    return normalize((abs(area) + 1e-12) * n - clamp(slope, -abs(area), abs(area)));
+    return beside ? normalize((abs(area) + 1e-12) * n - clamp(slope, -abs(area), abs(area))) : n;
 }
 
 // Half of the detail at `frequency` per dm is gone when a pixel covers a third of its wave.
@@ -63,7 +63,7 @@ void main() {
     vec3 view = normalize(camera - world), n = normalize(facing), t = on_template;
     n = normalize(n + view * max(0.0, 0.15 - dot(n, view))); // no skin that is seen faces away
     vec2 m = vec2(abs(t.x), t.y);
-    float px = length(fwidth(t)) * 0.7;
+    float px = beside ? 0.7 * length(fwidth(t)) : pixel;
     float front = smoothstep(0.55, 0.95, t.z);
     float wide = noise(t * 3.0 + pattern), middle = noise(t * 9.0 + pattern.zxy);
     float fine = seen(30.0, px) > 0.0 ? mix(0.5, noise(t * 31.0 + pattern), seen(30.0, px)) : 0.5;
