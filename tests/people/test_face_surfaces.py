@@ -73,3 +73,15 @@ def test_each_eye_has_its_own_colour(drawn: Studio) -> None:
     blueness = picture[..., 2] - picture[..., 1]
     assert blueness[:, :100].max() > 0.02
     assert -blueness[:, 100:].min() > 0.02
+
+
+def test_a_mole_is_seen_only_where_it_is(drawn: Studio) -> None:
+    """And not along the outlines, where the size of a pixel on the skin cannot be told."""
+    person, framing = PEOPLE[0], Framing(128, 128, 0.7, 0.5, 0.5)
+    plain, marked = (
+        drawn.draw(replace(person, skin=replace(person.skin, spots=spots)), Expression.of(), Pose(), framing)
+        for spots in ((), ((0.3, 7.0, 0.02, 2.0),))
+    )
+    rows, columns = np.nonzero(np.abs(plain - marked).max(-1) > 0.02)
+    assert 0 < len(rows) < 40
+    assert np.ptp(rows) < 8 and np.ptp(columns) < 8
