@@ -31,7 +31,9 @@ from .scene import Scene, random_scene
 from .stage import SAMPLES, Canvas, Drawable, Stage, write
 from .surfaces import eye_uniforms, mouth_uniforms, skin_uniforms, teeth_uniforms
 from .truth import Displacement, Regions, Truth
+from .worn.headwear import RIMS
 from .worn.pieces import worn_pieces
+from .worn.pressed import pressed
 
 if TYPE_CHECKING:
     import moderngl
@@ -250,7 +252,10 @@ def body_of(shape: Shape) -> Body:
 
 def pieces_of(person: Person, body: Body) -> list[Piece]:
     """What the person wears or grows."""
-    return [*clothes_of(person.clothes, body), *grown_pieces(person, body), *worn_pieces(person, body)]
+    grown = grown_pieces(person, body)
+    if person.headwear and person.headwear.kind in RIMS:
+        grown = pressed(grown, person.headwear, body)
+    return [*clothes_of(person.clothes, body), *grown, *worn_pieces(person, body)]
 
 
 def opaque(things: list[Drawable]) -> list[Drawable]:

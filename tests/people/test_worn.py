@@ -14,9 +14,12 @@ from emo_people.people.landmarks import LANDMARKS
 from emo_people.people.person import Person, covered, random_person
 from emo_people.people.worn import FRAMES, RINGS, Earrings, Glasses, random_earrings, random_glasses
 from emo_people.rendering.framing import Framing
+from emo_people.rendering.hair.pieces import grown_pieces
 from emo_people.rendering.studio import body_of
 from emo_people.rendering.worn.glasses import glasses_pieces
 from emo_people.rendering.worn.headscarf import covering_pieces
+from emo_people.rendering.worn.headwear import ROOM, rim_of, skull
+from emo_people.rendering.worn.pressed import pressed
 
 from .gl import drawn as drawn
 
@@ -73,6 +76,27 @@ def test_hats_cover_the_top_and_not_the_face(drawn, kind):
     )
     assert worn.eyes.sum() == bare.eyes.sum() and worn.lips.sum() == bare.lips.sum()
     assert np.nonzero(worn.person)[0].min() < np.nonzero(bare.person)[0].min()
+
+
+def test_thick_hair_stays_below_the_cloth_of_a_hat_and_shows_under_its_rim():
+    hat = Headwear("cap", Fabric((0.0, 0.5, 0.0), (0.0, 0.5, 0.0)), 1.0, 1.0)
+    hair = replace(plain().hair, kind="wavy", volume=1.0)
+    person = replace(plain(), hair=hair)
+    body = body_of(person.shape)
+
+    def bulges(pieces):
+        places = np.concatenate([piece.vertices for piece in pieces if piece.anchors is None])
+        away = places - skull(body, np.zeros((1, 3)))[0]
+        far = np.linalg.norm(away, axis=1)
+        out = away / far[:, None]
+        above = np.arcsin(out[:, 1]) > rim_of(hat, np.arctan2(out[:, 0], out[:, 2]))
+        cloth = skull(body, out)[1] + ROOM * body.size
+        return (above & (far > cloth)).sum(), (~above).sum()
+
+    grown = grown_pieces(person, body)
+    assert bulges(grown)[0] > 0
+    too_far, below = bulges(pressed(grown, hat, body))
+    assert too_far == 0 and below > 500
 
 
 @pytest.mark.parametrize("kind", COVERING)

@@ -21,17 +21,22 @@ def headwear_pieces(headwear: Headwear, body: Body) -> list[Piece]:
     # The seam lies at the nape.
     angle = np.linspace(-np.pi, np.pi, AROUND, endpoint=False)
     share = np.linspace(0, 1, WOUND if headwear.kind == "turban" else UP)[:, None]
-    rim = np.radians(np.interp(np.abs(angle), [0, np.pi / 2, np.pi], RIMS[headwear.kind]))
-    rim = rim - np.radians(5 * (headwear.low - 0.5))
+    rim = rim_of(headwear, angle)
     high = rim + share * (np.pi / 2 - rim)
     around = np.broadcast_to(angle, high.shape)
-    centre, radius = _skull(body, _direction(around, high))
+    centre, radius = skull(body, _direction(around, high))
     radius = radius + (ROOM + _shape(headwear, around, share)) * body.size
     dome = centre + radius[..., None] * _direction(around, high)
     pieces = [cloth(headwear, dome, np.stack([around, 0.9 * high], -1), body)]
     if headwear.kind in ("cap", "brimmed"):
         pieces.append(cloth(headwear, *_brim(headwear, dome[0], angle, body.size), body))
     return pieces
+
+
+def rim_of(headwear: Headwear, around: np.ndarray) -> np.ndarray:
+    """Elevations (N,) of the rim over the middle of the skull at angles (N,), 0 in front; radians."""
+    rim = np.interp(np.abs(around), [0, np.pi / 2, np.pi], RIMS[headwear.kind])
+    return np.asarray(np.radians(rim - 5 * (headwear.low - 0.5)))
 
 
 def _shape(headwear: Headwear, around: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -123,7 +128,7 @@ def _look(headwear: Headwear) -> dict[str, object]:
     }
 
 
-def _skull(body: Body, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def skull(body: Body, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Its middle (3,) and how far its skin is from there in directions (..., 3)."""
     x, y, _ = body.mesh.template.T
     skin = np.zeros(len(x), bool)
