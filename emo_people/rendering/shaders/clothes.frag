@@ -133,7 +133,7 @@ void main() {
     vec3 light = diffuse(world, n, vec3(0.12), marked.y);
     // Folds hold less light, hems and the thickness of an edge less still.
     float hollow = clamp(1.0 + 2.2 * h, 0.6, 1.15) * (marked.x < 0.0 ? 0.55 : 1.0);
-    vec3 fuzz = 0.06 * base * pow(1.0 - abs(dot(n, normalize(camera - world))), 3.0) * light;
+    vec3 fuzz = 0.06 * base * pow(1.0 - min(abs(dot(n, normalize(camera - world))), 1.0), 3.0) * light;
     colour = vec4(base * light * hollow * max(seam, 0.3) + fuzz, 1.0);
     if (cloth_shine > 0.06) colour.rgb += cloth_shine * gloss(world, n, mix(0.75, 0.38, cloth_shine)) * seam;
 }

@@ -30,7 +30,7 @@ vec3 iris_at(float r, vec2 around, float px) {
     float fibre = mix(coarse, fine, 0.5 * (1.0 - smoothstep(0.05, 0.2, px)));
     float collar = pupil + 0.16 + 0.1 * (coarse - 0.5);
     vec3 base = mix(iris_ring, iris_colour, smoothstep(collar - 0.08, collar + 0.14, r));
-    base *= 0.55 + 0.9 * fibre + 0.25 * exp(-pow((r - collar) / 0.07, 2.0));
+    base *= 0.55 + 0.9 * fibre + 0.25 * exp(-(r - collar) * (r - collar) / 0.0049);
     base *= 1.0 - limbal * smoothstep(0.72, 1.0, r);
     return mix(base, vec3(0.006), 1.0 - smoothstep(pupil - 0.04 - px, pupil + 0.03 + px, r));
 }

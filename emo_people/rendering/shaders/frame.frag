@@ -17,6 +17,6 @@ void main() {
         float aim = max(dot(n, normalize(view + lamp_direction[k])), 0.0);
         mirrored += lamp_colour[k] * (1.2 * pow(aim, mix(90.0, 20.0, lamp_softness[k])) + 0.35 * pow(aim, 8.0) * metal);
     }
-    float fresnel = 0.05 + 0.6 * pow(1.0 - max(dot(n, view), 0.0), 5.0);
+    float fresnel = 0.05 + 0.6 * pow(1.0 - clamp(dot(n, view), 0.0, 1.0), 5.0);
     colour = vec4(sum + mirrored * mix(vec3(fresnel), piece_colour, metal), 1.0);
 }

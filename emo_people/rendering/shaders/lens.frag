@@ -14,7 +14,7 @@ void main() {
     float lamps = 0.0;
     for (int k = 0; k < 3; k++)
         lamps += pow(max(dot(away, lamp_direction[k]), 0.0), mix(160.0, 20.0, lamp_softness[k])) * dot(lamp_colour[k], vec3(0.33));
-    float fresnel = 0.04 + 0.5 * pow(1.0 - abs(dot(n, view)), 4.0);
+    float fresnel = 0.04 + 0.5 * pow(1.0 - min(abs(dot(n, view)), 1.0), 4.0);
     float share = reflection * (fresnel * 0.9 + 0.22 * window + 0.5 * clamp(lamps, 0.0, 1.0));
     colour = vec4(0.7 * ambient(away) + 0.8 * vec3(clamp(lamps, 0.0, 1.2)), clamp(share, 0.0, 0.9));
 }

@@ -62,6 +62,6 @@ vec3 gloss(vec3 place, vec3 n, float rough) {
         float free = k == 0 ? unshadowed(place, n) : 1.0;
         sum += free * lamp_colour[k] * facing_lamp * pow(max(dot(n, half_way), 0.0), power) * (power + 8.0) / 25.0;
     }
-    float fresnel = 0.04 + 0.96 * pow(1.0 - max(dot(n, view), 0.0), 5.0);
+    float fresnel = 0.04 + 0.96 * pow(1.0 - clamp(dot(n, view), 0.0, 1.0), 5.0);
     return fresnel * (sum + 0.5 * ambient(reflect(-view, n)));
 }

@@ -9,7 +9,7 @@ out vec4 colour;
 void main() {
     vec3 gap = between_lips(world), t = on_template;
     vec3 n = normalize(facing);
-    float grain = noise(t * 70.0), groove = exp(-pow(t.x / 0.018, 2.0));
+    float grain = noise(t * 70.0), groove = exp(-t.x * t.x / 0.000324);
     vec3 base = tongue_colour * (0.8 + 0.4 * grain) * (1.0 - 0.25 * groove);
     vec3 ahead = cross(head_right, head_up);
     float inward = lips_forward.x - dot(world - mouth_place, ahead);
