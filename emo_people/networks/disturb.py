@@ -26,7 +26,9 @@ def disturb(pictures: Tensor, generator: torch.Generator, covered: float = 0.3) 
     def change(some: Tensor, generator: torch.Generator) -> Tensor:
         steps: tuple[tuple[float, Change], ...] = (
             (covered, cover),
+            (0.15, paint),
             (1.0, recolour),
+            (0.05, posterise),
             (0.5, shade),
             (0.5, blur),
             (0.2, coarsen),
@@ -72,6 +74,29 @@ def cover(pictures: Tensor, generator: torch.Generator) -> Tensor:
     colour = torch.rand(count, 3, 1, 1, generator=generator)
     other = torch.where(draw()[..., None] < 0.5, other, colour + 0.3 * (other - 0.5))
     return torch.lerp(pictures, other, mask[:, None])
+
+
+def paint(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """One colour on a part of each, as make-up, face paint or a coloured lamp: folds and edges stay."""
+    count, _, height, width = pictures.shape
+    draw = partial(torch.rand, count, 1, 1, generator=generator)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    angle, x0, y0 = 2 * math.pi * draw(), 1.2 * draw() - 0.6, 1.2 * draw() - 0.6
+    along = (x - x0) * angle.cos() + (y - y0) * angle.sin()
+    across = (y - y0) * angle.cos() - (x - x0) * angle.sin()
+    away = (along / (0.1 + 0.9 * draw())) ** 2 + (across / (0.06 + 0.5 * draw())) ** 2
+    mask = (0.3 + 0.7 * draw()) * torch.sigmoid((1 - away) * (2 + 15 * draw()))
+    light = pictures.mean(1, keepdim=True)
+    light = light / light.mean((2, 3), keepdim=True).clamp(min=0.05)
+    colour = torch.rand(count, 3, 1, 1, generator=generator) * light
+    return torch.lerp(pictures, colour.clamp(0, 1), mask[:, None])
+
+
+def posterise(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Of few tones, as prints and drawings are."""
+    tones = 3 + (5 * torch.rand(len(pictures), 1, 1, 1, generator=generator)).floor()
+    flat = ((pictures * tones).round() / tones).clamp(0, 1)
+    return torch.lerp(pictures, flat, 0.4 + 0.6 * torch.rand(len(pictures), 1, 1, 1, generator=generator))
 
 
 def recolour(pictures: Tensor, generator: torch.Generator) -> Tensor:

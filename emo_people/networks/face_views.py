@@ -28,8 +28,10 @@ from emo_training.perception.face_identity import identity_squares
 
 from .degrade import degrade, relight
 from .disturb import disturb
+from .lips import colour_lips
 from .pool import Pool
 
+MADE_UP = 0.3  # of the mouths: their lips have another colour
 NOISE = 0.05  # of white, the most in a picture whose person is to be told
 
 
@@ -64,7 +66,7 @@ class FaceViews:
         width and height in half sides."""
         chosen = self._choose(count, generator)
         points, boxes = self.points[chosen], self.boxes[chosen]
-        squares = _shaken(around_points(points), generator, shift=0.04, zoom=0.1, turn=7.0)
+        squares = _shaken(around_points(points), generator, shift=0.05, zoom=0.1, turn=7.0)
         wide = torch.rand(count, generator=generator) < 0.15
         turns = torch.where(wide, math.radians(100) * (torch.rand(count, generator=generator) - 0.5), 0.0)
         squares = Squares(squares.centres, squares.sides, squares.angles + turns)
@@ -94,6 +96,8 @@ class FaceViews:
         places = torch.where(
             mirrored[:, None, None], places[:, MIRRORED_MOUTH] * torch.tensor([-1.0, 1.0]), places
         )
+        made_up = round(MADE_UP * count)
+        pictures[:made_up] = colour_lips(pictures[:made_up], places[:made_up], generator)
         return View(disturb(pictures, generator, covered=0.1), places, self.mouths[chosen])
 
     def draw_eyes(self, count: int, generator: torch.Generator) -> View:
