@@ -22,8 +22,8 @@ from .box import Box
 from .detect import search_faces
 from .finder import fuse_norms
 from .ibug import POINTS
-from .point_net import PointNet
-from .squares import Squares, around_boxes, around_points, cut
+from .point_net import Looked, PointNet
+from .squares import FACE_MM, Squares, around_boxes, around_points, cut
 
 WEIGHTS = Path(__file__).with_name("face_reader.safetensors")
 FACE_SIDE, MOUTH_SIDE, EYE_SIDE = 128, 80, 48  # px of the squares
@@ -32,13 +32,20 @@ SOURCE_SIDE = 240  # px of a face's square in the picture that all squares are c
 AROUND = 0.9  # of the square's side: how far that picture reaches from its middle
 LIKE = 0.4  # overlap (IoU) of the box that is read with where the face is said to be
 POSE_UNIT = 20.0  # degrees per unit of the network's output
+CORRECTION = 0.1  # of an opening or a width, likewise
 TYPICAL_BOX = (0.0, -0.05, 1.3, 1.55)  # centre, width and height in the square, in half sides
+IN_EYES = 1.28  # distances of the outer corners of the eyes in half the side of a face's square
+MOUTH_IN_EYES, EYE_IN_EYES = (IN_EYES * side / FACE_MM for side in (MOUTH_MM, EYE_MM))
 
 MIRRORED = torch.tensor([*ibug.MIRRORED, POINTS + 1, POINTS])
 MOUTH = list(range(48, POINTS))
 MIRRORED_MOUTH = MIRRORED[48:POINTS] - 48
 LEFT_EYE = [36, 37, 38, 39, 40, 41, 68]  # the viewer's; the last is the iris
 RIGHT_EYE = [45, 44, 43, 42, 47, 46, 69]  # in the order of a left eye in the mirror
+# Points above and below each other, among the mouth's and among those of an eye.
+LIPS = tuple((upper - MOUTH[0], lower - MOUTH[0]) for upper, lower in ibug.INNER_LIPS)
+LIDS = ((1, 5), (2, 4))
+CORNERS = ((0, 6),)  # of the mouth
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,17 @@ class FaceReader(nn.Module):
         pose, box = numbers.split((3, 4), 1)
         return POSE_UNIT * pose, box.new_tensor(TYPICAL_BOX) + 0.2 * box
 
+    @staticmethod
+    def mouth_numbers(seen: Looked) -> Tensor:
+        """Opening and width (N, 2): as the points are apart in the square, and what the network corrects."""
+        measured = torch.stack([_mean_apart(seen.points, LIPS), _mean_apart(seen.points, CORNERS)], 1)
+        return MOUTH_IN_EYES * measured + CORRECTION * seen.numbers
+
+    @staticmethod
+    def eye_numbers(seen: Looked) -> Tensor:
+        """The opening (N, 1), likewise."""
+        return EYE_IN_EYES * _mean_apart(seen.points, LIDS)[:, None] + CORRECTION * seen.numbers
+
     def _look(self, picture: Tensor, square: Squares) -> tuple[Tensor, Tensor, Box]:
         """Points (1, 70, 2), pose (3,) and box in the picture: means of a look and of one in the mirror."""
         crop = cut(picture, square, FACE_SIDE)
@@ -138,22 +156,22 @@ class FaceReader(nn.Module):
         """The points with the mouth's more exactly; opening and width (2,)."""
         closer = mouth_square(square, points)
         crop = cut(picture, closer, MOUTH_SIDE)
-        places, numbers, _ = self.mouth(torch.cat([crop, crop.flip(-1)]))
-        places = (places[:1] + places[1:, MIRRORED_MOUTH] * torch.tensor([-1.0, 1.0])) / 2
+        seen = self.mouth(torch.cat([crop, crop.flip(-1)]))
+        places = (seen.points[:1] + seen.points[1:, MIRRORED_MOUTH] * torch.tensor([-1.0, 1.0])) / 2
         points = points.clone()
         points[:, MOUTH] = closer.to_picture(places)
-        return points, numbers.mean(0)
+        return points, self.mouth_numbers(seen).mean(0)
 
     def _look_at_eyes(self, picture: Tensor, square: Squares, points: Tensor) -> tuple[Tensor, Tensor]:
         """The points with the eyes' more exactly; the openings (2,)."""
         squares = [eye_square(square, points, eye) for eye in (LEFT_EYE, RIGHT_EYE)]
         left, right = (cut(picture, closer, EYE_SIDE) for closer in squares)
-        places, openings, _ = self.eye(torch.cat([left, right.flip(-1)]))
-        places = places * torch.tensor([[[1.0, 1.0]], [[-1.0, 1.0]]])
+        looked = self.eye(torch.cat([left, right.flip(-1)]))
+        places = looked.points * torch.tensor([[[1.0, 1.0]], [[-1.0, 1.0]]])
         points = points.clone()
         for eye, closer, seen in zip((LEFT_EYE, RIGHT_EYE), squares, places, strict=True):
             points[:, eye] = closer.to_picture(seen[None])
-        return points, openings[:, 0]
+        return points, self.eye_numbers(looked)[:, 0]
 
 
 @cache
@@ -185,6 +203,12 @@ def mouth_square(square: Squares, points: Tensor) -> Squares:
 
 def eye_square(square: Squares, points: Tensor, eye: list[int]) -> Squares:
     return square.part(points[:, eye[:6]].mean(1), EYE_MM)
+
+
+def _mean_apart(places: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
+    """How far the places (N, K, 2) of the pairs are apart on average: (N,)."""
+    one, other = (list(side) for side in zip(*pairs, strict=True))
+    return (places[:, one] - places[:, other]).norm(dim=-1).mean(1)
 
 
 def _closer(picture: Tensor, square: Squares) -> tuple[Tensor, tuple[float, float], float]:

@@ -10,10 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emo_modules.cues.face_reader import EYE_MM, MOUTH, MOUTH_MM, POSE_UNIT, FaceReader
-from emo_modules.cues.ibug import INNER_LIPS, OUTER_EYE_CORNERS
-from emo_modules.cues.point_net import PointNet, cell_places
-from emo_modules.cues.squares import FACE_MM, around_boxes
+from emo_modules.cues.face_reader import (
+    EYE_IN_EYES,
+    IN_EYES,
+    LIDS,
+    LIPS,
+    MOUTH_IN_EYES,
+    POSE_UNIT,
+    FaceReader,
+)
+from emo_modules.cues.ibug import OUTER_EYE_CORNERS
+from emo_modules.cues.point_net import Looked, PointNet, cell_places
+from emo_modules.cues.squares import around_boxes
 
 from .face_views import FaceViews, View
 from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
@@ -23,7 +31,6 @@ BATCH = 32
 RATE, WARMUP, DECAY = 4e-3, 100, 0.02
 CHECKED = 300  # pictures, at most
 SHARES = {"face": 0.5, "mouth": 0.3, "eye": 0.2}  # of the time
-IN_EYES = 1.28  # distances of the outer corners of the eyes in half the side of a face's square
 SMALL = 0.02  # of that distance: errors below it still count fully
 CHECKS = ("mouth_open", "mouth_width", "left_eye_open", "right_eye_open", "yaw", "pitch", "roll")
 
@@ -32,10 +39,6 @@ Loss = Callable[[FaceReader, FaceViews, torch.Generator], dict[str, Tensor]]
 POSE_WEIGHT, BOX_WEIGHT, OPEN_WEIGHT, MAP_WEIGHT = 0.5, 0.3, 3.0, 0.2
 # Jaw, brows, nose, eyes, outer and inner lips, irises.
 WEIGHTS = torch.tensor([0.6] * 17 + [0.8] * 10 + [1.0] * 9 + [1.5] * 12 + [1.2] * 12 + [1.5] * 8 + [1.0] * 2)
-# Pairs above and below each other, among the mouth's points and those of an eye.
-LIPS = tuple((upper - MOUTH[0], lower - MOUTH[0]) for upper, lower in INNER_LIPS)
-LIDS = ((1, 5), (2, 4))
-MOUTH_IN_EYES, EYE_IN_EYES = (IN_EYES * side / FACE_MM for side in (MOUTH_MM, EYE_MM))
 
 
 def train_face_reader(
@@ -64,8 +67,7 @@ def train_face_reader(
 
 def _face_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
     view = views.draw_faces(BATCH, generator)
-    with torch.autocast("cpu", torch.bfloat16):
-        seen = reader.face(_laid_out(view))
+    seen = _looked(reader.face, view)
     pose, box = reader.pose_and_box(seen.numbers)
     true_pose, true_box = view.numbers.split((3, 4), 1)
     turn = (pose - true_pose) / POSE_UNIT
@@ -79,28 +81,33 @@ def _face_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator)
 
 def _mouth_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
     view = views.draw_mouths(BATCH, generator)
-    return _close_loss(reader.mouth, view, LIPS, MOUTH_IN_EYES)
+    seen = _looked(reader.mouth, view)
+    return _close_loss(seen, reader.mouth_numbers(seen), view, LIPS, MOUTH_IN_EYES)
 
 
 def _eye_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) -> dict[str, Tensor]:
     view = views.draw_eyes(BATCH, generator)
-    return _close_loss(reader.eye, view, LIDS, EYE_IN_EYES)
+    seen = _looked(reader.eye, view)
+    return _close_loss(seen, reader.eye_numbers(seen), view, LIDS, EYE_IN_EYES)
+
+
+def _looked(net: PointNet, view: View) -> Looked:
+    with torch.autocast("cpu", torch.bfloat16):
+        return net(view.pictures.contiguous(memory_format=torch.channels_last))
 
 
 def _close_loss(
-    net: PointNet, view: View, pairs: tuple[tuple[int, int], ...], unit: float
+    seen: Looked, numbers: Tensor, view: View, pairs: tuple[tuple[int, int], ...], unit: float
 ) -> dict[str, Tensor]:
     """Of points, of how far those of the pairs are apart, and of the numbers; `unit` is half a side in
     distances of the eyes' outer corners."""
-    with torch.autocast("cpu", torch.bfloat16):
-        seen = net(_laid_out(view))
     error = unit * (seen.points - view.places)
     upper, lower = (list(side) for side in zip(*pairs, strict=True))
     return {
         "points": _distance(error).mean(),
         "maps": _map_loss(seen.maps, view.places),
         "gap": _distance(error[:, upper] - error[:, lower]).mean(),
-        "numbers": OPEN_WEIGHT * _wing(seen.numbers - view.numbers).mean(),
+        "numbers": OPEN_WEIGHT * _wing(numbers - view.numbers).mean(),
     }
 
 
@@ -114,10 +121,6 @@ def _map_loss(maps: Tensor, places: Tensor) -> Tensor:
     chances = down.softmax(-1)[..., :, None] * across.softmax(-1)[..., None, :]
     found = maps.flatten(2).log_softmax(-1)
     return -MAP_WEIGHT * (chances.flatten(2) * found).sum(-1).mean()
-
-
-def _laid_out(view: View) -> Tensor:
-    return view.pictures.contiguous(memory_format=torch.channels_last)
 
 
 def _distance(error: Tensor) -> Tensor:
