@@ -15,7 +15,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:;-!
 
 def draw_backdrop(rng: np.random.Generator) -> np.ndarray:
     """A picture (192, 192, 3) uint8: noise, a gradient, a pattern, shapes or text, one upon another."""
-    ground = (_noise, _clouds, _gradient, _pattern)[int(rng.choice(4, p=[0.2, 0.45, 0.15, 0.2]))]
+    ground = (_noise, clouds, _gradient, _pattern)[int(rng.choice(4, p=[0.2, 0.45, 0.15, 0.2]))]
     picture = Image.fromarray(ground(rng))
     if rng.random() < 0.6:
         _scatter(picture, rng, int(rng.choice([2, 6, 15, 40])))
@@ -26,10 +26,11 @@ def draw_backdrop(rng: np.random.Generator) -> np.ndarray:
 
 def draw_object(rng: np.random.Generator) -> np.ndarray:
     """A cut-out (128, 128, 4) uint8 of something that is not a face, or hides one: a hand, a blob in the
-    colours of skin, an animal's head of an ellipse and two dots, a cup, a card with lines."""
+    colours of skin, an animal's head of an ellipse and two dots, a ball, a cup, a card with lines."""
     drawers: tuple[Callable[[ImageDraw.ImageDraw, np.random.Generator], None], ...] = (
         *(_hand, _hand, _blob, _blob),
         *(_animal, _animal, _ball, _card),
+        *(_vessel, _vessel),
     )
     canvas = Image.new("RGBA", (256, 256))
     drawers[int(rng.integers(len(drawers)))](ImageDraw.Draw(canvas), rng)
@@ -66,7 +67,7 @@ def _noise(rng: np.random.Generator) -> np.ndarray:
     return np.array(coarse.resize((SIDE, SIDE), resample))
 
 
-def _clouds(rng: np.random.Generator) -> np.ndarray:
+def clouds(rng: np.random.Generator) -> np.ndarray:
     """Noise with the spectrum of photographs, its colours mostly alike."""
     steepness = rng.uniform(0.7, 1.6)
     y, x = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)
@@ -172,6 +173,28 @@ def _ball(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
         x, y = rng.uniform(70, 186, 2)
         size = rng.uniform(3, 14)
         draw.ellipse((x - size, y - size, x + size, y + size), fill=random_colour(rng))
+
+
+def _vessel(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+    """A cup, a bowl or a pot on its saucer, from above or from the side."""
+    body, inside, saucer = (random_colour(rng) for _ in range(3))
+    wide, high = rng.uniform(45, 75), rng.uniform(0, 70)
+    flat = wide * rng.uniform(0.2, 0.9)
+    x0, x1, top, foot = 128 - wide, 128 + wide, 128 - high / 2, 128 + high / 2
+    if rng.random() < 0.6:
+        out = rng.uniform(1.1, 1.6)
+        draw.ellipse((128 - out * wide, foot - out * flat, 128 + out * wide, foot + out * flat), fill=saucer)
+    if rng.random() < 0.7:
+        draw.ellipse((x1 - 15, top, x1 + 35, foot + flat / 2), outline=body, width=int(rng.uniform(6, 14)))
+    narrow = rng.uniform(0.5, 1.1) * wide
+    draw.ellipse((128 - narrow, foot - flat, 128 + narrow, foot + flat), fill=body)
+    draw.polygon(((x0, top), (x1, top), (128 + narrow, foot), (128 - narrow, foot)), fill=body)
+    draw.ellipse((x0, top - flat, x1, top + flat), fill=body)
+    rim = rng.uniform(0.75, 0.95)
+    draw.ellipse((128 - rim * wide, top - rim * flat, 128 + rim * wide, top + rim * flat), fill=inside)
+    for _ in range(int(rng.integers(0, 4))):
+        x, y, size = *(np.array([128, top]) + rng.uniform(-0.5, 0.5, 2) * (wide, flat)), rng.uniform(3, 12)
+        draw.ellipse((x - size, y - size / 2, x + size, y + size / 2), fill=random_colour(rng))
 
 
 def _card(draw: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:

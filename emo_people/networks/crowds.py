@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,14 +12,16 @@ from PIL import Image, ImageDraw
 from .backdrops import SIDE as BACKDROP_SIDE
 from .backdrops import draw_backdrop, draw_object, random_colour
 from .pool import Pool
+from .textures import draw_texture
 
 CANVAS = 96  # px
-BACKDROPS, OBJECTS = 1000, 400
+BACKDROPS, TEXTURES, OBJECTS = 1000, 1200, 500
 FACE_HEIGHTS = (16.0, 68.0)  # px, of most faces
 CLOSE_UP = (68.0, 400.0)  # of the others: whose parts are no faces
 MOST_TURN = 75.0  # degrees, of faces to be found
 LYING = 105.0  # from here on a face must not be found
-PLAIN, HIDDEN = 0.45, 0.05  # share of a face that is seen: it has to be found; it must not be found
+PLAIN, HIDDEN = 0.35, 0.05  # share of a face that is seen: it has to be found; it must not be found
+SEEN = 0.6  # share of a face that hair and what is worn leave to see, by which a face counts as bare
 MIRRORED_POINTS = np.array([1, 0, 2, 4, 3])
 
 
@@ -39,33 +41,36 @@ class _Face:
     box: np.ndarray
     points: np.ndarray
     turn: float
+    bare: float  # 0..1: how much of it hair and what is worn leave to see
     place: np.ndarray  # bool (H, W), of the face
     area: float  # of all of it, also outside
     seen: np.ndarray  # bool (H, W), where nothing lies before it
 
 
 class Crowds:
-    """Draws canvases (96, 96, 3) uint8 with no face, one or several, and their labels."""
+    """Draws canvases (96, 96, 3) uint8 with no face, one or several, and their labels.
 
-    def __init__(self, pool: Pool, backgrounds: np.ndarray, seed: int) -> None:
-        self._pool = pool
+    backgrounds (N, 256, 256, 3) and faceless (N, 256, 256, 4) uint8: scenes, and people without a face.
+    """
+
+    def __init__(self, pool: Pool, backgrounds: np.ndarray, faceless: np.ndarray, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self._levels = [np.concatenate([pool.picture, pool.alpha[..., None]], -1)]
+        shown = self._levels[0]  # the pool's own pictures may be forgotten
+        self._pool, self._faceless = replace(pool, picture=shown[..., :3], alpha=shown[..., 3]), faceless
         for _ in range(2):
             self._levels.append(np.stack([_halved(picture) for picture in self._levels[-1]]))
         drawn = [draw_backdrop(self._rng) for _ in range(BACKDROPS)]
+        textures = [draw_texture(self._rng) for _ in range(TEXTURES)]
         size = (BACKDROP_SIDE, BACKDROP_SIDE)
         rendered = [np.array(Image.fromarray(b).resize(size, Image.Resampling.BOX)) for b in backgrounds]
-        self._backdrops = [drawn] + [rendered] * bool(rendered)
+        self._backdrops = [drawn, textures] + [rendered] * bool(rendered)
         self._objects = [draw_object(self._rng) for _ in range(OBJECTS)]
 
     def draw(self) -> tuple[np.ndarray, Labels]:
-        rng = self._rng
-        canvas = self._backdrop()
-        faces: list[_Face] = []
-        for _ in range(int(rng.choice(3, p=[0.5, 0.3, 0.2]))):
-            self._paste_object(canvas, faces, rng.uniform(0, CANVAS, 2), rng.uniform(8, 100))
-        for _ in range(int(rng.choice(4, p=[0.12, 0.5, 0.26, 0.12]))):
+        rng, faces = self._rng, list[_Face]()
+        canvas = self._place()
+        for _ in range(int(rng.choice(4, p=[0.02, 0.56, 0.3, 0.12]))):
             self._paste_person(canvas, faces)
         for face in list(faces):
             if rng.random() < 0.35:
@@ -75,6 +80,36 @@ class Crowds:
         for face in faces:
             face.seen &= ~outside
         return _compressed(pixels, rng), _labels(faces, outside)
+
+    def draw_faceless(self) -> tuple[np.ndarray, Labels]:
+        outside = _beyond(self._rng)
+        return _compressed(np.array(self._place()), self._rng), _labels([], outside)
+
+    def _place(self) -> Image.Image:
+        """A backdrop with things and people without a face before it, or without any."""
+        rng = self._rng
+        canvas = self._backdrop()
+        for _ in range(int(rng.choice(3, p=[0.5, 0.3, 0.2]))):
+            self._paste_object(canvas, [], rng.uniform(0, CANVAS, 2), rng.uniform(8, 100))
+        if len(self._faceless) and rng.random() < 0.3:
+            self._paste_faceless(canvas)
+        return canvas
+
+    def _paste_faceless(self, canvas: Image.Image) -> None:
+        """Somebody who looks away or whose head is not seen, alone or with the scene behind."""
+        rng = self._rng
+        pixels = self._faceless[int(rng.integers(len(self._faceless)))]
+        pixels = pixels[:, :: int(rng.choice([-1, 1]))]
+        person = Image.fromarray(np.ascontiguousarray(pixels))
+        if rng.random() < 0.4:
+            person.putalpha(255)
+        person = person.reduce(2).rotate(
+            MOST_TURN * float(rng.uniform(-1, 1)) ** 3, Image.Resampling.BILINEAR
+        )
+        side = round(CANVAS * math.exp(rng.uniform(math.log(0.3), math.log(2.5))))
+        person = person.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        x, y = ((CANVAS - side) / 2 + rng.uniform(-0.5, 0.5, 2) * CANVAS).round().astype(int).tolist()
+        canvas.paste(person, (x, y), person)
 
     def _backdrop(self) -> Image.Image:
         """A random part of one, as it is or mirrored."""
@@ -91,9 +126,8 @@ class Crowds:
         k = int(rng.integers(len(self._pool)))
         close = rng.random() < 0.1
         height = float(np.exp(rng.uniform(*np.log(CLOSE_UP if close else FACE_HEIGHTS))))
-        turn = float(rng.uniform(-180, 180) if rng.random() < 0.1 else MOST_TURN * rng.uniform(-1, 1) ** 3)
-        if rng.random() < 0.3:
-            turn = float(rng.uniform(-MOST_TURN, MOST_TURN))
+        turns = (MOST_TURN * rng.uniform(-1, 1) ** 3, MOST_TURN * rng.uniform(-1, 1), rng.uniform(-180, 180))
+        turn = float(turns[int(rng.choice(3, p=[0.5, 0.4, 0.1]))])
         centre = rng.uniform(-0.05, 1.05, 2) * CANVAS
         mirrored = bool(rng.random() < 0.5)
         there = _Placing.of(self._pool.box[k], height, turn, mirrored, centre)
@@ -112,7 +146,7 @@ class Crowds:
         """Something before a part of the face: a mask over the mouth, a hand, an edge, another picture."""
         rng = self._rng
         height = face.box[3] - face.box[1]
-        kind = int(rng.integers(3))
+        kind = int(rng.choice(3, p=[0.4, 0.3, 0.3]))
         if kind == 0:
             self._put(canvas, _mask_over_mouth(face, canvas.size, rng), faces)
         elif kind == 1:
@@ -188,7 +222,8 @@ def _face(pool: Pool, k: int, there: _Placing, turn: float, mirrored: bool) -> _
     points = there.points(pool.five[k])
     points = points[MIRRORED_POINTS] if mirrored else points
     box, area = np.concatenate([there.centre - reach, there.centre + reach]), float(math.pi * half.prod())
-    return _Face(box, points, turn + float(roll), place, area, np.ones_like(place))
+    bare = min(1.0, float(pool.face_seen[k]) / SEEN)
+    return _Face(box, points, turn + float(roll), bare, place, area, np.ones_like(place))
 
 
 def _axes(width: float, height: float, roll: float) -> np.ndarray:
@@ -232,12 +267,14 @@ def _beyond(rng: np.random.Generator) -> np.ndarray:
 def _labels(faces: list[_Face], outside: np.ndarray) -> Labels:
     kept, wanted = [], []
     for face in faces:
-        share = float((face.place & face.seen).sum()) / face.area
+        share = face.bare * float((face.place & face.seen).sum()) / face.area
         turn = abs((face.turn + 180) % 360 - 180)
         if share < HIDDEN or turn > LYING:
             continue
         kept.append(face)
-        wanted.append(share >= PLAIN and turn <= MOST_TURN + 10)
+        centre = (face.box[:2] + face.box[2:]) / 2
+        there = bool(((centre > 0) & (centre < CANVAS)).all())
+        wanted.append(there and share >= PLAIN and turn <= MOST_TURN + 10)
     boxes = np.array([face.box for face in kept], np.float32).reshape(-1, 4)
     points = np.array([face.points for face in kept], np.float32).reshape(-1, 5, 2)
     return Labels(boxes, points, np.array(wanted, bool), outside)

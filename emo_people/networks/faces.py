@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,12 @@ from emo_modules.cues.pyramid import STRIDE as CELL
 from .crowds import CANVAS, Crowds, Labels
 from .degrade import degrade, relight
 from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
-from .pool import Pool, read_backgrounds
+from .pool import HELD_OUT as EVERY
+from .pool import Pool, read_backgrounds, read_faceless
 
-PICTURES = 48  # in a step
+PICTURES = 32  # in a step
+FRESH, AGAIN = 8, 8  # pictures without a face in it besides: new ones, and some of those that misled most
+MISLEADING = 600  # pictures that are remembered for that
 RATE, WARMUP, DECAY = 3e-3, 100, 0.01
 NOISE = 0.04  # of white
 WANTED = (17.0, 66.0)  # px: longer side of the faces that are to be found
@@ -29,7 +31,9 @@ SPREAD = 0.12  # of a face's sides: standard deviation of its peak
 NEAR = 0.3  # height of a peak from which on cells measure the face
 ROWS = CANVAS // CELL
 LIKELY = 0.5  # score of what counts as found there
-HELD_OUT = 4  # batches that are only looked at
+CHECKS = 6  # batches that are only looked at
+
+Canvas = tuple[np.ndarray, Labels]
 
 
 @dataclass(frozen=True)
@@ -49,30 +53,70 @@ def train_faces(
 ) -> PyramidFinder:
     """Fits the network to a pool of rendered people, from `start`'s weights if given, and writes it to `out`,
     now and then and at the end, in half precision."""
-    pool, check = Pool.read(folder).split()
-    backgrounds = read_backgrounds(folder)
-    log(
-        f"faces: {len(pool)} pictures to train on, {len(check)} to check with, {len(backgrounds)} backgrounds"
-    )
-    finder = PyramidFinder.load(start) if start else create_net(PyramidFinder, seed)
-    finder = channels_last(finder)
-    draw = partial(draw_batch, Crowds(pool, backgrounds, seed), torch.Generator().manual_seed(seed))
-    unseen_crowds = Crowds(check, backgrounds, seed + 1)
-    unseen = [draw_batch(unseen_crowds, torch.Generator().manual_seed(seed)) for _ in range(HELD_OUT)]
+    finder = channels_last(PyramidFinder.load(start) if start else create_net(PyramidFinder, seed))
+    generator = torch.Generator().manual_seed(seed)
+    crowds, unseen_crowds = read_crowds(folder, seed, log)
+    misleading = Misleading(crowds, np.random.default_rng(seed))
+    unseen = [
+        batch_of([unseen_crowds.draw() for _ in range(PICTURES)], torch.Generator().manual_seed(seed))
+        for _ in range(CHECKS)
+    ]
+
+    def step() -> dict[str, Tensor]:
+        drawn = [crowds.draw() for _ in range(PICTURES)] + misleading.draw()
+        pictures, labels = batch_of(drawn, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = finder(pictures)
+        misleading.judge(maps[0][PICTURES:].detach().amax((1, 2)).tolist())
+        return faces_loss(maps, labels)
 
     def look() -> str:
         write_weights(finder, out, torch.half)
         return measure(finder, unseen)
 
     pace = WallClock(minutes, RATE, WARMUP, DECAY)
-    fit(finder, lambda: faces_loss(finder, *draw()), pace, "faces", log, look)
+    fit(finder, step, pace, "faces", log, look)
     write_weights(finder, out, torch.half)
     return finder
 
 
-def draw_batch(crowds: Crowds, generator: torch.Generator) -> tuple[Tensor, list[Labels]]:
+def read_crowds(folder: Path, seed: int, log: Log) -> tuple[Crowds, Crowds]:
+    """What a pool has to train on, and what it has to check with."""
+    people, scenes, (faceless, numbers) = Pool.read(folder), read_backgrounds(folder), read_faceless(folder)
+    pool, check = people.split()
+    other_scenes, other_people = (k % EVERY == EVERY - 1 for k in (np.arange(len(scenes)), numbers))
+    log(
+        f"faces: {len(pool)} pictures to train on, {len(check)} to check with; "
+        f"{len(scenes)} scenes and {len(faceless)} people without a face"
+    )
+    unseen = Crowds(check, scenes[other_scenes], faceless[other_people], seed + 1)
+    return Crowds(pool, scenes[~other_scenes], faceless[~other_people], seed), unseen
+
+
+class Misleading:
+    """Pictures without a face: always new ones, and again those that looked most like one."""
+
+    def __init__(self, crowds: Crowds, rng: np.random.Generator) -> None:
+        self._crowds, self._rng = crowds, rng
+        self._kept: list[tuple[float, Canvas]] = []
+        self._shown: list[Canvas] = []
+
+    def draw(self) -> list[Canvas]:
+        count = min(AGAIN, len(self._kept))
+        again = set(self._rng.choice(len(self._kept), count, replace=False).tolist()) if count else set()
+        fresh = [self._crowds.draw_faceless() for _ in range(FRESH + AGAIN - count)]
+        self._shown = fresh + [self._kept[k][1] for k in again]
+        self._kept = [each for k, each in enumerate(self._kept) if k not in again]
+        return self._shown
+
+    def judge(self, scores: list[float]) -> None:
+        """How much like a face the pictures looked that were drawn last."""
+        self._kept += zip(scores, self._shown, strict=True)
+        self._kept = sorted(self._kept, key=lambda each: -each[0])[:MISLEADING]
+
+
+def batch_of(drawn: list[Canvas], generator: torch.Generator) -> tuple[Tensor, list[Labels]]:
     """Pictures (N, 3, 96, 96) in 0..1 as cameras leave them, and the faces on them."""
-    drawn = [crowds.draw() for _ in range(PICTURES)]
     pixels = np.stack([pixels for pixels, _ in drawn]).transpose(0, 3, 1, 2)
     pictures = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
     pictures = degrade(relight(pictures, generator), generator, NOISE)
@@ -81,11 +125,10 @@ def draw_batch(crowds: Crowds, generator: torch.Generator) -> tuple[Tensor, list
     return pictures.contiguous(memory_format=torch.channels_last), [labels for _, labels in drawn]
 
 
-def faces_loss(finder: PyramidFinder, pictures: Tensor, labels: list[Labels]) -> dict[str, Tensor]:
+def faces_loss(maps: tuple[Tensor, Tensor, Tensor], labels: list[Labels]) -> dict[str, Tensor]:
     """Focal loss of the peaks; near them, the overlap of the boxes and the distance of the points."""
     true = make_targets(labels)
-    with torch.autocast("cpu", torch.bfloat16):
-        found, reach, points = finder(pictures)
+    found, reach, points = maps
     chance, hit = found.sigmoid(), true.heat == 1
     score = torch.where(
         hit,

@@ -1,13 +1,17 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from emo_modules.cues.pyramid import STRIDE, PyramidFinder
-from emo_people.networks import crowds
+from emo_people.networks import crowds, faces
 from emo_people.networks.backdrops import draw_backdrop, draw_object
 from emo_people.networks.crowds import CANVAS, Crowds, Labels
-from emo_people.networks.faces import make_targets, train_faces
+from emo_people.networks.faces import AGAIN, FRESH, Misleading, make_targets, train_faces
 from emo_people.networks.pool import FIELDS, Pool, write_shard
+from emo_people.networks.textures import draw_texture
 
 FIVE = np.array([[100.0, 110], [150, 110], [125, 135], [108, 160], [142, 160]])
 
@@ -24,6 +28,7 @@ def pool_rows(people: list[int]) -> dict[str, np.ndarray]:
     return rows | {
         "box": np.tile(np.float32([65, 48, 185, 208]), (len(people), 1)),
         "five": np.tile(FIVE, (len(people), 1, 1)),
+        "face_seen": np.ones(len(people)),
         "person": np.array(people),
     }
 
@@ -31,13 +36,19 @@ def pool_rows(people: list[int]) -> dict[str, np.ndarray]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(crowds, "BACKDROPS", 3)
+    monkeypatch.setattr(crowds, "TEXTURES", 3)
     monkeypatch.setattr(crowds, "OBJECTS", 3)
     write_shard(tmp_path, 0, pool_rows([1, 2, 9]))
     return tmp_path
 
 
+def crowds_of(folder: Path, seed: int, **changes: np.ndarray) -> Crowds:
+    scenes, faceless = np.zeros((0, 256, 256, 3), np.uint8), np.full((2, 256, 256, 4), 90, np.uint8)
+    return Crowds(replace(Pool.read(folder), **changes), scenes, faceless, seed)
+
+
 def test_labels_are_where_the_pasted_people_are(folder):
-    drawn = Crowds(Pool.read(folder), np.zeros((0, 256, 256, 3), np.uint8), 0)
+    drawn = crowds_of(folder, 0)
     seen = 0
     for _ in range(60):
         pixels, labels = drawn.draw()
@@ -53,9 +64,21 @@ def test_labels_are_where_the_pasted_people_are(folder):
 
 
 def test_a_hidden_face_need_not_be_found_and_a_plain_one_must(folder):
-    drawn = Crowds(Pool.read(folder), np.zeros((0, 256, 256, 3), np.uint8), 1)
+    drawn = crowds_of(folder, 1)
     wanted = np.concatenate([drawn.draw()[1].wanted for _ in range(150)])
     assert 0.4 < wanted.mean() < 0.95
+    hooded = crowds_of(folder, 1, face_seen=np.full(3, 0.1))
+    assert not np.concatenate([hooded.draw()[1].wanted for _ in range(50)]).any()
+
+
+def test_pictures_without_a_face_that_mislead_most_come_again(folder, monkeypatch):
+    monkeypatch.setattr(faces, "MISLEADING", AGAIN)
+    misleading = Misleading(crowds_of(folder, 2), np.random.default_rng(0))
+    first = misleading.draw()
+    assert len(first) == FRESH + AGAIN and not any(len(labels.boxes) for _, labels in first)
+    misleading.judge([float(k) for k in range(len(first))])
+    second = misleading.draw()
+    assert {id(canvas) for canvas in first[-AGAIN:]} == {id(canvas) for canvas in second[-AGAIN:]}
 
 
 def labels(box: list[float], wanted: bool) -> Labels:
@@ -81,7 +104,8 @@ def test_a_face_that_may_be_found_counts_neither_way_and_a_close_up_is_none():
 
 
 def test_backdrops_and_objects_follow_from_their_dice():
-    for draw, shape in ((draw_backdrop, (192, 192, 3)), (draw_object, (128, 128, 4))):
+    kinds = ((draw_backdrop, (192, 192, 3)), (draw_texture, (192, 192, 3)), (draw_object, (128, 128, 4)))
+    for draw, shape in kinds:
         one, again = (draw(np.random.default_rng(5)) for _ in range(2))
         assert one.shape == shape and (one == again).all()
         assert (draw(np.random.default_rng(6)) != one).any()
