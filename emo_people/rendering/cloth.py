@@ -215,6 +215,13 @@ class Neck:
         facing = normals(self.body.vertices, self.body.mesh.triangles["skin"])
         return cKDTree(self.body.vertices[skin]), np.concatenate([self.body.vertices, facing], 1)[skin]
 
+    @property
+    def size(self) -> float:
+        """Of its root against the template's, at most 1."""
+        sides = np.array([-np.pi / 2, np.pi / 2])
+        own, rest, _ = self.at(sides, 0 * sides)
+        return float(min(np.ptp(own[:, 0]) / np.ptp(rest[:, 0]), 1.0))
+
     def at(self, angle: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Places, those on the template, and level outward directions, (N, 3) each, by angles and levels."""
         found = _waves(angle, high) @ self._fitted

@@ -27,6 +27,7 @@ from .posing import Body, normals
 # How far down the V of a neckline or a jacket reaches on the template's front, dm of y.
 HIGH, LOW = 5.45, 4.3
 STIFF, ELASTIC = 0.25, 0.8  # of the turn that the skin below takes
+UNDER = 2  # times that the cloth below a jacket is smoothed: more would bridge hollows higher than the jacket
 
 
 def clothes_of(clothes: Clothes, body: Body) -> list[Piece]:
@@ -78,7 +79,7 @@ def _shirt(clothes: Clothes, body: Body, neck: Neck, seen: Cut | None = None) ->
     low = HIGH + 0.1 if closed else HIGH - (0.25 + 0.5 * clothes.depth) * (HIGH - LOW)
     sleeve = 1.2 if clothes.kind == "polo" else 9.0
     fabric = clothes.inner if clothes.kind == "suit" else clothes.outer
-    smooth = 8 if clothes.kind == "suit" else round(6 + 14 * clothes.loose)
+    smooth = UNDER if clothes.kind == "suit" else round(6 + 14 * clothes.loose)
     cut = with_sleeves(v_neck(low, 0.02), sleeve) if seen is None else within(v_neck(low, 0.02), seen)
     front = _worn(body, cut, 0.05, smooth, fabric, buttons=1, low=low)
     # The collar ends where the opening meets it.
@@ -88,9 +89,11 @@ def _shirt(clothes: Clothes, body: Body, neck: Neck, seen: Cut | None = None) ->
 
 def _collar(neck: Neck, fabric: Fabric, gap: float, closed: bool) -> Piece:
     """A stand and a fall that ends in two points; open by `gap` radians in front."""
-    spread = 0.25 if closed else 0.15
+    stand, spread = (0.5, 0.25) if closed else (0.35, 0.15)
+    size = neck.size
     angle = np.linspace(-np.pi + gap, np.pi - gap, 61)
-    return cut_out(_strip(neck, _fall(0.3, 0.42, spread, gap), angle, 14), fabric, stiff=1)
+    fall = _fall(stand * size, 0.42 * size, spread * size, gap, point=0.28 * size)
+    return cut_out(_strip(neck, fall, angle, 14), fabric, stiff=1)
 
 
 def _jacket(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
@@ -109,15 +112,13 @@ def _jacket(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
 def _back_collar(neck: Neck, clothes: Clothes, offset: float) -> Piece:
     gap = 1.1
     angle = np.linspace(-np.pi + gap, np.pi - gap, 49)
-    strip = _strip(
-        neck, _fall(0.2, 0.42, 0.0, gap, offset + 0.03, points=False), angle, 14, least=offset + 0.07
-    )
+    strip = _strip(neck, _fall(0.2, 0.42, 0.0, gap, offset + 0.03), angle, 14, least=offset + 0.07)
     return cut_out(strip, clothes.outer, stiff=1)
 
 
 def _under(clothes: Clothes, body: Body, opening: Cut) -> list[Piece]:
     cut = scoop(5.1) if clothes.depth > 0.6 else round_neck(0.0)
-    return [_worn(body, within(cut, opening), 0.05, 8, clothes.inner)]
+    return [_worn(body, within(cut, opening), 0.05, UNDER, clothes.inner)]
 
 
 def _hoodie(clothes: Clothes, body: Body, neck: Neck) -> list[Piece]:
@@ -180,21 +181,22 @@ Profile = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _fall(
-    stand: float, fall: float, spread: float, gap: float, out: float = 0.05, points: bool = True
+    stand: float, fall: float, spread: float, gap: float, out: float = 0.05, point: float = 0.0
 ) -> Profile:
-    """Up by `stand`, over, and down by `fall`, more at the points in front."""
+    """Up by `stand`, over, and down by `fall`, and by `point` more at the points in front, or without them
+    less there."""
 
     def profile(angle: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        point = np.clip(1 - (np.pi - gap - np.abs(angle)) / 0.9, 0, 1) ** 2
+        near = np.clip(1 - (np.pi - gap - np.abs(angle)) / 0.9, 0, 1) ** 2
         up = np.clip(s / 0.35, 0, 1)
         over = np.clip((s - 0.35) / 0.65, 0, 1)
         front = 0.5 - 0.5 * np.cos(angle)
         high = (stand * (1 - 0.3 * front) + 0.06) * up - 0.06
         ends = np.clip((np.pi - gap - np.abs(angle)) / 0.5, 0, 1)
-        long = (fall + 0.28 * point) if points else fall * (0.35 + 0.65 * ends)
+        long = (fall + point * near) if point else fall * (0.35 + 0.65 * ends)
         away = out + 0.09 * np.sin(np.clip(over * 4, 0, 1) * np.pi / 2)
         aside = 0.35 * np.abs(np.sin(angle)) + 0.2
-        return high, away + over * long * aside, over * long * 0.85, over * point * spread
+        return high, away + over * long * aside, over * long * 0.85, over * near * spread
 
     return profile
 

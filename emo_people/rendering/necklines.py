@@ -6,6 +6,7 @@ import numpy as np
 
 from .cloth import Cut, along_arm, level
 
+SHOULDERS = 0.1, 0.65  # z on the template, dm, between which a neckline turns from back to front
 # Half widths of a tie, dm.
 TIE_TOP, TIE_BOTTOM = 0.13, 0.36
 
@@ -20,7 +21,7 @@ def v_neck(low: float, high: float = 0.0) -> Cut:
 
     def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
         line = low + slope * np.abs(flat[:, 0]) + _shoulder(flat) - flat[:, 1]
-        return np.minimum(_behind(high, rest), _front(rest, line / np.hypot(1, slope)))
+        return _joined(high, rest, line / np.hypot(1, slope))
 
     return cut
 
@@ -28,7 +29,7 @@ def v_neck(low: float, high: float = 0.0) -> Cut:
 def scoop(low: float, high: float = 0.0) -> Cut:
     def cut(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
         line = low + (5.75 - low) * (flat[:, 0] / 0.72) ** 2 + _shoulder(flat) - flat[:, 1]
-        return np.minimum(_behind(high, rest), _front(rest, 0.6 * line))
+        return _joined(high, rest, 0.6 * line)
 
     return cut
 
@@ -87,23 +88,22 @@ def tie_blade(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 
 def tie_knot(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    wide = 0.12 + 0.3 * (flat[:, 1] - 5.32)
+    wide = 0.1 + 0.2 * (flat[:, 1] - 5.32)
     return _only_front(rest, np.minimum(wide - np.abs(flat[:, 0]), 0.17 - np.abs(flat[:, 1] - 5.5)))
 
 
-def _front(rest: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """What holds on the chest alone, and less and less towards the back."""
-    return inside + 1.5 * np.clip(0.35 - rest[:, 2], 0, 2)
+def _joined(high: float, rest: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """A neckline's front on the chest, a round collar at a level around the neck behind, one turning into the
+    other over the shoulders: where the two were only cut across, skin showed in notches."""
+    share = np.clip((SHOULDERS[1] - rest[:, 2]) / (SHOULDERS[1] - SHOULDERS[0]), 0, 1)
+    share = share * share * (3 - 2 * share)
+    around = high - level(rest)
+    return np.minimum(share * around + (1 - share) * front, around + 0.4)
 
 
 def _shoulder(flat: np.ndarray) -> np.ndarray:
     """How much a neckline rises where it meets the shoulders, which some people carry higher."""
     return 1.5 * np.clip(np.abs(flat[:, 0]) - 0.66, 0, 1)
-
-
-def _behind(high: float, rest: np.ndarray) -> np.ndarray:
-    """Below a level around the neck, with room in front, where collar bones would bend the line."""
-    return high + 0.4 * np.clip((rest[:, 2] - 0.3) / 0.4, 0, 1) - level(rest)
 
 
 def _inside_polygon(places: np.ndarray, corners: list[tuple[float, float]]) -> np.ndarray:
