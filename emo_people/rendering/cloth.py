@@ -129,8 +129,7 @@ def _refined(points: np.ndarray, triangles: np.ndarray, fine: np.ndarray) -> tup
 
     Only there, since software renderers pay for triangles by the number.
     """
-    sides = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    unique, where = np.unique(sides, axis=0, return_inverse=True)
+    unique, where = _edges(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2))
     halved = fine[unique].any(1)
     number = np.cumsum(halved) - 1 + len(points)
     cut, middle = halved[where].reshape(-1, 3), number[where].reshape(-1, 3)
@@ -150,6 +149,14 @@ def _refined(points: np.ndarray, triangles: np.ndarray, fine: np.ndarray) -> tup
     return np.concatenate([points, points[unique[halved]].mean(1)]), np.concatenate(parts)
 
 
+def _edges(sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different edges (E, 2) among sides (S, 2) of triangles, and which of them each side is (S,)."""
+    # As one number each they are sorted several times faster than as rows.
+    low, high = np.sort(sides, axis=1).astype(np.int64).T
+    numbers, where = np.unique(low << 32 | high, return_inverse=True)
+    return np.stack([numbers >> 32, numbers & 0xFFFFFFFF], 1), where
+
+
 def _clipped(points: np.ndarray, triangles: np.ndarray, inside: np.ndarray, thick: float) -> Sheet:
     """Where inside (N,) is positive, cut exactly at 0; the edge gets a border, `thick` dm deep."""
     positive = inside[triangles] > 0
@@ -158,8 +165,7 @@ def _clipped(points: np.ndarray, triangles: np.ndarray, inside: np.ndarray, thic
     odd = np.where(count[crossing] == 1, positive[crossing].argmax(1), (~positive[crossing]).argmax(1))
     turned = triangles[crossing][np.arange(crossing.sum())[:, None], (odd[:, None] + np.arange(3)) % 3]
     a, b, c = turned.T
-    sides = np.sort(np.concatenate([np.stack([a, b], 1), np.stack([a, c], 1)]), axis=1)
-    unique, where = np.unique(sides, axis=0, return_inverse=True)
+    unique, where = _edges(np.concatenate([np.stack([a, b], 1), np.stack([a, c], 1)]))
     share = inside[unique[:, 0]] / (inside[unique[:, 0]] - inside[unique[:, 1]])
     between = points[unique[:, 0]] + share[:, None] * (points[unique[:, 1]] - points[unique[:, 0]])
     ab, ac = where.reshape(2, -1) + len(points)

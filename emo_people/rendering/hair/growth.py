@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..posing import Body
 from .scalp import Roots, Surface
@@ -107,9 +108,9 @@ def clump(points: np.ndarray, strength: float, size: int, rng: np.random.Generat
     if strength == 0 or len(points) < 2 * size:
         return points
     leaders = rng.choice(len(points), len(points) // size, replace=False)
-    gaps = ((points[:, None, 0] - points[None, leaders, 0]) ** 2).sum(-1)
-    leader = points[leaders[gaps.argmin(1)]]
-    near = np.exp(-((gaps.min(1) / 0.06) ** 2))[:, None, None]
+    gap, nearest = cKDTree(points[leaders, 0]).query(points[:, 0])
+    leader = points[leaders[nearest]]
+    near = np.exp(-((gap**2 / 0.06) ** 2))[:, None, None]
     ramp = np.linspace(0, 1, points.shape[1])[:, None] ** 0.8
     return points + strength * ramp * near * (leader - points)
 

@@ -42,7 +42,8 @@ def glasses_pieces(glasses: Glasses, body: Body) -> list[Piece]:
     arch = inner[0] + share * (inner[1] - inner[0])
     arch = arch + np.sin(np.pi * share) * np.array([0, 0.035, 0.03]) * size
     frame = [*rims, tube(arch, np.array([0, 1.0, 0.3]), max(thick, 0.008), max(thick, 0.008))]
-    frame += [_temple(o, side, body, Surface(body), thick) for side, o in zip((-1, 1), outlines, strict=True)]
+    surface = Surface(body)
+    frame += [_temple(o, side, body, surface, thick) for side, o in zip((-1, 1), outlines, strict=True)]
     look = {"piece_colour": glasses.colour, "metal": float(glasses.metal), "rough": 0.3}
     lenses = Solid.join([disc(o, 0.03 * size) for o in outlines])
     return [
