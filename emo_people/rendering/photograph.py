@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
 from .camera import Camera, Look
 
@@ -75,7 +75,7 @@ def _through_lens(light: np.ndarray, camera: Camera) -> np.ndarray:
     gains = 2.0**camera.exposure * np.array(camera.balance, np.float32)
     light = light * gains
     if camera.glare:
-        light = (1 - camera.glare) * light + camera.glare * np.minimum(light, 2).mean((0, 1))
+        light = (1 - camera.glare) * light + camera.glare * np.minimum(light, 2).reshape(-1, 3).mean(0)
     if camera.vignette:
         y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in light.shape[:2])
         light = light * (1 - camera.vignette * ((x**2 + y[:, None] ** 2) / 2) ** 1.5)[..., None]
@@ -84,13 +84,12 @@ def _through_lens(light: np.ndarray, camera: Camera) -> np.ndarray:
 
 def _fringed(light: np.ndarray, share: float) -> np.ndarray:
     """Red a little larger than green, blue a little smaller."""
-    high, wide = light.shape[:2]
     result = light.copy()
     for channel, factor in ((0, 1 - share), (2, 1 + share)):
-        offset = [(n - 1) / 2 * (1 - factor) for n in (high, wide)]
-        y, x = np.arange(high) * factor + offset[0], np.arange(wide) * factor + offset[1]
-        places = np.meshgrid(y, x, indexing="ij")
-        result[..., channel] = map_coordinates(light[..., channel], places, order=1, mode="nearest")
+        offset = [(n - 1) / 2 * (1 - factor) for n in light.shape[:2]]
+        result[..., channel] = affine_transform(
+            light[..., channel], [factor, factor], offset, order=1, mode="nearest"
+        )
     return result
 
 
@@ -120,7 +119,7 @@ def _noise(high: int, wide: int, grain: float, rng: np.random.Generator) -> np.n
 
 def _sharpened(display: np.ndarray, strength: float) -> np.ndarray:
     """Edges of brightness exaggerated, with the halo that cameras leave."""
-    grey = display.mean(-1)
+    grey = display @ np.full(3, 1 / 3, np.float32)
     return display + (strength * (grey - gaussian_filter(grey, 1.0, truncate=2.5)))[..., None]
 
 
