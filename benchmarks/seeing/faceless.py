@@ -1,4 +1,4 @@
-"""Pictures that show no face."""
+"""Two hundred pictures that show no face, and that nothing was trained on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.seeing.reference import find_files, read_frames
+from benchmarks.seeing.textures import textures
 
 # Of scikit-image: what is shown neither by a person nor an animal's face, and is in its package.
 OBJECTS = (
@@ -15,15 +16,21 @@ OBJECTS = (
 )
 PARTS = 4  # of each picture, besides the whole
 SMALLEST_PART = 128  # px
+RENDERED = 50  # people who look away, or whose head is above the picture
+PEOPLE = 4_000_000  # seeds of theirs: from here on
+TEXTURES = 5  # of each of eight kinds
 
 
 def faceless(folders: list[Path], seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and pictures (H, W, 3) uint8: scikit-image's, parts of them, and all files in `folders`."""
+    """Names and pictures (H, W, 3) uint8: 110 of scikit-image's and parts of them, 50 renders of people whose
+    face is not seen, 40 textures, and all files in `folders`."""
     rng = np.random.default_rng(seed)
     for name, picture in _objects():
         yield name, picture
         for k in range(PARTS):
             yield f"{name}, part {k + 1}", _part(picture, rng)
+    yield from _renders()
+    yield from textures(TEXTURES)
     for path in find_files(folders):
         yield path.name, read_frames(path)[0]
 
@@ -36,6 +43,16 @@ def _objects() -> Iterator[tuple[str, np.ndarray]]:
     left, right, _ = data.stereo_motorcycle()
     yield "motorcycle", _as_rgb(left)
     yield "motorcycle from the right", _as_rgb(right)
+
+
+def _renders() -> Iterator[tuple[str, np.ndarray]]:
+    from emo_people.networks.pool_pictures import render_faceless
+    from emo_people.rendering.studio import Studio
+
+    studio = Studio()
+    for seed in range(PEOPLE, PEOPLE + RENDERED):
+        picture = render_faceless(studio, seed, np.random.default_rng(seed))
+        yield f"person {seed}", np.ascontiguousarray(picture[..., :3])
 
 
 def _as_rgb(picture: np.ndarray) -> np.ndarray:

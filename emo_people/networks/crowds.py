@@ -15,7 +15,6 @@ from .pool import Pool
 from .textures import draw_texture
 
 CANVAS = 96  # px
-BACKDROPS, TEXTURES, OBJECTS = 1000, 1200, 500
 FACE_HEIGHTS = (16.0, 68.0)  # px, of most faces
 CLOSE_UP = (68.0, 400.0)  # of the others: whose parts are no faces
 MOST_TURN = 75.0  # degrees, of faces to be found
@@ -50,22 +49,25 @@ class _Face:
 class Crowds:
     """Draws canvases (96, 96, 3) uint8 with no face, one or several, and their labels.
 
-    backgrounds (N, 256, 256, 3) and faceless (N, 256, 256, 4) uint8: scenes, and people without a face.
+    backgrounds (N, 256, 256, 3) and faceless (N, 256, 256, 4) uint8: scenes, and people without a face;
+    drawn: how many backdrops, textures and objects there are besides.
     """
 
-    def __init__(self, pool: Pool, backgrounds: np.ndarray, faceless: np.ndarray, seed: int) -> None:
+    def __init__(
+        self, pool: Pool, backgrounds: np.ndarray, faceless: np.ndarray, seed: int, drawn: int
+    ) -> None:
         self._rng = np.random.default_rng(seed)
         self._levels = [np.concatenate([pool.picture, pool.alpha[..., None]], -1)]
         shown = self._levels[0]  # the pool's own pictures may be forgotten
         self._pool, self._faceless = replace(pool, picture=shown[..., :3], alpha=shown[..., 3]), faceless
         for _ in range(2):
             self._levels.append(np.stack([_halved(picture) for picture in self._levels[-1]]))
-        drawn = [draw_backdrop(self._rng) for _ in range(BACKDROPS)]
-        textures = [draw_texture(self._rng) for _ in range(TEXTURES)]
+        patterns = [draw_backdrop(self._rng) for _ in range(drawn)]
+        textures = [draw_texture(self._rng) for _ in range(drawn)]
         size = (BACKDROP_SIDE, BACKDROP_SIDE)
         rendered = [np.array(Image.fromarray(b).resize(size, Image.Resampling.BOX)) for b in backgrounds]
-        self._backdrops = [drawn, textures] + [rendered] * bool(rendered)
-        self._objects = [draw_object(self._rng) for _ in range(OBJECTS)]
+        self._backdrops = [patterns, textures] + [rendered] * bool(rendered)
+        self._objects = [draw_object(self._rng) for _ in range(drawn)]
 
     def draw(self) -> tuple[np.ndarray, Labels]:
         rng, faces = self._rng, list[_Face]()
@@ -163,7 +165,7 @@ class Crowds:
             self._put(canvas, part, faces)
 
     def _paste_object(self, canvas: Image.Image, faces: list[_Face], place: np.ndarray, side: float) -> None:
-        thing = Image.fromarray(self._objects[int(self._rng.integers(OBJECTS))])
+        thing = Image.fromarray(self._objects[int(self._rng.integers(len(self._objects)))])
         thing = thing.rotate(float(self._rng.uniform(-180, 180)))
         thing = thing.resize((max(2, round(side)),) * 2, Image.Resampling.BILINEAR)
         layer = Image.new("RGBA", canvas.size)

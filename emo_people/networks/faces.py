@@ -32,6 +32,7 @@ NEAR = 0.3  # height of a peak from which on cells measure the face
 ROWS = CANVAS // CELL
 LIKELY = 0.5  # score of what counts as found there
 CHECKS = 6  # batches that are only looked at
+MANY, FEW = 1000, 100  # backdrops, textures and objects that are drawn to train on and to check with
 
 Canvas = tuple[np.ndarray, Labels]
 
@@ -89,8 +90,8 @@ def read_crowds(folder: Path, seed: int, log: Log) -> tuple[Crowds, Crowds]:
         f"faces: {len(pool)} pictures to train on, {len(check)} to check with; "
         f"{len(scenes)} scenes and {len(faceless)} people without a face"
     )
-    unseen = Crowds(check, scenes[other_scenes], faceless[other_people], seed + 1)
-    return Crowds(pool, scenes[~other_scenes], faceless[~other_people], seed), unseen
+    unseen = Crowds(check, scenes[other_scenes], faceless[other_people], seed + 1, FEW)
+    return Crowds(pool, scenes[~other_scenes], faceless[~other_people], seed, MANY), unseen
 
 
 class Misleading:

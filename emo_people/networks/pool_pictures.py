@@ -64,12 +64,12 @@ def _faceless_path(folder: Path, number: int) -> Path:
 def _render_faceless_shard(folder: Path, seed: int, number: int) -> None:
     studio, rng = Studio(), np.random.default_rng([seed, FACELESS_SHARDS, number])
     numbers = number * FACELESS_SHARD + np.arange(FACELESS_SHARD)
-    pictures = [_render_faceless(studio, 2 * TRAINING + int(k), rng) for k in numbers]
+    pictures = [render_faceless(studio, 2 * TRAINING + int(k), rng) for k in numbers]
     with whole_file(_faceless_path(folder, number)) as unfinished, unfinished.open("wb") as file:
         np.savez(file, picture=np.stack(pictures), number=numbers)
 
 
-def _render_faceless(studio: Studio, seed: int, rng: np.random.Generator) -> np.ndarray:
+def render_faceless(studio: Studio, seed: int, rng: np.random.Generator) -> np.ndarray:
     """(256, 256, 4): somebody who looks away, near or far, or whose head is above the picture."""
     person, expression, distance = random_person(seed), random_expression(rng), float(rng.uniform(6, 25))
     height = float(np.exp(rng.uniform(*np.log((0.3, 1.6)))))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emo_modules.cues.pyramid import STRIDE, PyramidFinder
-from emo_people.networks import crowds, faces
+from emo_people.networks import faces
 from emo_people.networks.backdrops import draw_backdrop, draw_object
 from emo_people.networks.crowds import CANVAS, Crowds, Labels
 from emo_people.networks.faces import AGAIN, FRESH, Misleading, make_targets, train_faces
@@ -35,16 +35,15 @@ def pool_rows(people: list[int]) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(crowds, "BACKDROPS", 3)
-    monkeypatch.setattr(crowds, "TEXTURES", 3)
-    monkeypatch.setattr(crowds, "OBJECTS", 3)
+    monkeypatch.setattr(faces, "MANY", 3)
+    monkeypatch.setattr(faces, "FEW", 3)
     write_shard(tmp_path, 0, pool_rows([1, 2, 9]))
     return tmp_path
 
 
 def crowds_of(folder: Path, seed: int, **changes: np.ndarray) -> Crowds:
     scenes, faceless = np.zeros((0, 256, 256, 3), np.uint8), np.full((2, 256, 256, 4), 90, np.uint8)
-    return Crowds(replace(Pool.read(folder), **changes), scenes, faceless, seed)
+    return Crowds(replace(Pool.read(folder), **changes), scenes, faceless, seed, drawn=3)
 
 
 def test_labels_are_where_the_pasted_people_are(folder):
