@@ -86,7 +86,7 @@ class FaceViews:
 
     def draw_mouths(self, count: int, generator: torch.Generator) -> View:
         """The mouth; numbers are opening and width."""
-        chosen = self._choose(count, generator)
+        chosen = self._choose(count, generator, MOUTH)
         points = self.points[chosen]
         squares = mouth_square(around_points(points), points)
         squares = _shaken(squares, generator, shift=0.06, zoom=0.12, turn=6.0)
@@ -102,7 +102,7 @@ class FaceViews:
 
     def draw_eyes(self, count: int, generator: torch.Generator) -> View:
         """The viewer's left eye, or the right one in the mirror; the number is its opening."""
-        chosen = self._choose(count, generator)
+        chosen = self._choose(count, generator, LEFT_EYE + RIGHT_EYE)
         points, right = self.points[chosen], torch.rand(count, generator=generator) < 0.5
         faces = around_points(points)
         left_one, right_one = (eye_square(faces, points, eye) for eye in (LEFT_EYE, RIGHT_EYE))
@@ -128,8 +128,13 @@ class FaceViews:
         pictures = torch.where(relit, relight(pictures, generator), pictures)
         return degrade(pictures, generator, NOISE)
 
-    def _choose(self, count: int, generator: torch.Generator) -> Tensor:
-        return torch.randint(len(self.pictures), (count,), generator=generator)
+    def _choose(self, count: int, generator: torch.Generator, seen: list[int] | None = None) -> Tensor:
+        """Some of the pictures, or of those that these points lie in."""
+        if seen is None:
+            return torch.randint(len(self.pictures), (count,), generator=generator)
+        points = self.points[:, seen]
+        inside = ((points >= 0) & (points <= self.pictures.shape[1])).all(2).all(1).nonzero()[:, 0]
+        return inside[torch.randint(len(inside), (count,), generator=generator)]
 
     def _cut(self, chosen: Tensor, squares: Squares, size: int) -> Tensor:
         """The squares of the chosen pictures, out of no more of each than the largest needs."""

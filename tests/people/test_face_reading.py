@@ -143,3 +143,17 @@ def test_the_check_measures_what_is_off(folder):
     """An untrained reader sees every point near the middle of its square."""
     figures = check_face_reader(FaceReader().requires_grad_(False).eval(), Pool.read(folder))
     assert figures["landmarks"] > 0.2 and figures["yaw"] > 5
+
+
+def test_mouths_and_eyes_outside_their_pictures_teach_nothing(tmp_path, monkeypatch):
+    rows = pool_rows([1, 2, 3])
+    for name in ("landmarks", "irises"):
+        rows[name][1] += (0, 180)
+        rows[name][2] -= (0, 180)
+    rows["picture"][1:] = 0
+    write_shard(tmp_path, 0, rows)
+    monkeypatch.setattr(face_views, "disturb", lambda pictures, generator, covered=0: pictures)
+    views, generator = FaceViews.of(Pool.read(tmp_path)), torch.Generator().manual_seed(0)
+    assert (views.draw_mouths(16, generator).pictures.amax((1, 2, 3)) > 0).all()
+    assert (views.draw_eyes(16, generator).pictures.amax((1, 2, 3)) > 0).all()
+    assert (views.draw_faces(16, generator).pictures.amax((1, 2, 3)) < 0.02).any()
