@@ -38,8 +38,8 @@ EYES_OF_68 = (range(36, 42), range(42, 48))
 LID_REACH = 0.05  # dm
 # OpenGL's names for what moderngl has none for: alpha says how many of a pixel's samples are drawn, as 1.
 ALPHA_TO_COVERAGE, ALPHA_TO_ONE = 0x809E, 0x809F
-# The factors of what is new and of what was there: of colours; of how much the person covers.
-BLEND_LIGHT, BLEND_COVER = (0x0302, 0x0303), (0x0001, 0x0303)
+# The factors of what is new and of what was there: two for colours, two for how much the person covers.
+BLENDED = (0x0302, 0x0303, 0x0001, 0x0303)
 # Of the programs that do not use mesh.vert.
 VERTEX_SHADERS = {
     "hair": "hair.vert",
@@ -216,7 +216,7 @@ class Canvas:
         samples, among which renderers dither."""
         self._cover_samples(False)
         self.context.enable(self.context.BLEND)
-        self.context.blend_func = *BLEND_LIGHT, *BLEND_COVER
+        self.context.blend_func = BLENDED
         yield
         self.context.disable(self.context.BLEND)
         self._cover_samples(True)
