@@ -24,8 +24,8 @@ class Sight:
 
     @classmethod
     def of(cls, track: FaceTrack) -> "Sight":
-        if track.landmarks is None or track.expressions is None or track.rotations is None:
-            raise ValueError("the analyser knows no landmarks, expressions or poses: take MediaPipe")
+        if track.landmarks is None or track.expressions is None:
+            raise ValueError("the analyser knows no landmarks or expressions: take MediaPipe")
         return cls(track.landmarks, track.expressions, track.rotations)
 
     @property

@@ -148,7 +148,6 @@ def _check(tracker: Tracker, case: Case) -> tuple[float, float, float, float, fl
     """Share of frames with one face, box overlap, true and measured mean speed, and how the curves agree."""
     frames = (draw_frame(case.seed, case.performance, k, CHECK_SIDE) for k in range(case.frames))
     track = tracker.analyze(compress(frames, crf=18))
-    assert track.rotations is not None  # as of every analyser that knows poses
     person, truth = random_identity(case.seed), case.performance.speed
     boxes = [face_box(person, case.performance.pose(k), CHECK_SIDE) for k in range(case.frames)]
     overlaps = [Box(*a.tolist()).iou(Box(*b)) for a, b in zip(track.boxes, boxes, strict=True)]

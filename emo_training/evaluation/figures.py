@@ -151,9 +151,8 @@ def why_missing(metric: Metric, pairs: Pairs, tools: Instruments) -> str:
     if metric.instrument not in tools.labels:
         return f"skipped: needs {metric.option}"
     asked = any("head speed" in problem for pair in pairs for problem in pair.problems)
-    if metric.instrument == "analyzer" and not asked:
-        known = "mouth" if metric in MOUTHS else "pose"
-        return f"skipped: the analyzer {tools.analyzer.name} knows no {known}; give {metric.option}"
+    if metric in MOUTHS and not asked:
+        return f"skipped: the analyzer {tools.analyzer.name} knows no mouth; give {metric.option}"
     return UNSEEN
 
 

@@ -21,7 +21,7 @@ class Weights:
     """Files of the measuring networks; without one, what needs it is left out. The texts are its options'."""
 
     analyzer: Annotated[
-        str, "faces, cascade, tracker:FILE of train-tracker, or mediapipe:FILE for expressions, too"
+        str, "faces, tracker:FILE of train-tracker, or mediapipe:FILE for expressions, too"
     ] = "faces"
     inception: Annotated[Path | None, "inception-2015-12-05.pt, for FID; its code runs"] = None
     i3d: Annotated[Path | None, "i3d_torchscript.pt, for FVD; its code runs"] = None

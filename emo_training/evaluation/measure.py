@@ -152,7 +152,7 @@ class PairMeter:
             foreign_sync=sync.foreign if sync else None,
             identity=None if vectors is None or reference is None else similarity(vectors, reference),
             speed=speed,
-            trembling=None if speed is None or track.rotations is None else trembling(track.rotations),
+            trembling=None if speed is None else trembling(track.rotations),
             blinks=None if track.openings is None else blinks(track.openings[:, 2:]),
         )
 
@@ -175,10 +175,7 @@ class PairMeter:
         return self._try(f"identity of the {name} video", lambda: embeddings(embedder, video, track))
 
     def _speed(self, name: str, track: FaceTrack) -> np.ndarray | None:
-        rotations = track.rotations
-        if rotations is None:
-            return None
-        return self._try(f"head speed of the {name} video", lambda: speed_curve(rotations))
+        return self._try(f"head speed of the {name} video", lambda: speed_curve(track.rotations))
 
     def _try(self, what: str, measure: Callable[[], T]) -> T | None:
         """The value, or None with a note where there is none: one bad video does not stop the others."""

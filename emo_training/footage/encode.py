@@ -59,10 +59,8 @@ def encode_flac(waveform: np.ndarray) -> bytes:
 
 def _arrays(shot: CroppedShot) -> dict[str, np.ndarray]:
     track = shot.track
-    unknown = np.full((len(shot), 3), np.nan, np.float32)
-    rotations = unknown if track.rotations is None else track.rotations
-    speeds = estimate_speed(rotations, FPS)
-    arrays = {"boxes": track.boxes, "rotations": rotations, "speeds": speeds}
+    speeds = estimate_speed(track.rotations, FPS)
+    arrays = {"boxes": track.boxes, "rotations": track.rotations, "speeds": speeds}
     if track.landmarks is not None:
         arrays["landmarks"] = track.landmarks
     if track.openings is not None:

@@ -74,7 +74,7 @@ def _bridge_track(track: FaceTrack) -> FaceTrack:
     """Boxes of frames without exactly one face are interpolated, and poses that are unknown there."""
     known = (track.counts == 1) & np.isfinite(track.boxes).all(axis=1)
     rotations = track.rotations
-    if rotations is not None and np.isfinite(rotations[known]).all():
+    if np.isfinite(rotations[known]).all():
         rotations = _interpolate(rotations, known)
     return replace(track, boxes=_interpolate(track.boxes, known), rotations=rotations)
 

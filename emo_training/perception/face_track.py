@@ -13,14 +13,14 @@ class FaceTrack:
 
     Arrays: counts (T,) int64, faces seen; boxes (T, 4) float32 x0, y0, x1, y1 of the main face in pixels of
     the frames given, NaN where there is none; rotations (T, 3) float32 yaw, pitch, roll in degrees as in
-    pose.py, NaN where unknown, None from an analyser that knows no pose; landmarks (T, K, 2) float32 pixels;
+    pose.py, NaN where unknown; landmarks (T, K, 2) float32 pixels;
     expressions (T, 52) float32, MediaPipe's blendshapes; openings (T, 4) float32, the mouth's opening and
     width and the opening of the viewer's left and right eye, over the inter-ocular distance.
     """
 
     counts: np.ndarray
     boxes: np.ndarray
-    rotations: np.ndarray | None
+    rotations: np.ndarray
     landmarks: np.ndarray | None = None
     expressions: np.ndarray | None = None
     openings: np.ndarray | None = None

@@ -13,7 +13,6 @@ from emo_training.evaluation.figures import all_figures
 from emo_training.evaluation.instruments import Instruments
 from emo_training.evaluation.measure import Distances, MeasuredPair, MeasuredVideo
 from emo_training.evaluation.motion import Blendshapes, MouthShapes
-from emo_training.perception.cascade import CascadeAnalyzer
 from emo_training.perception.syncnet import Sync, SyncNetConfig
 
 EXPECTED = Path(__file__).with_name("figures.json")
@@ -29,8 +28,8 @@ ALL = tuple(LABELS)
 
 
 def instruments(*labels: str, expressions=None, syncnet=None) -> Instruments:
-    names = {"analyzer": "cascade"} | {name: LABELS[name] for name in labels}
-    return Instruments(CascadeAnalyzer(), None, None, syncnet, None, expressions, names)
+    names = {"analyzer": "tracker"} | {name: LABELS[name] for name in labels}
+    return Instruments(SimpleNamespace(name="tracker"), None, None, syncnet, None, expressions, names)
 
 
 def video(k: int, shaken: float = 1.0, **parts) -> MeasuredVideo:

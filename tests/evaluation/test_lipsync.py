@@ -63,9 +63,9 @@ def loudness_at_start() -> float:
 LOUDNESS = loudness_at_start()
 
 
-def whole_track(frames: int, rotations: np.ndarray | None = None) -> FaceTrack:
+def whole_track(frames: int, rotations: np.ndarray | float = np.nan) -> FaceTrack:
     boxes = np.tile(np.array([8, 8, 24, 24], np.float32), (frames, 1))
-    return FaceTrack(np.ones(frames, np.int64), boxes, rotations)
+    return FaceTrack(np.ones(frames, np.int64), boxes, np.zeros((frames, 3), np.float32) + rotations)
 
 
 def expected(late: int, windows: int) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_the_wrong_sound_is_worse():
 def test_a_short_clip_and_one_without_a_face_say_so():
     with pytest.raises(ValueError, match="20 frames with sound, lip sync needs 30"):
         lip_sync(Clock(), Greys(20), whole_track(20), swelling(20), None)
-    blind = FaceTrack(np.zeros(40, np.int64), np.full((40, 4), np.nan, np.float32), None)
+    blind = FaceTrack(np.zeros(40, np.int64), np.full((40, 4), np.nan, np.float32), np.full((40, 3), np.nan))
     with pytest.raises(ValueError, match="face"):
         lip_sync(Clock(), Greys(40), blind, swelling(40), None)
 

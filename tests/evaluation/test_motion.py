@@ -50,5 +50,5 @@ def test_blinks_of_unseen_eyes_are_unknown():
 
 def test_openings_of_frames_with_a_face_are_a_distribution():
     openings = np.float32([[0.1, 0.6, 0.1, 0.1], [np.nan] * 4, [0.2, 0.5, 0.1, 0.1]])
-    track = FaceTrack(np.array([1, 0, 1]), np.zeros((3, 4)), None, openings=openings)
+    track = FaceTrack(np.array([1, 0, 1]), np.zeros((3, 4)), np.zeros((3, 3)), openings=openings)
     assert Openings().read(None, track).tolist() == openings[[0, 2]].tolist()

@@ -72,7 +72,7 @@ def test_a_frame_without_a_box_is_refused(embedder):
 def test_evaluation_takes_its_file_in_the_place_of_sfaces(embedder, tmp_path):
     file = tmp_path / "identity.safetensors"
     write_weights(embedder.net, file, torch.half)
-    tools = load_instruments(Weights(analyzer="cascade", identity=file))
+    tools = load_instruments(Weights(analyzer="faces", identity=file))
     assert isinstance(tools.identity, IdentityEmbedder)
     assert tools.labels["identity"].startswith("identity.safetensors (sha256 ")
 

@@ -92,6 +92,12 @@ def test_a_face_must_be_found_on_both_sides_of_a_frame():
     assert np.isfinite(track.boxes[STRIDE + 1]).all()
 
 
+def test_a_second_face_is_counted_on_both_sides_of_the_look():
+    people, _, _ = analyzer(lambda k: [face(140)] + [face(60, 0.3)] * (k == STRIDE))
+    track = people.analyze(numbered(2 * STRIDE + 2))
+    assert track.counts.tolist() == [1] + [2] * (2 * STRIDE - 1) + [1, 1]
+
+
 def test_no_frames_give_an_empty_track():
     people, _, _ = analyzer(lambda k: [])
     track = people.analyze([])
