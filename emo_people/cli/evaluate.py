@@ -10,7 +10,7 @@ from emo_modules.pipeline import Options, Pipeline
 from emo_modules.schedule import SOLVERS
 from emo_modules.writing.partial import write_text
 from emo_modules.writing.place import check_file_place
-from emo_training.perception.face_reader import load_reader
+from emo_training.perception.avatar_reader import load_reader
 
 from ..evaluation.avatars import evaluate_avatars
 from ..evaluation.subject import pipeline_subject

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from emo_modules.writing.place import check_file_place
-from emo_training.perception.face_reader import save_reader
+from emo_training.perception.avatar_reader import save_reader
 
 from ..networks.reader import check_reader, train_reader
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from emo_training.perception.face_reader import FaceReader, read_frames
+from emo_training.perception.avatar_reader import AvatarReader, read_frames
 
 from ..filming.cases import SIZE, make_case
 from ..filming.people import draw_portrait
@@ -39,7 +39,7 @@ REPORTED = Extent()
 
 
 def evaluate_avatars(
-    subject: Subject, reader: FaceReader, seed: int, cases: int, log: Log, extent: Extent = REPORTED
+    subject: Subject, reader: AvatarReader, seed: int, cases: int, log: Log, extent: Extent = REPORTED
 ) -> dict[str, Any]:
     """Everything the demo model is judged by, ready for JSON; training voices and held-out voices also apart.
 
@@ -73,7 +73,7 @@ def evaluate_avatars(
 
 
 def _sweeps(
-    subject: Subject, reader: FaceReader, first: int, strangers: Tensor, extent: Extent, log: Log
+    subject: Subject, reader: AvatarReader, first: int, strangers: Tensor, extent: Extent, log: Log
 ) -> dict[str, Any]:
     seconds = extent.speed_seconds
     people = [make_case(first + k, seconds, seconds) for k in range(extent.speed_people)]
@@ -89,7 +89,7 @@ def _sweeps(
     return report
 
 
-def _strangers(reader: FaceReader, first: int, count: int) -> Tensor:
+def _strangers(reader: AvatarReader, first: int, count: int) -> Tensor:
     """Identities (count, D) of portraits of people who are in no case."""
     seeds = range(first, first + count)
     portraits = [draw_portrait(seed, np.random.default_rng(seed), SIZE) for seed in seeds]

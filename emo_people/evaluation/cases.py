@@ -10,7 +10,7 @@ from torch import Tensor
 
 from emo_modules.cues.box import Box, iou
 from emo_training.evaluation.metrics import best_lag, latent_change, nearest, pearson, psnr_outside
-from emo_training.perception.face_reader import FaceReader, Reading, read_frames
+from emo_training.perception.avatar_reader import AvatarReader, AvatarReading, read_frames
 
 from ..drawing.avatars import face_box, head_mask
 from ..drawing.face import Pose
@@ -49,7 +49,7 @@ class Measured:
         return {name: value for name, value in asdict(self).items() if not isinstance(value, np.ndarray)}
 
 
-def measure_case(subject: Subject, reader: FaceReader, case: Case, strangers: Tensor) -> Measured:
+def measure_case(subject: Subject, reader: AvatarReader, case: Case, strangers: Tensor) -> Measured:
     """Generates `case` and measures it; `strangers` (M, D) are the identities of other people's portraits."""
     frames, latents = generate_case(subject.generate, case)
     reading, true_frames = read_frames(reader, frames), case.truth()
@@ -79,7 +79,7 @@ def measure_case(subject: Subject, reader: FaceReader, case: Case, strangers: Te
     )
 
 
-def background_psnr(case: Case, frames: np.ndarray, reading: Reading, portrait: Reading) -> float:
+def background_psnr(case: Case, frames: np.ndarray, reading: AvatarReading, portrait: AvatarReading) -> float:
     """dB against the portrait where neither its head nor the frame's is, both in the pose that was read."""
     picks = range(0, len(frames), BACKGROUND_STRIDE)
     before = _head_where_read(case.seed, portrait, 0)
@@ -87,7 +87,7 @@ def background_psnr(case: Case, frames: np.ndarray, reading: Reading, portrait: 
     return psnr_outside(frames[::BACKGROUND_STRIDE], case.portrait, masks)
 
 
-def _head_where_read(seed: int, reading: Reading, k: int) -> np.ndarray:
+def _head_where_read(seed: int, reading: AvatarReading, k: int) -> np.ndarray:
     """The pixels (128, 128) bool of the person's head and body, turned and placed as frame k was read."""
     identity = random_identity(seed)
     yaw, pitch, roll = (float(angles[k]) for angles in (reading.yaw, reading.pitch, reading.roll))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from emo_training.evaluation.metrics import nearest, running_mean, spearman
-from emo_training.perception.face_reader import FaceReader, Reading, read_frames
+from emo_training.perception.avatar_reader import AvatarReader, AvatarReading, read_frames
 from emo_training.perception.pose import head_speed
 
 from ..filming.cases import Case
@@ -20,14 +20,14 @@ from .subject import Generate, generate_case
 SPAN = 2.0  # seconds at the start and at the end of long sound
 
 
-def read_speed(reading: Reading) -> float:
+def read_speed(reading: AvatarReading) -> float:
     """Mean head speed in degrees per second; poses are smoothed over 3 frames against the reader's noise."""
     yaw, pitch, roll = (running_mean(a.numpy()) for a in (reading.yaw, reading.pitch, reading.roll))
     return float(head_speed(yaw, pitch, roll, FPS).mean())
 
 
 def measure_speed(
-    generate: Generate, reader: FaceReader, cases: Sequence[Case], speeds: Sequence[float], log: Log
+    generate: Generate, reader: AvatarReader, cases: Sequence[Case], speeds: Sequence[float], log: Log
 ) -> dict[str, Any]:
     """Every case at every speed: the speeds seen, and their rank correlation with those asked for."""
     measured = []
@@ -47,7 +47,7 @@ def measure_speed(
 
 
 def measure_long(
-    generate: Generate, reader: FaceReader, cases: Sequence[Case], strangers: Tensor, log: Log
+    generate: Generate, reader: AvatarReader, cases: Sequence[Case], strangers: Tensor, log: Log
 ) -> dict[str, Any]:
     """Identity in the first and in the last two seconds of long cases; `loss_points` is the drop of the share
     of frames that are nearest to their own portrait, in percent."""

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from emo_modules.cues.box import iou
 from emo_training.evaluation.metrics import nearest
-from emo_training.perception.face_reader import (
+from emo_training.perception.avatar_reader import (
     POSE_UNIT,
     SIZE,
-    FaceReader,
-    Reading,
+    AvatarReader,
+    AvatarReading,
     crop_mouth,
     read_frames,
 )
@@ -108,14 +108,14 @@ def _view(person: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     return render(person, expression, pose, SIZE), np.array(values)
 
 
-def train_reader(seed: int = 0, steps: int = 900, identities: int = 1200, log: Log = print) -> FaceReader:
+def train_reader(seed: int = 0, steps: int = 900, identities: int = 1200, log: Log = print) -> AvatarReader:
     """Draws `identities` people and fits the reader; each step sees two softened views of `PEOPLE` of them.
 
     The defaults made the reader that comes with the package, in 10 minutes on one core.
     """
     generator = torch.Generator().manual_seed(seed)
     pool = FaceSamples.draw(range(READER, READER + identities), np.random.default_rng(seed), log)
-    reader = channels_last(create_net(FaceReader, seed))
+    reader = channels_last(create_net(AvatarReader, seed))
 
     def loss() -> dict[str, Tensor]:
         pictures, truth = pool.sample(min(PEOPLE, identities), generator)
@@ -127,7 +127,7 @@ def train_reader(seed: int = 0, steps: int = 900, identities: int = 1200, log: L
 
 
 def _losses(
-    reader: FaceReader, frames: Tensor, truth: Tensor, generator: torch.Generator
+    reader: AvatarReader, frames: Tensor, truth: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
     mouth, pose, box, centre = truth.split((2, 3, 4, 2), 1)
     # The crop's centre errs as the prediction will.
@@ -152,7 +152,7 @@ def _contrast(identity: Tensor) -> Tensor:
     return F.cross_entropy(likeness, (torch.arange(2 * half) + half) % (2 * half))
 
 
-def check_reader(reader: FaceReader, people: int = 100) -> dict[str, dict[str, float]]:
+def check_reader(reader: AvatarReader, people: int = 100) -> dict[str, dict[str, float]]:
     """How well unseen people are read: "renders" in every pose and mouth shape, and "acted" sentences, whose
     heads turn much less and whose R2 is harder for it. Needs flite and espeak-ng.
 
@@ -173,7 +173,7 @@ def check_reader(reader: FaceReader, people: int = 100) -> dict[str, dict[str, f
     }
 
 
-def _agreement(reading: Reading, truth: np.ndarray) -> dict[str, float]:
+def _agreement(reading: AvatarReading, truth: np.ndarray) -> dict[str, float]:
     pairs = [(getattr(reading, name).numpy(), truth[:, k]) for k, name in enumerate(READ)]
     figures = {
         f"r2_{name}": float(1 - np.mean((read - true) ** 2) / np.var(true))

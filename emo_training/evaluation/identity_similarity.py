@@ -7,7 +7,7 @@ import torch
 
 from ..footage.decode import resize_pictures
 from ..perception.analyzers import FaceTrack
-from ..perception.face_reader import SIZE, FaceReader, read_frames
+from ..perception.avatar_reader import SIZE, AvatarReader, read_frames
 from .feature_nets import PICTURES, batches
 from .pairs import Video
 
@@ -21,7 +21,7 @@ class Embedder(Protocol):
 class ReaderIdentity:
     """A face reader's view of who somebody is; it reads whole pictures and needs no boxes."""
 
-    def __init__(self, reader: FaceReader) -> None:
+    def __init__(self, reader: AvatarReader) -> None:
         self._reader = reader
 
     def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Annotated
 from emo_modules.cues.face_reader import WEIGHTS
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
+from ..perception.avatar_reader import load_reader
 from ..perception.face_identity import load_identity
-from ..perception.face_reader import load_reader
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
 from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from ..perception.analyzers import FaceTrack
-from ..perception.face_reader import SIZE, FaceReader, read_frames
+from ..perception.avatar_reader import SIZE, AvatarReader, read_frames
 from ..perception.pose import estimate_speed, smooth_poses
 from ..perception.rates import FPS
 from .feature_nets import PICTURES, batches
@@ -118,7 +118,7 @@ class MouthShapes:
     caveat = "of mouth opening and width in 0..1, of faces that the reader knows"
     instrument = "reader"
 
-    def __init__(self, reader: FaceReader) -> None:
+    def __init__(self, reader: AvatarReader) -> None:
         self._reader = reader
 
     def read(self, video: Video, track: FaceTrack) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The measuring network: reads mouth, head pose, face box and identity of a face from its picture.
+"""The network that measures drawn avatars: reads mouth, head pose, face box and identity of a face.
 
-It knows faces as it was trained on: its own renders, never what a generator learned from.
+It knows faces as it was trained on: its own drawings, never what a generator learned from.
 """
 
 from dataclasses import dataclass, fields
@@ -25,7 +25,7 @@ POSE_UNIT = 10.0  # degrees per unit of the network's output
 
 
 @dataclass(frozen=True)
-class Reading:
+class AvatarReading:
     """What was read from N frames: mouth_open and mouth_width (N,) 0..1; yaw, pitch, roll (N,) in degrees;
     face_box and mouth_centre (N, 4), (N, 2) in fractions of the side; identity (N, D) of length 1."""
 
@@ -43,8 +43,8 @@ class Reading:
         return cls(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
 
-class FaceReader(nn.Module):
-    """Frames (N, 3, 128, 128) in 0..1 -> `Reading`. Three small trunks share nothing but the picture."""
+class AvatarReader(nn.Module):
+    """Frames (N, 3, 128, 128) in 0..1 -> `AvatarReading`. Three small trunks share nothing else."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,11 +52,11 @@ class FaceReader(nn.Module):
         self.mouth = _trunk((3, 24, 48, 64, 96), first_stride=1, side=MOUTH_SIDE, out=2)
         self.face = _trunk((3, 24, 48, 96, 128), first_stride=2, side=SIZE // 2, out=EMBEDDING)
 
-    def forward(self, frames: Tensor) -> Reading:
+    def forward(self, frames: Tensor) -> AvatarReading:
         pose, box, centre = self.read_geometry(frames)
         opening, width = self.read_mouth(crop_mouth(frames, centre)).clamp(0, 1).unbind(1)
         yaw, pitch, roll = pose.unbind(1)
-        return Reading(opening, width, yaw, pitch, roll, box, centre, self.read_identity(frames))
+        return AvatarReading(opening, width, yaw, pitch, roll, box, centre, self.read_identity(frames))
 
     def read_geometry(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Yaw, pitch, roll (N, 3) in degrees; face box (N, 4) and mouth centre (N, 2) in fractions."""
@@ -94,22 +94,22 @@ def _trunk(widths: tuple[int, ...], first_stride: int, side: int, out: int) -> n
 
 
 @torch.no_grad()
-def read_frames(reader: FaceReader, frames: np.ndarray, batch: int = 64) -> Reading:
+def read_frames(reader: AvatarReader, frames: np.ndarray, batch: int = 64) -> AvatarReading:
     """Reads frames (N, 128, 128, 3) uint8, of any number. Raises ValueError for another size."""
     if frames.shape[1:] != (SIZE, SIZE, 3):
         raise ValueError(f"the reader takes frames (N, {SIZE}, {SIZE}, 3), got {frames.shape}: resize them")
     images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-    return Reading.join([reader(part / 255) for part in images.split(batch)])
+    return AvatarReading.join([reader(part / 255) for part in images.split(batch)])
 
 
-def save_reader(reader: FaceReader, path: Path) -> None:
+def save_reader(reader: AvatarReader, path: Path) -> None:
     """Writes the weights as half precision safetensors."""
     with whole_file(path) as partial:
         save_file({name: value.half().contiguous() for name, value in reader.state_dict().items()}, partial)
 
 
-def load_reader(path: Path) -> FaceReader:
+def load_reader(path: Path) -> AvatarReader:
     """A file of `save_reader`; frozen, in evaluation mode."""
-    reader = FaceReader()
+    reader = AvatarReader()
     load_strict(reader, read_weights(path, "the reader that train-reader makes"), str(path))
     return reader.requires_grad_(False).eval()

@@ -18,7 +18,7 @@ from emo_people.recipe.audio_encoder import AudioTraining
 from emo_people.recipe.demo import DemoRecipe, make_demo
 from emo_people.recipe.vae import VAETraining
 from emo_training.evaluation.metrics import pearson
-from emo_training.perception.face_reader import load_reader, read_frames
+from emo_training.perception.avatar_reader import load_reader, read_frames
 
 from ..voices import needs_voices
 

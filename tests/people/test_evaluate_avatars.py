@@ -20,7 +20,7 @@ from emo_people.filming.seeds import EVALUATION
 from emo_people.networks.reader import WEIGHTS
 from emo_people.recipe.config import DRAWN_FRAMING
 from emo_people.speech.voices import HELD_OUT_VOICES
-from emo_training.perception.face_reader import load_reader, read_frames
+from emo_training.perception.avatar_reader import load_reader, read_frames
 
 from ..voices import needs_voices
 

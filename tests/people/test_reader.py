@@ -10,8 +10,8 @@ from emo_people.filming.seeds import HELD_OUT
 from emo_people.networks.degrade import soften
 from emo_people.networks.reader import WEIGHTS, FaceSamples, train_reader
 from emo_training.evaluation.metrics import pearson
-from emo_training.perception.face_reader import (
-    FaceReader,
+from emo_training.perception.avatar_reader import (
+    AvatarReader,
     crop_mouth,
     load_reader,
     read_frames,
@@ -120,4 +120,4 @@ def test_training_is_repeatable_and_weights_survive_the_file(tmp_path):
 
 def test_the_committed_file_is_small():
     assert WEIGHTS.stat().st_size < 8e6
-    assert sum(p.numel() for p in FaceReader().parameters()) < 3e6
+    assert sum(p.numel() for p in AvatarReader().parameters()) < 3e6
