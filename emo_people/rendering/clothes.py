@@ -158,7 +158,9 @@ def _necklace(clothes: Clothes, neck: Neck) -> Piece:
     """A chain or beads that hang the lower, the wider the neckline is."""
     assert clothes.necklace is not None
     count = 160
-    thick, beads = (0.035, 0.4) if clothes.necklace.pattern == "knit" else (0.012, 0.0)
+    # Thick beads would push through the cloth that they go below at the sides.
+    low_sides = clothes.kind in ("scoop", "tank top", "dress", "none")
+    thick, beads = (0.035 if low_sides else 0.02, 0.4) if clothes.necklace.pattern == "knit" else (0.012, 0.0)
 
     def chain(angle: np.ndarray) -> tuple[np.ndarray, ...]:
         front = 0.5 - 0.5 * np.cos(angle)

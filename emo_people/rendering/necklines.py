@@ -88,7 +88,8 @@ def tie_blade(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 
 def tie_knot(rest: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    wide = 0.1 + 0.2 * (flat[:, 1] - 5.32)
+    # Rounded where it goes below the collar.
+    wide = 0.12 + 0.3 * (flat[:, 1] - 5.32) - 0.7 * np.clip(flat[:, 1] - 5.46, 0, 1)
     return _only_front(rest, np.minimum(wide - np.abs(flat[:, 0]), 0.17 - np.abs(flat[:, 1] - 5.5)))
 
 
