@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from ..acting.face import Expression, Pose
 from ..acting.performance import Performance, perform
 from ..filming.people import FPS, random_head_speed
 from ..people.person import random_person
+from ..rendering.context import drawing_processes
 from ..rendering.framing import Framing
 from ..rendering.scene import random_scene
 from ..speech.augment import augment
@@ -59,8 +60,7 @@ class Rehearsal:
 def render_mouths(folder: Path, people: int, checked: int, workers: int = 1) -> None:
     """Writes shards of clips to train on and to check with; those that are there already are left alone."""
     # Speech starts processes, which must not fork from one that holds a GL context: others draw.
-    spawn = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
-    with spawn(1) as speakers, spawn(workers) as artists:
+    with ProcessPoolExecutor(1, get_context("spawn")) as speakers, drawing_processes(workers) as artists:
         for files, first, count, rehearse in (
             (CHECK_FILES, CHECK_MOUTHS, checked, rehearse_check),
             (TRAINING_FILES, MOUTHS, people, rehearse_training),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from emo_modules.writing.partial import whole_file
 from ..acting.face import ACTIONS, INDEX, Expression, Pose
 from ..acting.visemes import SHAPES
 from ..people.person import Person, random_person
+from ..rendering.context import drawing_processes
 from ..rendering.framing import Framing
 from ..rendering.photograph import photograph
 from ..rendering.scene import random_scene
@@ -37,8 +36,7 @@ def render_pool(folder: Path, people: int, views: int, seed: int = 0, workers: i
     numbers = [number for number in range(-(-people // SHARD)) if not _path(folder, number).exists()]
     others = [k for k in range(FACELESS_SHARDS) if not _faceless_path(folder, k).exists()]
     _write_scenes(folder)
-    # A process that holds a GL context must not be forked.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
+    with drawing_processes(workers) as processes:
         list(processes.map(partial(_render_faceless_shard, folder, seed), others))
         list(processes.map(partial(_render_shard, folder, people, views, seed), numbers))
 

@@ -1,5 +1,8 @@
 """OpenGL without a window."""
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,16 @@ def create_context() -> "moderngl.Context":
         return moderngl.create_standalone_context(**options)  # type: ignore[arg-type]  # the stub is wrong
     except Exception as error:  # moderngl raises bare Exceptions, with the driver's words
         raise RuntimeError(f"there is no OpenGL here to draw with ({error}); {PACKAGES}") from error
+
+
+def drawing_processes(workers: int) -> ProcessPoolExecutor:
+    """Processes that may each have a context: started afresh, since one that holds a context must not fork,
+    and each drawing with one thread, so that none waits for another's."""
+    return ProcessPoolExecutor(workers, get_context("spawn"), _draw_alone)
+
+
+def _draw_alone() -> None:
+    os.environ.setdefault("LP_NUM_THREADS", "0")  # Mesa's software renderer then draws in the calling thread
 
 
 def load_program(context: "moderngl.Context", vertex: str, fragment: str, *parts: str) -> "moderngl.Program":
