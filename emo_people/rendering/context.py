@@ -6,6 +6,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..people.mesh import CannotDraw
+
 if TYPE_CHECKING:
     import moderngl
 
@@ -17,19 +19,17 @@ def create_context() -> "moderngl.Context":
     """A context on the GPU, or on Mesa's software renderer. Speak before: a process that holds a context
     cannot start others.
 
-    Raises ModuleNotFoundError without moderngl, and RuntimeError where there is no OpenGL.
+    Raises CannotDraw without moderngl and where there is no OpenGL.
     """
     try:
         import moderngl
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "moderngl is missing, which draws the people: pip install moderngl"
-        ) from error
+        raise CannotDraw("moderngl is missing, which draws the people: pip install moderngl") from error
     try:
         options = {"backend": "egl", "require": 330}
         return moderngl.create_standalone_context(**options)  # type: ignore[arg-type]  # the stub is wrong
     except Exception as error:  # moderngl raises bare Exceptions, with the driver's words
-        raise RuntimeError(f"there is no OpenGL here to draw with ({error}); {PACKAGES}") from error
+        raise CannotDraw(f"there is no OpenGL here to draw with ({error}); {PACKAGES}") from error
 
 
 def drawing_processes(workers: int) -> ProcessPoolExecutor:

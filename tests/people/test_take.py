@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -87,3 +88,11 @@ def test_what_cannot_be_filmed_is_said_in_one_sentence(options, words, tmp_path)
     command = [sys.executable, "-m", "emo_people", "person", *options, "--out", str(tmp_path / "out")]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode != 0 and words in run.stderr and len(run.stderr.strip().splitlines()) == 1
+
+
+def test_without_opengl_one_sentence_names_the_packages(tmp_path):
+    command = [sys.executable, "-m", "emo_people", "sheets", "--out", str(tmp_path / "out")]
+    nothing = {**os.environ, "__EGL_VENDOR_LIBRARY_FILENAMES": os.devnull}
+    run = subprocess.run(command, capture_output=True, text=True, env=nothing)
+    assert run.returncode != 0 and "apt-get install libegl1" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
