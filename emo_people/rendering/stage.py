@@ -216,7 +216,7 @@ class Canvas:
         samples, among which renderers dither."""
         self._cover_samples(False)
         self.context.enable(self.context.BLEND)
-        self.context.blend_func = BLENDED
+        self.context.blend_func = BLENDED  # type: ignore[assignment]  # the stub knows two of them
         yield
         self.context.disable(self.context.BLEND)
         self._cover_samples(True)
