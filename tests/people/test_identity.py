@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emo_people.networks.identity import check_identity, tell_apart, train_identity
+from emo_people.networks.identity import check_identity, contrast, draw_pairs, tell_apart, train_identity
 from emo_people.networks.pool import FIELDS, Pool, write_shard
 
 FACE = np.zeros((68, 2), np.float32)
@@ -39,6 +39,16 @@ def test_chance_is_half():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     figures = tell_apart(vectors, np.arange(200) // 4)
     assert figures["auc"] == pytest.approx(0.5, abs=0.05) and figures["eer"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_pairs_stand_beside_each_other_and_their_likeness_is_rewarded():
+    people = [np.array([0, 4, 7]), np.array([1, 2]), np.array([3, 5, 6, 8])]
+    pairs = draw_pairs(people, np.random.default_rng(0)).reshape(-1, 2).tolist()
+    owner = {picture: k for k, pictures in enumerate(people) for picture in pictures.tolist()}
+    assert sorted(owner[a] for a, _ in pairs) == [0, 1, 2]
+    assert all(a != b and owner[a] == owner[b] for a, b in pairs)
+    alike, unlike = torch.eye(3)[[0, 0, 1, 1, 2, 2]], torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    assert contrast(alike) < 0.01 < 5 < contrast(unlike)
 
 
 class FakeEmbedder:
