@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from benchmarks.face_thresholds import threshold
 from benchmarks.seeing import cascade
 from benchmarks.seeing.conditions import CONDITIONS, View
 from benchmarks.seeing.reference import Sight, load_sights, save_sights
 from benchmarks.seeing.scores import compare, correlate
 from benchmarks.seeing.seers import Seen
+from benchmarks.seeing.textures import textures
 from emo_modules.cues.box import Box
 from emo_training.perception.mesh_points import ibug_points
 
@@ -81,3 +83,16 @@ def test_the_cascade_finds_a_face_where_it_is() -> None:
     small = cascade.search(np.pad(data.astronaut(), ((900, 0), (0, 900), (0, 0))))
     assert max(box.mapped(0, -900, 1, 1).iou(Box(172, 56, 275, 165)) for box in small) > 0.7, "in a part"
     assert cascade.search(data.brick()[..., None].repeat(3, 2)) == []
+
+
+def test_a_threshold_lets_one_false_face_pass_in_a_thousand_looks() -> None:
+    scores = [0.9, 0.612, 0.5, 0.44]
+    assert threshold(scores, 1000) == 0.62 and threshold(scores, 999) == 0.91
+    assert threshold(scores, 2000) == 0.51 and threshold(scores[:1], 1000) == 0.21
+
+
+def test_textures_are_all_different_and_always_the_same() -> None:
+    (names, pictures), again = zip(*textures(2), strict=True), dict(textures(1))
+    assert len(set(names)) == 16 and len({picture.tobytes() for picture in pictures}) == 16
+    assert all(picture.shape == (384, 384, 3) for picture in pictures)
+    assert all((picture == pictures[names.index(name)]).all() for name, picture in again.items())

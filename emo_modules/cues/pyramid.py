@@ -33,14 +33,14 @@ MAGNIFIED = 2.0  # the most that a small picture is enlarged
 MARGIN = 8  # px of grey around a level, so that a face at the edge has surroundings too
 GREY = 0.5
 NOTHING = -4.0  # the score's logit before training: hardly a cell is a face
-SURE = 0.55  # no sample portrait scores less
-TINY, TINY_SURE = 27.0, 0.7  # px of the finest level: gravel looks like faces of that size
+SURE = 0.61  # by the rule of benchmarks/face_thresholds.py
+TINY, TINY_SURE = 27.0, 0.61  # px of the finest level; the rule would let tiny faces pass from 0.58 on
 SAME_FACE = 0.4  # overlap (IoU)
 MOST_ROLL = 70.0  # degrees; a face that lies more is another's to turn first
 MAYBE = 0.6  # of the score that a face needs: from here on it is looked at again
-LOOKED_AT_AGAIN = 6  # faces of a picture; in a crowd, the surest others are taken as they are
-CUT = 96  # px of the sides of what is cut out then
-CLOSE_SIDES = (32, 48)  # px of the face's longer side in it
+LOOKED_AT_AGAIN = 3  # faces of a picture; in a crowd, the surest others are taken as they are
+CUT = 80  # px of the sides of what is cut out then
+CLOSE = 40.0  # px of the face's longer side in it
 CANDIDATES = 200  # peaks of a picture that are looked at
 TYPICAL_POINTS = np.array([(0.3, 0.45), (0.7, 0.45), (0.5, 0.62), (0.36, 0.78), (0.64, 0.78)])  # of a box
 
@@ -138,22 +138,23 @@ class PyramidFinder(nn.Module):
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
 
     @torch.no_grad()
-    def find(self, picture: Tensor, least: float = SURE) -> list[FoundFace]:
-        """Faces, surest first, that score `least` in a picture (H, W, 3) in 0..1; boxes may leave it.
+    def find(self, picture: Tensor, least: float = SURE, least_tiny: float = TINY_SURE) -> list[FoundFace]:
+        """Faces, surest first, that score `least`, tiny ones `least_tiny`, in a picture (H, W, 3) in 0..1;
+        boxes may leave it.
 
-        What may be a face is looked at four times more, at two sizes and in the mirror: chance is not found
-        again, and the mean of five boxes is a better one.
+        What may be a face is cut out and looked at twice more, once in the mirror: chance is not found again,
+        and the mean of three boxes is a better one.
         """
         levels = list(_levels(picture))
         found = np.concatenate([self._look(level, scale) for level, scale in levels])
         found = found[found[:, 0] >= MAYBE * least]
         merged = _merged(found[np.argsort(-found[:, 0], kind="stable")][:CANDIDATES])
         rows = [self._look_again(levels, row) for row in merged[:LOOKED_AT_AGAIN]]
-        rows += [row for row in merged[LOOKED_AT_AGAIN:] if row[0] >= TINY_SURE]
+        rows += [row for row in merged[LOOKED_AT_AGAIN:] if row[0] >= max(least, least_tiny)]
         rows.sort(key=lambda row: -row[0])
         faces = [FoundFace(Box(*row[1:5].tolist()), float(row[0]), row[5:].reshape(5, 2)) for row in rows]
-        tiny = TINY * max(levels[0][1])
-        needed = [max(least, TINY_SURE) if face.box.height < tiny else least for face in faces]
+        tiny = tiny_height(*picture.shape[:2])
+        needed = [max(least, least_tiny) if face.box.height < tiny else least for face in faces]
         return [
             face
             for face, score in zip(faces, needed, strict=True)
@@ -170,18 +171,16 @@ class PyramidFinder(nn.Module):
     def _look_again(self, levels: list[tuple[Tensor, tuple[float, float]]], row: np.ndarray) -> np.ndarray:
         """A face's row (15,), averaged with what cuts around it show."""
         side = float((row[3:5] - row[1:3]).max())
-        level, scale = next(
-            (each for each in reversed(levels) if side / each[1][0] >= max(CLOSE_SIDES)), levels[0]
-        )
+        level, scale = next((each for each in reversed(levels) if side / each[1][0] >= CLOSE), levels[0])
         unit = np.tile(scale, 7)
         there = row[1:] / unit + MARGIN
-        cuts, corners, zooms = _cut_out(level, there[:4])
+        cuts, corner, zoom = _cut_out(level, there[:4])
         again = [row]
-        for k, (heat, reach, points) in enumerate(zip(*self(cuts), strict=True)):
+        for mirrored, (heat, reach, points) in enumerate(zip(*self(cuts), strict=True)):
             seen = read_maps(heat.sigmoid(), reach, points)
-            if k % 2:
+            if mirrored:
                 seen = _mirrored(seen)
-            seen[:, 1:] = ((seen[:, 1:] / zooms[k]) + np.tile(corners[k], 7) - MARGIN) * unit
+            seen[:, 1:] = ((seen[:, 1:] / zoom) + np.tile(corner, 7) - MARGIN) * unit
             overlap = iou(seen[:, 1:5], row[1:5])
             best = seen[overlap.argmax()] if overlap.max(initial=0) >= SAME_FACE else np.zeros(15)
             again.append(best)
@@ -191,23 +190,18 @@ class PyramidFinder(nn.Module):
         return mean
 
 
-def _cut_out(level: Tensor, box: np.ndarray) -> tuple[Tensor, list[np.ndarray], list[float]]:
-    """Squares around a box of a level, at two sizes of the face and each in the mirror too; where their
-    corners are in the level, and how much they are enlarged."""
+def _cut_out(level: Tensor, box: np.ndarray) -> tuple[Tensor, np.ndarray, float]:
+    """The square around a box of a level, and its mirror image; where its corner is in the level, and how
+    much it is enlarged."""
     height, width = level.shape[-2:]
-    centre, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
-    grids, corners, zooms = [], [], []
-    for close in CLOSE_SIDES:
-        half = CUT / 2 * side / close
-        for way in (1.0, -1.0):
-            x, y = 2 * centre / np.array([width, height]) - 1
-            turn = torch.tensor([[way * 2 * half / width, 0, x], [0, 2 * half / height, y]])
-            grids.append(F.affine_grid(turn[None].float(), [1, 3, CUT, CUT], align_corners=False))
-            corners.append(centre - half)
-            zooms.append(close / side)
-    grid = torch.cat(grids)
-    cuts = F.grid_sample((level - GREY).expand(len(grid), -1, -1, -1), grid, align_corners=False) + GREY
-    return cuts.contiguous(memory_format=torch.channels_last), corners, zooms
+    centre, zoom = (box[:2] + box[2:]) / 2, CLOSE / float((box[2:] - box[:2]).max())
+    half = CUT / 2 / zoom
+    x, y = 2 * centre / np.array([width, height]) - 1
+    turn = torch.tensor([[2 * half / width, 0, x], [0, 2 * half / height, y]])[None].float()
+    grid = F.affine_grid(turn, [1, 3, CUT, CUT], align_corners=False)
+    cut = F.grid_sample(level - GREY, grid, align_corners=False) + GREY
+    both = torch.cat([cut, cut.flip(-1)])
+    return both.contiguous(memory_format=torch.channels_last), centre - half, zoom
 
 
 def _mirrored(rows: np.ndarray) -> np.ndarray:
@@ -221,8 +215,7 @@ def _mirrored(rows: np.ndarray) -> np.ndarray:
 def _levels(picture: Tensor) -> Iterator[tuple[Tensor, tuple[float, float]]]:
     """The picture (1, 3, H, W) with its margin at each size, and how many px of the picture one px is."""
     height, width = picture.shape[:2]
-    longest = max(height, width)
-    side = min(FINEST, MAGNIFIED * longest)
+    longest, side = max(height, width), _finest(height, width)
     planes = picture.movedim(-1, 0)[None]
     for halvings in range(1 + max(0, math.floor(math.log2(side / COARSEST)))):
         size = [max(1, round(length * side / longest / 2**halvings)) for length in (height, width)]
@@ -230,6 +223,16 @@ def _levels(picture: Tensor) -> Iterator[tuple[Tensor, tuple[float, float]]]:
         rest = (MARGIN, MARGIN + -size[1] % DEEPEST, MARGIN, MARGIN + -size[0] % DEEPEST)
         padded = F.pad(planes, rest, value=GREY).contiguous(memory_format=torch.channels_last)
         yield padded, (width / size[1], height / size[0])
+
+
+def tiny_height(height: int, width: int) -> float:
+    """Px of a picture's face that is tiny when it is less high."""
+    return TINY * max(height, width) / _finest(height, width)
+
+
+def _finest(height: int, width: int) -> float:
+    """Px of the long side of the first level."""
+    return min(FINEST, MAGNIFIED * max(height, width))
 
 
 def read_maps(heat: Tensor, reach: Tensor, points: Tensor, least: float = 0.05) -> np.ndarray:

@@ -85,13 +85,19 @@ def read_crowds(folder: Path, seed: int, log: Log) -> tuple[Crowds, Crowds]:
     """What a pool has to train on, and what it has to check with."""
     people, scenes, (faceless, numbers) = Pool.read(folder), read_backgrounds(folder), read_faceless(folder)
     pool, check = people.split()
-    other_scenes, other_people = (k % EVERY == EVERY - 1 for k in (np.arange(len(scenes)), numbers))
+    other_scenes, other_people = held_out(np.arange(len(scenes))), held_out(numbers)
     log(
         f"faces: {len(pool)} pictures to train on, {len(check)} to check with; "
         f"{len(scenes)} scenes and {len(faceless)} people without a face"
     )
     unseen = Crowds(check, scenes[other_scenes], faceless[other_people], seed + 1, FEW)
     return Crowds(pool, scenes[~other_scenes], faceless[~other_people], seed, MANY), unseen
+
+
+def held_out(numbers: np.ndarray) -> np.ndarray:
+    """Which scenes and people without a face are not trained on."""
+    kept: np.ndarray = numbers % EVERY == EVERY - 1
+    return kept
 
 
 class Misleading:
