@@ -102,6 +102,18 @@ def fit(
         report()
 
 
+def with_norms_held(net: nn.Module, loss: Callable[[], dict[str, Tensor]]) -> Callable[[], dict[str, Tensor]]:
+    """The same loss with the statistics that the net's batch norms have gathered, not with a batch's."""
+
+    def held() -> dict[str, Tensor]:
+        for part in net.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
+        return loss()
+
+    return held
+
+
 def write_weights(net: nn.Module, path: Path, dtype: torch.dtype | None = None) -> None:
     """Safetensors, in another precision if asked, without the counters that only training reads."""
     state = net.state_dict().items()

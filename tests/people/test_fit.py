@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from emo_people.networks.fit import OneCycle, WallClock, create_net, fit, write_weights
+from emo_people.networks.fit import OneCycle, WallClock, create_net, fit, with_norms_held, write_weights
 
 
 class Clock:
@@ -72,6 +72,21 @@ def test_gradients_by_the_wall_clock_have_norm_1_at_most(monkeypatch):
     fit(net, loss, WallClock(minutes=3 / 60, lr=0.01, warmup=1), "line", lambda line: None)
     norm = torch.cat([p.grad.flatten() for p in net.parameters()]).norm().item()
     assert norm == pytest.approx(1, abs=1e-4)
+
+
+def test_held_norms_are_those_of_use():
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    nn.init.ones_(net[0].weight)
+    before, seen = {name: value.clone() for name, value in net[1].named_buffers()}, []
+
+    def loss() -> dict[str, torch.Tensor]:
+        found = net(torch.full((2, 1, 2, 2), 9.0) + torch.rand(2, 1, 2, 2))
+        seen.append(found.detach())
+        return {"far": (found - 1).square().mean()}
+
+    fit(net, with_norms_held(net, loss), OneCycle(3, 1e-3), "norms", lambda line: None)
+    assert all(torch.equal(value, before[name]) for name, value in net[1].named_buffers())
+    assert abs(float(seen[0].mean())) > 1, "a batch's own statistics would make the mean 0"
 
 
 def test_first_weights_depend_on_the_seed_alone():
