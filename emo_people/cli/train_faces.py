@@ -9,7 +9,7 @@ from .learning import add_learning_options, add_start_option
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_learning_options(parser, minutes=20.0)
+    add_learning_options(parser, minutes=55.0)
     add_start_option(parser)
 
 
