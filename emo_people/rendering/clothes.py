@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..people.clothes import PATTERNS, Clothes, Fabric
+from ..people.clothes import Clothes, Fabric
 from .cloth import NECK_Z, Cut, Neck, Sheet, grid, level, shell
 from .necklines import (
     TIE_BOTTOM,
@@ -23,6 +23,7 @@ from .necklines import (
 )
 from .pieces import Piece
 from .posing import Body, normals
+from .surfaces import fabric_uniforms
 
 # How far down the V of a neckline or a jacket reaches on the template's front, dm of y.
 HIGH, LOW = 5.45, 4.3
@@ -269,16 +270,7 @@ def cut_out(sheet: Sheet, fabric: Fabric, turns: float = STIFF, **shape: float) 
         marks.astype(np.float32),
         normals=normals(place, sheet.triangles),
         covers=sheet.covers,
-        uniforms={
-            "colour_of": fabric.colour,
-            "second_of": fabric.second,
-            "pattern": PATTERNS.index(fabric.pattern),
-            "pattern_scale": fabric.scale,
-            "cloth_shine": fabric.shine,
-            "fold_depth": fabric.folds,
-            **details,
-            **shape,
-        },
+        uniforms=fabric_uniforms(fabric) | details | shape,
     )
 
 

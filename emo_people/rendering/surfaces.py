@@ -1,8 +1,10 @@
-"""What the shaders of the face are told about a person: the uniforms of skin.frag, eye.frag, mouth.frag."""
+"""What the shaders of the face are told about a person: the uniforms of skin.frag, eye.frag, mouth.frag; and
+of its clothes, for clothes.frag."""
 
 import numpy as np
 
 from ..acting.face import ACTIONS, Expression
+from ..people.clothes import PATTERNS, Fabric
 from ..people.looks import SPOTS, Eyes, Mouth, Skin
 from ..people.rims import lid_lines, lip_lines
 from ..people.scars import Scar
@@ -53,6 +55,17 @@ def skin_uniforms(skin: Skin, age: float, expression: Expression) -> dict[str, o
         "rouge": make_up.rouge,
         "liner": make_up.liner,
         "foundation": make_up.foundation,
+    }
+
+
+def fabric_uniforms(fabric: Fabric) -> dict[str, object]:
+    return {
+        "colour_of": fabric.colour,
+        "second_of": fabric.second,
+        "pattern": PATTERNS.index(fabric.pattern),
+        "pattern_scale": fabric.scale,
+        "cloth_shine": fabric.shine,
+        "fold_depth": fabric.folds,
     }
 
 

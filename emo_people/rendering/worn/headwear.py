@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...people.clothes import PATTERNS
 from ...people.headwear import Headwear
 from ..pieces import Piece
 from ..posing import Body, normals
+from ..surfaces import fabric_uniforms
 
 AROUND, UP = 72, 16
 WOUND = 44  # rows of a turban, whose layers show
@@ -113,19 +113,11 @@ def cloth(
 
 
 def _look(headwear: Headwear) -> dict[str, object]:
-    fabric = headwear.fabric
     look: dict[str, object] = dict.fromkeys(
         ("ribbed", "buttons", "jacket", "low", "slant", "bulge", "stiff", "rolled"), 0.0
     )
     look["stiff" if headwear.kind in ("cap", "brimmed") else "rolled"] = 1.0
-    return look | {
-        "colour_of": fabric.colour,
-        "second_of": fabric.second,
-        "pattern": PATTERNS.index(fabric.pattern),
-        "pattern_scale": fabric.scale,
-        "cloth_shine": fabric.shine,
-        "fold_depth": fabric.folds,
-    }
+    return look | fabric_uniforms(headwear.fabric)
 
 
 def skull(body: Body, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
