@@ -58,10 +58,8 @@ def cover(pictures: Tensor, generator: torch.Generator) -> Tensor:
     plain colour."""
     count, _, height, width = pictures.shape
     draw = partial(torch.rand, count, 1, 1, generator=generator)
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     angle, x0, y0 = 2 * math.pi * draw(), 1.6 * draw() - 0.8, 1.8 * draw() - 0.7
-    along = (x - x0) * angle.cos() + (y - y0) * angle.sin()
-    across = (y - y0) * angle.cos() - (x - x0) * angle.sin()
+    along, across = _turned(pictures, angle, x0, y0)
     kind, long, short = draw(), 0.1 + 0.6 * draw(), 0.08 + 0.35 * draw()
     ellipse = (along / long) ** 2 + (across / short) ** 2 - 1
     bar = torch.maximum(along.abs() / (3 * long), across.abs() / short) - 1
@@ -80,10 +78,8 @@ def paint(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """One colour on a part of each, as make-up, face paint or a coloured lamp: folds and edges stay."""
     count, _, height, width = pictures.shape
     draw = partial(torch.rand, count, 1, 1, generator=generator)
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     angle, x0, y0 = 2 * math.pi * draw(), 1.2 * draw() - 0.6, 1.2 * draw() - 0.6
-    along = (x - x0) * angle.cos() + (y - y0) * angle.sin()
-    across = (y - y0) * angle.cos() - (x - x0) * angle.sin()
+    along, across = _turned(pictures, angle, x0, y0)
     away = (along / (0.1 + 0.9 * draw())) ** 2 + (across / (0.06 + 0.5 * draw())) ** 2
     mask = (0.3 + 0.7 * draw()) * torch.sigmoid((1 - away) * (2 + 15 * draw()))
     light = pictures.mean(1, keepdim=True)
@@ -175,3 +171,12 @@ def compress(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """As JPEG does."""
     step = 0.006 + 0.05 * torch.rand(len(pictures), 1, 1, 1, generator=generator) ** 2
     return quantise(pictures, step).clamp(0, 1)
+
+
+def _turned(pictures: Tensor, angle: Tensor, x0: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:
+    """Each pixel's place (N, H, W) along and across axes at an angle through (x0, y0); the pictures reach
+    from -1 to 1."""
+    height, width = pictures.shape[2:]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    along = (x - x0) * angle.cos() + (y - y0) * angle.sin()
+    return along, (y - y0) * angle.cos() - (x - x0) * angle.sin()
