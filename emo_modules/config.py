@@ -28,7 +28,9 @@ class UNetConfig(Checked):
     layers_per_block: Annotated[int, Range(1, 8)] = 2
     heads: Count = 8
     norm_groups: Count = 32
+    patch: Annotated[int, Range(1, 8)] = 1  # so many latents, each way, are one place of the UNet
     reference_positions: bool = False  # add 2-D sinusoids to reference-attention's queries and keys
+    speed_positions: bool = False  # a frame can tell its own speed token from its neighbours'
     audio_dim: Channels | None = None
     speed_dim: Channels | None = None
     quirks: UNetQuirks = UNetQuirks()
@@ -57,6 +59,8 @@ class UNetConfig(Checked):
     def _unread(self) -> Iterator[str]:
         """Fields of layers that this UNet does not have: nothing would do what they say."""
         quirks = self.quirks
+        if self.speed_positions and not self.speed_dim:
+            yield "speed_positions need a speed_dim: there are no tokens to tell apart"
         if self.role == "writes" and (self.audio_dim or self.speed_dim or self.reference_positions):
             yield (
                 "a UNet that writes has no audio_dim, speed_dim and reference_positions, got "
@@ -173,6 +177,9 @@ class EMOConfig(Checked):
     # the Backbone sees the portrait's latent beside the noisy one and predicts the change from it;
     # not in the paper
     anchored: bool = False
+    # the Backbone moves the portrait's pixels and draws what they do not show (`models.moving`); not in the
+    # paper
+    moving: bool = False
     clip_frames: Annotated[int, Range(1, 256)] = 12
     motion_frames: Frames = 4  # 0: none, clips are joined by `quirks.windows`
     backbone: UNetConfig = UNetConfig(audio_dim=768, speed_dim=256)
@@ -208,12 +215,13 @@ class EMOConfig(Checked):
                 f"the backbone reads what reference_net writes, got roles {backbone.role} and "
                 f"{reference_net.role}"
             )
-        for name in ("block_out_channels", "attention_levels", "layers_per_block"):
+        for name in ("block_out_channels", "attention_levels", "layers_per_block", "patch"):
             if (one := getattr(backbone, name)) != (other := getattr(reference_net, name)):
                 yield f"backbone and reference_net need the same {name}, got {one} and {other}"
         if (one := backbone.quirks.reference_join) != (other := reference_net.quirks.reference_join):
             yield f"backbone and reference_net need the same reference_join, got {one} and {other}"
         yield from self._wrong_sound()
+        yield from self._wrong_picture()
         if (found := self.vae.get("latent_channels", self.latent_channels)) != self.latent_channels:
             yield f"latents have {self.latent_channels} channels, those of the VAE {found}"
         read, written = backbone.quirks.context_dim, reference_net.quirks.context_dim
@@ -231,6 +239,18 @@ class EMOConfig(Checked):
         everywhere = backbone.quirks.temporal_without_attention or all(backbone.attention_levels)
         if self.motion_frames and backbone.quirks.reference_join == "cross" and not everywhere:
             yield "motion frames are read at every level: temporal_without_attention must be true"
+
+    def _wrong_picture(self) -> Iterator[str]:
+        if self.moving and self.anchored:
+            yield "the portrait is moved or anchored, not both"
+        if self.moving and self.vae.get("_class_name") != "PatchVAE":
+            yield f"moving needs the linear encoder of a PatchVAE, got {self.vae.get('_class_name')}"
+        places = 8 * self.backbone.patch
+        if self.width % places or self.height % places:
+            yield (
+                f"width and height are multiples of {places}, the pixels of a place of the UNet, got "
+                f"{self.width} and {self.height}"
+            )
 
     def _wrong_sound(self) -> Iterator[str]:
         width, audio, projection = self.backbone.audio_dim, self.audio, self.quirks.audio_projection

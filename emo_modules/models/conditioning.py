@@ -10,14 +10,14 @@ from .attention import Operations, zero_module
 
 class FaceLocator(nn.Module):
     """Region mask or landmark picture (B, C, 8H, 8W) in 0..1 -> features (B, C0, H, W) added to the noisy
-    latents' first layer.
+    latents' first layer; where that sees several latents as one place, of the picture as much smaller.
 
     The output layer is zero at the start, so that adding the locator changes nothing (EMO sec. 3.2).
     """
 
     def __init__(self, config: EMOConfig, operations: type[Operations] = Operations):
         super().__init__()
-        channels = config.face_locator_channels
+        channels, self.patch = config.face_locator_channels, config.backbone.patch
         self.conv_in = operations.Conv2d(config.quirks.locator_inputs, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList()
         for a, b in zip(channels, channels[1:], strict=False):
@@ -28,6 +28,8 @@ class FaceLocator(nn.Module):
         self.conv_out = zero_module(operations.Conv2d(channels[-1], width, 3, padding=1))
 
     def forward(self, picture: Tensor) -> Tensor:
+        if self.patch > 1:
+            picture = F.avg_pool2d(picture, self.patch)
         h = F.silu(self.conv_in(picture))
         for block in self.blocks:
             h = F.silu(block(h))

@@ -11,6 +11,7 @@ from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Operations, zero_module
 from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
+from .moving import OUTPUTS, Drawing, move, split_outputs
 from .reads import Reads, Written, drop
 from .reference import Past, ReferenceNet, first_motion
 from .relatives.identity import IdentityTokens
@@ -28,6 +29,7 @@ class VideoConditions:
     without: list[Reads]  # as guidance's other half has them
     face: Tensor | None  # (B, C, H, W)
     tokens: IdentityTokens | None = None
+    pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1: the portrait, where its pixels are moved
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,17 @@ class Conditions:
     frames: int
     reads: list[Reads]  # of every layer
     without: list[Reads]  # as guidance's other half has them
-    portrait: Tensor  # (B, C, H, W); read by anchored models only
+    portrait: Tensor  # (B, C, H, W); read by models that are anchored or move it
     face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
     face_guided: bool = False  # guidance's other half goes without the locator too
+    pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1; read by models that move them
 
     def uncond(self) -> "Conditions":
         """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
         were trained to go without them too."""
-        face = None if self.face_guided else self.face
-        return replace(self, reads=self.without, portrait=torch.zeros_like(self.portrait), face=face)
+        face, portrait = None if self.face_guided else self.face, torch.zeros_like(self.portrait)
+        pixels = None if self.pixels is None else torch.zeros_like(self.pixels)
+        return replace(self, reads=self.without, portrait=portrait, face=face, pixels=pixels)
 
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""
@@ -62,15 +66,18 @@ class Denoiser(nn.Module):
         super().__init__()
         self.config = config
         latents, backbone = config.latent_channels, config.backbone
-        self.backbone = UNet(backbone, operations, latents, latents if config.anchored else 0)
+        beside = latents if config.anchored or config.moving else 0
+        self.backbone = UNet(backbone, operations, latents, beside, OUTPUTS if config.moving else 0)
         self.face_locator = FaceLocator(config, operations)
         self.audio_projection: AudioProjection | PerceiverProjection
         if config.quirks.audio_projection == "mlp":
             self.audio_projection = AudioProjection(config, operations)
         elif config.quirks.audio_projection == "perceiver":
             self.audio_projection = PerceiverProjection(config, operations)
-        if config.anchored:  # a new model shows the portrait itself
+        if config.anchored or config.moving:  # a new model shows the portrait itself
             zero_module(self.backbone.conv_out)
+        if config.moving:  # the VAE's encoder, which is linear; nothing trains it
+            self.portrait_encoder = operations.Conv2d(3, latents, 8, 8)
         if backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
@@ -81,9 +88,10 @@ class Denoiser(nn.Module):
         picture: Tensor | None,
         tokens: IdentityTokens | None = None,
         regions: dict[int, Regions] | None = None,
+        pixels: Tensor | None = None,
     ) -> VideoConditions:
         """Portrait latent (B, C, H, W), what ReferenceNet wrote of it, the locator's picture (B, C, 8H, 8W),
-        identity tokens, and Hallo's regions; once per video."""
+        identity tokens, Hallo's regions, and pixels (B, 3, 8H, 8W) to be moved; once per video."""
         nothing = [replace(row, regions=regions) for row in self.backbone.nothing(portrait)]
         cond, uncond = tokens or (None, None)
         return VideoConditions(
@@ -92,6 +100,7 @@ class Denoiser(nn.Module):
             without=self.backbone.project(nothing, context=uncond),
             face=None if picture is None else self.face_locator(picture),
             tokens=tokens,
+            pixels=pixels,
         )
 
     def audio_tokens(self, windows: Tensor) -> Tensor:
@@ -130,20 +139,46 @@ class Denoiser(nn.Module):
         if past.uncond is not past.cond:
             without = project(without, past=past.uncond, motion_frames=past.frames)
         face = video.face if pictures is None else self.face_locator(pictures)
-        return Conditions(frames, reads, without, video.portrait, face, config.quirks.face_guided)
+        guided = config.quirks.face_guided
+        return Conditions(frames, reads, without, video.portrait, face, guided, video.pixels)
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
+        schedule = self.config.schedule
+        if self.config.moving:
+            clean = self.draw(x, timesteps, conditions).clean
+        elif self.config.anchored:
+            clean = self.beside_portrait(x, timesteps, conditions)
+            clean = clean + conditions.portrait.repeat_interleave(conditions.frames, dim=0)
+        else:
+            return self.outputs(x, timesteps, conditions)
+        alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
+        return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
+
+    def draw(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Drawing:
+        """Of a model that moves the portrait: noisy latents (B*F, C, H, W), timesteps (B*F,) -> the frames.
+
+        What is hidden keeps the skip from the noisy latents (arXiv 2206.00364, eq. 7, around the moved
+        portrait); nothing that is drawn changes the displacement.
+        """
+        assert conditions.pixels is not None  # whoever conditions such a model gives them
+        change, hidden, displacement = split_outputs(self.beside_portrait(x, timesteps, conditions))
+        moved = self.portrait_encoder(move(conditions.pixels, displacement.detach()))
+        alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
+        skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
+        drawn = moved + skip * (x - moved) + scale * change
+        return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(drawn)))
+
+    def beside_portrait(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
+        """The Backbone's outputs, which sees the portrait's latents beside the noisy ones."""
+        portrait = conditions.portrait.repeat_interleave(conditions.frames, dim=0)
+        return self.outputs(torch.cat([x, portrait], dim=1), timesteps, conditions)
+
+    def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         frames, added = conditions.frames, conditions.face
         if added is not None and len(added) != len(x):
             added = added.repeat_interleave(frames, dim=0)
-        if not self.config.anchored:
-            return self.backbone(x, timesteps, conditions.reads, frames, added)
-        portrait = conditions.portrait.repeat_interleave(frames, dim=0)
-        change = self.backbone(torch.cat([x, portrait], dim=1), timesteps, conditions.reads, frames, added)
-        schedule = self.config.schedule
-        alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
-        return implied_prediction((portrait + change).float(), x.float(), alpha_bar, schedule)
+        return self.backbone(x, timesteps, conditions.reads, frames, added)
 
 
 class KeptConditions(NamedTuple):
@@ -176,9 +211,11 @@ class Conditioner:
         picture: Tensor | None,
         identity: Tensor | None = None,
         regions: dict[int, Regions] | None = None,
+        pixels: Tensor | None = None,
     ) -> VideoConditions:
-        """Portrait latent (B, C, H, W), the locator's picture (B, C, 8H, 8W), and for the relatives that
-        read them a face embedding (B, D) and regions; once per video."""
+        """Portrait latent (B, C, H, W), the locator's picture (B, C, 8H, 8W), for the relatives that read
+        them a face embedding (B, D) and regions, and for a model that moves them the portrait's pixels
+        (B, 3, 8H, 8W) in -1..1; once per video."""
         net = self.net()
         tokens = net.identity_tokens(identity, portrait)
         written = net.portrait(portrait, tokens)
@@ -186,7 +223,7 @@ class Conditioner:
         if self.kept is not None:
             portrait = drop(portrait, self.kept.reference)
             written = [layer.drop(self.kept.reference) for layer in written]
-        return self.denoiser.read_portrait(portrait, written, picture, tokens, regions)
+        return self.denoiser.read_portrait(portrait, written, picture, tokens, regions, pixels)
 
     def clip(
         self,
@@ -241,18 +278,24 @@ class EMO(Denoiser):
         motion: Tensor | None = None,
         speeds: Tensor | None = None,
         kept: KeptConditions | None = None,
-    ) -> Tensor:
-        """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W).
+        pixels: Tensor | None = None,
+    ) -> Tensor | Drawing:
+        """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W), or of a
+        model that moves the portrait its B*F frames.
 
         Conditions as `Conditioner` takes them. Without audio the pictures are no clip (image stage): no layer
         looks from one to another.
         """
         frames, conditioner = noisy.shape[1], self.conditioner(kept)
-        video = conditioner.video(portrait, picture)
+        video = conditioner.video(portrait, picture, pixels=pixels)
         if audio is None:
             reads = [replace(row, still=True) for row in video.reads]
-            conditions = Conditions(frames, reads, video.without, video.portrait, video.face)
+            conditions = Conditions(
+                frames, reads, video.without, video.portrait, video.face, pixels=video.pixels
+            )
         else:
             conditions = conditioner.clip(video, frames, audio, speeds, motion=motion)
+        if self.config.moving:
+            return self.draw(noisy.flatten(0, 1), timesteps.flatten(), conditions)
         prediction = self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions)
         return prediction.unflatten(0, noisy.shape[:2])

@@ -31,6 +31,7 @@ class TemporalBlock(nn.Module):
         self.attn1 = Attention(dim, config.heads, operations=operations)
         self.norm2 = operations.LayerNorm(dim)
         self.attn2 = Attention(dim, config.heads, operations=operations)
+        self.speed_positions = config.speed_positions
         if config.speed_dim:
             self.norm_speed = operations.LayerNorm(dim)
             self.attn_speed = Attention(dim, config.heads, config.speed_dim, operations)
@@ -52,8 +53,13 @@ class TemporalBlock(nn.Module):
         keys = self.attn2.keys_values(normed)
         x = x[:, past:] + self.attn2(normed[:, past:], keys)
         if speed is not None:
-            x = x + self.attn_speed(x, speed, self.norm_speed)
+            positions = time_positions(x) if self.speed_positions else None
+            x = x + self.attn_speed(x, speed, self.norm_speed, positions)
         return x + self.ff(self.norm3(x))
+
+    def hear_speed(self, tokens: Tensor) -> KeysValues:
+        """Speed tokens (B, F, speed_dim) -> keys and values."""
+        return self.attn_speed.keys_values(tokens, time_positions(tokens) if self.speed_positions else None)
 
     def first_attention(self, x: Tensor, motion: MotionTokens, past: int) -> Tensor:
         """Motion frames were projected once; here they only join the frames."""

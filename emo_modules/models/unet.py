@@ -98,7 +98,9 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Latents of so many channels in and out; `beside` them it sees more. The role is the configuration's."""
+    """Latents of so many channels in and out; `beside` them it sees others, and `more` come out than went in.
+    The role is the configuration's.
+    """
 
     def __init__(
         self,
@@ -106,12 +108,13 @@ class UNet(nn.Module):
         operations: type[Operations] = Operations,
         channels: int = 4,
         beside: int = 0,
+        more: int = 0,
     ):
         super().__init__()
         self.config = config
         parts = (config, operations)
-        widths = config.block_out_channels
-        self.conv_in = operations.Conv2d(channels + beside, widths[0], 3, padding=1)
+        widths, area = config.block_out_channels, config.patch**2
+        self.conv_in = operations.Conv2d((channels + beside) * area, widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], widths[0] * 4, operations)
         self.down_blocks: Modules[Block] = Modules()
         self.up_blocks: Modules[Block] = Modules()
@@ -142,7 +145,7 @@ class UNet(nn.Module):
             self.up_blocks.append(block)
         if config.role == "reads":
             self.conv_norm_out = operations.GroupNorm(config.norm_groups, widths[0], eps=1e-5)
-            self.conv_out = operations.Conv2d(widths[0], channels, 3, padding=1)
+            self.conv_out = operations.Conv2d(widths[0], (channels + more) * area, 3, padding=1)
 
     def places(self) -> Iterator[tuple[Block, int]]:
         """The layers in forward order, as (block, index within it)."""
@@ -203,22 +206,23 @@ class UNet(nn.Module):
                 if motion_frames and past is not None and (maps := past[k].map) is not None:
                     row = replace(row, motion=temporal.motion(maps, motion_frames))
                 if speed is not None:
-                    row = replace(row, speed=temporal.transformer_blocks[0].attn_speed.keys_values(speed))
+                    row = replace(row, speed=temporal.transformer_blocks[0].hear_speed(speed))
             projected.append(row)
         return projected
 
     def forward(
         self, x: Tensor, timesteps: Tensor, reads: list[Reads], frames: int = 1, added: Tensor | None = None
     ) -> Tensor | list[Written]:
-        """x (B*F, C, H, W) and timesteps (B*F,) -> the prediction, same shape; in ReferenceNet's role what
+        """x (B*F, C, H, W) and timesteps (B*F,) -> the prediction, same size; in ReferenceNet's role what
         each layer wrote.
 
-        `added` (B*F, C0, H, W) is the face locator's features, joined right after the first layer.
+        `added` (B*F, C0, H/patch, W/patch) is the face locator's features, joined right after the first
+        layer.
         """
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
         if x.device.type == "cpu":  # oneDNN's convolutions are faster so, and tokens need no transposing
             x = x.contiguous(memory_format=torch.channels_last)
-        h = self.conv_in(x)
+        h = self.conv_in(F.pixel_unshuffle(x, self.config.patch))
         if added is not None:
             h = h + added
         skips, layer = [h], iter(reads)
@@ -242,4 +246,4 @@ class UNet(nn.Module):
                 h = block.upsamplers[0](h, skips[-1].shape[-2:])
         if self.config.role == "writes":
             return written
-        return self.conv_out(F.silu(self.conv_norm_out(h)))
+        return F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(h))), self.config.patch)

@@ -1,0 +1,121 @@
+"""A portrait whose pixels move: the Backbone's outputs, and what becomes of them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from emo_modules.config import EMOConfig
+from emo_modules.models.emo import EMO
+from emo_modules.models.moving import move, split_outputs
+from emo_modules.schedule import alpha_bar_at, clean_estimate
+
+FRAMES, CHANNELS = 3, 6
+
+
+@pytest.fixture(scope="module")
+def config(tiny_config) -> EMOConfig:
+    return replace(
+        tiny_config,
+        moving=True,
+        width=64,
+        height=64,
+        latent_channels=CHANNELS,
+        latent_scale=1.0,
+        vae={"_class_name": "PatchVAE", "latent_channels": CHANNELS},
+        backbone=replace(tiny_config.backbone, patch=2),
+        reference_net=replace(tiny_config.reference_net, patch=2),
+    )
+
+
+def picture(seed: int, size: int = 64) -> torch.Tensor:
+    small = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return torch.nn.functional.interpolate(small, (size, size), mode="bicubic").clamp(-1, 1)
+
+
+def conditions(model: EMO, pixels: torch.Tensor):
+    config = model.config
+    conditioner = model.conditioner()
+    video = conditioner.video(
+        model.portrait_encoder(pixels), torch.ones(1, 1, config.height, config.width), pixels=pixels
+    )
+    audio = torch.randn(1, FRAMES, config.window_rows, config.audio.layers, config.audio.feature_dim)
+    return conditioner.clip(video, FRAMES, audio)
+
+
+def test_a_displacement_fetches_each_place_from_where_it_was():
+    pixels = picture(0)
+    shifted = torch.zeros(2, 2, 16, 16)
+    shifted[0, 0] = 4 / 64  # what is seen here was four pixels further right
+    shifted[1, 1] = -8 / 64
+    right, down = move(pixels, shifted)
+    torch.testing.assert_close(right[:, :, :-8], pixels[0, :, :, 4:-4], atol=1e-5, rtol=0)
+    torch.testing.assert_close(down[:, 16:], pixels[0, :, 8:-8], atol=1e-5, rtol=0)
+
+
+def test_each_portrait_moves_by_its_own_frames():
+    pixels = torch.cat([picture(1), picture(2)])
+    moved = move(pixels, torch.zeros(4, 2, 16, 16))
+    torch.testing.assert_close(moved, pixels.repeat_interleave(2, 0), atol=1e-5, rtol=0)
+
+
+def test_outputs_are_a_change_what_is_hidden_and_a_finer_displacement():
+    change, hidden, displacement = split_outputs(torch.zeros(5, CHANNELS + 9, 8, 8))
+    assert change.shape == (5, CHANNELS, 8, 8)
+    assert hidden.shape == (5, 1, 8, 8)
+    assert displacement.shape == (5, 2, 16, 16)
+
+
+@torch.no_grad()
+def test_a_new_model_shows_the_portrait_from_noise_alone(config):
+    torch.manual_seed(0)
+    model = EMO(config).eval()
+    pixels = picture(3)
+    given, noisy = conditions(model, pixels), torch.randn(FRAMES, CHANNELS, 8, 8)
+    steps = torch.full((FRAMES,), 999)
+    schedule = replace(config.schedule, prediction="v_prediction", zero_terminal_snr=True)
+    model.config = replace(config, schedule=schedule)
+    alpha_bar = alpha_bar_at(steps, schedule)
+    seen = clean_estimate(noisy, model.predict(noisy, steps, given), alpha_bar, schedule)
+    torch.testing.assert_close(seen, model.portrait_encoder(pixels).expand_as(seen), atol=1e-4, rtol=0)
+
+
+@torch.enable_grad()
+def test_what_is_drawn_does_not_teach_the_displacement(config):
+    torch.manual_seed(0)
+    model = EMO(config)
+    torch.nn.init.normal_(model.backbone.conv_out.weight, std=0.1)
+    drawing = model.draw(
+        torch.randn(FRAMES, CHANNELS, 8, 8), torch.full((FRAMES,), 500), conditions(model, picture(4))
+    )
+    (taught,) = torch.autograd.grad(drawing.clean.sum(), model.backbone.conv_out.weight, retain_graph=True)
+    assert taught.unflatten(0, (CHANNELS + 9, 4))[CHANNELS + 1 :].abs().max() == 0
+    assert taught.abs().max() > 0
+    (taught,) = torch.autograd.grad(drawing.displacement.sum(), model.backbone.conv_out.weight)
+    assert taught.unflatten(0, (CHANNELS + 9, 4))[CHANNELS + 1 :].abs().max() > 0
+
+
+def test_speed_tokens_with_positions_tell_the_frames_apart(config):
+    torch.manual_seed(0)
+    levels = (True,) * len(config.backbone.block_out_channels)
+    backbone = replace(config.backbone, speed_dim=8, speed_positions=True, attention_levels=levels)
+    reference_net = replace(config.reference_net, attention_levels=levels)
+    model = EMO(replace(config, backbone=backbone, reference_net=reference_net))
+    tokens = torch.ones(1, FRAMES, 8)
+    block = model.backbone.down_blocks[0].motion_modules[0].transformer_blocks[0]
+    keys, values = block.hear_speed(tokens)
+    assert (keys[0, 0] - keys[0, 1]).abs().max() > 1e-3
+    torch.testing.assert_close(values[0, 0], values[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"anchored": True}, "moved or anchored"),
+        ({"vae": {}}, "linear encoder of a PatchVAE"),
+        ({"width": 72}, "multiples of 16"),
+    ],
+)
+def test_impossible_ones_are_refused(config, change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(config, **change)
