@@ -198,17 +198,30 @@ class Canvas:
             self.held = [self.frame, colour, depth, *self.held]
 
     def __enter__(self) -> Canvas:
+        self._begin()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cover_samples(False)
+        self.release()
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """As `with` the canvas itself, which is then kept until `release`."""
+        self._begin()
+        yield
+        self._cover_samples(False)
+
+    def release(self) -> None:
+        for thing in self.held:
+            thing.release()
+
+    def _begin(self) -> None:
         self.frame.use()
         self.frame.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self.context.enable_only(self.context.DEPTH_TEST)
         if self.frame is not self.resolved:
             self._cover_samples(True)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._cover_samples(False)
-        for thing in self.held:
-            thing.release()
 
     @contextmanager
     def blending(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ class Studio:
         self.triangles = np.concatenate(list(self.stage.mesh.triangles.values()))
         self.wardrobe: tuple[Person, list[tuple[Piece, Drawable]]] | None = None
         self.bare: moderngl.Buffer | None = None  # the index of the skin that the wardrobe does not cover
+        self.dressed: tuple[Person, Moment, list[Drawable]] | None = None  # whose vertices the buffers hold
+        self.memory: Memory | None = None
 
     def photograph(
         self,
@@ -80,7 +82,7 @@ class Studio:
         """Linear light (H, W, 4) float32; the last channel is how much of the pixel the person covers."""
         self.stage.enter()
         body = body_of(person.shape)
-        view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
+        view, moment = aim(body, framing), moment_of(person.shape, expression, pose, framing.distance)
         lights = lights or random_scene(person.seed).lights
         things = self._dress(person, body, moment)
         key = np.array(lights.lamps[0].direction) if lights.lamps else np.array([0.0, 1.0, 0.0])
@@ -105,7 +107,7 @@ class Studio:
 
     def truth(self, person: Person, expression: Expression, pose: Pose, framing: Framing) -> Truth:
         body = body_of(person.shape)
-        view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
+        view, moment = aim(body, framing), moment_of(person.shape, expression, pose, framing.distance)
         skull = rigid_vertices(body.mesh)
         rotation = fit_rotation(body.vertices[skull], moment.vertices[skull])
         yaw, pitch, roll = rotation_angles((BEHIND @ rotation.T @ BEHIND)[None])[0]
@@ -136,7 +138,7 @@ class Studio:
         """bare: without anything that is worn or grows."""
         self.stage.enter()
         body = body_of(person.shape)
-        view, moment = aim(body, framing), act(body, expression, pose, framing.distance)
+        view, moment = aim(body, framing), moment_of(person.shape, expression, pose, framing.distance)
         uniforms = view_uniforms(view, framing)
         face = {"face_low": (-9.0, CHIN, EARS), "face_high": (9.0, HAIRLINE, 9.0)}
         things = opaque(self._dress(person, body, moment))
@@ -155,43 +157,59 @@ class Studio:
         second: tuple[Expression, Pose],
         framing: Framing,
     ) -> Displacement:
-        """From the second picture back to the first."""
+        """From the second picture back to the first; quicker for several with one first picture, and where
+        the second has just been drawn."""
         self.stage.enter()
         body = body_of(person.shape)
+        moments = [moment_of(person.shape, *moment, framing.distance) for moment in (first, second)]
         view, size = aim(body, framing), (framing.width, framing.height)
-        uniforms = view_uniforms(view, framing)
-        with Canvas(self.stage.context, size) as before:
-            things = opaque(self._dress(person, body, act(body, *first, framing.distance)))
+        memory = self._remember(person, body, moments[0], view, framing)
+        things = opaque(self._dress(person, body, moments[1]))
+        with Canvas(self.stage.context, size, dtype="f4") as now:
+            memory.canvas.depth.use(2)
             for thing in things:
-                self.stage.draw(thing, "moved", other_depth=2, **uniforms)
-            covered = before.read()[..., 3] > 0.5
-            self._remember(body, act(body, *first, framing.distance), view, framing)
-            self._dress(person, body, act(body, *second, framing.distance))
-            with Canvas(self.stage.context, size, dtype="f4") as now:
-                before.depth.use(2)
-                for thing in things:
-                    self.stage.draw(thing, "moved", other_depth=2, size=size, **uniforms)
-                found = now.read()
+                self.stage.draw(thing, "moved", other_depth=2, size=size, **view_uniforms(view, framing))
+            found = now.read()
         person_there = found[..., 3] > 0.5
         field = np.where(person_there[..., None], found[..., :2], 0).astype(np.float32)
-        return Displacement(field, np.where(person_there, found[..., 2] > 0.5, covered))
+        return Displacement(field, np.where(person_there, found[..., 2] > 0.5, memory.covered))
 
-    def _remember(self, body: Body, moment: Moment, view: View, framing: Framing) -> None:
-        """Writes where every vertex is in the picture of a moment, px and depth."""
+    def _remember(self, person: Person, body: Body, moment: Moment, view: View, framing: Framing) -> Memory:
+        """Where every vertex is in the picture of a moment, px and depth, is written into the buffers."""
+        if self.memory and self.memory.of == (person, moment, framing):
+            return self.memory
+        self._forget()
+        things = self._dress(person, body, moment)
+        canvas = Canvas(self.stage.context, (framing.width, framing.height))
+        with canvas.drawing():
+            for thing in opaque(things):
+                self.stage.draw(thing, "moved", **view_uniforms(view, framing))
+            covered = canvas.read()[..., 3] > 0.5
         write(self.stage.body["before"], view.project_deep(moment.vertices))
         assert self.wardrobe is not None  # filled by _dress
         for piece, thing in self.wardrobe[1]:
             vertices = body.turn(piece.follow(body, moment.expressed), piece.turn, moment.pose)
             write(thing.buffers["before"], view.project_deep(vertices))
+        self.memory = Memory((person, moment, framing), canvas, covered)
+        return self.memory
+
+    def _forget(self) -> None:
+        if self.memory:
+            self.memory.canvas.release()
+        self.memory = None
 
     def _dress(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
         """Everything that is drawn of a person, in the order of `PARTS` and then of the pieces, at a
         moment."""
+        if self.dressed and self.dressed[1] is moment and self.dressed[0] == person:
+            return self.dressed[2]
         write(self.stage.body["place"], moment.vertices)
         write(self.stage.body["normal"], normals(moment.vertices, self.triangles))
         worn = [thing for _, thing in self._wear(person, body, moment)]
         skin, *others = self._parts(person, body, moment)
-        return [skin if self.bare is None else replace(skin, index=self.bare), *others, *worn]
+        things = [skin if self.bare is None else replace(skin, index=self.bare), *others, *worn]
+        self.dressed = person, moment, things
+        return things
 
     def _parts(self, person: Person, body: Body, moment: Moment) -> list[Drawable]:
         part = self.stage.part
@@ -238,6 +256,7 @@ class Studio:
         return Drawable(piece.program, buffers, self.stage.create_index(piece.triangles), piece.uniforms)
 
     def _undress(self) -> None:
+        self._forget()
         if self.bare is not None:
             self.bare.release()
         for _, thing in self.wardrobe[1] if self.wardrobe else ():
@@ -245,9 +264,31 @@ class Studio:
                 buffer.release()
 
 
+@cache
+def own_studio() -> Studio:
+    """One for everything that this process draws."""
+    return Studio()
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """A picture that displacements lead back to: person, moment and framing, what is nearest in it and
+    whether the person covers a pixel (H, W)."""
+
+    of: tuple[Person, Moment, Framing]
+    canvas: Canvas
+    covered: np.ndarray
+
+
 @lru_cache(maxsize=8)
 def body_of(shape: Shape) -> Body:
     return Body.of(shape)
+
+
+@lru_cache(maxsize=8)
+def moment_of(shape: Shape, expression: Expression, pose: Pose, distance: float) -> Moment:
+    """One and the same for everything that is asked of a moment."""
+    return act(body_of(shape), expression, pose, distance)
 
 
 def pieces_of(person: Person, body: Body) -> list[Piece]:

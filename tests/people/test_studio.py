@@ -1,5 +1,7 @@
 """The truth of rendered people: it is checked against the pictures, or against what was asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -123,6 +125,18 @@ def test_what_opens_was_hidden(drawn, person):
 def test_no_displacement_between_equal_moments(drawn, person):
     back = drawn.displacement(person, (NEUTRAL, FRONT), (NEUTRAL, FRONT), FRAMING)
     assert np.abs(back.field).max() < 0.2 and back.hidden.mean() < 0.01
+
+
+def test_a_displacement_does_not_depend_on_what_was_drawn_before(drawn, person):
+    """What the studio keeps of a moment and of a first picture is that of this person."""
+    moments = (NEUTRAL, FRONT), (Expression.of(jawOpen=0.4), Pose(10))
+    one = drawn.displacement(person, *moments, FRAMING)
+    drawn.displacement(random_person(person.seed + 1), *moments, FRAMING)
+    drawn.photograph(person, *moments[1], FRAMING)
+    other = drawn.displacement(person, *moments, FRAMING)
+    assert (one.field == other.field).all() and (one.hidden == other.hidden).all()
+    nearer = drawn.displacement(person, *moments, replace(FRAMING, face=0.8))
+    assert np.abs(nearer.field).max() > 1.1 * np.abs(one.field).max()
 
 
 def test_faces_are_where_the_framing_puts_them(drawn, person):
