@@ -29,10 +29,15 @@ def speak(
         rng.uniform(0.85, 1.15),
         rng.uniform(0.85, 1.2),
     )
-    if altered and rng.random() < 0.08:
+    return alter(speech, rng) if altered else speech
+
+
+def alter(speech: Speech, rng: np.random.Generator, telephones: bool = False) -> Speech:
+    """Some sing; half are heard in noise, music and rooms."""
+    if rng.random() < 0.08:
         speech = sing(speech, rng)
-    if altered and rng.random() < 0.5:
-        speech = Speech(augment(speech.waveform, rng), speech.phonemes)
+    if rng.random() < 0.5:
+        speech = Speech(augment(speech.waveform, rng, telephones), speech.phonemes)
     return speech
 
 
@@ -40,9 +45,9 @@ def sentence_frames(speech: Speech) -> int:
     return max(1, round(len(speech.waveform) / SAMPLE_RATE * FPS))
 
 
-def random_head_speed(rng: np.random.Generator) -> float:
+def random_head_speed(rng: np.random.Generator, fastest: float = 36) -> float:
     """Degrees per second: a fifth of all nearly still, the rest even over calm to lively."""
-    return float(rng.uniform(0, 3) if rng.random() < 0.2 else rng.uniform(3, 36))
+    return float(rng.uniform(0, 3) if rng.random() < 0.2 else rng.uniform(3, fastest))
 
 
 def random_expression(rng: np.random.Generator) -> Expression:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,17 +16,16 @@ import torch
 from emo_modules.writing.partial import whole_file
 from emo_training.perception.syncnet import FRAMES, face_crops
 
-from ..acting.face import Expression, Pose
+from ..acting.face import Expression
 from ..acting.performance import Performance, perform
 from ..filming.people import FPS, random_head_speed
+from ..filming.speakers import random_mood, random_pose, speak
 from ..people.person import random_person
 from ..rendering.context import drawing_processes
 from ..rendering.framing import Framing
 from ..rendering.scene import random_scene
 from ..speech.augment import augment
-from ..speech.phrasebook import sentence_in
-from ..speech.synthesis import SAMPLE_RATE, Speech, join
-from ..speech.utterances import utterance
+from ..speech.synthesis import SAMPLE_RATE, Speech
 from .degrade import compress
 from .syncnet import SHAPE, SOUNDS, SPAN, SyncSamples, cepstra, jitter, middles_of
 
@@ -104,28 +102,11 @@ def rehearse_check(seed: int) -> Rehearsal:
     return Rehearsal(seed, _act(speech, seed, rng), range(CHECKED), sound)
 
 
-def speak(seed: int, frames: int, held_out: bool) -> Speech:
-    """Sentences of one voice for at least so many frames."""
-    said = utterance(seed, held_out)
-    speech = said.speak()
-    for more in range(1, 20):
-        if len(speech.waveform) * FPS >= frames * SAMPLE_RATE:
-            break
-        text = sentence_in(said.language, seed + more, held_out)
-        speech = join(speech, replace(said, text=text).speak())
-    return speech
-
-
 def _act(speech: Speech, seed: int, rng: np.random.Generator) -> Performance:
     """Heads turned and tilted, faces that smile, frown or press their lips while they speak."""
     frames = max(CHECKED, int(len(speech.waveform) * FPS / SAMPLE_RATE))
-    yaw, pitch, roll = rng.normal(0, 1, 3) * (14, 6, 4)
-    start = Pose(float(np.clip(yaw, -40, 40)), float(pitch), float(roll))
-    smile, frown, press = (rng.uniform(0, most) * (rng.random() < 0.4) for most in (0.7, 0.4, 0.4))
-    mood = Expression.of(
-        mouthSmileLeft=smile, mouthSmileRight=smile, browDownLeft=frown, browDownRight=frown,
-        mouthFrownLeft=frown, mouthFrownRight=frown, mouthPressLeft=press, mouthPressRight=press,
-    )  # fmt: skip
+    start = random_pose(rng, (14, 6, 4), 40)
+    mood = Expression.of((0.0, 0.0), **random_mood(rng))
     return perform(speech, frames, FPS, random_head_speed(rng), start, seed, mood)
 
 
@@ -155,18 +136,12 @@ def film_mouth(studio: Studio, rehearsal: Rehearsal) -> np.ndarray:
 
 
 def _write(path: Path, rehearsals: list[Rehearsal]) -> None:
-    pictures = np.stack([film_mouth(_studio(), rehearsal) for rehearsal in rehearsals])
+    from ..rendering.studio import own_studio
+
+    pictures = np.stack([film_mouth(own_studio(), rehearsal) for rehearsal in rehearsals])
     sounds = np.stack([rehearsal.sounds for rehearsal in rehearsals])
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, pictures=pictures, sounds=sounds)
-
-
-@cache
-def _studio() -> Studio:
-    """One for all clips of a process."""
-    from ..rendering.studio import Studio
-
-    return Studio()
 
 
 def read_mouths(folder: Path) -> SyncSamples:

@@ -1,0 +1,38 @@
+"""Rendered people who speak: what they say, and the pose and the face they begin with."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..acting.face import Pose
+from ..speech.phrasebook import sentence_in
+from ..speech.synthesis import SAMPLE_RATE, Speech, join
+from ..speech.utterances import utterance
+from .people import FPS
+
+
+def speak(seed: int, frames: int, held_out: bool) -> Speech:
+    """Sentences of one voice for at least so many frames."""
+    said = utterance(seed, held_out)
+    speech = said.speak()
+    for more in range(1, 20):
+        if len(speech.waveform) * FPS >= frames * SAMPLE_RATE:
+            break
+        text = sentence_in(said.language, seed + more, held_out)
+        speech = join(speech, replace(said, text=text).speak())
+    return speech
+
+
+def random_pose(rng: np.random.Generator, deviations: tuple[float, float, float], farthest: float) -> Pose:
+    """deviations of yaw, pitch and roll, degrees; farthest: the most yaw."""
+    yaw, pitch, roll = rng.normal(0, 1, 3) * deviations
+    return Pose(float(np.clip(yaw, -farthest, farthest)), float(pitch), float(roll))
+
+
+def random_mood(rng: np.random.Generator) -> dict[str, float]:
+    """Actions of a face that lasts: some smile, frown or press their lips."""
+    smile, frown, press = (rng.uniform(0, most) * (rng.random() < 0.4) for most in (0.7, 0.4, 0.4))
+    return {
+        "mouthSmileLeft": smile, "mouthSmileRight": smile, "browDownLeft": frown, "browDownRight": frown,
+        "mouthFrownLeft": frown, "mouthFrownRight": frown, "mouthPressLeft": press, "mouthPressRight": press,
+    }  # fmt: skip
