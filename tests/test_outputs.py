@@ -53,6 +53,7 @@ FOLDERS = {
     "render-pool": ["emo_people", "render-pool", "--out", "OUT"],
     "sheets": ["emo_people", "sheets", "--out", "OUT"],
     "render-mouths": ["emo_people", "render-mouths", "--out", "OUT"],
+    "render-clips": ["emo_people", "render-clips", "--out", "OUT"],
     "train": ["emo_training", "train", "--stage", "image", "--samples", "no", "--out", "OUT"],
     "train-demo": ["emo_people", "train-demo", "--out", "OUT"],
 }

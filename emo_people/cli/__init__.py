@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "measure a model on people and sentences it never saw",
     "render-pool": "render people for the networks that find and read faces",
     "render-mouths": "render people who speak, for the network that hears whether lips are in sync",
+    "render-clips": "render people who speak, with what moves where, for the built-in model",
     "train-faces": "make the network that finds faces of people in pictures",
     "train-face-reader": "make the networks that read landmarks, pose, mouth and lids off people's faces",
     "train-identity": "make the network that tells people in pictures apart",
