@@ -221,3 +221,11 @@ def test_held_out_languages_are_not_trained_on() -> None:
             sentence_in(language, 0)
     with pytest.raises(ValueError, match="no sentences in 'xx' to test on"):
         sentence_in("xx", 0, held_out=True)
+
+
+@needs_espeak
+def test_a_sentence_that_crashes_espeak_is_said_slower() -> None:
+    text = "Bác sĩ trẻ nhặt chai rượu ngon, còn nữ hoàng tìm rau tươi."
+    durations = [len(synthesize(text, "espeak:vi+anika", rate).waveform) for rate in (0.8, 1.1, 1.3)]
+    assert sorted(durations, reverse=True) == durations
+    assert durations[-1] > 2 * SAMPLE_RATE
