@@ -27,6 +27,14 @@ WAV2VEC2 = {
     "layerdrop": 0.0,
     "mask_time_prob": 0.0,
 }
+# The first convolution takes 2.5 ms at once, for it begins as a bank of filters; then as above.
+_EARS = {
+    "intermediate_size": 512,
+    "conv_dim": [128, 128, 128, 128],
+    "conv_kernel": [40, 8, 4, 4],
+    "conv_stride": [20, 4, 2, 2],
+}
+AUDIO = AudioConfig(WAV2VEC2 | _EARS, context=8, layers=3, feature_dim=96, hidden_dim=256, tokens=4)
 UNET = UNetConfig(
     block_out_channels=(64, 96, 128),
     attention_levels=(True, True, True),
