@@ -12,13 +12,16 @@ from ..models.patch_vae import PatchVAE
 from ..speech.wav2vec2 import ONLY_SHAPE
 
 Widths = Annotated[tuple[Channels, ...], Length(1, 8)]
-Depths = Annotated[tuple[Annotated[int, Range(1, 16)], ...], Length(1, 8)]
+Depth = Annotated[int, Range(1, 16)]
+Depths = Annotated[tuple[Depth, ...], Length(1, 8)]
 
 
 @dataclass(frozen=True)
 class PatchVAESettings(Checked):
     latent_channels: Channels = 16
     widths: tuple[Channels, Channels, Channels] = (128, 64, 32)
+    depths: tuple[Depth, Depth, Depth] = (3, 2, 1)
+    linear: bool = False
 
 
 @dataclass(frozen=True)

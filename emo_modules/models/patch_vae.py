@@ -1,5 +1,5 @@
-"""The demo model's autoencoder: 8x, a linear projection of 8 x 8 patches plus a small convolutional
-correction.
+"""The demo model's autoencoder: 8x, a linear projection of 8 x 8 patches, alone or with a small convolutional
+correction, and a decoder that corrects what the projection has lost.
 
 The linear path starts as the patches' principal components, so the picture is right within a blur from the
 first step;
@@ -26,53 +26,65 @@ class Residual(nn.Module):
         return x + self.conv2(F.silu(self.conv1(F.silu(x))))
 
 
+def _encoder(latent_channels: int, low: int, middle: int, operations: type[Operations]) -> nn.Sequential:
+    """Corrects the latents of the linear path; starts as nothing."""
+    conv = operations.Conv2d
+    return nn.Sequential(
+        nn.PixelUnshuffle(4),
+        conv(48, middle, 3, padding=1),
+        Residual(middle, operations),
+        conv(middle, low, 2, 2),
+        Residual(low, operations),
+        Residual(low, operations),
+        nn.SiLU(),
+        zero_module(conv(low, latent_channels, 3, padding=1)),
+    )
+
+
 class PatchVAE(nn.Module):
-    """Images (N, 3, 8H, 8W) in -1..1 <-> latents (N, latent_channels, H, W) of about unit variance."""
+    """Images (N, 3, 8H, 8W) in -1..1 <-> latents (N, latent_channels, H, W) of about unit variance.
+
+    `linear`: the components alone encode, which costs next to nothing, forwards and backwards; all art is in
+    the decoder. `widths` and `depths`, in residual blocks, are the decoder's at an eighth, a quarter and half
+    of the picture's size.
+    """
 
     def __init__(
         self,
         latent_channels: int = 16,
         widths: tuple[int, int, int] = (128, 64, 32),
+        depths: tuple[int, int, int] = (3, 2, 1),
+        linear: bool = False,
         operations: type[Operations] = Operations,
     ):
         super().__init__()
         low, middle, high = widths
+        conv = operations.Conv2d
 
-        def conv(a: int, b: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-            return operations.Conv2d(a, b, kernel, stride, padding=kernel // 2 if kernel % 2 else 0)
+        def blocks(level: int) -> list[nn.Module]:
+            return [*(Residual(widths[level], operations) for _ in range(depths[level])), nn.SiLU()]
+
+        def enlarge(a: int, b: int) -> list[nn.Module]:
+            return [conv(a, b * 4, 1) if linear else conv(a, b * 4, 3, padding=1), nn.PixelShuffle(2)]
 
         self.patch_in = conv(3, latent_channels, 8, 8)
-        self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            conv(48, middle),
-            Residual(middle, operations),
-            conv(middle, low, 2, 2),
-            Residual(low, operations),
-            Residual(low, operations),
-            nn.SiLU(),
-            conv(low, latent_channels),
-        )
+        self.encoder = None if linear else _encoder(latent_channels, low, middle, operations)
         self.patch_out = conv(latent_channels, 192, 1)
         self.decoder = nn.Sequential(
-            conv(latent_channels, low),
-            *(Residual(low, operations) for _ in range(3)),
-            nn.SiLU(),
-            conv(low, middle * 4),
-            nn.PixelShuffle(2),
-            *(Residual(middle, operations) for _ in range(2)),
-            nn.SiLU(),
-            conv(middle, high * 4),
-            nn.PixelShuffle(2),
-            Residual(high, operations),
-            nn.SiLU(),
-            conv(high, 12),
+            conv(latent_channels, low, 3, padding=1),
+            *blocks(0),
+            *enlarge(low, middle),
+            *blocks(1),
+            *enlarge(middle, high),
+            *blocks(2),
+            conv(high, 12, 3, padding=1),
             nn.PixelShuffle(2),
         )
-        for last in (self.encoder[-1], self.decoder[-2]):
-            zero_module(last)
+        zero_module(self.decoder[-2])
 
     def encode(self, images: Tensor) -> Tensor:
-        return self.patch_in(images) + self.encoder(images)
+        latents = self.patch_in(images)
+        return latents + self.encoder(images) if self.encoder else latents
 
     def decode(self, latents: Tensor) -> Tensor:
         return F.pixel_shuffle(self.patch_out(latents), 8) + self.decoder(latents)

@@ -68,3 +68,18 @@ def test_corrections_start_at_zero_and_count_once_trained(vae):
     assert (vae.encode(images) - vae.patch_in(images)).abs().max() > 1e-3
     assert (vae.encode(images) - encoded).abs().max() > 1e-3
     assert (vae.decode(latents) - decoded).abs().max() > 1e-3
+
+
+def test_a_linear_encoder_stays_one_and_its_decoder_learns():
+    vae = PatchVAE(CHANNELS, (8, 6, 4), (1, 3, 2), linear=True)
+    images, others = smooth_images(), smooth_images().flip(0)
+    vae.start_from_components(images)
+    components = PatchVAE(CHANNELS, (8, 8, 8))
+    components.start_from_components(images)
+    assert torch.equal(vae.decode(vae.encode(images)), components.decode(components.encode(images)))
+    for parameter in vae.decoder.parameters():
+        parameter.add_(0.1 * torch.randn(parameter.shape))
+    mixed = vae.encode(0.3 * images + 0.7 * others)
+    assert torch.allclose(mixed, 0.3 * vae.encode(images) + 0.7 * vae.encode(others), atol=1e-5)
+    assert torch.equal(vae.encode(images), components.encode(images))
+    assert (vae.decode(mixed) - components.decode(mixed)).abs().max() > 1e-3
