@@ -35,6 +35,13 @@ _EARS = {
     "conv_stride": [20, 4, 2, 2],
 }
 AUDIO = AudioConfig(WAV2VEC2 | _EARS, context=8, layers=3, feature_dim=96, hidden_dim=256, tokens=4)
+PATCH_VAE = {  # of 256 px: 4.6 GFLOP to decode a picture
+    "_class_name": "PatchVAE",
+    "latent_channels": 24,
+    "widths": [96, 64, 32],
+    "depths": [2, 4, 2],
+    "linear": True,
+}
 UNET = UNetConfig(
     block_out_channels=(64, 96, 128),
     attention_levels=(True, True, True),
