@@ -187,8 +187,9 @@ def fields_of(traced: list[Displacement]) -> np.ndarray:
 def hidden_of(pictures: np.ndarray, displacement: np.ndarray, traced: list[Displacement]) -> np.ndarray:
     """(F, 32, 32) uint8: the share of a cell's pixels, 255 for all, that the portrait does not show, or
     shows in another light."""
-    off = np.abs(moved(pictures[0], displacement) - pictures[1:] / np.float32(255)).max(-1) > OFF
-    hidden = off | np.stack([back.hidden for back in traced])
+    frames = torch.from_numpy(pictures[1:]).float().div(255)
+    off = torch.from_numpy(moved(pictures[0], displacement)).sub(frames).abs().amax(-1) > OFF
+    hidden = off.numpy() | np.stack([back.hidden for back in traced])
     block = SIDE // CELLS
     share = hidden.reshape(len(hidden), CELLS, block, CELLS, block).mean((2, 4))
     return np.rint(255 * share).astype(np.uint8)

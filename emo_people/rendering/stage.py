@@ -101,20 +101,24 @@ class Stage:
     def program(self, name: str) -> moderngl.Program:
         """`name`.frag over its vertex shader, with the functions of light.glsl and what else it uses."""
         if name not in self.programs:
-            self.programs[name] = load_program(
+            self.programs[name] = program = load_program(
                 self.context,
                 VERTEX_SHADERS.get(name, "mesh.vert"),
                 f"{name}.frag",
                 "light.glsl",
                 *INCLUDED.get(name, ()),
             )
+            # moderngl goes through all of a program's members to find one, and a picture asks for thousands.
+            program.extra = {member: program[member] for member in program}
         return self.programs[name]
 
     def draw(self, thing: Drawable, name: str, **uniforms: object) -> None:
         """A thing with its vertices as they are, by program `name`."""
         program = self.program(name)
         set_uniforms(program, **thing.uniforms, **uniforms)
-        used = [(thing.buffers[name], f"{width}f", name) for name, width in ATTRIBUTES if name in program]
+        used = [
+            (thing.buffers[name], f"{width}f", name) for name, width in ATTRIBUTES if name in program.extra
+        ]
         array = self.context.vertex_array(program, used, thing.index)
         with self.closed(thing.program in CLOSED):
             array.render()
@@ -252,9 +256,10 @@ def write(buffer: moderngl.Buffer, values: np.ndarray) -> None:
 
 
 def set_uniforms(program: moderngl.Program, **values: object) -> None:
-    """Those of the values that the program uses; an int is a texture's unit. Matrices are given by rows."""
+    """Those of the values that a program of the stage uses; an int is a texture's unit. Matrices are given
+    by rows."""
     for name, value in values.items():
-        uniform: Any = program.get(name, None)
+        uniform: Any = program.extra.get(name)
         if uniform is None:
             continue
         if isinstance(value, int):
