@@ -14,16 +14,19 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from emo_modules.config import AudioConfig
 from emo_modules.media.audio import SAMPLE_RATE, Audio
 from emo_modules.speech.wav2vec2 import AudioEncoder, encode_audio, standardize
+from emo_modules.weights.reading import read_weights
+from emo_modules.weights.rename import load_strict
 
 from ..acting.visemes import VISEMES
 from ..filming.samples import FEATURE_RATE
 from ..networks.fit import Log, WallClock, fit, write_weights
 from ..speech.alphabet import PHONEMES
-from .sounds import STEP, Sound, files_ahead, read_sounds
+from .sounds import STEP, Sound, read_sounds
 
 _SHAPES = list(dict.fromkeys(VISEMES[symbol] for symbol in PHONEMES))
 SHAPE_OF = torch.tensor([_SHAPES.index(VISEMES[symbol]) for symbol in PHONEMES])
-FASTEST = 1.15  # of speech that is played faster or slower
+FASTEST = 1.3  # of speech played faster or slower: as far as from a man's voice to a woman's and beyond
+TAUGHT = ("sounds", "recorded")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Listening:
     shapes: float = 0.5  # weight of the mouth shapes beside the phonemes
     smoothing: float = 0.0
     perturbed: float = 0.5
+    tilted: float = 0.5
     noisy: float = 0.25
     bf16: bool = False
 
@@ -51,7 +55,8 @@ class SoundPool:
 
     def take_new(self) -> None:
         """Adds what has been spoken since: speech goes on while the training has begun."""
-        new = [path for path in files_ahead(self._folder, "sounds") if path not in self._files]
+        there = [path for name in TAUGHT for path in sorted(self._folder.glob(f"{name}-*.npz"))]
+        new = [path for path in there if path not in self._files]
         self._files += new
         sounds = list(read_sounds(new))
         waveforms = (standardize(torch.from_numpy(sound.waveform).float()).half() for sound in sounds)
@@ -76,9 +81,17 @@ class SoundPool:
         waveforms = torch.lerp(first, second, (places - before).float())
         centres = torch.arange((length - encoder.receptive_field) // encoder.stride + 1) * encoder.stride
         labels = self.phonemes[((start + (centres + encoder.receptive_field / 2) * tempo) / STEP).long()]
+        waveforms = tilt(waveforms, uniform(-0.6, 0.9) * (uniform(0, 1) < training.tilted))
         noise = 10 ** uniform(-2, -0.5) * (uniform(0, 1) < training.noisy)
         waveforms += noise * torch.randn(waveforms.shape, generator=generator)
         return waveforms * 10 ** uniform(-0.2, 0.2), labels.long()
+
+
+def tilt(waveforms: Tensor, slope: Tensor) -> Tensor:
+    """Waveforms (B, T) with more treble (slope (B, 1) > 0) or bass at the same level, as throats differ."""
+    tilted = waveforms - slope * F.pad(waveforms[:, :-1], (1, 0))
+    level, before = (x.std(1, keepdim=True) for x in (tilted, waveforms))
+    return tilted * before / level.clamp(min=1e-4)
 
 
 def encode_layouted(encoder: AudioEncoder, waveform: Tensor) -> Tensor:
@@ -192,13 +205,18 @@ def train_listening(
     """Encoder and the head that reads its phonemes, from the sounds that `folder` has and will have.
 
     Both are written as it goes, every hundred steps: the encoder to `file`, the head to its neighbour
-    .head.safetensors. The log has the accuracy on `held_out`.
+    .head.safetensors. Where they are there already, training goes on from them. The log has the accuracy on
+    `held_out`.
     """
     generator, pool = torch.Generator().manual_seed(0), SoundPool(folder)
     encoder = AudioEncoder(config.encoder, config.normalize)
+    head = nn.Linear(config.feature_dim, len(PHONEMES))
+    both = nn.ModuleList([encoder, head]).to(device)
     hear_bands(encoder)
-    encoder = encoder.to(device)
-    head = nn.Linear(config.feature_dim, len(PHONEMES)).to(device)
+    files = {file: encoder, file.with_suffix(".head.safetensors"): head}
+    for path, part in files.items():
+        if path.exists():
+            load_strict(part, read_weights(path, "what an earlier run trained"), str(path))
     steps = 0
 
     def loss() -> dict[str, Tensor]:
@@ -214,11 +232,11 @@ def train_listening(
 
     def check() -> str:
         pool.take_new()
-        write_weights(encoder, file)
-        write_weights(head, file.with_suffix(".head.safetensors"))
+        for path, part in files.items():
+            write_weights(part, path)
         hearing = Hearing.of(encoder, head, held_out)
         return f"accuracy {hearing.accuracy:.3f}, of mouth shapes {hearing.shape_accuracy:.3f}"
 
     pace = WallClock(training.minutes, training.lr, warmup=100, weight_decay=0.01)
-    fit(nn.ModuleList([encoder, head]), loss, pace, "audio encoder", log, check)
+    fit(both, loss, pace, "audio encoder", log, check)
     return encoder, head

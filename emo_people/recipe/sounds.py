@@ -1,5 +1,6 @@
 """Speech in every language, spoken ahead: what the audio encoder learns from and is checked with."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,7 +13,7 @@ from emo_modules.writing.partial import whole_file
 from ..filming.people import FPS
 from ..filming.samples import FEATURE_RATE
 from ..filming.seeds import HELD_OUT
-from ..networks.mouths import speak
+from ..filming.speakers import speak
 from ..speech.augment import augment, sing
 from ..speech.phrasebook import HELD_OUT_LANGUAGES
 from ..speech.synthesis import SAMPLE_RATE, Speech, phoneme_frames
@@ -20,6 +21,7 @@ from ..speech.utterances import utterance
 
 STEP = SAMPLE_RATE // FEATURE_RATE  # samples of one phoneme label
 SHARD = 100  # sounds of a file
+_RECORDED, _SEEDS_FOR_ONE = 200_000, 50  # one utterance in ten is in a recorded voice
 _LEAST_SECONDS, _ALTERED_SHARE, _SUNG_SHARE = 5.0, 0.5, 0.16
 
 
@@ -65,8 +67,15 @@ def make_familiar(seed: int) -> Sound:
     return make_sound(HELD_OUT + seed)
 
 
+def make_recorded(seed: int) -> Sound:
+    """In one of flite's recorded voices, which are nearer to people's than espeak-ng's; `seed` from 0."""
+    seeds = itertools.count(_RECORDED + _SEEDS_FOR_ONE * seed)
+    return make_sound(next(seed for seed in seeds if utterance(seed).voice.startswith("flite:")))
+
+
 SETS: dict[str, Callable[[int], Sound]] = {
     "sounds": make_sound,
+    "recorded": make_recorded,
     "check": make_check,
     "familiar": make_familiar,
 }

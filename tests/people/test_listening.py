@@ -11,7 +11,8 @@ from emo_modules.media.audio import SAMPLE_RATE
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
-from emo_people.networks.fit import write_weights
+from emo_people.networks.fit import OneCycle, write_weights
+from emo_people.recipe import listening
 from emo_people.recipe.config import AUDIO
 from emo_people.recipe.listening import (
     Hearing,
@@ -20,9 +21,18 @@ from emo_people.recipe.listening import (
     encode_layouted,
     hear_bands,
     heard_loss,
+    tilt,
     train_listening,
 )
-from emo_people.recipe.sounds import STEP, files_ahead, make_check, make_sound, read_sounds, speak_ahead
+from emo_people.recipe.sounds import (
+    STEP,
+    files_ahead,
+    make_check,
+    make_recorded,
+    make_sound,
+    read_sounds,
+    speak_ahead,
+)
 from emo_people.speech.alphabet import PHONEMES
 from emo_people.speech.phrasebook import HELD_OUT_LANGUAGES
 
@@ -72,6 +82,16 @@ def test_half_of_what_it_is_checked_with_is_in_unseen_languages() -> None:
     checks = [make_check(seed) for seed in range(8)]
     assert {sound.unseen_language for sound in checks} == {False, True}
     assert all(sound.unseen_language == (sound.language in HELD_OUT_LANGUAGES) for sound in checks)
+
+
+@needs_voices
+def test_recorded_voices_have_sounds_of_their_own() -> None:
+    said = []
+    for seed in range(2):
+        sound = make_recorded(seed)
+        assert sound.language == "en"
+        said.append(sound.waveform)
+    assert len(said[0]) != len(said[1])
 
 
 @needs_voices
@@ -126,6 +146,15 @@ def test_labels_are_those_of_the_sound_under_each_feature(
     assert near.float().mean() > 0.9
 
 
+def test_a_tilt_moves_the_treble_and_keeps_the_level() -> None:
+    noise = torch.randn(2, SAMPLE_RATE, generator=torch.Generator().manual_seed(0))
+    power = torch.fft.rfft(tilt(noise, torch.tensor([[0.9], [-0.6]]))).abs() ** 2
+    bass, treble = power[:, 50:1000].mean(1), power[:, 6000:].mean(1)
+    assert treble[0] > 10 * bass[0]
+    assert bass[1] > 5 * treble[1]
+    assert (power.sum(1) / (torch.fft.rfft(noise).abs() ** 2).sum(1) - 1).abs().max() < 0.01
+
+
 def test_a_wrong_sound_of_the_right_mouth_shape_costs_less() -> None:
     def loss(heard: str, said: str) -> float:
         scores = torch.zeros(1, len(PHONEMES))
@@ -148,19 +177,26 @@ def test_recall_and_precision_of_a_group() -> None:
     assert hearing.recall("b") == 0.0
 
 
-def test_training_writes_weights_that_load_and_fit_in_the_model(tmp_path: Path) -> None:
+def test_training_writes_weights_that_load_and_fit_in_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_tones(tmp_path)
+    # So many steps instead of minutes, however busy the machine is.
+    monkeypatch.setattr(listening, "WallClock", lambda steps, lr, **_: OneCycle(steps, lr))
     (sound,) = read_sounds(files_ahead(tmp_path, "sounds"))
     file, log = tmp_path / "audio_encoder.safetensors", list[str]()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder, head = train_listening(
-            AUDIO, tmp_path, [sound], file, Listening(0.1, heard=4.0, noisy=0.0, perturbed=0.0), log.append
+            AUDIO, tmp_path, [sound], file, Listening(40, heard=4.0, noisy=0.0, perturbed=0.0), log.append
         )
     assert Hearing.of(encoder, head, [sound]).accuracy > 0.2  # of twelve phonemes
     assert "accuracy" in log[-1]
     loaded = AudioEncoder(AUDIO.encoder, AUDIO.normalize)
     load_strict(loaded, read_weights(file, "the encoder"), str(file))
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), encoder.parameters(), strict=True))
+    further, _ = train_listening(AUDIO, tmp_path, [sound], file, Listening(2, lr=1e-4, heard=4.0), log.append)
+    steps = [a - b for a, b in zip(loaded.parameters(), further.parameters(), strict=True)]
+    assert 0 < max(step.abs().max() for step in steps) < 0.01  # it went on from there
     write_weights(encoder, tmp_path / "half.safetensors", torch.float16)
     assert (tmp_path / "half.safetensors").stat().st_size < 1.5e6
