@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
 from emo_modules.families.table import RELEASES, face_cues
+from emo_modules.models.conditions import Conditions
 from emo_modules.models.cpu import Linear
-from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.emo import EMO
 
 FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
 MATRIX = 4096

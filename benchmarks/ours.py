@@ -16,7 +16,8 @@ from benchmarks.originals.meter import peak_bytes, reset_peak
 from emo_modules.checkpoints.store import read_checkpoint
 from emo_modules.checkpoints.vae import VAE, build_vae
 from emo_modules.config import EMOConfig
-from emo_modules.models.emo import Conditioner, Conditions, VideoConditions
+from emo_modules.models.conditions import Conditions, VideoConditions
+from emo_modules.models.emo import Conditioner
 from emo_modules.models.relatives.regions import read_regions
 from emo_modules.sampling.clips import Driving, render_clips
 from emo_modules.sampling.decode import decode_frames

@@ -171,13 +171,14 @@ class Pipeline:
             progress(Progress(done + 1, clips, step.index, step.total, step.estimate))
 
         try:
-            reference = self.vae.encode(prepared.picture[None].to(device, dtype) * 2 - 1)
+            pixels = prepared.picture[None].to(device, dtype) * 2 - 1
+            reference = self.vae.encode(pixels)
             identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
             cues = face_cues(config, prepared.face, config.height, config.width, prepared.points)
             cues = cues.to(device, dtype)
             if identity is not None:
                 identity = identity.to(device, dtype)
-            video = self.conditioner.video(reference, cues.picture, identity, cues.regions)
+            video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
             driving = Driving(
                 audio_track(self.audio_encoder, audio, frames, config),
                 self._speeds(frames, options.head_speed),

@@ -69,11 +69,17 @@ def implied_prediction(clean: Tensor, noisy: Tensor, alpha_bar: Tensor, config: 
 
 def alpha_bar_at(timesteps: Tensor, config: ScheduleConfig) -> Tensor:
     """Timesteps (N,), fractional ones too -> share of signal power (N, 1, 1, 1)."""
-    table = alphas_cumprod(config).to(timesteps.device, torch.float32)
+    table = _alphas_on(config, timesteps.device)
     below = timesteps.float().floor().clamp(0, TRAIN_STEPS - 1)
     above = (below + 1).clamp(max=TRAIN_STEPS - 1)
     values = torch.lerp(table[below.long()], table[above.long()], timesteps.float() - below)
     return values[:, None, None, None]
+
+
+@cache
+def _alphas_on(config: ScheduleConfig, device: torch.device) -> Tensor:
+    """Taken there once: a CUDA graph cannot."""
+    return alphas_cumprod(config).to(device, torch.float32)
 
 
 def build_scheduler(solver: str, config: ScheduleConfig) -> Any:

@@ -71,7 +71,8 @@ class ReferenceNetEncode(io.ComfyNode):
                 "trained with, for Stable Diffusion 1.5's size vae-ft-mse-840000"
             )
         with show_on(cls.hidden.unique_id) as log:
-            picture = snap_to_multiple(one_picture(image, log), log)
+            places = SNAP * reference_net.config.backbone.patch
+            picture = snap_to_multiple(one_picture(image, log), log, places)
             _check_size(picture, reference_net.config)
             _warn_of_unfamiliar(picture, reference_net.config, log)
             face = face_embedding(identity, picture, reference_net.config, log)
@@ -96,14 +97,14 @@ def _warn_of_unfamiliar(picture: Tensor, config: EMOConfig, log: logging.Logger)
         log.warning("%s", reason)
 
 
-def snap_to_multiple(picture: Tensor, log: logging.Logger) -> Tensor:
-    """(H, W, 3) -> its middle, with sides that are multiples of 8."""
-    height, width = (size // SNAP * SNAP for size in picture.shape[:2])
+def snap_to_multiple(picture: Tensor, log: logging.Logger, snap: int = SNAP) -> Tensor:
+    """(H, W, 3) -> its middle, with sides that are multiples of `snap`."""
+    height, width = (size // snap * snap for size in picture.shape[:2])
     if not height or not width:
         raise ValueError(
-            f"the portrait is {picture.shape[1]}x{picture.shape[0]}, at least {SNAP}x{SNAP} is needed"
+            f"the portrait is {picture.shape[1]}x{picture.shape[0]}, at least {snap}x{snap} is needed"
         )
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     if (height, width) != tuple(picture.shape[:2]):
-        log.warning("%dx%d cut to %dx%d, multiples of %d", *picture.shape[1::-1], width, height, SNAP)
+        log.warning("%dx%d cut to %dx%d, multiples of %d", *picture.shape[1::-1], width, height, snap)
     return picture[top : top + height, left : left + width]

@@ -17,7 +17,8 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.cues.face import Box
 from emo_modules.families.table import RELEASES, face_cues, family_of
-from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.conditions import Conditions
+from emo_modules.models.emo import EMO
 from emo_modules.models.relatives.regions import Regions
 from emo_modules.speech.whisper import WHISPER_TINY
 from emo_modules.weights import wav2vec2, whisper

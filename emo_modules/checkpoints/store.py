@@ -29,6 +29,7 @@ PARTS = (
     "face_locator",
     "audio_projection",
     "speed_encoder",
+    "portrait_encoder",
     "audio_encoder",
     "vae",
 )
@@ -197,7 +198,8 @@ def _check_size(path: Path, config: EMOConfig, tensors: dict[str, Tensor]) -> No
 
 
 def _check_parts(path: Path, config: EMOConfig, keys: list[str]) -> None:
-    allowed = set(PARTS) if config.backbone.speed_dim else set(PARTS) - {"speed_encoder"}
+    absent = {"speed_encoder": not config.backbone.speed_dim, "portrait_encoder": not config.moving}
+    allowed = {part for part in PARTS if not absent.get(part)}
     unexpected = sorted(key for key in keys if key.split(".", 1)[0] not in allowed)
     if unexpected:
         raise ValueError(

@@ -1,11 +1,13 @@
 """Small encoders of the conditions: face region, audio window, head speed (EMO sec. 3.2)."""
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import EMOConfig, SpeedConfig
-from .attention import Operations, zero_module
+from .attention import Operations, cached, zero_module
 
 
 class FaceLocator(nn.Module):
@@ -59,6 +61,12 @@ def speed_buckets(speeds: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
     return torch.tanh((speeds[..., None] - centres) / radii * 3)
 
 
+@lru_cache(maxsize=16)
+def _row(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Taken to the device once: a CUDA graph cannot."""
+    return torch.tensor(values, device=device, dtype=dtype)
+
+
 class SpeedEncoder(nn.Module):
     """Head speeds (B, F) in degrees per second -> tokens (B, F, speed_dim)."""
 
@@ -70,7 +78,10 @@ class SpeedEncoder(nn.Module):
         self.proj2 = operations.Linear(config.hidden_dim, speed_dim)
 
     def forward(self, speeds: Tensor) -> Tensor:
-        buckets = speed_buckets(speeds, speeds.new_tensor(self.centres), speeds.new_tensor(self.radii))
+        centres, radii = (
+            cached(_row, speeds)(row, speeds.device, speeds.dtype) for row in (self.centres, self.radii)
+        )
+        buckets = speed_buckets(speeds, centres, radii)
         frames = torch.arange(speeds.shape[1], device=speeds.device)
         offsets = torch.arange(-self.context, self.context + 1, device=speeds.device)
         window = buckets[:, (frames[:, None] + offsets).clamp(0, speeds.shape[1] - 1)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,49 +10,14 @@ from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Operations, zero_module
 from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
+from .conditions import Conditions, KeptConditions, VideoConditions
 from .moving import OUTPUTS, Drawing, move, split_outputs
-from .reads import Reads, Written, drop
+from .reads import Written, drop
 from .reference import Past, ReferenceNet, first_motion
 from .relatives.identity import IdentityTokens
 from .relatives.perceiver import PerceiverProjection
 from .relatives.regions import Regions
 from .unet import UNet
-
-
-@dataclass(frozen=True)
-class VideoConditions:
-    """Constant over the whole video."""
-
-    portrait: Tensor  # (B, C, H, W) its latent
-    reads: list[Reads]  # of every layer: the portrait; nothing yet of a clip
-    without: list[Reads]  # as guidance's other half has them
-    face: Tensor | None  # (B, C, H, W)
-    tokens: IdentityTokens | None = None
-    pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1: the portrait, where its pixels are moved
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Constant over one clip's denoising steps: what `Denoiser.predict` reads."""
-
-    frames: int
-    reads: list[Reads]  # of every layer
-    without: list[Reads]  # as guidance's other half has them
-    portrait: Tensor  # (B, C, H, W); read by models that are anchored or move it
-    face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
-    face_guided: bool = False  # guidance's other half goes without the locator too
-    pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1; read by models that move them
-
-    def uncond(self) -> "Conditions":
-        """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
-        were trained to go without them too."""
-        face, portrait = None if self.face_guided else self.face, torch.zeros_like(self.portrait)
-        pixels = None if self.pixels is None else torch.zeros_like(self.pixels)
-        return replace(self, reads=self.without, portrait=portrait, face=face, pixels=pixels)
-
-    def scaled_audio(self, scale: float) -> "Conditions":
-        """The sound's influence times `scale`: 1 as trained, 0 deaf."""
-        return replace(self, reads=[row.scaled_audio(scale) for row in self.reads])
 
 
 class Denoiser(nn.Module):
@@ -66,7 +30,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.config = config
         latents, backbone = config.latent_channels, config.backbone
-        beside = latents if config.anchored or config.moving else 0
+        beside = latents * (2 if config.moving else 1 if config.anchored else 0)
         self.backbone = UNet(backbone, operations, latents, beside, OUTPUTS if config.moving else 0)
         self.face_locator = FaceLocator(config, operations)
         self.audio_projection: AudioProjection | PerceiverProjection
@@ -117,10 +81,12 @@ class Denoiser(nn.Module):
         past: Past | None,
         speeds: Tensor | None,
         pictures: Tensor | None = None,
+        last: Tensor | None = None,
     ) -> Conditions:
         """Audio tokens (B*F, L, D), what ReferenceNet wrote of the motion frames or None before the first
-        clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second, and the locator's pictures
-        (B*F, C, 8H, 8W) if there is one for each frame; once per clip.
+        clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second, the locator's pictures
+        (B*F, C, 8H, 8W) if there is one for each frame, and the last latents (B, C, H, W) of the clip before,
+        which a model reads that moves the portrait; once per clip.
 
         Weights without speed layers ignore the speeds.
         """
@@ -140,7 +106,7 @@ class Denoiser(nn.Module):
             without = project(without, past=past.uncond, motion_frames=past.frames)
         face = video.face if pictures is None else self.face_locator(pictures)
         guided = config.quirks.face_guided
-        return Conditions(frames, reads, without, video.portrait, face, guided, video.pixels)
+        return Conditions(frames, reads, without, video.portrait, face, guided, video.pixels, last)
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
@@ -163,30 +129,26 @@ class Denoiser(nn.Module):
         """
         assert conditions.pixels is not None  # whoever conditions such a model gives them
         change, hidden, displacement = split_outputs(self.beside_portrait(x, timesteps, conditions))
-        moved = self.portrait_encoder(move(conditions.pixels, displacement.detach()))
+        moved = self.portrait_encoder(move(conditions.pixels, displacement.detach())).to(x)  # from autocast
         alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
         skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
-        drawn = moved + skip * (x - moved) + scale * change
-        return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(drawn)))
+        drawn = moved + skip * (x - moved) + scale * change.to(x)
+        return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(x)))
 
     def beside_portrait(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        """The Backbone's outputs, which sees the portrait's latents beside the noisy ones."""
-        portrait = conditions.portrait.repeat_interleave(conditions.frames, dim=0)
-        return self.outputs(torch.cat([x, portrait], dim=1), timesteps, conditions)
+        """The Backbone's outputs, which sees the portrait's latents beside the noisy ones, and where it moves
+        the portrait those of the frame before the clip, to find out where the head was."""
+        seen = [conditions.portrait]
+        if self.config.moving:
+            seen.append(conditions.portrait if conditions.last is None else conditions.last)
+        beside = torch.cat(seen, dim=1).repeat_interleave(conditions.frames, dim=0)
+        return self.outputs(torch.cat([x, beside], dim=1), timesteps, conditions)
 
     def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         frames, added = conditions.frames, conditions.face
         if added is not None and len(added) != len(x):
             added = added.repeat_interleave(frames, dim=0)
         return self.backbone(x, timesteps, conditions.reads, frames, added)
-
-
-class KeptConditions(NamedTuple):
-    """Training drops conditions at random: 1 where a clip keeps one, 0 where it goes without, (B,) each."""
-
-    reference: Tensor
-    audio: Tensor
-    motion: Tensor
 
 
 @dataclass
@@ -223,6 +185,7 @@ class Conditioner:
         if self.kept is not None:
             portrait = drop(portrait, self.kept.reference)
             written = [layer.drop(self.kept.reference) for layer in written]
+        pixels = pixels if self.config.moving else None  # no other keeps them
         return self.denoiser.read_portrait(portrait, written, picture, tokens, regions, pixels)
 
     def clip(
@@ -237,6 +200,7 @@ class Conditioner:
         """Audio windows (B, F, 2m+1, layers, D), head speeds (B, F) in degrees per second, the locator's
         pictures (B*F, C, 8H, 8W) if there is one for each frame, and the last latents (B, M, C, H, W) of the
         clip before, if there is one; once per clip. Raises ValueError for another M than the model's."""
+        last = None if motion is None else self.last_of(motion, video.portrait)
         motion = first_motion(video.portrait, self.config) if motion is None else motion
         past, tokens, needed = None, None, self.config.motion_frames
         if motion is not None:
@@ -250,8 +214,16 @@ class Conditioner:
         if audio is not None:  # after the past, whose reading may have moved the denoiser out of memory
             tokens = self.denoiser.audio_tokens(audio)
             tokens = tokens if self.kept is None else drop(tokens, self.kept.audio)
-        conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures)
+        conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures, last)
         return conditions if self.audio_scale == 1 else conditions.scaled_audio(self.audio_scale)
+
+    def last_of(self, motion: Tensor, portrait: Tensor) -> Tensor:
+        """The last of the motion latents (B, M, C, H, W), or the portrait's (B, C, H, W) where none is
+        kept."""
+        last = motion[:, -1].to(portrait)
+        if self.kept is None:
+            return last
+        return torch.where(self.kept.motion[:, None, None, None] > 0, last, portrait)
 
     def past(self, motion: Tensor, tokens: IdentityTokens | None) -> Past:
         """What ReferenceNet writes of the motion frames (B, M, C, H, W)."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..config import EMOConfig
 from ..media.finite import check_finite
-from ..models.emo import Conditioner, Conditions, VideoConditions
+from ..models.conditions import Conditions, VideoConditions
+from ..models.emo import Conditioner
 from ..speech.wav2vec2 import context_windows
 from .noise import video_noise
 from .windows import Windows

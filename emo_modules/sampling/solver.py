@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..models.emo import Conditions, Denoiser
+from ..models.conditions import Conditions
+from ..models.emo import Denoiser
 from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
 from .windows import Windows
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..models.emo import Conditions
+from ..models.conditions import Conditions
 from ..quirks import WindowConfig
 
 

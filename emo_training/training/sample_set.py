@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emo_modules.checked import Checked, Range
 from emo_modules.config import EMOConfig
-from emo_modules.models.emo import KeptConditions
+from emo_modules.models.conditions import KeptConditions
 from emo_modules.weights.reading import describe_keys, read_weights
 from emo_modules.writing.partial import whole_file
 

@@ -67,6 +67,7 @@ class Reference(NamedTuple):
     written: tuple[Written, ...]  # without the maps, which are read of motion frames only
     tokens: IdentityTokens | None  # of the face embedding
     points: Tensor | None = None  # (68, 2) of the largest face, px of the portrait, if the family reads them
+    pixels: Tensor | None = None  # (1, 3, 8h, 8w) in -1..1, if the model moves them
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Self:
         """There, in that type or its own."""
@@ -77,6 +78,7 @@ class Reference(NamedTuple):
                 for tokens, _ in self.written
             ),
             tokens=self.tokens and IdentityTokens(*(tensor.to(device, dtype) for tensor in self.tokens)),
+            pixels=None if self.pixels is None else self.pixels.to(device, dtype),
         )
 
 
@@ -105,8 +107,8 @@ def encode_reference(
     identity: Tensor | None = None,
     points: Tensor | None = None,
 ) -> Reference:
-    """One portrait (1, H, W, 3) in 0..1, its sides multiples of 8, its face embedding (1, D) and landmarks
-    (68, 2) if known.
+    """One portrait (1, H, W, 3) in 0..1, its sides multiples of the UNet's places, its face embedding (1, D)
+    and landmarks (68, 2) if known.
 
     Raises ValueError when the VAE's latents are not those the model reads, or what is read is not finite.
     """
@@ -121,5 +123,6 @@ def encode_reference(
     for layer in written:
         if layer.tokens is not None:
             check_finite(layer.tokens, "what ReferenceNet reads in the portrait")
-    reference = Reference(net, vae, portrait, tuple(written), tokens, points)
+    pixels = image.movedim(-1, 1) * 2 - 1 if net.config.moving else None
+    reference = Reference(net, vae, portrait, tuple(written), tokens, points, pixels)
     return reference.to(comfy.model_management.intermediate_device())

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.cues.locator import Cues
-from ...emo_modules.models.emo import Conditioner, Conditions, VideoConditions
+from ...emo_modules.models.conditions import Conditions, VideoConditions
+from ...emo_modules.models.emo import Conditioner
 from ...emo_modules.models.reference import Past
 from ...emo_modules.models.relatives.identity import IdentityTokens
 from ...emo_modules.sampling.clips import Driving, noise_for, render_clips
@@ -106,7 +107,12 @@ class ManagedConditioner(Conditioner):
         self.load()
         reference, cues = self.reference.to(**self.to), cues.to(**self.to)
         return self.denoiser.read_portrait(
-            reference.portrait, list(reference.written), cues.picture, reference.tokens, cues.regions
+            reference.portrait,
+            list(reference.written),
+            cues.picture,
+            reference.tokens,
+            cues.regions,
+            reference.pixels,
         )
 
     def past(self, motion: Tensor, tokens: IdentityTokens | None) -> Past:

@@ -9,7 +9,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...emo_modules.models.emo import Conditions
+from ...emo_modules.models.conditions import Conditions
 from ...emo_modules.sampling.windows import Windows, window_frames
 from .model import CONDITIONS, ClipConditions
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
-from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.conditions import Conditions
+from emo_modules.models.emo import EMO
 from emo_modules.models.reads import Written
 
 FRAMES, SIZE = 3, (8, 11)

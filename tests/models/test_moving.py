@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from emo_modules.config import EMOConfig
+from emo_modules.models.conditions import KeptConditions
 from emo_modules.models.emo import EMO
 from emo_modules.models.moving import move, split_outputs
 from emo_modules.schedule import alpha_bar_at, clean_estimate
@@ -78,6 +79,38 @@ def test_a_new_model_shows_the_portrait_from_noise_alone(config):
     alpha_bar = alpha_bar_at(steps, schedule)
     seen = clean_estimate(noisy, model.predict(noisy, steps, given), alpha_bar, schedule)
     torch.testing.assert_close(seen, model.portrait_encoder(pixels).expand_as(seen), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_the_frame_before_a_clip_is_seen_and_the_portrait_before_the_first(config):
+    torch.manual_seed(0)
+    model = EMO(config).eval()
+    torch.nn.init.normal_(model.backbone.conv_out.weight, std=0.1)
+    given, noisy = conditions(model, picture(6)), torch.randn(FRAMES, CHANNELS, 8, 8)
+    steps = torch.full((FRAMES,), 500)
+
+    def seen(last: torch.Tensor | None) -> torch.Tensor:
+        return model.draw(noisy, steps, replace(given, last=last)).displacement
+
+    torch.testing.assert_close(seen(None), seen(given.portrait))
+    assert (seen(None) - seen(given.portrait + 1)).abs().max() > 1e-3
+
+
+def test_the_last_motion_frame_is_what_is_seen_unless_training_drops_it(config):
+    model = EMO(config).eval()
+    portrait, motion = torch.zeros(2, CHANNELS, 8, 8), torch.randn(2, config.motion_frames, CHANNELS, 8, 8)
+    torch.testing.assert_close(model.conditioner().last_of(motion, portrait), motion[:, -1])
+    kept = KeptConditions(torch.ones(2), torch.ones(2), torch.tensor([0.0, 1.0]))
+    last = model.conditioner(kept).last_of(motion, portrait)
+    torch.testing.assert_close(last, torch.stack([portrait[0], motion[1, -1]]))
+
+
+def test_autocast_leaves_the_latents_in_their_own_precision(config):
+    model, noisy = EMO(config).eval(), torch.randn(FRAMES, CHANNELS, 8, 8)
+    given = conditions(model, picture(5))
+    with torch.autocast("cpu", torch.bfloat16):
+        drawing = model.draw(noisy, torch.full((FRAMES,), 500), given)
+    assert drawing.clean.dtype == drawing.drawn.dtype == torch.float32
 
 
 @torch.enable_grad()

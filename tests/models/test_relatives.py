@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.models.emo import EMO, Conditions
+from emo_modules.models.conditions import Conditions
+from emo_modules.models.emo import EMO
 from emo_modules.models.relatives.regions import Region, Regions
 
 from ..relatives import NAMES, RELEASED, Scene, copied, random_emo, small

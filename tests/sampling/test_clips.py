@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
-from emo_modules.models.emo import VideoConditions
+from emo_modules.models.conditions import VideoConditions
 from emo_modules.pipeline import Options, Pipeline, Progress
 from emo_modules.sampling.clips import Driving, clip_count, render_clips
 from emo_modules.sampling.noise import clip_noise, video_noise

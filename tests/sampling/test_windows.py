@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emo_modules.models.emo import Conditions
+from emo_modules.models.conditions import Conditions
 from emo_modules.quirks import WindowConfig
 from emo_modules.sampling.clips import Driving, clip_count, noise_for, render_clips
 from emo_modules.sampling.solver import Solver

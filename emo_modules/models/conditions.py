@@ -1,0 +1,55 @@
+"""What the Backbone is told: once a video, and once a clip (EMO sec. 3.2)."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .reads import Reads
+from .relatives.identity import IdentityTokens
+
+
+@dataclass(frozen=True)
+class VideoConditions:
+    """Constant over the whole video."""
+
+    portrait: Tensor  # (B, C, H, W) its latent
+    reads: list[Reads]  # of every layer: the portrait; nothing yet of a clip
+    without: list[Reads]  # as guidance's other half has them
+    face: Tensor | None  # (B, C, H, W)
+    tokens: IdentityTokens | None = None
+    pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1: the portrait, where its pixels are moved
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Constant over one clip's denoising steps: what `Denoiser.predict` reads."""
+
+    frames: int
+    reads: list[Reads]  # of every layer
+    without: list[Reads]  # as guidance's other half has them
+    portrait: Tensor  # (B, C, H, W); read by models that are anchored or move it
+    face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
+    face_guided: bool = False  # guidance's other half goes without the locator too
+    pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1; read by models that move them
+    last: Tensor | None = None  # (B, C, H, W) of the clip before, or the portrait's; likewise
+
+    def uncond(self) -> "Conditions":
+        """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
+        were trained to go without them too."""
+        face, portrait = None if self.face_guided else self.face, torch.zeros_like(self.portrait)
+        pixels = None if self.pixels is None else torch.zeros_like(self.pixels)
+        return replace(self, reads=self.without, portrait=portrait, face=face, pixels=pixels)
+
+    def scaled_audio(self, scale: float) -> "Conditions":
+        """The sound's influence times `scale`: 1 as trained, 0 deaf."""
+        return replace(self, reads=[row.scaled_audio(scale) for row in self.reads])
+
+
+class KeptConditions(NamedTuple):
+    """Training drops conditions at random: 1 where a clip keeps one, 0 where it goes without, (B,) each."""
+
+    reference: Tensor
+    audio: Tensor
+    motion: Tensor
