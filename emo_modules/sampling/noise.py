@@ -13,9 +13,11 @@ def mix(common: Tensor, own: Tensor, shared: float) -> Tensor:
 
 
 def clip_noise(shape: torch.Size, shared: float, generator: torch.Generator) -> Tensor:
-    """(B, F, C, H, W) training noise; what the frames of a clip share is drawn once for each clip."""
-    common = torch.randn(shape[0], 1, *shape[2:], generator=generator)
-    return mix(common, torch.randn(shape, generator=generator), shared)
+    """(B, F, C, H, W) training noise on the generator's device; what the frames of a clip share is drawn once
+    for each clip."""
+    device = generator.device
+    common = torch.randn(shape[0], 1, *shape[2:], generator=generator, device=device)
+    return mix(common, torch.randn(shape, generator=generator, device=device), shared)
 
 
 def video_noise(frames: int, clip: int, shape: tuple[int, ...], shared: float, seed: int) -> Iterator[Tensor]:

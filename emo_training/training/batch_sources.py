@@ -20,9 +20,11 @@ class BatchSource(Protocol):
     def stream(self, microbatches: Sequence[int]) -> Iterator[Drawn]: ...
 
 
-def microbatch_generator(seed: int, microbatch: int, use: int = 0) -> torch.Generator:
+def microbatch_generator(
+    seed: int, microbatch: int, use: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
     """All randomness of a microbatch follows from its number; `use` tells independent draws apart."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + microbatch) * 1009 + use)
+    return torch.Generator(device).manual_seed((seed * 1_000_003 + microbatch) * 1009 + use)
 
 
 class MemorySource:

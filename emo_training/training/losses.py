@@ -30,30 +30,33 @@ class LossConfig(Checked):
 
 def draw_timesteps(shape: tuple[int, int], config: LossConfig, generator: torch.Generator) -> Tensor:
     """Uniform, but for the share that falls on inference's trailing timesteps (for 4: 999, 749, 499, 249)."""
-    uniform = torch.randint(TRAIN_STEPS, shape, generator=generator)
-    visits = torch.randint(config.inference_steps, shape, generator=generator)
+    device = generator.device
+    uniform = torch.randint(TRAIN_STEPS, shape, generator=generator, device=device)
+    visits = torch.randint(config.inference_steps, shape, generator=generator, device=device)
     visited = TRAIN_STEPS - visits * TRAIN_STEPS // config.inference_steps - 1
-    return torch.where(torch.rand(shape, generator=generator) < config.inference_share, visited, uniform)
+    often = torch.rand(shape, generator=generator, device=device) < config.inference_share
+    return torch.where(often, visited, uniform)
 
 
 def disturb_motion(batch: Batch, amount: float, generator: torch.Generator) -> None:
     """Motion frames at inference are the model's own, so it must not trust them to the last digit."""
-    shape, device = batch.motion.shape, batch.motion.device
-    level = amount * torch.rand(shape[0], 1, 1, 1, 1, generator=generator)
-    batch.motion.add_((level * torch.randn(shape, generator=generator)).to(device))
+    shape, device = batch.motion.shape, generator.device
+    level = amount * torch.rand(shape[0], 1, 1, 1, 1, generator=generator, device=device)
+    noise = level * torch.randn(shape, generator=generator, device=device)
+    batch.motion.add_(noise.to(batch.motion.device))
 
 
 def drop_motion_patches(batch: Batch, share: float, generator: torch.Generator) -> None:
     """Blank the same places in all of a clip's motion frames: looks must come from the portrait, or errors
     add up over the clips of a long video."""
     size, _, _, height, width = batch.motion.shape
-    kept = torch.rand(size, 1, 1, height, width, generator=generator) >= share
+    kept = torch.rand(size, 1, 1, height, width, generator=generator, device=generator.device) >= share
     batch.motion.mul_(kept.to(batch.motion.device))
 
 
 @dataclass(frozen=True)
 class Noised:
-    """A batch with noise added: all a loss needs. One generator on the CPU makes it, to resume exactly."""
+    """A batch with noise added: all a loss needs. One generator makes it, to resume exactly."""
 
     batch: Batch
     noisy: Tensor
@@ -75,7 +78,7 @@ def add_training_noise(
     levels = 1 if batch.motion.shape[1] else frames
     timesteps = draw_timesteps((size, levels), config, generator).expand(size, frames)
     device = batch.latents.device
-    alpha_bar = alphas[timesteps].float()[..., None, None, None].to(device)
+    alpha_bar = alphas[timesteps.to(alphas.device)].float()[..., None, None, None].to(device)
     noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator).to(device)
     return Noised(
         batch,
