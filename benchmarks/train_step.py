@@ -78,7 +78,7 @@ def measure(config: EMOConfig, run: TrainConfig) -> dict[str, float]:
         batches = source.stream(trainer.microbatches())
         trainer.step(batches)
         start = time.perf_counter()
-        loss = trainer.step(batches)["denoise"]
+        loss = float(trainer.step(batches)["denoise"])
         seconds = time.perf_counter() - start
     return {
         "loss": round(loss, 4),

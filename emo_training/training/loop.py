@@ -1,6 +1,7 @@
 """One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,8 +22,10 @@ from emo_modules.writing.errors import write_errors
 from emo_modules.writing.partial import whole_file
 
 from .batch_sources import BatchSource, Drawn, microbatch_generator
+from .graphs import Graphed
 from .logs import Board, keep_until, peak_memory
-from .losses import LossConfig, Noised, add_training_noise, denoising_loss, prediction_error, reader_loss
+from .losses import LossConfig, Noised, add_training_noise, prediction_error
+from .objective import Denoising, Objective
 from .sample_set import Batch, Draw, SampleSet, draw_batch
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
 from .state import find_state, new_state, replace_state
@@ -49,8 +52,18 @@ class TrainConfig(Checked):
     seed: Annotated[int, "of fresh layers, of the order of samples and of noise"] = 0
     precision: Annotated[Literal["no", "bf16", "fp16"], "default: bf16"] = "bf16"
     minutes: Annotated[float | None, "stop, resumable, after this much wall clock"] = None
+    clock: Annotated[float | None, "minutes, over all sittings, that end the stage before its steps do"] = (
+        None
+    )
     save_every: Annotated[int, "steps; default: 250"] = 250
     log_every: int = 25
+    graph: Annotated[bool, "a GPU repeats what was captured of the first step: faster for small models"] = (
+        False
+    )
+
+    def impossible(self) -> Iterator[str]:
+        if self.graph and self.accumulate > 1:
+            yield f"graph captures a step of one batch, got accumulate {self.accumulate}"
 
     @property
     def table(self) -> Stage:
@@ -62,24 +75,30 @@ class TrainProgress:
     """How far a run is; saved and loaded with the optimizer."""
 
     step: int = 0
+    seconds: float = 0.0  # of wall clock, over all sittings
     running: dict[str, float] = field(default_factory=dict)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step, "running": self.running}
+        return {"step": self.step, "seconds": self.seconds, "running": self.running}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.step, self.running = state["step"], state["running"]
+        self.seconds = state.get("seconds", 0.0)
 
-    def update(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+    def update(self, rows: list[dict[str, Tensor]]) -> None:
+        """Takes in the losses of some steps, which then have to be there: a GPU is waited for."""
+        for row in rows:
+            for name, value in zip(row, torch.stack(list(row.values())).tolist(), strict=True):
+                self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+        rows.clear()
 
 
 class Trainer:
     """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`.
 
-    `sheet(model, path)` draws samples of the averaged model at every save and returns them as a video (F, H,
-    W, 3) uint8; `board` shows figures and samples in TensorBoard.
+    `objective` takes the place of the denoising losses. `sheet(model, path)` draws samples of the averaged
+    model at every save and returns them as a video (F, H, W, 3) uint8; `board` shows figures and samples in
+    TensorBoard.
     """
 
     def __init__(
@@ -92,10 +111,10 @@ class Trainer:
         log: Callable[[str], None] = print,
         sheet: Sheet | None = None,
         board: Board | None = None,
+        objective: Objective | None = None,
     ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
-        from diffusers.optimization import get_cosine_schedule_with_warmup
         from diffusers.training_utils import EMAModel
 
         self.accelerator = Accelerator(
@@ -109,13 +128,18 @@ class Trainer:
         if config.recompute:
             model.backbone.recompute_layers()
             model.reference_net.recompute_layers()
-        self.reader = None if reader is None else reader.to(self.accelerator.device)
+        reader = None if reader is None else reader.to(self.accelerator.device)
+        self.objective = objective or Denoising(model.config, self.stage, config.loss, reader)
+        self.gradients: Callable[[Noised], dict[str, Tensor]] = self.compute_gradients
+        self.forward: Callable[[Noised], Any] = self.run_forward
+        if config.graph:
+            self.gradients, self.forward = Graphed(self.gradients), Graphed(self.forward)
         self.named = select_parameters(model, self.stage)
         parameters = [p for _, p in self.named]
         optimizer = self.build_optimizer()
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.lr_schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup, config.steps)
         self.progress, self.ema = TrainProgress(), None
+        self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
             self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
@@ -135,6 +159,18 @@ class Trainer:
         rates = ((others, self.config.lr), (fresh, self.config.lr * self.config.fresh_rate))
         return [{"params": group, "lr": rate} for group, rate in rates if group]
 
+    def rate(self, step: int) -> float:
+        """The learning rate's share: it rises in `warmup` steps, then falls as a cosine to nothing."""
+        warmup, steps = self.config.warmup, self.config.steps
+        if step < warmup:
+            return step / max(1, warmup)
+        return 0.5 * (1 + math.cos(math.pi * max(self.passed(), (step - warmup) / max(1, steps - warmup))))
+
+    def passed(self) -> float:
+        """The share of the stage's clock, 0..1."""
+        clock = self.config.clock
+        return 0.0 if clock is None else min(1.0, self.progress.seconds / (60 * clock))
+
     def run(self) -> TrainProgress:
         """Trains to the last step, or until the time is up; goes on from `folder/state` if it is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -144,19 +180,23 @@ class Trainer:
                 self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
         if self.accelerator.is_main_process:
             keep_until(self.folder / "log.jsonl", self.progress.step)
-        start, first = time.monotonic(), self.progress.step
+        start, first, before = time.monotonic(), self.progress.step, self.progress.seconds
         self.model.train()
-        batches = self.source.stream(self.microbatches())
-        while self.progress.step < self.config.steps:
-            self.progress.update(self.step(batches))
+        batches, recent = self.source.stream(self.microbatches()), list[dict[str, Tensor]]()
+        while self.progress.step < self.config.steps and self.passed() < 1:
+            recent.append(self.step(batches))
             self.progress.step += 1
             spent = time.monotonic() - start
+            self.progress.seconds = before + spent
             if self.progress.step % self.config.log_every == 0:
+                self.progress.update(recent)
                 self.report(spent / (self.progress.step - first))
             if self.progress.step % self.config.save_every == 0:
+                self.progress.update(recent)
                 self.save()
             if self.config.minutes is not None and spent > self.config.minutes * 60:
                 break
+        self.progress.update(recent)
         self.save()
         return self.progress
 
@@ -166,40 +206,42 @@ class Trainer:
         first, last = (step * self.config.accumulate for step in (self.progress.step, self.config.steps))
         return [turn * processes + own for turn in range(first, last)]
 
-    def step(self, batches: Iterator[Drawn]) -> dict[str, float]:
+    def step(self, batches: Iterator[Drawn]) -> dict[str, Tensor]:
         """One update; returns the losses' means over all microbatches of all processes."""
         totals: dict[str, Tensor] = {}
+        if not self.config.graph:  # whose gradients are overwritten
+            self.optimizer.zero_grad()
         for turn in range(self.config.accumulate):
             apart = turn < self.config.accumulate - 1
             with self.accelerator.no_sync(self.model) if apart else nullcontext():
-                losses = self.losses(self.add_noise(*next(batches)))
-                self.accelerator.backward(sum(losses.values()) / self.config.accumulate)
+                noised = self.objective.prepare(self.forward, self.add_noise(*next(batches)))
+                losses = self.gradients(noised)
             for name, loss in losses.items():
-                totals[name] = totals.get(name, 0) + loss.detach()
+                totals[name] = totals.get(name, 0) + loss
         self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
         self.optimizer.step()
         self.lr_schedule.step()
-        self.optimizer.zero_grad()
         if self.ema is not None:
             self.ema.step([p for _, p in self.named])
         means = torch.stack(list(totals.values())) / self.config.accumulate
-        means = self.accelerator.reduce(means, "mean")
-        return dict(zip(totals, means.tolist(), strict=True))
+        return dict(zip(totals, self.accelerator.reduce(means, "mean").unbind(), strict=True))
+
+    def compute_gradients(self, noised: Noised) -> dict[str, Tensor]:
+        """Adds to the gradients; returns the losses."""
+        if self.config.graph:
+            self.optimizer.zero_grad()
+        losses = self.objective.losses(self.model, noised)
+        self.accelerator.backward(sum(losses.values()) / self.config.accumulate)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def run_forward(self, noised: Noised) -> Any:
+        return self.objective.forward(self.model, noised)
 
     def add_noise(self, batch: Batch, generator: torch.Generator) -> Noised:
         schedule = self.emo.config.schedule
         noised = add_training_noise(batch, schedule, self.alphas, self.config.loss, generator)
         return noised.to(self.accelerator.device)
-
-    def losses(self, noised: Noised) -> dict[str, Tensor]:
-        config = self.config.loss
-        given = noised.batch.conditions(self.stage.clips, self.stage.speed)
-        prediction = self.model(noised.noisy, noised.timesteps, **given)
-        losses = {"denoise": denoising_loss(prediction, noised, self.emo.config.schedule, config)}
-        if self.reader is not None and config.reader_weight:
-            read = reader_loss(prediction, noised, self.emo.config.schedule, self.reader)
-            losses["mouth"] = read * config.reader_weight
-        return losses
 
     def report(self, seconds: float) -> None:
         line = {

@@ -9,11 +9,12 @@ from emo_modules.models.attention import Attention
 from emo_modules.models.emo import EMO
 
 PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
+FROZEN = "portrait_encoder"  # the VAE's; of a model that moves portraits
 
 
 def part_of(parameter: str) -> str:
-    """Which of `PARTS` a parameter of EMO belongs to."""
-    if parameter.startswith(("reference_net.", "face_locator.")):
+    """Which of `PARTS` a parameter of EMO belongs to, or `FROZEN`."""
+    if parameter.startswith(("reference_net.", "face_locator.", f"{FROZEN}.")):
         return parameter.split(".")[0]
     if parameter.startswith("speed_encoder.") or "_speed." in parameter:
         return "speed"
@@ -39,9 +40,11 @@ PAPER_STAGES = {
     "video": Stage(("temporal", "audio"), clips=True),
     "speed": Stage(("temporal", "speed"), clips=True, speed=True),
 }
-# The demo starts from noise, not from Stable Diffusion 1.5, so its second stage trains every part it has.
+# The built-in model starts from noise, not from Stable Diffusion 1.5, so its later stages train every part it
+# has; head speed is a condition as soon as there are clips, or it would have to unlearn going without.
 DEMO_STAGES = PAPER_STAGES | {
-    "video": Stage(("reference_net", "backbone", "face_locator", "temporal", "audio"), clips=True),
+    "video": Stage(PARTS, clips=True, speed=True),
+    "speed": Stage(PARTS, clips=True, speed=True),
 }
 
 

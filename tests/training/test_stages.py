@@ -71,8 +71,9 @@ def test_the_tables_are_the_papers_and_the_demo_goes_on_with_everything():
     assert list(PAPER_STAGES) == list(DEMO_STAGES) == ["image", "video", "speed"]
     assert [stage.clips for stage in PAPER_STAGES.values()] == [False, True, True]
     assert "audio" not in PAPER_STAGES["speed"].trains
-    assert set(DEMO_STAGES["video"].trains) == set(PARTS) - {"speed"}
-    assert DEMO_STAGES["speed"] == PAPER_STAGES["speed"]
+    for stage in ("video", "speed"):
+        assert DEMO_STAGES[stage].trains == PARTS
+        assert DEMO_STAGES[stage].speed
 
 
 def train_config(stage: str, demo: bool = False) -> TrainConfig:

@@ -1,0 +1,50 @@
+"""What a training step minimises."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from emo_modules.config import EMOConfig
+
+from .losses import LossConfig, Noised, denoising_loss, reader_loss
+from .stages import Stage
+
+
+class Objective(Protocol):
+    """What is minimised. `model` is the model as `accelerate` wraps it."""
+
+    def prepare(self, forward: Callable[[Noised], Any], noised: Noised) -> Noised:
+        """What is denoised instead; `forward` is `Objective.forward` of the model, which may be a graph."""
+
+    def forward(self, model: nn.Module, noised: Noised) -> Any: ...
+
+    def losses(self, model: nn.Module, noised: Noised) -> dict[str, Tensor]:
+        """The parts, which are added up."""
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """The paper's objective, and the extras of `LossConfig`."""
+
+    config: EMOConfig
+    stage: Stage
+    loss: LossConfig
+    reader: nn.Module | None = None
+
+    def prepare(self, forward: Callable[[Noised], Any], noised: Noised) -> Noised:
+        return noised
+
+    def forward(self, model: nn.Module, noised: Noised) -> Tensor:
+        given = noised.batch.conditions(self.stage.clips, self.stage.speed)
+        prediction: Tensor = model(noised.noisy, noised.timesteps, **given)
+        return prediction
+
+    def losses(self, model: nn.Module, noised: Noised) -> dict[str, Tensor]:
+        prediction = self.forward(model, noised)
+        losses = {"denoise": denoising_loss(prediction, noised, self.config.schedule, self.loss)}
+        if self.reader is not None and self.loss.reader_weight:
+            read = reader_loss(prediction, noised, self.config.schedule, self.reader)
+            losses["mouth"] = read * self.loss.reader_weight
+        return losses
