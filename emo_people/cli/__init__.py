@@ -10,6 +10,7 @@ COMMANDS = {
     "avatar": "draw a person nobody trained on, with speech and the true video",
     "draw-samples": "draw and speak what the built-in model trains on",
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
+    "train-built-in": "make the networks of the built-in model from clips of rendered people",
     "evaluate": "measure a model on people and sentences it never saw",
     "render-pool": "render people for the networks that find and read faces",
     "render-mouths": "render people who speak, for the network that hears whether lips are in sync",

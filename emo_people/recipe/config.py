@@ -66,3 +66,31 @@ DEMO = EMOConfig(
     framing=DRAWN_FRAMING,
     pictures="drawn",
 )
+
+# 256 px: latents on 32 x 32 places, of which the UNet sees 2 x 2 as one
+MOVING_UNET = UNetConfig(
+    block_out_channels=(128, 128, 128),
+    attention_levels=(True, True, True),
+    layers_per_block=1,
+    heads=2,
+    norm_groups=16,
+    patch=2,
+)
+# The rendered faces take 0.33 to 0.82 of the width, and their centres lie within these of the middle.
+FRAMING = Framing(0.5, 0.33, 0.82, (0.5, 0.5), (0.15, 0.12))
+BUILT_IN = EMOConfig(
+    name="emo-built-in",
+    latent_channels=24,
+    latent_scale=1.0,
+    width=256,
+    height=256,
+    vae=PATCH_VAE,
+    moving=True,
+    backbone=replace(MOVING_UNET, reference_positions=True, audio_dim=96, speed_dim=64, speed_positions=True),
+    reference_net=replace(MOVING_UNET, role="writes"),
+    audio=AUDIO,
+    speed=SpeedConfig(hidden_dim=64),
+    schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.9, steps=2, cfg=1.0),
+    face_locator_channels=(8, 16, 32, 48),
+    framing=FRAMING,
+)

@@ -1,0 +1,222 @@
+"""Clips in the memory of the device that trains, from which batches are drawn and encoded as they are needed.
+
+The encoder is linear and costs next to nothing; pixels are kept, since a portrait's are moved and a frame's
+are compared.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emo_modules.config import EMOConfig
+from emo_modules.media.audio import exact_fps
+from emo_modules.models.conditions import KeptConditions
+from emo_modules.speech.wav2vec2 import AudioEncoder, frame_positions, interpolate_rows
+from emo_training.training.batch_sources import Drawn, microbatch_generator
+from emo_training.training.graphs import DEVICE
+from emo_training.training.sample_set import Batch, Draw, box_masks, mouth_regions
+
+from ..filming.clip_files import Clip, read_clip
+from ..filming.clips import FILES, FRAMES, MARGIN, SIDE
+
+READ_AT_ONCE = 16  # clips whose sound is encoded together
+OPENING, SPEED = slice(0, 2), 7  # of a clip's curves
+FIRST_SHARE = 0.35  # of the clips that begin a performance: those that are taken from its first frame on
+BOX_JITTER = 0.06  # of a box's side: a face is not found where the renderer has it
+GAIN, LIFT = 0.12, 0.05  # deviations of colour factors, and of what is added to all channels
+
+
+@dataclass(frozen=True)
+class MovingBatch(Batch):
+    """With what a model that moves portraits is told and compared with."""
+
+    pixels: Tensor  # (B, 3, H, W) in -1..1, the portrait
+    pictures: Tensor  # (B, F, 3, H, W) in -1..1, the frames
+    displacement: Tensor  # (B, F, 2, 64, 64), in widths and heights of the picture
+    hidden: Tensor  # (B, F, 1, 32, 32) 0..1
+    landmarks: Tensor  # (B, F, 68, 2) px
+
+    def conditions(self, clips: bool, speed: bool) -> dict[str, Tensor | KeptConditions]:
+        return super().conditions(clips, speed) | {"pixels": self.pixels}
+
+
+class ClipSet:
+    """Up to `room` clips; more can be added while others are trained on."""
+
+    def __init__(self, config: EMOConfig, room: int, device: torch.device) -> None:
+        def empty(*shape: int, dtype: torch.dtype) -> Tensor:
+            return torch.zeros(room, *shape, dtype=dtype, device=device)
+
+        self.config, self.device, self.room, self.count = config, device, room, 0
+        audio, half = config.audio, torch.float16
+        self.pictures = empty(FRAMES + 1, 3, SIDE, SIDE, dtype=torch.uint8)
+        self.displacement = empty(FRAMES, 2, 64, 64, dtype=half)
+        self.hidden = empty(FRAMES, 32, 32, dtype=torch.uint8)
+        self.boxes = empty(FRAMES + 1, 4, dtype=torch.float32)
+        self.landmarks = empty(FRAMES + 1, 68, 2, dtype=torch.float32)
+        self.curves = empty(FRAMES, 8, dtype=torch.float32)
+        self.audio = empty(FRAMES + 2 * audio.context, audio.layers, audio.feature_dim, dtype=half)
+        self.begins = empty(dtype=torch.bool)
+
+    def __len__(self) -> int:
+        return self.count
+
+    @torch.no_grad()
+    def add(self, clips: Sequence[Clip], encoder: AudioEncoder) -> None:
+        """Those for which there is room; `encoder` is on the device."""
+        clips = clips[: self.room - self.count]
+        if clips:
+            with DEVICE:
+                self._add(clips, encoder)
+
+    def _add(self, clips: Sequence[Clip], encoder: AudioEncoder) -> None:
+        rows = slice(self.count, self.count + len(clips))
+
+        def stacked(name: str) -> Tensor:
+            return torch.from_numpy(np.stack([getattr(clip, name) for clip in clips])).to(self.device)
+
+        begins = stacked("start") == 0
+        self.pictures[rows] = stacked("pictures").movedim(-1, 2)
+        self.displacement[rows] = (stacked("displacement").movedim(-1, 2) / SIDE).half()
+        for name in ("hidden", "boxes", "landmarks", "curves"):
+            getattr(self, name)[rows] = stacked(name)
+        self.audio[rows] = heard(stacked("waveform").float(), begins, encoder, self.config).half()
+        self.begins[rows] = begins
+        self.count += len(clips)
+
+    def draw(self, draw: Draw, encoder: nn.Module, generator: torch.Generator) -> MovingBatch:
+        """B clips; without motion frames (image stage) frames from anywhere in them."""
+        config, count = self.config, draw.batch
+        rows = torch.randint(self.count, (count,), generator=generator, device=self.device)
+        places, first = draw_windows(self.begins[rows], draw, generator)
+        shown, clip = rows[:, None], places[:, draw.motion_frames :]
+        colour, flip = draw_colours(count, generator), self.chance(0.5, count, generator)
+        pictures = to_signed(mirror(self.pictures[shown, 1 + places.clamp(min=0)], flip), colour[:, None])
+        pixels = to_signed(mirror(self.pictures[rows, 0], flip), colour)
+        latents = encode(encoder, pictures)
+        window = torch.arange(2 * config.audio.context + 1, device=self.device)
+        boxes = mirror_x(self.boxes[rows, 0].unflatten(1, (2, 2)), flip)
+        boxes = torch.cat([boxes.amin(1), boxes.amax(1)], dim=1) / SIDE
+        moved = mirror(self.displacement[shown, clip].float(), flip)
+        sideways = torch.where(flip, -1.0, 1.0)[:, None, None, None]
+        return MovingBatch(
+            latents=latents[:, draw.motion_frames :],
+            motion=latents[:, : draw.motion_frames],
+            motion_kept=1 - first.float(),
+            reference=encode(encoder, pixels[:, None])[:, 0],
+            reference_kept=torch.ones(count, device=self.device),
+            audio=self.audio[shown[:, :, None], clip[:, :, None] + window].float(),
+            audio_kept=1 - self.chance(draw.drop_audio, count, generator).float(),
+            mask=draw_regions(boxes, draw.whole_region, config, generator),
+            mouth=self.curves[shown, clip][..., OPENING],
+            mouth_boxes=mouth_regions(boxes),
+            speeds=self.curves[rows][..., SPEED].mean(1, keepdim=True).expand(-1, clip.shape[1]),
+            pixels=pixels,
+            pictures=pictures[:, draw.motion_frames :],
+            displacement=torch.stack([moved[:, :, 0] * sideways, moved[:, :, 1]], dim=2),
+            hidden=mirror(self.hidden[shown, clip][:, :, None], flip).float() / 255,
+            landmarks=mirror_x(self.landmarks[shown, 1 + clip], flip),
+        )
+
+    def chance(self, share: float, count: int, generator: torch.Generator) -> Tensor:
+        """(B,) true for about this share."""
+        return torch.rand(count, generator=generator, device=self.device) < share
+
+
+def heard(waveforms: Tensor, begins: Tensor, encoder: AudioEncoder, config: EMOConfig) -> Tensor:
+    """Waveforms (K, S) of clips and their margins -> features (K, m+F+m, layers, D). Before a performance's
+    first frame there is nothing to be heard but that frame, as at inference."""
+    frames, context = FRAMES + 2 * MARGIN, config.audio.context
+    waveforms = F.pad(waveforms, (0, encoder.receptive_field))
+    positions = frame_positions(frames, exact_fps(config.fps), encoder.stride, encoder.receptive_field)
+    encoded = encoder(waveforms).movedim(1, 0)
+    rows = interpolate_rows(encoded, positions).movedim(0, 1)[:, MARGIN - context : frames - MARGIN + context]
+    rows[:, :context] = torch.where(begins[:, None, None, None], rows[:, context, None], rows[:, :context])
+    return rows
+
+
+def draw_windows(begins: Tensor, draw: Draw, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Frame numbers (B, M+F), negative before a performance's first frame, and whether it begins there (B,):
+    then nothing is known of a past."""
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, device=begins.device)
+
+    count, past = len(begins), draw.motion_frames
+    if not past:
+        return (rand(count, draw.frames) * FRAMES).long(), torch.ones_like(begins)
+    first = begins & (rand(count) < FIRST_SHARE)
+    start = (rand(count) * (FRAMES - draw.window + 1)).long()
+    start = torch.where(first, -past, start)
+    return start[:, None] + torch.arange(draw.window, device=begins.device), first
+
+
+def draw_colours(count: int, generator: torch.Generator) -> Tensor:
+    """(B, 2, 3): factors and additions of red, green and blue, the same for a clip and its portrait."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, device=generator.device)
+
+    gains = (GAIN * normal(count, 1) + 0.5 * GAIN * normal(count, 3)).exp()
+    return torch.stack([gains, (LIFT * normal(count, 1)).expand(-1, 3)], dim=1)
+
+
+def to_signed(pictures: Tensor, colours: Tensor) -> Tensor:
+    """uint8 (..., 3, H, W) in other colours (..., 2, 3) -> -1..1."""
+    gains, lifts = (part[..., None, None] for part in colours.unbind(-2))
+    return (pictures.float() / 255 * gains + lifts).clamp(0, 1) * 2 - 1
+
+
+@torch.no_grad()
+def encode(encoder: nn.Module, pictures: Tensor) -> Tensor:
+    """(B, F, 3, 8H, 8W) -> latents (B, F, C, H, W)."""
+    latents: Tensor = encoder(pictures.flatten(0, 1))
+    return latents.float().unflatten(0, pictures.shape[:2])
+
+
+def draw_regions(boxes: Tensor, whole: float, config: EMOConfig, generator: torch.Generator) -> Tensor:
+    """The locator's pictures (B, 1, H, W) of boxes (B, 4) in fractions, as a finder would have them."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    off = BOX_JITTER * torch.randn(boxes.shape, generator=generator, device=boxes.device)
+    masks = box_masks(boxes + off * sides, config.height, config.width)
+    everywhere = torch.rand(len(boxes), generator=generator, device=boxes.device) < whole
+    return torch.maximum(masks, everywhere[:, None, None, None].float())
+
+
+def mirror(maps: Tensor, flip: Tensor) -> Tensor:
+    """Maps (B, ..., W), left and right exchanged where flip (B,) is true."""
+    return torch.where(flip.view(-1, *[1] * (maps.ndim - 1)), maps.flip(-1), maps)
+
+
+def mirror_x(points: Tensor, flip: Tensor) -> Tensor:
+    """Points (B, ..., 2) in px, mirrored in the picture where flip (B,) is true."""
+    x, y = points.unbind(-1)
+    return torch.stack([torch.where(flip.view(-1, *[1] * (x.ndim - 1)), SIDE - x, x), y], dim=-1)
+
+
+def read_clip_set(folder: Path, config: EMOConfig, encoder: AudioEncoder, device: torch.device) -> ClipSet:
+    """All clips of a folder, as `render_clips` writes them. Raises FileNotFoundError where there are none."""
+    paths = sorted(folder.glob(FILES.format(0).replace("0000000", "*")))
+    if not paths:
+        raise FileNotFoundError(f"{folder} has no clips: make them with render-clips")
+    clips = ClipSet(config, len(paths), device)
+    for first in range(0, len(paths), READ_AT_ONCE):
+        clips.add([read_clip(path) for path in paths[first : first + READ_AT_ONCE]], encoder)
+    return clips
+
+
+class ClipSource:
+    """Microbatches of a `ClipSet`, as `Trainer` reads them."""
+
+    def __init__(self, clips: ClipSet, encoder: nn.Module, draw: Draw, seed: int) -> None:
+        self.clips, self.encoder, self.draw, self.seed = clips, encoder, draw, seed
+
+    def stream(self, microbatches: Sequence[int]) -> Iterator[Drawn]:
+        for number in microbatches:
+            generator = microbatch_generator(self.seed, number, device=self.clips.device)
+            yield self.clips.draw(self.draw, self.encoder, generator), generator

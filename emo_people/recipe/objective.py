@@ -1,0 +1,182 @@
+"""What a model that moves portraits learns: the renderer's truth, and what the portrait does not show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emo_modules.checked import Checked
+from emo_modules.config import EMOConfig
+from emo_modules.models.moving import Drawing
+from emo_modules.sampling.noise import clip_noise
+from emo_modules.schedule import add_noise, alphas_cumprod
+from emo_training.training.losses import Noised
+
+from ..filming.clips import SIDE
+from .clip_set import MovingBatch
+
+EYES, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)  # of the 68 landmarks
+FEATURE_WEIGHT = 4.0  # of eyes and mouth against the rest of the picture
+HIDDEN_FIELD = 0.1  # weight of a displacement where the portrait does not show what it leads to
+SEEN_DRAWN = 0.03  # weight of what is drawn where the portrait shows it
+LATE = 1 / 2  # of the steps of a two-step inference: the second starts here
+
+
+@dataclass(frozen=True)
+class MovingLoss(Checked):
+    """Weights of the parts, and how much of training meets what inference does."""
+
+    displacement: float = 1.0  # px, per frame
+    velocity: float = 0.5  # px, from frame to frame
+    strain: float = 1.0  # px, from place to place: lips and lids, however the head is turned
+    hidden: float = 0.5
+    drawn: float = 1.0
+    pixels: float = 0.0  # of eyes and mouths, decoded
+    own_steps: float = 0.0  # share of batches whose later step begins with the model's own first
+    own_motion: float = 0.0  # share of batches whose motion frames are the model's own
+
+
+def feature_boxes(landmarks: Tensor) -> Tensor:
+    """(..., 68, 2) px -> (..., 3, 4) px: boxes around both eyes and the mouth, with room for lids and lips to
+    move in."""
+    boxes = []
+    for points in (*(landmarks[..., eye, :] for eye in EYES), landmarks[..., MOUTH, :]):
+        low, high = points.amin(-2), points.amax(-2)
+        around = 0.35 * (high - low).amax(-1, keepdim=True)
+        boxes.append(torch.cat([low - around, high + around], dim=-1))
+    return torch.stack(boxes, dim=-2)
+
+
+def feature_weights(landmarks: Tensor, size: int) -> Tensor:
+    """(N, 68, 2) px -> weights (N, 1, size, size) of mean 1, larger at eyes and mouth."""
+    boxes = feature_boxes(landmarks) / SIDE
+    places = (torch.arange(size, device=boxes.device) + 0.5) / size
+    across = (places >= boxes[..., 0, None]) & (places < boxes[..., 2, None])
+    down = (places >= boxes[..., 1, None]) & (places < boxes[..., 3, None])
+    inside = (down[..., :, None] & across[..., None, :]).any(1, keepdim=True)
+    weights = 1 + (FEATURE_WEIGHT - 1) * inside.float()
+    return weights / weights.mean(dim=(2, 3), keepdim=True)
+
+
+def distance(error: Tensor, soft: float) -> Tensor:
+    """Length of errors (N, 2, H, W) in px -> (N, 1, H, W): squared below `soft` px, linear above, so that a
+    head turned otherwise than truth does not outweigh lips."""
+    return (error.square().sum(1, keepdim=True) + soft**2).sqrt() - soft
+
+
+class MovingObjective:
+    """For `Trainer`, with noised `MovingBatch`es; `decode` is the VAE's, for losses in pixels."""
+
+    def __init__(
+        self, config: EMOConfig, loss: MovingLoss, clips: bool, speed: bool,
+        decode: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:  # fmt: skip
+        self.config, self.loss, self.clips, self.speed, self.decode = config, loss, clips, speed, decode
+        self.alphas = alphas_cumprod(config.schedule).float()
+        self.dice = torch.Generator().manual_seed(0)
+
+    def prepare(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
+        if self.loss.own_motion and self.roll() < self.loss.own_motion:
+            noised = self.with_own_motion(forward, noised)
+        if self.loss.own_steps and self.roll() < self.loss.own_steps:
+            noised = self.with_own_step(forward, noised)
+        return noised
+
+    def forward(self, model: nn.Module, noised: Noised) -> Drawing:
+        given = noised.batch.conditions(self.clips, self.speed)
+        drawing: Drawing = model(noised.noisy, noised.timesteps, **given)
+        return drawing
+
+    def losses(self, model: nn.Module, noised: Noised) -> dict[str, Tensor]:
+        batch, drawing = noised.batch, self.forward(model, noised)
+        assert isinstance(batch, MovingBatch)
+        parts = self.told(drawing, batch)
+        if self.loss.pixels and self.decode is not None:
+            parts["pixels"] = self.loss.pixels * feature_loss(self.decode, drawing, noised, batch)
+        return parts
+
+    def roll(self) -> float:
+        return float(torch.rand((), generator=self.dice))
+
+    def told(self, drawing: Drawing, batch: MovingBatch) -> dict[str, Tensor]:
+        """What the renderer tells, and the latents where they are to be drawn."""
+        loss, frames = self.loss, batch.latents.shape[1]
+        landmarks = batch.landmarks.flatten(0, 1)
+        hidden, true = batch.hidden.flatten(0, 1), batch.displacement.flatten(0, 1)
+        size = true.shape[-1]
+        seen = 1 - (1 - HIDDEN_FIELD) * F.interpolate(hidden, (size, size), mode="nearest")
+        weights = seen * feature_weights(landmarks, size)
+        error = (drawing.displacement.float() - true) * SIDE
+        parts = {"displacement": loss.displacement * (weights * distance(error, 0.3)).mean()}
+        down, right = distance(error.diff(dim=2), 0.1), distance(error.diff(dim=3), 0.1)
+        strain = (weights[:, :, 1:] * down).mean() + (weights[:, :, :, 1:] * right).mean()
+        parts["strain"] = loss.strain * strain
+        if self.clips and loss.velocity:
+            faster = error.unflatten(0, (-1, frames)).diff(dim=1).flatten(0, 1)
+            later = weights.unflatten(0, (-1, frames))[:, 1:].flatten(0, 1)
+            parts["velocity"] = loss.velocity * (later * distance(faster, 0.1)).mean()
+        weights = feature_weights(landmarks, hidden.shape[-1])
+        shown = F.binary_cross_entropy_with_logits(drawing.hidden.float(), hidden, reduction="none")
+        parts["hidden"] = loss.hidden * (weights * shown).mean()
+        weights = weights * (SEEN_DRAWN + hidden)
+        off = (drawing.drawn.float() - batch.latents.flatten(0, 1)).square().mean(1, keepdim=True)
+        parts["drawn"] = loss.drawn * (weights * off).sum() / weights.sum()
+        return parts
+
+    @torch.no_grad()
+    def with_own_step(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
+        """The second of two steps as inference meets it: noise on what the model made of noise alone."""
+        shape, device = noised.batch.latents.shape, noised.noisy.device
+        shared, dice = self.config.schedule.shared_noise, torch.Generator(device)
+        dice.manual_seed(int(torch.randint(2**31, (), generator=self.dice)))
+        first = replace(
+            noised, noisy=clip_noise(shape, shared, dice), timesteps=torch.full_like(noised.timesteps, 999)
+        )
+        clean = forward(first).clean.float().unflatten(0, shape[:2])
+        steps = torch.full_like(noised.timesteps, round(1000 * LATE) - 1)
+        level = self.alphas.to(device)[steps][..., None, None, None]
+        noisy = add_noise(clean, first.noisy, level)
+        return replace(noised, noisy=noisy, timesteps=steps, alpha_bar=level)
+
+    @torch.no_grad()
+    def with_own_motion(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
+        """Motion frames as the model makes them, in one step from the truth half drowned in noise."""
+        batch = noised.batch
+        assert isinstance(batch, MovingBatch)
+        made = forward(self.with_own_step(forward, noised)).clean.float()
+        made = made.unflatten(0, batch.latents.shape[:2])
+        # what it makes of this clip is off from the truth as what it made of the one before would be
+        off = (made - batch.latents)[:, : batch.motion.shape[1]]
+        motion = batch.motion + off * batch.motion_kept[:, None, None, None, None]
+        return replace(noised, batch=replace(batch, motion=motion))
+
+
+def feature_loss(
+    decode: Callable[[Tensor], Tensor], drawing: Drawing, noised: Noised, batch: MovingBatch, cells: int = 8
+) -> Tensor:
+    """Absolute error of pixels and of their gradients in a window of `cells` latents around an eye or the
+    mouth of each frame; where noise hides the pose, the two cannot be compared and count less."""
+    clean, frames = drawing.clean, batch.latents.shape[1]
+    count = len(clean)
+    boxes = feature_boxes(batch.landmarks.flatten(0, 1))
+    turns = torch.arange(count, device=boxes.device)
+    chosen = boxes[turns, turns % 3]  # eyes and mouth in turn
+    middle = (chosen[:, :2] + chosen[:, 2:]) / 2 / 8
+    corner = (middle - cells / 2).round().long().clamp(0, clean.shape[-1] - cells)
+    made = decode(windows(clean, corner, cells))
+    true = windows(batch.pictures.flatten(0, 1), corner * 8, cells * 8)
+    error = (made - true).abs().mean(dim=(1, 2, 3))
+    for dim in (-1, -2):
+        error = error + (made.diff(dim=dim) - true.diff(dim=dim)).abs().mean(dim=(1, 2, 3))
+    known = noised.alpha_bar.reshape(-1, frames)[:, :1].expand(-1, frames).flatten()
+    return (error * (0.1 + known)).mean()
+
+
+def windows(maps: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Maps (N, C, H, W) cut to (N, C, size, size) from corners (N, 2) x, y on."""
+    steps = torch.arange(size, device=maps.device)
+    rows, columns = corners[:, 1, None] + steps, corners[:, 0, None] + steps
+    picked = maps.gather(2, rows[:, None, :, None].expand(-1, maps.shape[1], -1, maps.shape[3]))
+    return picked.gather(3, columns[:, None, None, :].expand(-1, maps.shape[1], size, -1))

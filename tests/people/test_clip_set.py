@@ -1,0 +1,167 @@
+"""Clips in memory: what is drawn of them stays true, mirrored and recoloured, and what is learned from it."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from emo_modules.models.moving import Drawing, move
+from emo_modules.speech.wav2vec2 import AudioEncoder
+from emo_people.filming.clip_files import Clip
+from emo_people.filming.clips import FRAMES, MARGIN, SIDE
+from emo_people.recipe.built_in import build_model
+from emo_people.recipe.clip_set import ClipSet, draw_windows, heard
+from emo_people.recipe.config import BUILT_IN
+from emo_people.recipe.objective import MovingLoss, MovingObjective, feature_boxes, windows
+from emo_training.training.losses import LossConfig, add_training_noise
+from emo_training.training.sample_set import Draw
+
+SHAPE = {"block_out_channels": (16, 16), "attention_levels": (True, True), "heads": 2, "norm_groups": 8}
+CONFIG = replace(
+    BUILT_IN,
+    backbone=replace(BUILT_IN.backbone, **SHAPE),
+    reference_net=replace(BUILT_IN.reference_net, **SHAPE),
+)
+CPU = torch.device("cpu")
+
+
+def random_clip(seed: int, start: int) -> Clip:
+    """Soft colours that move, the right of the picture more than the left."""
+    rng = np.random.default_rng(seed)
+    small = torch.from_numpy(rng.uniform(0.3, 0.7, (1, 3, 16, 16)))
+    portrait = functional.interpolate(small, (SIDE, SIDE), mode="bicubic").clamp(0, 1)
+    field = np.linspace(0.2, 1.8, 64)[:, None] * rng.uniform(-6, 6, (FRAMES, 1, 1, 2))
+    field = np.broadcast_to(field, (FRAMES, 64, 64, 2)).astype(np.float32)
+    frames = move(portrait.float(), torch.from_numpy(field).float().movedim(-1, 1) / SIDE)
+    pictures = torch.cat([portrait.float(), frames]).mul(255).round().byte().movedim(1, -1)
+    points = rng.uniform(80, 176, (FRAMES + 1, 68, 2))
+    return Clip(
+        pictures=pictures.numpy(),
+        displacement=field.astype(np.float32),
+        hidden=np.zeros((FRAMES, 32, 32), np.uint8),
+        boxes=np.tile(np.array([60, 70, 180, 200], np.float32), (FRAMES + 1, 1)),
+        landmarks=points.astype(np.float32),
+        curves=rng.uniform(0, 1, (FRAMES, 8)).astype(np.float32),
+        waveform=rng.standard_normal((FRAMES + 2 * MARGIN) * 640).astype(np.float16),
+        phonemes=np.zeros((FRAMES + 2 * MARGIN) * 2, np.int16),
+        head_speed=np.array(10.0, np.float32),
+        start=np.array(start),
+        seed=np.array(seed),
+    )
+
+
+@pytest.fixture(scope="module")
+def encoder() -> AudioEncoder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return AudioEncoder(CONFIG.audio.encoder, CONFIG.audio.normalize).eval()
+
+
+@pytest.fixture(scope="module")
+def clips(encoder) -> ClipSet:
+    made = ClipSet(CONFIG, 3, CPU)
+    made.add([random_clip(k, start=0 if k == 0 else 7) for k in range(4)], encoder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def model():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        components = {"patch_in.weight": 0.05 * torch.randn(24, 3, 8, 8), "patch_in.bias": torch.zeros(24)}
+    return build_model(CONFIG, components)
+
+
+def draw(clips: ClipSet, model, batch: int = 6, seed: int = 0, **options):
+    generator = torch.Generator().manual_seed(seed)
+    return clips.draw(Draw(batch, **options), model.portrait_encoder, generator)
+
+
+def test_a_set_takes_what_it_has_room_for(clips):
+    assert len(clips) == 3
+
+
+def test_displacements_hold_in_mirrored_and_recoloured_clips(clips, model):
+    batch = draw(clips, model, batch=8)
+    moved = move(batch.pixels, batch.displacement.flatten(0, 1)).unflatten(0, batch.pictures.shape[:2])
+    inside = (..., slice(16, -16), slice(16, -16))
+    assert (moved - batch.pictures)[inside].abs().mean() < 0.01
+    unmoved = batch.pixels[:, None].expand_as(batch.pictures)
+    assert (unmoved - batch.pictures)[inside].abs().mean() > 0.03
+
+
+def test_latents_are_those_of_the_pictures(clips, model):
+    batch = draw(clips, model)
+    with torch.no_grad():
+        encoded = model.portrait_encoder(batch.pictures.flatten(0, 1))
+    torch.testing.assert_close(batch.latents.flatten(0, 1), encoded)
+
+
+def test_nothing_is_known_of_a_past_only_where_a_performance_begins():
+    begins = torch.tensor([True] * 50 + [False] * 50)
+    places, first = draw_windows(begins, Draw(100), torch.Generator().manual_seed(0))
+    assert not first[50:].any()
+    assert 5 < first[:50].sum() < 35
+    assert (places[first][:, 4] == 0).all()
+    assert places[~first].min() >= 0
+    assert places.max() < FRAMES
+
+
+def test_before_a_performance_its_first_frame_is_heard(encoder):
+    waveform = torch.from_numpy(random_clip(5, 0).waveform).float()
+    with torch.no_grad():
+        rows = heard(waveform.expand(2, -1), torch.tensor([True, False]), encoder, CONFIG)
+    context = CONFIG.audio.context
+    assert rows.shape[1] == FRAMES + 2 * context
+    assert (rows[0, :context] == rows[0, context]).all()
+    assert (rows[1, :context] - rows[1, context]).abs().max() > 1e-3
+    torch.testing.assert_close(rows[0, context:], rows[1, context:])
+
+
+def noised(clips: ClipSet, model):
+    generator = torch.Generator().manual_seed(1)
+    batch = draw(clips, model, batch=2)
+    objective = MovingObjective(CONFIG, MovingLoss(), clips=True, speed=True)
+    return objective, add_training_noise(batch, CONFIG.schedule, objective.alphas, LossConfig(), generator)
+
+
+def test_the_truth_costs_nothing_and_the_portrait_something(clips, model):
+    objective, given = noised(clips, model)
+    batch = given.batch
+    latents, truth = batch.latents.flatten(0, 1), batch.displacement.flatten(0, 1)
+    sure = torch.full((len(truth), 1, 32, 32), -20.0)
+    right = objective.told(Drawing(truth, sure, latents, latents), batch)
+    assert {name: round(float(part), 3) for name, part in right.items()} == dict.fromkeys(right, 0.0)
+    wrong = objective.told(Drawing(truth * 0, sure * -1, latents * 0, latents), batch)
+    assert {name for name, part in wrong.items() if float(part) > 0.01} == set(wrong)
+
+
+@pytest.mark.parametrize("own", ["own_steps", "own_motion"])
+def test_training_can_go_on_from_what_the_model_makes_itself(clips, model, own):
+    objective, given = noised(clips, model)
+    objective.loss = MovingLoss(**{own: 1.0})
+    with torch.no_grad():
+        prepared = objective.prepare(partial(objective.forward, model), given)
+    parts = objective.losses(model, prepared)
+    assert set(parts) == {"displacement", "strain", "velocity", "hidden", "drawn"}
+    assert all(part.isfinite() for part in parts.values())
+    if own == "own_steps":
+        assert (prepared.timesteps == 499).all()
+        assert (prepared.noisy - given.noisy).abs().max() > 0.1
+    else:
+        assert (prepared.batch.motion - given.batch.motion).abs().max() > 0.01
+
+
+def test_eyes_and_mouth_are_cut_out_where_they_are():
+    landmarks = torch.zeros(1, 68, 2) + 128
+    landmarks[0, 36:42] = torch.tensor([60.0, 90.0]) + torch.rand(6, 2) * 10
+    x0, y0, x1, y1 = feature_boxes(landmarks)[0, 0].tolist()
+    assert x0 < 62 < 68 < x1
+    assert y0 < 92 < 98 < y1
+    maps = torch.arange(100.0).view(1, 1, 10, 10)
+    torch.testing.assert_close(
+        windows(maps, torch.tensor([[3, 2]]), 2)[0, 0], torch.tensor([[23.0, 24], [33, 34]])
+    )
