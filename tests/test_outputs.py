@@ -56,6 +56,10 @@ FOLDERS = {
     "render-clips": ["emo_people", "render-clips", "--out", "OUT"],
     "train": ["emo_training", "train", "--stage", "image", "--samples", "no", "--out", "OUT"],
     "train-demo": ["emo_people", "train-demo", "--out", "OUT"],
+    "train-built-in": [
+        *("emo_people", "train-built-in", "--clips", "no", "--held-out", "no", "--vae", "no"),
+        *("--audio-encoder", "no", "--out", "OUT"),
+    ],
 }
 
 

@@ -32,11 +32,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with folder_in_use(options.out, "train-built-in"):
+        train(options, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def train(options: argparse.Namespace, device: torch.device) -> None:
     encoder = load_audio_encoder(BUILT_IN, options.audio_encoder).to(device)
+    weights = read_weights(options.vae, "the weights of a PatchVAE")
     vae = build_vae(BUILT_IN)
     assert isinstance(vae, PatchVAE)  # as the configuration says
-    weights = read_weights(options.vae, "the weights of a PatchVAE")
     load_strict(vae, weights, str(options.vae))
     model = build_model(BUILT_IN, weights)
     if options.start:
@@ -44,8 +48,7 @@ def run(options: argparse.Namespace) -> None:
     clips, held_out = (
         read_clip_set(folder, BUILT_IN, encoder, device) for folder in (options.clips, options.held_out)
     )
-    with folder_in_use(options.out, "train-built-in"):
-        training = BuiltInTraining(options.out, clips, held_out, vae.eval().to(device), model.to(device))
-        training.run(recipe_for(device), options.minutes)
-        for path in export(options.out / "checkpoint" / "emo-built-in.safetensors", model, vae, encoder):
-            print(path)
+    training = BuiltInTraining(options.out, clips, held_out, vae.eval().to(device), model.to(device))
+    training.run(recipe_for(device), options.minutes)
+    for path in export(options.out / "checkpoint" / "emo-built-in.safetensors", model, vae, encoder):
+        print(path)

@@ -6,13 +6,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from emo_modules.models.moving import Drawing, move
+from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_people.filming.clip_files import Clip
 from emo_people.filming.clips import FRAMES, MARGIN, SIDE
-from emo_people.recipe.built_in import build_model
+from emo_people.recipe.built_in import BuiltInRecipe, BuiltInTraining, build_model, recipe_for
 from emo_people.recipe.clip_set import ClipSet, draw_windows, heard
 from emo_people.recipe.config import BUILT_IN
 from emo_people.recipe.objective import MovingLoss, MovingObjective, feature_boxes, windows
@@ -165,3 +167,27 @@ def test_eyes_and_mouth_are_cut_out_where_they_are():
     torch.testing.assert_close(
         windows(maps, torch.tensor([[3, 2]]), 2)[0, 0], torch.tensor([[23.0, 24], [33, 34]])
     )
+
+
+def test_a_stage_trains_checks_and_shows(clips, model, tmp_path):
+    """From a few clips to averaged weights, figures of clips that are held out, and a sheet."""
+    torch.manual_seed(0)
+    vae = PatchVAE(24, (8, 8, 8), (1, 1, 1), linear=True)
+    lines: list[str] = []
+    training = BuiltInTraining(tmp_path, clips, clips, vae, model, lines.append)
+    plan = replace(BuiltInRecipe().stages[2], loss=MovingLoss(own_steps=1.0, pixels=1.0))
+    config = replace(plan.config, steps=2, precision="no", sampling=Draw(2), warmup=1)
+    training.run_stage(replace(plan, config=config), minutes=5)
+    assert (tmp_path / "speed" / "ema.safetensors").exists()
+    assert "held out {'shown'" in lines[-1]
+    with Image.open(tmp_path / "speed" / "sheet.jpg") as sheet:
+        assert sheet.size == (7 * SIDE, 16 * SIDE)
+
+
+def test_a_cpu_takes_smaller_batches_and_a_gpu_repeats_captured_steps():
+    cpu, gpu = (recipe_for(torch.device(name)).stages for name in ("cpu", "cuda"))
+    for small, large in zip(cpu, gpu, strict=True):
+        assert small.config.sampling.batch < large.config.sampling.batch
+        assert large.config.graph
+        assert not small.config.graph
+    assert sum(plan.share for plan in cpu) == pytest.approx(1)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import TRAIN_STEPS
 from emo_training.training.batch_sources import MemorySource
+from emo_training.training.graphs import clone_tensors, copy_tensors
 from emo_training.training.logs import Board, keep_until
 from emo_training.training.loop import TrainConfig, Trainer, load_parameters, validation_loss
 from emo_training.training.losses import (
@@ -66,6 +67,37 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, ti
     without_time = [[{**json.loads(line), "seconds": 0, "memory_gb": 0} for line in log] for log in logs]
     assert without_time[0] == without_time[1]
     assert [line["step"] for line in without_time[0]] == [2, 4]
+
+
+def test_the_clock_ends_a_stage_over_all_its_sittings(make_pipeline, tiny_config, samples, tmp_path):
+    config = replace(RUN, steps=1000, clock=1e-3 / 60, warmup=0)
+    first = trainer(make_pipeline(tiny_config).model, samples, config, tmp_path / "a")
+    assert first.run().step == 1
+    assert first.rate(1) == 0
+    again = trainer(make_pipeline(tiny_config).model, samples, config, tmp_path / "a")
+    assert again.run().step == 1
+
+
+def test_the_rate_rises_then_falls_as_the_papers_does(make_pipeline, tiny_config, samples, tmp_path):
+    from diffusers.optimization import get_cosine_schedule_with_warmup
+
+    run = trainer(make_pipeline(tiny_config).model, samples, replace(RUN, steps=9, warmup=3), tmp_path / "b")
+    theirs = get_cosine_schedule_with_warmup(torch.optim.SGD([torch.zeros(1)], lr=1.0), 3, 9).lr_lambdas[0]
+    assert [run.rate(k) for k in range(9)] == pytest.approx([theirs(k) for k in range(9)])
+
+
+def test_a_graph_takes_one_batch_for_a_step():
+    with pytest.raises(ValueError, match="accumulate 2"):
+        replace(RUN, graph=True, accumulate=2)
+
+
+def test_a_graphs_inputs_are_written_over_one_by_one(samples, tiny_config):
+    one, two = (draw_batch(samples, tiny_config, CLIP, generator(seed)) for seed in (0, 1))
+    kept = clone_tensors(one)
+    copy_tensors(two, kept)
+    assert torch.equal(kept.latents, two.latents)
+    assert torch.equal(kept.audio, two.audio)
+    assert not torch.equal(one.latents, two.latents)
 
 
 def losses_of(run: Trainer, steps: int) -> list[dict[str, float]]:
