@@ -110,14 +110,15 @@ class Denoiser(nn.Module):
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
-        schedule = self.config.schedule
+        frames, schedule = conditions.frames, self.config.schedule
         if self.config.moving:
             clean = self.draw(x, timesteps, conditions).clean
-        elif self.config.anchored:
-            clean = self.beside_portrait(x, timesteps, conditions)
-            clean = clean + conditions.portrait.repeat_interleave(conditions.frames, dim=0)
         else:
-            return self.outputs(x, timesteps, conditions)
+            seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
+            output = self.backbone(seen, timesteps, conditions.reads, frames, added)
+            if not self.config.anchored:
+                return output
+            clean = conditions.portrait.repeat_interleave(frames, dim=0) + output
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
 
@@ -128,27 +129,31 @@ class Denoiser(nn.Module):
         portrait); nothing that is drawn changes the displacement.
         """
         assert conditions.pixels is not None  # whoever conditions such a model gives them
-        change, hidden, displacement = split_outputs(self.beside_portrait(x, timesteps, conditions))
+        seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
+        outputs = self.backbone(seen, timesteps, conditions.reads, conditions.frames, added)
+        change, hidden, displacement = split_outputs(outputs)
         moved = self.portrait_encoder(move(conditions.pixels, displacement.detach())).to(x)  # from autocast
         alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
         skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
         drawn = moved + skip * (x - moved) + scale * change.to(x)
         return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(x)))
 
-    def beside_portrait(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        """The Backbone's outputs, which sees the portrait's latents beside the noisy ones, and where it moves
-        the portrait those of the frame before the clip, to find out where the head was."""
-        seen = [conditions.portrait]
+    def seen(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """What the Backbone sees: the noisy latents, where it is anchored the portrait's beside them, and
+        where it moves the portrait those of the frame before the clip, to find out where the head was."""
+        if not (self.config.anchored or self.config.moving):
+            return x
+        beside = [conditions.portrait]
         if self.config.moving:
-            seen.append(conditions.portrait if conditions.last is None else conditions.last)
-        beside = torch.cat(seen, dim=1).repeat_interleave(conditions.frames, dim=0)
-        return self.outputs(torch.cat([x, beside], dim=1), timesteps, conditions)
+            beside.append(conditions.portrait if conditions.last is None else conditions.last)
+        return torch.cat([x, torch.cat(beside, dim=1).repeat_interleave(conditions.frames, dim=0)], dim=1)
 
-    def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        frames, added = conditions.frames, conditions.face
-        if added is not None and len(added) != len(x):
-            added = added.repeat_interleave(frames, dim=0)
-        return self.backbone(x, timesteps, conditions.reads, frames, added)
+    def face_features(self, conditions: Conditions, count: int) -> Tensor | None:
+        """The locator's features for each of `count` frames."""
+        added = conditions.face
+        if added is not None and len(added) != count:
+            added = added.repeat_interleave(conditions.frames, dim=0)
+        return added
 
 
 @dataclass
