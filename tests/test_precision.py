@@ -6,6 +6,8 @@ import torch
 from emo_modules.cli import animate as command
 from emo_modules.cli import precision
 from emo_modules.cli.precision import default_precision, warn_of_emulation
+from emo_modules.models import precision as probed
+from emo_training.training.loop import TrainConfig
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp16"), ((8, 0), "bf16"), ((12, 0), "bf16")])
@@ -38,14 +40,42 @@ def test_the_option_decides_over_the_default(
 @pytest.mark.parametrize(("factor", "warned"), [(40, True), (2, True), (0.6, False)])
 def test_a_cpu_that_emulates_half_precision_says_so(monkeypatch, caplog, factor, warned):
     seconds = {torch.float32: 1.0, torch.bfloat16: factor}
-    monkeypatch.setattr(precision, "_product_time", seconds.get)
+    monkeypatch.setattr(precision, "product_time", seconds.get)
     warn_of_emulation("bf16", "cpu")
     assert ("choose --dtype fp32" in caplog.text) == warned
 
 
 def test_a_product_is_really_timed_and_only_for_half_precision_on_a_cpu(monkeypatch, caplog):
-    assert 0 < precision._product_time(torch.float32) < 5
-    monkeypatch.setattr(precision, "_product_time", None)
+    assert 0 < precision.product_time(torch.float32) < 5
+    monkeypatch.setattr(precision, "product_time", None)
     warn_of_emulation("fp32", "cpu")
     warn_of_emulation("bf16", "cuda")
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("halves", "faster"), [(0.2, torch.bfloat16), (6.0, torch.float32)])
+def test_training_on_a_cpu_takes_the_type_that_was_faster(monkeypatch, halves, faster):
+    """A product gains, a convolution loses or the other way round: their sum decides."""
+    seconds = {torch.float32: 1.0, torch.bfloat16: halves}
+    monkeypatch.setattr(probed, "product_time", seconds.get)
+    monkeypatch.setattr(probed, "convolution_time", {torch.float32: 1.0, torch.bfloat16: 0.9}.get)
+    monkeypatch.setattr(probed, "_fast_cpu_type", probed._fast_cpu_type.__wrapped__)
+    assert probed.fast_type("cpu") == faster
+    with probed.fast_autocast("cpu"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == faster
+
+
+def test_both_types_are_really_timed():
+    times = [time(dtype) for time in (probed.product_time, probed.convolution_time)
+             for dtype in (torch.float32, torch.bfloat16)]  # fmt: skip
+    assert all(0 < seconds < 5 for seconds in times)
+    assert probed.fast_type("cpu") in (torch.float32, torch.bfloat16)
+
+
+def test_training_says_its_type_or_asks_for_the_faster(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(probed, "_fast_cpu_type", lambda: torch.float32)
+    assert TrainConfig("image", 1).mixed_precision == "no"
+    monkeypatch.setattr(probed, "_fast_cpu_type", lambda: torch.bfloat16)
+    assert TrainConfig("image", 1).mixed_precision == "bf16"
+    assert TrainConfig("image", 1, precision="fp16").mixed_precision == "fp16"

@@ -22,6 +22,7 @@ from emo_modules.cues.face_reader import (
 from emo_modules.cues.ibug import OUTER_EYE_CORNERS
 from emo_modules.cues.point_net import Looked, PointNet, cell_places
 from emo_modules.cues.squares import around_boxes
+from emo_modules.models.precision import fast_autocast
 
 from .face_views import FaceViews, View
 from .fit import Log, WallClock, channels_last, create_net, fit, with_norms_held, write_weights
@@ -97,7 +98,7 @@ def _eye_loss(reader: FaceReader, views: FaceViews, generator: torch.Generator) 
 
 
 def _looked(net: PointNet, view: View) -> Looked:
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_autocast("cpu"):
         return net(view.pictures.contiguous(memory_format=torch.channels_last))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from emo_modules.cues.box import iou
 from emo_modules.cues.pyramid import GREY, TYPICAL_SIDE, PyramidFinder, read_maps
 from emo_modules.cues.pyramid import STRIDE as CELL
+from emo_modules.models.precision import fast_autocast
 
 from .crowds import CANVAS, Crowds, Labels
 from .degrade import degrade, relight
@@ -66,7 +67,7 @@ def train_faces(
     def step() -> dict[str, Tensor]:
         drawn = [crowds.draw() for _ in range(PICTURES)] + misleading.draw()
         pictures, labels = batch_of(drawn, generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_autocast("cpu"):
             maps = finder(pictures)
         misleading.judge(maps[0][PICTURES:].detach().amax((1, 2)).tolist())
         return faces_loss(maps, labels)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emo_modules.models.precision import fast_autocast
 from emo_training.perception.face_identity import FaceIdentity, IdentityEmbedder
 
 from .face_views import FaceViews
@@ -36,7 +37,7 @@ def train_identity(
 
     def loss() -> dict[str, Tensor]:
         pictures = views.draw_identities(draw_pairs(shown, rng), generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_autocast("cpu"):
             vectors = net(pictures.contiguous(memory_format=torch.channels_last))
         return {"person": contrast(vectors.float())}
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emo_modules.cues.box import iou
+from emo_modules.models.precision import fast_autocast
 from emo_training.evaluation.metrics import nearest
 from emo_training.perception.avatar_reader import (
     POSE_UNIT,
@@ -132,7 +133,7 @@ def _losses(
     mouth, pose, box, centre = truth.split((2, 3, 4, 2), 1)
     # The crop's centre errs as the prediction will.
     near = centre + (0.012 * torch.randn(centre.shape, generator=generator))
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_autocast("cpu"):
         read_pose, read_box, read_centre = reader.read_geometry(frames)
         read_mouth = reader.read_mouth(crop_mouth(frames, near))
         identity = reader.read_identity(frames)

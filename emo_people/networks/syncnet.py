@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emo_modules.models.precision import fast_autocast
 from emo_training.perception.syncnet import (
     FRAMES,
     SyncNet,
@@ -192,7 +193,7 @@ def _losses(net: SyncNet, lips: Tensor, sounds: Tensor) -> dict[str, Tensor]:
     """Each window finds its shift among 31; each sample, by mean distances as they are measured, its shift
     among those of every sample, and each sound its sample; padding, which measures as the point 0, is as far
     as a wrong shift; what belongs together is near."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_autocast("cpu"):
         shown, heard = net.embed_lips(lips), net.embed_sound(sounds.flatten(0, 1))
     shown, heard = shown.float(), heard.float().unflatten(0, sounds.shape[:2])  # (N, W, E), (N, W + 30, E)
     distances = _distances(shown, heard)

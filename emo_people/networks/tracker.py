@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emo_modules.cues.box import Box
 from emo_modules.cues.finder import STRIDE, FaceFinder
+from emo_modules.models.precision import fast_autocast
 from emo_training.perception.pose import estimate_speed
 from emo_training.perception.tracker import POSE_UNIT, PoseNet, Tracker
 
@@ -76,7 +77,7 @@ def _change_loss(net: PoseNet, pool: HeadSamples, generator: torch.Generator) ->
 def _pose_errors(net: PoseNet, pool: HeadSamples, generator: torch.Generator) -> Tensor:
     """(P, V, 3), of the poses of P people in V views each, in the network's units."""
     crops, poses = draw_crops(pool, generator)
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_autocast("cpu"):
         read = net(crops)
     return (read - poses).unflatten(0, (-1, VIEWS)) / POSE_UNIT
 
@@ -89,7 +90,7 @@ def _between_views(errors: Tensor) -> Tensor:
 def finder_loss(finder: FaceFinder, scenes: Scenes) -> dict[str, Tensor]:
     pictures, boxes = scenes.draw()
     heat, reach, weight = _targets(boxes, pictures.shape[-2] // STRIDE, pictures.shape[-1] // STRIDE)
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_autocast("cpu"):
         found, sides = finder(pictures)
     # Focal loss on a soft peak (CenterNet): cells near a centre count less as background.
     chance = found.sigmoid()

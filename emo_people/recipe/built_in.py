@@ -12,6 +12,7 @@ from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.models.patch_vae import PatchVAE
+from emo_modules.models.precision import fast_autocast
 from emo_modules.sampling.noise import clip_noise
 from emo_modules.sampling.solver import Solver
 from emo_modules.speech.wav2vec2 import AudioEncoder
@@ -159,7 +160,7 @@ class BuiltInTraining:
         self.model.train()
 
     def decode(self, latents: Tensor) -> Tensor:
-        with torch.autocast(latents.device.type, dtype=torch.bfloat16):
+        with fast_autocast(latents.device):
             pictures: Tensor = self.vae.decode(latents)
         return pictures.float()
 
@@ -184,7 +185,7 @@ class BuiltInTraining:
             level = objective.alphas[step].to(noise.device)
             noisy = level.sqrt() * batch.latents + (1 - level).sqrt() * noise
             steps = torch.full(noisy.shape[:2], step, device=noise.device)
-            with torch.autocast(noise.device.type, dtype=torch.bfloat16):
+            with fast_autocast(noise.device):
                 drawing = self.model(noisy, steps, **batch.conditions(clips, speed))
             off = distance((drawing.displacement.float() - true) * 256, 0.01)
             found[str(step)] = float(off.mean())

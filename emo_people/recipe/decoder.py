@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emo_modules.media.image import to_signed
 from emo_modules.models.patch_vae import PatchVAE
+from emo_modules.models.precision import fast_autocast
 
 from ..networks.fit import Log, WallClock, channels_last
 
@@ -107,7 +108,7 @@ def train_decoder(
     for progress in pace.progress(optimizer):
         images = crops.draw(training.batch)
         latents = crops.noise(vae.encode(images), training.noise)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with fast_autocast(device):
             output = vae.decode(latents)
         loss = reconstruction_loss(output.float(), images, training.energy)
         optimizer.zero_grad()

@@ -9,6 +9,7 @@ from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
 from emo_modules.media.audio import Audio
 from emo_modules.media.image import to_signed
+from emo_modules.models.precision import fast_autocast
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 from emo_training.training.sample_set import SampleSet
 
@@ -25,7 +26,7 @@ def encode_sample(sample: Sample, config: EMOConfig, vae: VAE, encoder: AudioEnc
     inner = context_windows(features, config, wanted)
     pictures = torch.cat([torch.from_numpy(sample.frames), torch.from_numpy(sample.portraits)])
     images = to_signed(pictures).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with fast_autocast("cpu"):
         latents = vae.encode(images).half().contiguous()
     curves = torch.from_numpy(sample.curves)
     return {

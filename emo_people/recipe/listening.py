@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from emo_modules.config import AudioConfig
 from emo_modules.media.audio import SAMPLE_RATE, Audio
+from emo_modules.models.precision import fast_autocast
 from emo_modules.speech.wav2vec2 import AudioEncoder, encode_audio, standardize
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
@@ -42,7 +43,6 @@ class Listening:
     perturbed: float = 0.5
     tilted: float = 0.5
     noisy: float = 0.25
-    bf16: bool = False
 
 
 class SoundPool:
@@ -226,7 +226,7 @@ def train_listening(
         waveforms, labels = pool.crops(encoder, seconds, training, generator)
         # On CPUs the fused attention's gradient takes a third of a step in bfloat16.
         plain = sdpa_kernel(SDPBackend.MATH)
-        with plain, torch.autocast(device, torch.bfloat16, enabled=training.bf16):
+        with plain, fast_autocast(device):
             scores = head(encode_layouted(encoder, waveforms.to(device)))
         return heard_loss(scores, labels.to(device), training)
 

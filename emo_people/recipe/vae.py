@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emo_modules.media.image import to_signed
 from emo_modules.models.patch_vae import PatchVAE
+from emo_modules.models.precision import fast_autocast
 
 from ..filming.samples import Sample
 from ..networks.fit import Log, WallClock, fit, write_weights
@@ -62,7 +63,7 @@ def train_vae(
 
     def loss() -> dict[str, Tensor]:
         images = random_crops(frames, training.batch, training.crop, generator)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with fast_autocast("cpu"):
             latents = vae.encode(images)
             latents = latents + training.noise * torch.randn(latents.shape, generator=generator)
             output = vae.decode(latents)

@@ -141,7 +141,7 @@ def open_source(
         needed = {"--vae": encoders.vae} | ({"--audio-encoder": encoder} if config.table.clips else {})
         missing = " and ".join(flag for flag, part in needed.items() if part is None)
         raise ValueError(f"shards hold pictures and sound, so {missing} must be given: the start has none")
-    precision = torch.bfloat16 if config.precision == "bf16" else None
+    precision = torch.bfloat16 if config.mixed_precision == "bf16" else None
     return ShardSource(
         index, model, config.sampling, config.seed, encoders.vae, encoder, options.workers, precision
     )

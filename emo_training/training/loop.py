@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from emo_modules.checked import Checked
 from emo_modules.models.emo import EMO
+from emo_modules.models.precision import fast_type
 from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
@@ -50,7 +51,9 @@ class TrainConfig(Checked):
     optimizer: Literal["adamw", "adafactor"] = "adamw"  # Adafactor keeps no moments: a third of the memory
     ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
     seed: Annotated[int, "of fresh layers, of the order of samples and of noise"] = 0
-    precision: Annotated[Literal["no", "bf16", "fp16"], "default: bf16"] = "bf16"
+    precision: Annotated[
+        Literal["auto", "no", "bf16", "fp16"], "default: auto, what the device is fast in, but not fp16"
+    ] = "auto"
     minutes: Annotated[float | None, "stop, resumable, after this much wall clock"] = None
     clock: Annotated[float | None, "minutes, over all sittings, that end the stage before its steps do"] = (
         None
@@ -64,6 +67,14 @@ class TrainConfig(Checked):
     def impossible(self) -> Iterator[str]:
         if self.graph and self.accumulate > 1:
             yield f"graph captures a step of one batch, got accumulate {self.accumulate}"
+
+    @property
+    def mixed_precision(self) -> Literal["no", "bf16", "fp16"]:
+        """On the device that trains here."""
+        if self.precision != "auto":
+            return self.precision
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        return "bf16" if fast_type(kind) == torch.bfloat16 else "no"
 
     @property
     def table(self) -> Stage:
@@ -118,7 +129,7 @@ class Trainer:
         from diffusers.training_utils import EMAModel
 
         self.accelerator = Accelerator(
-            mixed_precision=config.precision,
+            mixed_precision=config.mixed_precision,
             cpu=not torch.cuda.is_available(),
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )

@@ -49,7 +49,7 @@ def test_what_a_file_leaves_out_is_the_papers():
         ({"stage": "video", "steps": 3, "loss": {"snr": 1}}, "LossConfig has no field snr; configs/ has"),
         (
             {"stage": "video", "steps": 3, "precision": "fp8"},
-            "precision is 'fp8'; expected is one of no, bf16",
+            "precision is 'fp8'; expected is one of auto, no",
         ),
         (
             {"stage": "video", "steps": 3, "sampling": {"first_clip": 5}},
