@@ -82,6 +82,21 @@ def tiny_config() -> EMOConfig:
 
 
 @pytest.fixture(scope="session")
+def moving_config(tiny_config) -> EMOConfig:
+    """A tiny model that moves the portrait, 2 x 2 latents to a place."""
+    return replace(
+        tiny_config,
+        moving=True,
+        width=64,
+        height=64,
+        latent_channels=6,
+        vae={"_class_name": "PatchVAE", "latent_channels": 6, "widths": [8, 8, 8], "linear": True},
+        backbone=replace(tiny_config.backbone, patch=2),
+        reference_net=replace(tiny_config.reference_net, patch=2),
+    )
+
+
+@pytest.fixture(scope="session")
 def demo_config() -> EMOConfig:
     """The built-in model's, as its file holds it."""
     return read_checkpoint(DEMO_CHECKPOINT).config

@@ -41,12 +41,13 @@ def render(pack: Pack, name: str, portrait: torch.Tensor, audio: dict, **changes
     return pack.run("EMOSampler", **(inputs | settings))[0]["samples"]
 
 
-@pytest.mark.parametrize("structure", ["tiny_config", "paper_config"])
+@pytest.mark.parametrize("structure", ["tiny_config", "paper_config", "moving_config"])
 @pytest.mark.parametrize("cfg", [1.0, 3.5])
 def test_nodes_equal_the_library(
     request, pack, folder, make_pipeline: Callable, save_pipeline, portrait, tones, structure, cfg
 ):
-    """Zero terminal SNR and v prediction at 8x8 latents; epsilon, four levels and AutoencoderKL at 3:4."""
+    """Zero terminal SNR and v prediction at 8x8 latents; epsilon, four levels and AutoencoderKL at 3:4; a
+    portrait whose pixels move."""
     pipeline: Pipeline = make_pipeline(request.getfixturevalue(structure))
     save_pipeline(pipeline, folder / "random.safetensors")
     audio = {"waveform": tones(1, 24000)[None], "sample_rate": 16000}

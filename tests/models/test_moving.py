@@ -15,18 +15,8 @@ FRAMES, CHANNELS = 3, 6
 
 
 @pytest.fixture(scope="module")
-def config(tiny_config) -> EMOConfig:
-    return replace(
-        tiny_config,
-        moving=True,
-        width=64,
-        height=64,
-        latent_channels=CHANNELS,
-        latent_scale=1.0,
-        vae={"_class_name": "PatchVAE", "latent_channels": CHANNELS},
-        backbone=replace(tiny_config.backbone, patch=2),
-        reference_net=replace(tiny_config.reference_net, patch=2),
-    )
+def config(moving_config) -> EMOConfig:
+    return moving_config
 
 
 def picture(seed: int, size: int = 64) -> torch.Tensor:
