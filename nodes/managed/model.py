@@ -107,7 +107,8 @@ class EMOModel(comfy.model_base.BaseModel):
 
 
 def activation_bytes(config: EMOConfig, frames: float, height: int, width: int, dtype: torch.dtype) -> float:
-    elements = frames * height * width * config.backbone.block_out_channels[0] * ACTIVATIONS_PER_PIXEL
+    places = height * width / config.backbone.patch**2
+    elements = frames * places * config.backbone.block_out_channels[0] * ACTIVATIONS_PER_PIXEL
     return elements * dtype.itemsize
 
 
