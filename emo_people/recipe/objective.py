@@ -16,6 +16,7 @@ from emo_training.training.losses import Noised
 
 from ..filming.clips import SIDE
 from .clip_set import MovingBatch
+from .critic import Critic
 
 EYES, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)  # of the 68 landmarks
 FEATURE_WEIGHT = 4.0  # of eyes and mouth against the rest of the picture
@@ -34,6 +35,7 @@ class MovingLoss(Checked):
     hidden: float = 0.5
     drawn: float = 1.0
     pixels: float = 0.0  # of eyes and mouths, decoded
+    critic: float = 0.0  # of the same, that do not look real
     own_steps: float = 0.0  # share of batches whose later step begins with the model's own first
     own_motion: float = 0.0  # share of batches whose motion frames are the model's own
 
@@ -76,12 +78,17 @@ class MovingObjective:
         self.config, self.loss, self.clips, self.speed, self.decode = config, loss, clips, speed, decode
         self.alphas = alphas_cumprod(config.schedule).float()
         self.dice = torch.Generator().manual_seed(0)
+        self.critic: Critic | None = None  # made on the device of the first batch
 
     def prepare(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
         if self.loss.own_motion and self.roll() < self.loss.own_motion:
             noised = self.with_own_motion(forward, noised)
         if self.loss.own_steps and self.roll() < self.loss.own_steps:
             noised = self.with_own_step(forward, noised)
+        if self.loss.critic and self.critic is None:
+            self.critic = Critic(noised.noisy.device)
+        if self.critic is not None:
+            self.critic.learn()
         return noised
 
     def forward(self, model: nn.Module, noised: Noised) -> Drawing:
@@ -93,8 +100,12 @@ class MovingObjective:
         batch, drawing = noised.batch, self.forward(model, noised)
         assert isinstance(batch, MovingBatch)
         parts = self.told(drawing, batch)
-        if self.loss.pixels and self.decode is not None:
-            parts["pixels"] = self.loss.pixels * feature_loss(self.decode, drawing, noised, batch)
+        if self.decode is not None and (self.loss.pixels or self.loss.critic):
+            made, true = feature_crops(self.decode, drawing, batch)
+            known = noised.alpha_bar.expand(*batch.latents.shape[:2], 1, 1, 1).flatten()
+            parts["pixels"] = self.loss.pixels * (crop_error(made, true) * (0.1 + known)).mean()
+            if self.critic is not None:
+                parts["critic"] = self.loss.critic * self.critic.fooled(made, true)
         return parts
 
     def roll(self) -> float:
@@ -153,25 +164,26 @@ class MovingObjective:
         return replace(noised, batch=replace(batch, motion=motion))
 
 
-def feature_loss(
-    decode: Callable[[Tensor], Tensor], drawing: Drawing, noised: Noised, batch: MovingBatch, cells: int = 8
-) -> Tensor:
-    """Absolute error of pixels and of their gradients in a window of `cells` latents around an eye or the
-    mouth of each frame; where noise hides the pose, the two cannot be compared and count less."""
-    clean, frames = drawing.clean, batch.latents.shape[1]
-    count = len(clean)
-    boxes = feature_boxes(batch.landmarks.flatten(0, 1))
-    turns = torch.arange(count, device=boxes.device)
+def feature_crops(
+    decode: Callable[[Tensor], Tensor], drawing: Drawing, batch: MovingBatch, cells: int = 8
+) -> tuple[Tensor, Tensor]:
+    """Made and true pixels (B*F, 3, S, S) of a window of `cells` latents around an eye or the mouth of each
+    frame."""
+    clean, boxes = drawing.clean, feature_boxes(batch.landmarks.flatten(0, 1))
+    turns = torch.arange(len(clean), device=boxes.device)
     chosen = boxes[turns, turns % 3]  # eyes and mouth in turn
     middle = (chosen[:, :2] + chosen[:, 2:]) / 2 / 8
     corner = (middle - cells / 2).round().long().clamp(0, clean.shape[-1] - cells)
     made = decode(windows(clean, corner, cells))
-    true = windows(batch.pictures.flatten(0, 1), corner * 8, cells * 8)
+    return made, windows(batch.pictures.flatten(0, 1), corner * 8, cells * 8)
+
+
+def crop_error(made: Tensor, true: Tensor) -> Tensor:
+    """(N,) absolute error of pixels and of their gradients."""
     error = (made - true).abs().mean(dim=(1, 2, 3))
     for dim in (-1, -2):
         error = error + (made.diff(dim=dim) - true.diff(dim=dim)).abs().mean(dim=(1, 2, 3))
-    known = noised.alpha_bar.reshape(-1, frames)[:, :1].expand(-1, frames).flatten()
-    return (error * (0.1 + known)).mean()
+    return error
 
 
 def windows(maps: Tensor, corners: Tensor, size: int) -> Tensor:

@@ -17,6 +17,7 @@ from emo_people.filming.clips import FRAMES, MARGIN, SIDE
 from emo_people.recipe.built_in import BuiltInRecipe, BuiltInTraining, build_model, recipe_for
 from emo_people.recipe.clip_set import ClipSet, draw_windows, heard
 from emo_people.recipe.config import BUILT_IN
+from emo_people.recipe.critic import Critic
 from emo_people.recipe.objective import MovingLoss, MovingObjective, feature_boxes, windows
 from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.sample_set import Draw
@@ -159,7 +160,7 @@ def test_training_can_go_on_from_what_the_model_makes_itself(clips, model, own):
 
 def test_eyes_and_mouth_are_cut_out_where_they_are():
     landmarks = torch.zeros(1, 68, 2) + 128
-    landmarks[0, 36:42] = torch.tensor([60.0, 90.0]) + torch.rand(6, 2) * 10
+    landmarks[0, 36:42] = torch.tensor([60.0, 90.0]) + torch.linspace(0, 10, 6)[:, None]
     x0, y0, x1, y1 = feature_boxes(landmarks)[0, 0].tolist()
     assert x0 < 62 < 68 < x1
     assert y0 < 92 < 98 < y1
@@ -175,7 +176,7 @@ def test_a_stage_trains_checks_and_shows(clips, model, tmp_path):
     vae = PatchVAE(24, (8, 8, 8), (1, 1, 1), linear=True)
     lines: list[str] = []
     training = BuiltInTraining(tmp_path, clips, clips, vae, model, lines.append)
-    plan = replace(BuiltInRecipe().stages[2], loss=MovingLoss(own_steps=1.0, pixels=1.0))
+    plan = replace(BuiltInRecipe().stages[2], loss=MovingLoss(own_steps=1.0, pixels=1.0, critic=0.1))
     config = replace(plan.config, steps=2, precision="no", sampling=Draw(2), warmup=1)
     training.run_stage(replace(plan, config=config), minutes=5)
     assert (tmp_path / "speed" / "ema.safetensors").exists()
@@ -191,3 +192,22 @@ def test_a_cpu_takes_smaller_batches_and_a_gpu_repeats_captured_steps():
         assert large.config.graph
         assert not small.config.graph
     assert sum(plan.share for plan in cpu) == pytest.approx(1)
+
+
+def test_a_critic_learns_to_tell_what_is_made_and_judges_it():
+    generator = torch.Generator().manual_seed(0)
+    critic = Critic(CPU)
+    assert critic.learn() == 0
+    losses = []
+    for _ in range(30):
+        true = torch.rand(8, 3, 32, 32, generator=generator) * 2 - 1
+        made = functional.avg_pool2d(true, 5, 1, 2)  # too soft
+        critic.fooled(made, true)
+        losses.append(critic.learn())
+    assert losses[-1] < 0.7 * losses[0]
+    asked = made.clone().requires_grad_()
+    soft = critic.fooled(asked, true)
+    assert float(soft) > float(critic.fooled(true, true))
+    soft.backward()
+    assert asked.grad is not None
+    assert all(part.grad is None for part in critic.net.parameters())
