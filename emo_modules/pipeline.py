@@ -16,7 +16,7 @@ from .checkpoints.vae import VAE
 from .config import EMOConfig
 from .config import Solver as SolverName
 from .cues.box import Box
-from .cues.face import Crop, Face, crop_to_face, find_face
+from .cues.face import Crop, Face, crop_to_face, find_face, resize
 from .cues.face_embedding import face_embedding
 from .cues.face_reader import read_points
 from .cues.familiar import unfamiliar
@@ -26,6 +26,7 @@ from .media.audio import Audio
 from .models.emo import Conditioner, Denoiser
 from .sampling.clips import Driving, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
+from .sampling.enlarge import Enlarger
 from .sampling.lean import lean_conditioner
 from .sampling.solver import Solver, Step
 
@@ -46,6 +47,9 @@ class Options:
     ] = (0.0, 1.0)
     solver: Annotated[SolverName | None, "default: the checkpoint's"] = None
     decode_beside: Annotated[bool, "decode a clip while the next one is sampled, on a GPU"] = False
+    size: Annotated[
+        int | None, "pixels of the video's sides, for models that move portraits; default: the checkpoint's"
+    ] = None
     # None leaves the speed layers out
     head_speed: Annotated[float | None, "degrees per second: 4 calm, 12 normal, 25 active"] = 12.0
     box: Box | None = None  # of the face, in the portrait's pixels
@@ -140,14 +144,36 @@ class Pipeline:
     def prepare(self, portrait: Tensor, options: Options) -> Prepared:
         """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
         face = find_face(portrait, options.box, options.mask, options.face_index)
-        config = self.config
-        prepared = Prepared(*crop_to_face(portrait, face, config.width, config.height, config.framing), face)
+        config, (width, height) = self.config, self.sides(options.size)
+        prepared = Prepared(*crop_to_face(portrait, face, width, height, config.framing), face)
         if face.found and family_of(config).reads_points:
             points = read_points(prepared.picture.movedim(0, -1), prepared.face)
             prepared = replace(prepared, points=points)
         for reason in unfamiliar(config, prepared.picture, prepared.face):
             _log.warning("%s", reason)
         return prepared
+
+    def sides(self, size: int | None) -> tuple[int, int]:
+        """Width and height of the video. Raises ValueError for a size that this model cannot render."""
+        config, places = self.config, 8 * self.config.backbone.patch
+        if size is None or size == config.width == config.height:
+            return config.width, config.height
+        if not config.moving:
+            raise ValueError(
+                f"{config.name} renders {config.width} x {config.height} pixels; leave the size out, and "
+                "enlarge the video"
+            )
+        if size < config.width or size % places:
+            raise ValueError(f"the size is a multiple of {places} from {config.width} pixels on, got {size}")
+        return size, size
+
+    def model_sized(self, prepared: Prepared) -> tuple[Tensor, Box]:
+        """The picture (3, H, W) as large as the model draws, and the face in it."""
+        config, (height, width) = self.config, prepared.picture.shape[-2:]
+        if (width, height) == (config.width, config.height):
+            return prepared.picture, prepared.face
+        small = resize(prepared.picture[None], config.height, config.width)[0]
+        return small, prepared.face.mapped(0, 0, config.width / width, config.height / height)
 
     @torch.no_grad()
     def latents(
@@ -171,10 +197,11 @@ class Pipeline:
             progress(Progress(done + 1, clips, step.index, step.total, step.estimate))
 
         try:
-            pixels = prepared.picture[None].to(device, dtype) * 2 - 1
+            picture, face = self.model_sized(prepared)
+            pixels = picture[None].to(device, dtype) * 2 - 1
             reference = self.vae.encode(pixels)
             identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
-            cues = face_cues(config, prepared.face, config.height, config.width, prepared.points)
+            cues = face_cues(config, face, config.height, config.width, prepared.points)
             cues = cues.to(device, dtype)
             if identity is not None:
                 identity = identity.to(device, dtype)
@@ -187,7 +214,10 @@ class Pipeline:
             solver = self._solver(options, on_step if progress else None)
             height, width = reference.shape[-2:]
             noise = noise_for(config, frames, (height, width), options.seed, device, dtype)
-            for latents in render_clips(self.conditioner, video, driving, frames, solver, noise, self._keep):
+            finish = self._finish(prepared, device, dtype)
+            for latents in render_clips(
+                self.conditioner, video, driving, frames, solver, noise, self._keep, *finish
+            ):
                 yield latents
                 done += 1
         except torch.OutOfMemoryError as error:
@@ -208,6 +238,13 @@ class Pipeline:
         if not self.config.quirks.motion_pixels:
             return motion
         return self.vae.encode(self.vae.decode(motion).clamp(-1, 1))
+
+    def _finish(self, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> list[Enlarger]:
+        """What makes the video larger than the model draws, if it is to be."""
+        if prepared.picture.shape[-1] == self.config.width:
+            return []
+        picture = prepared.picture[None].to(device, dtype) * 2 - 1
+        return [Enlarger(self.model, self.vae.encode, self.vae.decode, picture)]
 
     def _pictures(self, frames: int, pictures: Tensor | None) -> Tensor | None:
         if self.config.quirks.locator_pictures and (pictures is None or len(pictures) < frames):

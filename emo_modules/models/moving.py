@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FIELD = 2  # the displacement has so many values along a latent's side
-UNIT = 1 / 32  # of the picture's side: a displacement of 1 as the Backbone gives it
 OUTPUTS = 1 + 2 * FIELD**2  # channels of what is hidden and of the displacement, on the latents' grid
 
 
@@ -32,9 +31,11 @@ class Drawing(NamedTuple):
 
 
 def split_outputs(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, C + OUTPUTS, H, W) -> change (N, C, H, W), hidden and displacement as `Drawing` has them."""
+    """(N, C + OUTPUTS, H, W) -> change (N, C, H, W), hidden and displacement as `Drawing` has them. The
+    Backbone gives displacements in places of the latents, whatever their size."""
     change, hidden, field = outputs.split([outputs.shape[1] - OUTPUTS, 1, OUTPUTS - 1], dim=1)
-    return change, hidden, UNIT * F.pixel_shuffle(field, FIELD)
+    x, y = F.pixel_shuffle(field, FIELD).unbind(1)
+    return change, hidden, torch.stack([x / outputs.shape[-1], y / outputs.shape[-2]], dim=1)
 
 
 def move(pixels: Tensor, displacement: Tensor) -> Tensor:

@@ -61,6 +61,7 @@ def render_clips(
     solve: Solve,
     noise: Iterable[Tensor],
     keep: Callable[[Tensor], Tensor] = lambda motion: motion,
+    finish: Callable[[Tensor, Conditions], Tensor] = lambda latents, _: latents,
 ) -> Iterator[Tensor]:
     """Latents (F', C, H, W) of clip after clip, `frames` of them in all.
 
@@ -68,7 +69,8 @@ def render_clips(
     as the others, since temporal modules never saw a shorter one in training, and then cut: what lies beyond
     the end hears and does what the last frame does. Clips are computed as they are asked for, so nothing of
     the whole video is held here; weights without motion frames are the exception, their latents are held, on
-    the noise's device. `keep` is what happens to the last latents of a clip before they become motion frames.
+    the noise's device. `keep` is what happens to the last latents of a clip before they become motion frames,
+    `finish` what happens to all of them before they are given away.
     Raises ValueError with the remedy when the model answers NaN: all that follows would be black or white.
     """
     config, like = conditioner.config, video.portrait
@@ -90,7 +92,7 @@ def render_clips(
         conditions = conditioner.clip(video, len(numbers), *driving.at(numbers, config, like), motion=motion)
         latents = solve(start_noise, conditions)
         check_finite(latents, f"the model's answer in clip {clip}")
-        yield latents[: frames - start]
+        yield finish(latents, conditions)[: frames - start]
         start += len(start_noise)
 
 

@@ -1,0 +1,44 @@
+"""A clip of a model that moves portraits, at the size of a larger portrait: its own pixels move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..models.conditions import Conditions
+from ..models.emo import Denoiser
+from ..models.moving import move
+from .decode import DECODE_BATCH
+
+
+@dataclass(frozen=True)
+class Enlarger:
+    """`encode` and `decode` are the VAE's; `picture` (1, 3, 8H, 8W) in -1..1 is the portrait as large as the
+    video is to be."""
+
+    denoiser: Denoiser
+    encode: Callable[[Tensor], Tensor]
+    decode: Callable[[Tensor], Tensor]
+    picture: Tensor
+
+    @torch.no_grad()
+    def __call__(self, latents: Tensor, conditions: Conditions) -> Tensor:
+        """Clean latents (F, C, h, w) of a clip -> (F, C, H, W).
+
+        What moved them is read off them once more; a displacement has no size. What the portrait does not
+        show is only known as small as the model draws it.
+        """
+        pieces = []
+        drawing = self.denoiser.draw(latents, latents.new_zeros(len(latents)), conditions)
+        for displacement, hidden, clean in zip(
+            *(part.split(DECODE_BATCH) for part in (drawing.displacement, drawing.hidden, latents)),
+            strict=True,
+        ):
+            moved = self.encode(move(self.picture, displacement).to(latents))
+            small = self.decode(clean).clamp(-1, 1)
+            drawn = self.encode(F.interpolate(small, self.picture.shape[-2:], mode="bicubic").clamp(-1, 1))
+            share = F.interpolate(hidden.sigmoid(), moved.shape[-2:], mode="bilinear")
+            pieces.append(torch.lerp(moved, drawn, share))
+        return torch.cat(pieces)
