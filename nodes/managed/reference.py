@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.cues.face import resize
 from ...emo_modules.media.finite import check_finite
 from ...emo_modules.models.reads import Written
 from ...emo_modules.models.reference import Past
@@ -68,6 +69,7 @@ class Reference(NamedTuple):
     tokens: IdentityTokens | None  # of the face embedding
     points: Tensor | None = None  # (68, 2) of the largest face, px of the portrait, if the family reads them
     pixels: Tensor | None = None  # (1, 3, 8h, 8w) in -1..1, if the model moves them
+    large: Tensor | None = None  # (1, 3, H, W) likewise, if the video is to be larger than the model draws
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Self:
         """There, in that type or its own."""
@@ -99,6 +101,15 @@ def load_reference_net(
     return ReferenceNet(patcher, checkpoint.config, arithmetic or weights, latent_format(checkpoint.config))
 
 
+def at_models_size(planes: Tensor, config: EMOConfig) -> Tensor:
+    """Pictures (1, 3, H, W) whose shorter side is the model's, or as they are where it is not longer."""
+    height, width = planes.shape[-2:]
+    scale, places = min(config.width, config.height) / min(width, height), 8 * config.backbone.patch
+    if scale >= 1:
+        return planes
+    return resize(planes, *(round(side * scale / places) * places for side in (height, width)))
+
+
 @torch.no_grad()
 def encode_reference(
     net: ReferenceNet,
@@ -108,11 +119,13 @@ def encode_reference(
     points: Tensor | None = None,
 ) -> Reference:
     """One portrait (1, H, W, 3) in 0..1, its sides multiples of the UNet's places, its face embedding (1, D)
-    and landmarks (68, 2) if known.
+    and landmarks (68, 2) if known. A model that moves portraits reads a larger one at its own size.
 
     Raises ValueError when the VAE's latents are not those the model reads, or what is read is not finite.
     """
-    latent = vae.encode(image)
+    planes = image.movedim(-1, 1)
+    small = at_models_size(planes, net.config) if net.config.moving else planes
+    latent = vae.encode(small.movedim(1, -1))
     if latent.ndim != 4 or latent.shape[1] != net.config.latent_channels:
         raise ValueError(
             f"{net.config.name} reads latents (1, {net.config.latent_channels}, h, w), this VAE gives "
@@ -123,6 +136,7 @@ def encode_reference(
     for layer in written:
         if layer.tokens is not None:
             check_finite(layer.tokens, "what ReferenceNet reads in the portrait")
-    pixels = image.movedim(-1, 1) * 2 - 1 if net.config.moving else None
-    reference = Reference(net, vae, portrait, tuple(written), tokens, points, pixels)
+    pixels = small * 2 - 1 if net.config.moving else None
+    large = planes * 2 - 1 if small.shape != planes.shape else None
+    reference = Reference(net, vae, portrait, tuple(written), tokens, points, pixels, large)
     return reference.to(comfy.model_management.intermediate_device())

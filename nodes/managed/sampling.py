@@ -17,6 +17,7 @@ from ...emo_modules.models.emo import Conditioner
 from ...emo_modules.models.reference import Past
 from ...emo_modules.models.relatives.identity import IdentityTokens
 from ...emo_modules.sampling.clips import Driving, noise_for, render_clips
+from ...emo_modules.sampling.enlarge import Enlarger
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .model import CONDITIONS, EMOModel, activation_bytes
@@ -129,6 +130,25 @@ class ManagedConditioner(Conditioner):
             motion = vae.encode(vae.decode(motion))
         return self.model.model.process_latent_in(motion)
 
+    def enlarge(self, latents: Tensor, conditions: Conditions) -> Tensor:
+        """A clip's latents on the VAE's scale, as large as the portrait was given."""
+        reference = self.reference
+        if reference.large is None:
+            return latents
+        self.load()
+
+        def encode(planes: Tensor) -> Tensor:
+            pictures = ((planes + 1) / 2).movedim(1, -1)
+            return self.model.model.process_latent_in(reference.vae.encode(pictures)).to(**self.to)
+
+        def decode(small: Tensor) -> Tensor:
+            pictures = reference.vae.decode(self.model.model.process_latent_out(small))
+            return pictures.movedim(-1, 1).to(**self.to) * 2 - 1
+
+        enlarger = Enlarger(self.denoiser, encode, decode, reference.large.to(**self.to))
+        large = enlarger(self.model.model.process_latent_in(latents).to(**self.to), conditions)
+        return self.model.model.process_latent_out(large).to(latents)
+
 
 class GuiderSolver:
     """`solve(noise, conditions)` for the loop: one clip, or all windows of a video, through ComfyUI's
@@ -188,7 +208,9 @@ def render(
     noise = noise_for(config, frames, (height, width), denoising.seed, torch.device("cpu"), torch.float32)
     try:
         solve = GuiderSolver(conditioner.model, denoising, on_step)
-        yield from render_clips(conditioner, video, driving, frames, solve, noise, conditioner.keep)
+        yield from render_clips(
+            conditioner, video, driving, frames, solve, noise, conditioner.keep, conditioner.enlarge
+        )
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(
             f"not enough memory for {config.clip_frames} frames of {8 * width} x {8 * height} pixels: "

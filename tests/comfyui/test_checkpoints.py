@@ -28,12 +28,14 @@ def folder(pack) -> Path:
     return folder
 
 
-def render(pack: Pack, name: str, portrait: torch.Tensor, audio: dict, **changes) -> torch.Tensor:
+def render(
+    pack: Pack, name: str, portrait: torch.Tensor, audio: dict, size: int = 0, **changes
+) -> torch.Tensor:
     """The graph of nodes with a checkpoint of models/emo."""
     model, net, vae = pack.run("LoadEMOModel", checkpoint=name, dtype="fp32")
     (encoder,) = pack.run("LoadAudioEncoder", audio_encoder_name=f"emo/{name}", normalize=True)
     mask, crop, _ = pack.run(
-        "FaceRegionMask", image=portrait[None], model=model, crop_width=0, crop_height=0, **FACE
+        "FaceRegionMask", image=portrait[None], model=model, crop_width=size, crop_height=size, **FACE
     )
     (reference,) = pack.run("ReferenceNetEncode", reference_net=net, vae=vae, image=crop)
     inputs = {"model": model, "reference": reference, "audio": audio, "audio_encoder": encoder, "mask": mask}
@@ -59,6 +61,20 @@ def test_nodes_equal_the_library(
     assert found.shape == expected.shape
     error = (found - expected).abs().mean() / expected.abs().mean()
     assert error < 0.02
+
+
+def test_a_larger_crop_is_a_larger_video_as_in_the_library(
+    pack, folder, make_pipeline, save_pipeline, moving_config, portrait, tones
+):
+    pipeline: Pipeline = make_pipeline(moving_config)
+    save_pipeline(pipeline, folder / "moving.safetensors")
+    audio = {"waveform": tones(1, 4000)[None], "sample_rate": 16000}
+    options = Options(seed=5, steps=4, cfg=1.0, head_speed=9.0, box=Box(20, 15, 60, 55), size=128)
+    sound = Audio(audio["waveform"][0], 16000)
+    expected = torch.cat(list(pipeline.latents(pipeline.prepare(portrait, options), sound, 7, options)))
+    found = render(pack, "moving.safetensors", portrait, audio, size=128, cfg=1.0)
+    assert found.shape == expected.shape == (7, 6, 16, 16)
+    assert (found - expected).abs().mean() / expected.abs().mean() < 0.02
 
 
 def test_weights_without_speed_layers_ignore_the_speed_and_say_so(
