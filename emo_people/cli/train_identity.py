@@ -9,7 +9,7 @@ from .learning import add_learning_options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_learning_options(parser, minutes=12.0)
+    add_learning_options(parser, minutes=15.0)
 
 
 def run(options: argparse.Namespace) -> None:

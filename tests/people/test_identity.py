@@ -4,8 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from emo_people.networks.identity import check_identity, contrast, draw_pairs, tell_apart, train_identity
+from emo_people.acting.face import Expression, Pose
+from emo_people.networks.identity import (
+    WEIGHTS,
+    check_identity,
+    contrast,
+    draw_pairs,
+    tell_apart,
+    train_identity,
+)
 from emo_people.networks.pool import FIELDS, Pool, write_shard
+from emo_people.people.person import random_person
+from emo_people.rendering.framing import Framing
+from emo_people.rendering.scene import random_scene
+from emo_training.perception.face_identity import load_identity
+
+from .gl import drawn as drawn
 
 FACE = np.zeros((68, 2), np.float32)
 FACE[36:42], FACE[42:48] = (100, 110), (150, 110)
@@ -80,3 +94,22 @@ def test_a_trained_embedding_is_written(tmp_path):
     assert lines[0] == "identity: 4 pictures of 2 people to train on, 4 to check with"
     assert out.stat().st_size < 1_000_000 and not embedder.net.training
     assert "auc" in lines[-1]
+
+
+def test_the_weights_in_the_repository_tell_unseen_people_apart(drawn):
+    """Each in two lights, places and poses."""
+    views = [(Pose(-12.0, 4.0, 0.0), 0.5, 7), (Pose(15.0, -5.0, 6.0), 0.7, 8)]
+    frames, boxes, landmarks, seeds = [], [], [], []
+    for seed in range(4_000_020, 4_000_024):
+        for pose, face, place in views:
+            person, framing = random_person(seed), Framing(256, 256, face, 0.5, 0.5, 18.0)
+            scene = random_scene(10 * seed + place)
+            frames.append(drawn.photograph(person, Expression.of(), pose, framing, 0, scene))
+            truth = drawn.truth(person, Expression.of(), pose, framing)
+            boxes.append(truth.face_box)
+            landmarks.append(truth.landmarks)
+            seeds.append(seed)
+    embedder = load_identity(WEIGHTS)
+    vectors = embedder.embed(np.stack(frames), np.stack(boxes), np.stack(landmarks).astype(np.float32))
+    figures = tell_apart(vectors, np.array(seeds))
+    assert figures["auc"] > 0.9 and figures["same"] > figures["others"] + 0.3
