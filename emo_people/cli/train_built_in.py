@@ -12,9 +12,18 @@ from emo_modules.weights.rename import load_strict
 from emo_training.folder_lock import folder_in_use
 from emo_training.training.loop import load_parameters
 
-from ..recipe.built_in import BuiltInTraining, build_model, export, load_audio_encoder, recipe_for
+from ..recipe.built_in import (
+    BuiltInRecipe,
+    BuiltInTraining,
+    build_model,
+    export,
+    load_audio_encoder,
+    recipe_for,
+)
 from ..recipe.clip_set import read_clip_set
 from ..recipe.config import BUILT_IN
+
+STAGES = [plan.name for plan in BuiltInRecipe().stages]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +37,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help="states and the checkpoint; resumes what is there"
     )
     parser.add_argument("--minutes", type=float, default=480.0, help="of training, in all stages together")
+    parser.add_argument(
+        "--stages",
+        nargs="+",
+        choices=STAGES,
+        default=STAGES,
+        help="to train; with --start those that other weights still lack",
+    )
     parser.add_argument("--start", type=Path, help="weights to begin with, as another run's ema.safetensors")
 
 
@@ -49,6 +65,6 @@ def train(options: argparse.Namespace, device: torch.device) -> None:
         read_clip_set(folder, BUILT_IN, encoder, device) for folder in (options.clips, options.held_out)
     )
     training = BuiltInTraining(options.out, clips, held_out, vae.eval().to(device), model.to(device))
-    training.run(recipe_for(device), options.minutes)
+    training.run(recipe_for(device, options.stages), options.minutes)
     for path in export(options.out / "checkpoint" / "emo-built-in.safetensors", model, vae, encoder):
         print(path)

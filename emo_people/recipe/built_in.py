@@ -1,5 +1,6 @@
 """The built-in model from clips of rendered people: stages that share the time there is, and a checkpoint."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,9 +101,10 @@ class BuiltInRecipe:
     )
 
 
-def recipe_for(device: torch.device) -> BuiltInRecipe:
+def recipe_for(device: torch.device, stages: Collection[str] = ("image", "video", "speed")) -> BuiltInRecipe:
     """Two cores take smaller batches and slower steps in the same time; a GPU repeats what was captured."""
-    recipe = BuiltInRecipe()
+    whole = BuiltInRecipe()
+    recipe = replace(whole, stages=tuple(plan for plan in whole.stages if plan.name in stages))
     if device.type == "cuda":
         return replace(recipe, stages=tuple(_changed(plan, graph=True) for plan in recipe.stages))
     small = {"image": Draw(8, 3, motion_frames=0, drop_audio=0), "video": Draw(4, drop_audio=0.03)}
@@ -143,8 +145,9 @@ class BuiltInTraining:
 
     def run(self, recipe: BuiltInRecipe, minutes: float) -> None:
         """Each stage starts from the averaged weights of the one before."""
+        shares = sum(stage.share for stage in recipe.stages)
         for stage in recipe.stages:
-            self.run_stage(stage, minutes * stage.share)
+            self.run_stage(stage, minutes * stage.share / shares)
 
     def run_stage(self, plan: StagePlan, minutes: float) -> None:
         stage, config = replace(plan.config, clock=minutes), self.model.config
