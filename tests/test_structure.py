@@ -51,9 +51,9 @@ RANKS = {
         "filming": 4,
         "networks": 5,
         "recipe": 6,
-        "evaluation": 6,
-        "cli": 7,
-        "__main__": 8,
+        "evaluation": 7,
+        "cli": 8,
+        "__main__": 9,
     },
     "nodes": {},
 }

@@ -149,14 +149,19 @@ def crop_to_face(
     planes = to_rgb(as_float_image(image)).movedim(-1, 0)
     source_height, source_width = planes.shape[1:]
     box = crop_box(face, source_width, source_height, width / height, framing)
-    # Clamped indices repeat the edge wherever the box exceeds the picture.
-    rows = torch.arange(int(box.y0), int(box.y1)).clamp(0, source_height - 1)
-    columns = torch.arange(int(box.x0), int(box.x1)).clamp(0, source_width - 1)
-    cut = resize(planes[:, rows][:, :, columns][None], height, width)[0]
     crop = Crop(source_width, source_height, box, width, height)
+    cut = cut_out(planes, crop)
     if not face.found:
         return cut, crop, typical_face(framing, width, height)
     return cut, crop, face.box.mapped(-box.x0, -box.y0, width / box.width, height / box.height)
+
+
+def cut_out(planes: Tensor, crop: Crop) -> Tensor:
+    """What a crop shows of a picture (3, H, W) in 0..1 of its source's size: (3, height, width)."""
+    # Clamped indices repeat the edge wherever the box exceeds the picture.
+    rows = torch.arange(int(crop.box.y0), int(crop.box.y1)).clamp(0, crop.source_height - 1)
+    columns = torch.arange(int(crop.box.x0), int(crop.box.x1)).clamp(0, crop.source_width - 1)
+    return resize(planes[:, rows][:, :, columns][None], crop.height, crop.width)[0]
 
 
 def typical_face(framing: Framing, width: int, height: int) -> Box:

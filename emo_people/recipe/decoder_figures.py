@@ -55,7 +55,7 @@ def measure_decoder(vae: PatchVAE, pictures: Tensor, landmarks: Tensor | None = 
     for a, b, points in zip(made, truth, landmarks.cpu().numpy(), strict=True):
         for rows, columns in eye_boxes(points, pictures.shape[1:3]):
             eyes.append(_psnr(a[:, rows, columns], b[:, rows, columns]))
-            energies.append(_energy(a[:, rows, columns]) / _energy(b[:, rows, columns]))
+            energies.append(gradient_energy(a[:, rows, columns]) / gradient_energy(b[:, rows, columns]))
     return DecoderFigures(whole, fmean(eyes), fmean(energies))
 
 
@@ -93,5 +93,6 @@ def _psnr(output: Tensor, truth: Tensor) -> float:
     return float(-10 * ((output - truth) / 2).square().mean().log10())
 
 
-def _energy(picture: Tensor) -> float:
+def gradient_energy(picture: Tensor) -> float:
+    """Mean square of the differences of neighbours in (..., H, W): what blur takes away."""
     return float(sum(picture.diff(dim=d).square().mean() for d in (-1, -2)))

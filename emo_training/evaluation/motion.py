@@ -67,12 +67,17 @@ def blinks(eyes: np.ndarray) -> float | None:
     opening = opening[np.isfinite(opening)]
     if len(opening) < FEWEST:
         return None
+    return float(blink_count(opening) * 60 * FPS / len(opening))
+
+
+def blink_count(opening: np.ndarray) -> int:
+    """How often eyes shut and open again, of their opening (T,)."""
     shut = opening < SHUT * np.quantile(opening, OPEN)
     starts = np.flatnonzero(shut[1:] & ~shut[:-1]) + 1
     ends = np.flatnonzero(~shut[1:] & shut[:-1]) + 1
     after = np.searchsorted(ends, starts)
     lasts = ends[after[after < len(ends)]] - starts[after < len(ends)]
-    return float((lasts <= LONGEST_BLINK * FPS).sum() * 60 * FPS / len(opening))
+    return int((lasts <= LONGEST_BLINK * FPS).sum())
 
 
 class Expressions(Protocol):
