@@ -11,3 +11,4 @@ READER = 2_000_000  # from here on: for the networks that measure, alone
 CHECK_READER = READER + 500_000
 TRACKER = READER + 700_000
 SYNCNET = READER + 1_000_000
+PEOPLE = 5_000_000  # rendered people to judge the built-in model by
