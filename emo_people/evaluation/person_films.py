@@ -1,0 +1,99 @@
+"""Films of a case as a user makes them: picture and sound as files go in, an MP4 comes out and is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emo_modules.cli.animate import write_video
+from emo_modules.media.audio import load_audio
+from emo_modules.media.image import load_image, to_bytes
+from emo_modules.pipeline import Options, Pipeline, Prepared
+from emo_training.evaluation.metrics import running_mean
+from emo_training.evaluation.pairs import Video
+from emo_training.perception.face_track import FaceTrack
+from emo_training.perception.faces import PeopleAnalyzer
+from emo_training.perception.pose import head_speed
+
+from ..filming.people import FPS
+from ..filming.people_cases import CaseFiles
+
+SMOOTHED = 3  # frames, 0.12 s
+
+# Case, video to write, head speed in degrees per second or None -> how the portrait was prepared. Nothing of
+# the truth is handed over, the face's box neither.
+Animate = Callable[[CaseFiles, Path, float | None], Prepared]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A film as it was read; curves (F,) hold what they last were where no face was found."""
+
+    frames: np.ndarray  # (F, H, W, 3) uint8
+    track: FaceTrack
+
+    @classmethod
+    def of(cls, frames: np.ndarray, analyzer: PeopleAnalyzer) -> "Seen":
+        return cls(frames, analyzer.analyze(frames))
+
+    @property
+    def faces(self) -> float:
+        """Share of the frames in which there is exactly one face."""
+        return float((self.track.counts == 1).mean())
+
+    @property
+    def opening(self) -> np.ndarray:
+        return self._curve(0)
+
+    @property
+    def width(self) -> np.ndarray:
+        return self._curve(1)
+
+    @property
+    def eyes(self) -> np.ndarray:
+        return (self._curve(2) + self._curve(3)) / 2
+
+    @property
+    def speed(self) -> float:
+        """Mean head speed in degrees per second, of poses smoothed against the reader's noise."""
+        yaw, pitch, roll = (running_mean(filled(angle), SMOOTHED) for angle in self.track.rotations.T)
+        return float(head_speed(yaw, pitch, roll, FPS).mean())
+
+    def _curve(self, column: int) -> np.ndarray:
+        assert self.track.openings is not None  # this analyser always has them
+        return filled(self.track.openings[:, column])
+
+
+def filled(curve: np.ndarray) -> np.ndarray:
+    """A curve (F,) with its gaps (NaN) bridged; 0 where nothing of it is known."""
+    known = np.isfinite(curve)
+    if not known.any():
+        return np.zeros(len(curve))
+    places = np.arange(len(curve))
+    return np.interp(places, places[known], curve[known].astype(float))
+
+
+def animate_with(pipeline: Pipeline, options: Options) -> Animate:
+    """What `animate PORTRAIT AUDIO -o FILM` does."""
+
+    def animate(case: CaseFiles, film: Path, speed: float | None) -> Prepared:
+        chosen = Options(**{**vars(options), "head_speed": speed})
+        film.parent.mkdir(parents=True, exist_ok=True)
+        animation = pipeline.animate(load_image(case.portrait), load_audio(case.speech), chosen)
+        write_video(animation, film, keep=1)
+        return animation.prepared
+
+    return animate
+
+
+def film_case(
+    animate: Animate, analyzer: PeopleAnalyzer, case: CaseFiles, film: Path, speed: float | None
+) -> tuple[Prepared, Seen]:
+    prepared = animate(case, film, speed)
+    return prepared, Seen.of(np.stack(list(Video(film).frames())), analyzer)
+
+
+def picture_of(prepared: Prepared) -> np.ndarray:
+    """The crop (H, W, 3) uint8 that the model saw."""
+    return to_bytes(prepared.picture.movedim(0, -1)).numpy()
