@@ -14,8 +14,8 @@ from emo_modules.schedule import SOLVERS
 from emo_modules.writing.partial import write_text
 from emo_modules.writing.pictures import save_picture
 from emo_modules.writing.place import check_file_place
-from emo_training.evaluation.instruments import load_embedder
 from emo_training.perception.avatar_reader import load_reader
+from emo_training.perception.face_identity import load_identity
 from emo_training.perception.faces import PeopleAnalyzer
 
 from ..evaluation.avatars import evaluate_avatars
@@ -71,7 +71,7 @@ def _judge_people(pipeline: Pipeline, chosen: Options, options: argparse.Namespa
         long_seconds=options.long,
         workers=options.workers,
     )
-    embedder = load_embedder(options.identity) if options.identity else None
+    embedder = load_identity(options.identity) if options.identity else None
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(TemporaryDirectory()))
         judge = Judge(
