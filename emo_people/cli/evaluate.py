@@ -22,6 +22,7 @@ from ..evaluation.avatars import evaluate_avatars
 from ..evaluation.people import Judge, Scope, evaluate_people
 from ..evaluation.person_films import animate_with
 from ..evaluation.subject import pipeline_subject
+from ..networks.identity import WEIGHTS as IDENTITY
 from ..networks.reader import WEIGHTS
 
 DRAWN_CASES = 50  # people and sentences for a model of drawn people
@@ -39,7 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     rendered.add_argument(
         "--folder", type=Path, help="keeps cases and films; cases that are there are not drawn again"
     )
-    rendered.add_argument("--identity", type=Path, help="a file of train-identity, for the likeness")
+    rendered.add_argument(
+        "--portraits", type=int, default=100, help="among which a face must be found, 0 for no likeness"
+    )
     rendered.add_argument("--workers", type=int, default=1, help="processes that draw")
     rendered.add_argument("--speed-people", type=int, default=3, help="at six head speeds each")
     rendered.add_argument("--long", type=float, default=60.0, help="seconds of long sound, 0 for none")
@@ -69,9 +72,10 @@ def _judge_people(pipeline: Pipeline, chosen: Options, options: argparse.Namespa
         cases=options.cases or Scope.cases,
         speed_people=options.speed_people,
         long_seconds=options.long,
+        portraits=options.portraits,
         workers=options.workers,
     )
-    embedder = load_identity(options.identity) if options.identity else None
+    embedder = load_identity(IDENTITY) if options.portraits else None
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(TemporaryDirectory()))
         judge = Judge(

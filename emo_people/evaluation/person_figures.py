@@ -216,7 +216,7 @@ def summary(rows: Sequence[PersonFigures], everyone: Sequence[PersonFigures]) ->
         "place_off": median(row.place.off for row in rows),
         "size": median(row.place.size for row in rows),
         "in_place": fmean(row.place.off <= 0.04 and abs(row.place.size - 1) <= 0.1 for row in rows),
-        "top1": fmean(known) if known else "not measured: give --identity",
+        "top1": fmean(known) if known else "not measured",
     }
 
 
