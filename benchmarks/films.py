@@ -4,7 +4,7 @@
 
 REFERENCE is what `benchmarks.face_reference` wrote. Identity: the frames of one film are one person, those of
 different films different people; leave out films that share one. Sync: each film with its own sound, shifted
-by up to 10 frames, and with the next film's.
+by up to 10 frames, and with the film's before it; films without sound are left out.
 """
 
 import argparse
@@ -58,8 +58,10 @@ def judge_sync(file: Path, films: dict[Path, Sight]) -> dict[str, float]:
     sound than any is of another's; the median confidences of both."""
     net, heard = load_syncnet(file), []
     for path, sight in films.items():
-        video = Video(path)
-        with_sound = video if video.has_sound else Video(path.with_name("aud.mp3"))
+        beside = path.with_name("aud.mp3")
+        with_sound = Video(path if Video(path).has_sound or not beside.exists() else beside)
+        if not with_sound.has_sound:
+            continue
         frames, meshes = _at_25_fps(path, sight)
         crops = face_crops(islice(frames, HEARD), face_box(meshes[:HEARD]), net.config.side)
         heard.append((crops, with_sound.waveform()[: len(crops) * 640]))

@@ -154,9 +154,14 @@ def read_checks(folder: Path) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     """Face crops (75, 96, 96, 3) RGB, grey where nothing was kept, and sounds (S,) of the people to check
     with."""
     pictures, sounds = _read(folder, CHECK_FILES)
-    edge = (SHAPE.side - pictures.shape[-1]) // 2
+    return zip(whole_crops(pictures), sounds, strict=True)
+
+
+def whole_crops(middles: np.ndarray) -> np.ndarray:
+    """Face crops (C, F, 96, 96, 3) RGB, grey where nothing was kept, of middles (C, F, 3, 64, 64) BGR."""
+    edge = (SHAPE.side - middles.shape[-1]) // 2
     around = ((0, 0), (0, 0), (edge, edge), (edge, edge), (0, 0))
-    return zip(np.pad(pictures[:, :, ::-1].transpose(0, 1, 3, 4, 2), around), sounds, strict=True)
+    return np.pad(middles[:, :, ::-1].transpose(0, 1, 3, 4, 2), around)
 
 
 def _read(folder: Path, files: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,10 +19,20 @@ from emo_people.networks.mouths import (
     read_mouths,
     rehearse_check,
     rehearse_training,
+    whole_crops,
 )
-from emo_people.networks.syncnet import PHOTOGRAPHED, SHAPE, SPAN, WINDOWS, check_clips, train_syncnet
+from emo_people.networks.syncnet import (
+    PEOPLE_WEIGHTS,
+    PHOTOGRAPHED,
+    SHAPE,
+    SPAN,
+    WINDOWS,
+    check_clips,
+    delay,
+    train_syncnet,
+)
 from emo_people.speech.synthesis import SAMPLE_RATE, Phoneme, Speech
-from emo_training.perception.syncnet import FRAMES, SyncNet, load_syncnet, save_syncnet
+from emo_training.perception.syncnet import FRAMES, SyncNet, load_syncnet, measure_sync, save_syncnet
 
 from ..voices import needs_voices
 from .gl import drawn as drawn
@@ -109,3 +121,15 @@ def test_mouths_are_filmed_in_the_middle_and_move(drawn):
     rows = np.abs(first - second).mean((0, 2))
     place = (rows * np.arange(64)).sum() / rows.sum()
     assert 26 < place < 54, "what moves is a little below the middle"
+
+
+@needs_voices
+def test_the_weights_in_the_repository_hear_by_how_much_the_sound_is_late(drawn):
+    frames, net = 50, load_syncnet(PEOPLE_WEIGHTS)
+    seen, other = (rehearse_check(mouths.CHECK_MOUTHS + 1000 + k) for k in range(2))
+    crops = whole_crops(film_mouth(drawn, replace(seen, shown=range(frames)))[None])[0]
+    strange = [measure_sync(net, crops, sound).confidence for sound in (other.sounds, 0 * seen.sounds)]
+    for shift in (-4, 0, 4):
+        found = measure_sync(net, crops, delay(seen.sounds, shift))
+        assert abs(found.offset - shift) <= 1
+        assert found.confidence > max(*strange, net.config.min_confidence)
