@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .config import ScheduleConfig
+from .tables import cached
 
 TRAIN_STEPS = 1000
 SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -69,7 +70,7 @@ def implied_prediction(clean: Tensor, noisy: Tensor, alpha_bar: Tensor, config: 
 
 def alpha_bar_at(timesteps: Tensor, config: ScheduleConfig) -> Tensor:
     """Timesteps (N,), fractional ones too -> share of signal power (N, 1, 1, 1)."""
-    table = _alphas_on(config, timesteps.device)
+    table = cached(_alphas_on, timesteps)(config, timesteps.device)
     below = timesteps.float().floor().clamp(0, TRAIN_STEPS - 1)
     above = (below + 1).clamp(max=TRAIN_STEPS - 1)
     values = torch.lerp(table[below.long()], table[above.long()], timesteps.float() - below)
@@ -78,7 +79,6 @@ def alpha_bar_at(timesteps: Tensor, config: ScheduleConfig) -> Tensor:
 
 @cache
 def _alphas_on(config: ScheduleConfig, device: torch.device) -> Tensor:
-    """Taken there once: a CUDA graph cannot."""
     return alphas_cumprod(config).to(device, torch.float32)
 
 

@@ -6,6 +6,7 @@ import diffusers
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor, FakeTensorMode
 
 from emo_modules.config import ScheduleConfig
 from emo_modules.sampling.solver import Solver, Step
@@ -13,6 +14,7 @@ from emo_modules.schedule import (
     SOLVERS,
     TRAIN_STEPS,
     add_noise,
+    alpha_bar_at,
     alphas_cumprod,
     build_scheduler,
     clean_estimate,
@@ -152,3 +154,13 @@ def test_unknown_solvers_and_step_counts_are_refused():
         build_scheduler("heun", PAPER)
     with pytest.raises(ValueError, match="at least 1 step, got 0"):
         Solver(perfect(PAPER, randn(0)), steps=0)
+
+
+def test_a_levels_table_does_not_pass_between_fake_and_real_tensors():
+    config, steps = ScheduleConfig(beta_end=0.0121), torch.tensor([10, 500])  # that no other test has cached
+    alphas_cumprod(config)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert isinstance(alpha_bar_at(torch.tensor([10, 500]), config), FakeTensor)
+    levels = alpha_bar_at(steps, config)
+    assert type(levels) is Tensor
+    torch.testing.assert_close(levels.flatten(), alphas_cumprod(config)[steps].float())

@@ -18,6 +18,7 @@ RANKS = {
         "quirks": -1,
         "config": 0,
         "writing": 0,
+        "tables": 0,
         "schedule": 1,
         "models": 2,
         "media": 2,

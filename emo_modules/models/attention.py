@@ -1,7 +1,6 @@
 """Attention and feed-forward layers under diffusers' parameter names."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import _lru_cache_wrapper
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
@@ -122,12 +121,3 @@ def sinusoid(positions: Tensor, dim: int, max_period: float = 10000.0) -> Tensor
     frequencies = max_period ** (-torch.arange(half, device=positions.device, dtype=torch.float32) / half)
     angles = positions[:, None].float() * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
-
-
-def cached(table: "_lru_cache_wrapper[Tensor]", x: Tensor) -> Callable[..., Tensor]:
-    """A table as it is kept for tensors like x, or made anew while torch only traces.
-
-    torch.compile warns of caches, and folds the table into its graph itself; a fake tensor must not outlive
-    its mode, nor a real one get into it.
-    """
-    return table if type(x) is Tensor and not torch.compiler.is_compiling() else table.__wrapped__

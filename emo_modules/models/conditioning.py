@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import EMOConfig, SpeedConfig
-from .attention import Operations, cached, zero_module
+from ..tables import cached
+from .attention import Operations, zero_module
 
 
 class FaceLocator(nn.Module):
@@ -63,7 +64,6 @@ def speed_buckets(speeds: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _row(values: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Taken to the device once: a CUDA graph cannot."""
     return torch.tensor(values, device=device, dtype=dtype)
 
 

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import UNetConfig
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, cached, sinusoid, zero_module
+from ..tables import cached
+from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
 from .reads import Reads
 from .relatives.joined import beside_portrait
 
