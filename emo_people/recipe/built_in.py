@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.config import EMOConfig
+from emo_modules.models.conditions import KeptConditions
 from emo_modules.models.emo import EMO
 from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.models.precision import fast_autocast
@@ -200,8 +201,8 @@ class BuiltInTraining:
     def sheet(self, path: Path, speed: bool, rows: int = 8) -> None:
         """Two lines a clip: portrait and true frames, portrait and what the model makes of its sound."""
         batch, config = self.held_out_batch(True, rows), self.model.config
-        kept = replace(batch, motion_kept=batch.motion_kept)
-        conditioner = self.model.conditioner(kept.conditions(True, speed)["kept"])  # type: ignore[arg-type]
+        kept = KeptConditions(batch.reference_kept, batch.audio_kept, batch.motion_kept)
+        conditioner = self.model.conditioner(kept)
         video = conditioner.video(batch.reference, batch.mask, pixels=batch.pixels)
         speeds = batch.speeds if speed else None
         conditions = conditioner.clip(video, config.clip_frames, batch.audio, speeds, motion=batch.motion)
