@@ -151,9 +151,9 @@ class Framing(Checked):
     Hallo asks for a face of 50 to 70 % of the picture, and EchoMimic crops to twice its detector's box.
     """
 
-    face: Share = 0.58  # the share that a crop gives the face
+    face: Share = 0.58  # the share that a crop gives a smaller face
     least: Share = 0.5  # from here on a picture is kept as it is
-    most: Share = 1.0  # below 1: a larger face gets more room, by repeating the picture's edge
+    most: Share = 1.0  # below 1: a larger face gets so much room, by repeating the picture's edge
     centre: Annotated[tuple[Share, ...], Length(2, 2)] = (0.5, 0.5)  # where the box's centre is
     drift: Annotated[tuple[Share, ...], Length(2, 2)] = (0.5, 0.5)  # how far from there it may be
 

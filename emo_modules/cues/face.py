@@ -140,10 +140,11 @@ def crop_to_face(
 ) -> tuple[Tensor, Crop, Box]:
     """The picture (3, height, width) in 0..1 around face, how it was cut, and the face's box in its pixels.
 
-    image (H, W, C). A picture whose face stands as in the training pictures is kept whole. Otherwise the face
-    is brought to `framing.face` of the crop's width; the crop is moved, as far as the framing allows, before
-    it is padded where it leaves the picture. Without a face all of the picture is shown, and the face is
-    taken to be where it mostly was in training.
+    image (H, W, C). A picture whose face stands as in the training pictures is kept whole. A smaller face is
+    brought to `framing.face` of the crop's width, a larger one a little below `framing.most`, and one that is
+    too high gets the height that it needs. The crop is moved, as far as the framing allows, before it is
+    padded where it leaves the picture. Without a face all of the picture is shown, and the face is taken to
+    be where it mostly was in training.
     """
     framing = framing or Framing()
     planes = to_rgb(as_float_image(image)).movedim(-1, 0)
@@ -196,12 +197,19 @@ def _crop_width(face: Face, source_width: int, source_height: int, aspect: float
     if not face.found:
         return largest
     unpadded = min(source_width, source_height * aspect)
-    share, tall = face.box.width / unpadded, face.box.height * aspect / unpadded
-    low, high = framing.least * (1 - WIDTH_TOLERANCE), framing.most * (1 + WIDTH_TOLERANCE)
-    if low <= share <= high and tall <= FACE_HEIGHT_LIMIT:
-        return unpadded
-    desired = max(face.box.width / framing.face, face.box.height / FACE_HEIGHT_LIMIT * aspect)
+    share = _share_for(face.box.width / unpadded, framing)
+    desired = max(face.box.width / share, face.box.height / FACE_HEIGHT_LIMIT * aspect)
     return desired if framing.most < 1 else min(desired, largest)
+
+
+def _share_for(share: float, framing: Framing) -> float:
+    """Of a crop's width, for a face that takes `share` of the picture's; the same where training had such.
+
+    A larger face gets no more room than it must, since that room repeats the picture's edge.
+    """
+    if share > framing.most * (1 + WIDTH_TOLERANCE):
+        return max(framing.face, framing.most * (1 - WIDTH_TOLERANCE))
+    return framing.face if share < framing.least * (1 - WIDTH_TOLERANCE) else share
 
 
 def _placed(centre: float, size: int, limit: int, at: float, drift: float) -> float:

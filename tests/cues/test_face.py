@@ -11,12 +11,13 @@ from emo_modules.cues.detect import detect_faces, without_repeats
 from emo_modules.cues.face import (
     Face,
     box_around,
+    crop_box,
     crop_to_face,
     find_face,
     region_mask,
 )
 from emo_modules.cues.paste import paste_back
-from emo_people.recipe.config import DRAWN_FRAMING
+from emo_people.recipe.config import DRAWN_FRAMING, FRAMING
 
 ASTRONAUT_FACE = Box(170, 62, 278, 170)  # brows to chin, set by hand
 
@@ -205,6 +206,33 @@ def test_any_other_face_is_brought_to_the_framing_of_training(face):
     assert inside.width / 128 == pytest.approx(DRAWN_FRAMING.face, abs=0.015)
     for centre, wanted, drift in zip(inside.centre, DRAWN_FRAMING.centre, DRAWN_FRAMING.drift, strict=True):
         assert abs(centre / 128 - wanted) <= drift + 0.04
+
+
+@pytest.mark.parametrize(
+    ("framing", "picture", "face", "side"),
+    [
+        (FRAMING, (1000, 1000), (840, 700), 1000),  # within 5 % of the largest: whole
+        (FRAMING, (1000, 1000), (900, 700), 1155),  # to 0.779, where the smaller ones' 0.5 took 1800
+        (FRAMING, (1000, 1000), (700, 950), 1056),  # wide enough, and 0.9 of the height
+        (FRAMING, (1000, 1000), (250, 300), 500),  # smaller: to 0.5, as most were in training
+        (DRAWN_FRAMING, (1000, 1000), (800, 700), 1276),  # to 0.627
+        (Framing(), (1600, 900), (700, 855), 950),
+        (Framing(), (1000, 1000), (1200, 1200), 1000),  # as large as the picture at most
+    ],
+)
+def test_a_face_gets_no_more_room_than_training_asks_for(framing, picture, face, side):
+    (width, height), (x, y) = picture, (picture[0] / 2, picture[1] / 2)
+    box = Box(x - face[0] / 2, y - face[1] / 2, x + face[0] / 2, y + face[1] / 2)
+    crop = crop_box(drawn(box), width, height, 1.0, framing)
+    assert (crop.width, crop.height) == (side, side)
+
+
+def test_a_larger_face_repeats_little_of_the_edge():
+    picture = smooth(100, 100)
+    cut, crop, inside = crop_to_face(picture, drawn(Box(5, 10, 95, 90)), 116, 116, FRAMING)
+    assert crop.box == Box(-8, -8, 108, 108)
+    assert inside.width / 116 == pytest.approx(FRAMING.most * 0.95, abs=0.005)
+    assert torch.equal(cut[:, 8:108, 8:108], picture.movedim(-1, 0))
 
 
 def test_without_a_face_the_mask_is_where_faces_mostly_were():
