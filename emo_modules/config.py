@@ -180,6 +180,9 @@ class EMOConfig(Checked):
     # the Backbone moves the portrait's pixels and draws what they do not show (`models.moving`); not in the
     # paper
     moving: bool = False
+    # a path drawn from the seed says what neither sound nor portrait decides (`sampling.motion_code`); not in
+    # the paper
+    motion_code: bool = False
     clip_frames: Annotated[int, Range(1, 256)] = 12
     motion_frames: Frames = 4  # 0: none, clips are joined by `quirks.windows`
     backbone: UNetConfig = UNetConfig(audio_dim=768, speed_dim=256)

@@ -28,6 +28,7 @@ from .sampling.clips import Driving, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.enlarge import Enlarger
 from .sampling.lean import lean_conditioner
+from .sampling.motion_code import motion_code
 from .sampling.solver import Solver, Step
 
 _log = logging.getLogger(__name__)
@@ -210,6 +211,7 @@ class Pipeline:
                 audio_track(self.audio_encoder, audio, frames, config),
                 self._speeds(frames, options.head_speed),
                 self._pictures(frames, options.landmark_pictures),
+                motion_code(config, frames, options.seed),
             )
             solver = self._solver(options, on_step if progress else None)
             height, width = reference.shape[-2:]

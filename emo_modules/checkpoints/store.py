@@ -30,6 +30,7 @@ PARTS = (
     "audio_projection",
     "speed_encoder",
     "portrait_encoder",
+    "motion_code_encoder",
     "audio_encoder",
     "vae",
 )
@@ -198,7 +199,11 @@ def _check_size(path: Path, config: EMOConfig, tensors: dict[str, Tensor]) -> No
 
 
 def _check_parts(path: Path, config: EMOConfig, keys: list[str]) -> None:
-    absent = {"speed_encoder": not config.backbone.speed_dim, "portrait_encoder": not config.moving}
+    absent = {
+        "speed_encoder": not config.backbone.speed_dim,
+        "portrait_encoder": not config.moving,
+        "motion_code_encoder": not config.motion_code,
+    }
     allowed = {part for part in PARTS if not absent.get(part)}
     unexpected = sorted(key for key in keys if key.split(".", 1)[0] not in allowed)
     if unexpected:

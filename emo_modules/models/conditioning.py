@@ -10,6 +10,8 @@ from ..config import EMOConfig, SpeedConfig
 from ..tables import cached
 from .attention import Operations, zero_module
 
+MOTION_CODE = 4  # numbers a frame
+
 
 class FaceLocator(nn.Module):
     """Region mask or landmark picture (B, C, 8H, 8W) in 0..1 -> features (B, C0, H, W) added to the noisy
@@ -60,6 +62,19 @@ class AudioProjection(nn.Module):
 def speed_buckets(speeds: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
     """Head speeds (...) in degrees per second -> (..., d): s_d = tanh((w - c_d) / r_d * 3)."""
     return torch.tanh((speeds[..., None] - centres) / radii * 3)
+
+
+class MotionCodeEncoder(nn.Module):
+    """Motion codes (B, F, MOTION_CODE) -> (B*F, T), added to the embedding of the timesteps; not in the
+    paper."""
+
+    def __init__(self, time_dim: int, operations: type[Operations] = Operations):
+        super().__init__()
+        self.proj1 = operations.Linear(MOTION_CODE, time_dim)
+        self.proj2 = operations.Linear(time_dim, time_dim)
+
+    def forward(self, code: Tensor) -> Tensor:
+        return self.proj2(F.silu(self.proj1(code.flatten(0, 1))))
 
 
 @lru_cache(maxsize=16)

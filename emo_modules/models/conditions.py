@@ -34,6 +34,7 @@ class Conditions:
     face_guided: bool = False  # guidance's other half goes without the locator too
     pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1; read by models that move them
     last: Tensor | None = None  # (B, C, H, W) of the clip before, or the portrait's; likewise
+    code: Tensor | None = None  # (B*F, T) of the motion code, added to the timesteps' embedding
 
     def uncond(self) -> "Conditions":
         """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..config import EMOConfig
 from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Operations, zero_module
-from .conditioning import AudioProjection, FaceLocator, SpeedEncoder
+from .conditioning import MOTION_CODE, AudioProjection, FaceLocator, MotionCodeEncoder, SpeedEncoder
 from .conditions import Conditions, KeptConditions, VideoConditions
 from .moving import OUTPUTS, Drawing, move, split_outputs
 from .reads import Written, drop
@@ -42,6 +42,8 @@ class Denoiser(nn.Module):
             zero_module(self.backbone.conv_out)
         if config.moving:  # the VAE's encoder, which is linear; nothing trains it
             self.portrait_encoder = operations.Conv2d(3, latents, 8, 8)
+        if config.motion_code:
+            self.motion_code_encoder = MotionCodeEncoder(4 * backbone.block_out_channels[0], operations)
         if backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
@@ -82,11 +84,13 @@ class Denoiser(nn.Module):
         speeds: Tensor | None,
         pictures: Tensor | None = None,
         last: Tensor | None = None,
+        code: Tensor | None = None,
     ) -> Conditions:
         """Audio tokens (B*F, L, D), what ReferenceNet wrote of the motion frames or None before the first
         clip (EMO sec. 3.2: zero maps), head speeds (B, F) in degrees per second, the locator's pictures
-        (B*F, C, 8H, 8W) if there is one for each frame, and the last latents (B, C, H, W) of the clip before,
-        which a model reads that moves the portrait; once per clip.
+        (B*F, C, 8H, 8W) if there is one for each frame, the last latents (B, C, H, W) of the clip before,
+        which a model reads that moves the portrait, and motion codes (B, F, MOTION_CODE), zero without; once
+        per clip.
 
         Weights without speed layers ignore the speeds.
         """
@@ -106,7 +110,15 @@ class Denoiser(nn.Module):
             without = project(without, past=past.uncond, motion_frames=past.frames)
         face = video.face if pictures is None else self.face_locator(pictures)
         guided = config.quirks.face_guided
-        return Conditions(frames, reads, without, video.portrait, face, guided, video.pixels, last)
+        told = self.read_code(code, video.portrait, frames)
+        return Conditions(frames, reads, without, video.portrait, face, guided, video.pixels, last, told)
+
+    def read_code(self, code: Tensor | None, portrait: Tensor, frames: int) -> Tensor | None:
+        """What the Backbone reads of motion codes, where it has been trained with them."""
+        if not self.config.motion_code:
+            return None
+        code = portrait.new_zeros(len(portrait), frames, MOTION_CODE) if code is None else code
+        return self.motion_code_encoder(code.to(portrait))
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
@@ -115,7 +127,7 @@ class Denoiser(nn.Module):
             clean = self.draw(x, timesteps, conditions).clean
         else:
             seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
-            output = self.backbone(seen, timesteps, conditions.reads, frames, added)
+            output = self.backbone(seen, timesteps, conditions.reads, frames, added, conditions.code)
             if not self.config.anchored:
                 return output
             clean = conditions.portrait.repeat_interleave(frames, dim=0) + output
@@ -130,7 +142,7 @@ class Denoiser(nn.Module):
         """
         assert conditions.pixels is not None  # whoever conditions such a model gives them
         seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
-        outputs = self.backbone(seen, timesteps, conditions.reads, conditions.frames, added)
+        outputs = self.backbone(seen, timesteps, conditions.reads, conditions.frames, added, conditions.code)
         change, hidden, displacement = split_outputs(outputs)
         moved = self.portrait_encoder(move(conditions.pixels, displacement.detach())).to(x)  # from autocast
         alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
@@ -200,11 +212,13 @@ class Conditioner:
         audio: Tensor | None,
         speeds: Tensor | None = None,
         pictures: Tensor | None = None,
+        code: Tensor | None = None,
         motion: Tensor | None = None,
     ) -> Conditions:
         """Audio windows (B, F, 2m+1, layers, D), head speeds (B, F) in degrees per second, the locator's
-        pictures (B*F, C, 8H, 8W) if there is one for each frame, and the last latents (B, M, C, H, W) of the
-        clip before, if there is one; once per clip. Raises ValueError for another M than the model's."""
+        pictures (B*F, C, 8H, 8W) if there is one for each frame, motion codes (B, F, MOTION_CODE), and the
+        last latents (B, M, C, H, W) of the clip before, if there is one; once per clip. Raises ValueError
+        for another M than the model's."""
         last = None if motion is None else self.last_of(motion, video.portrait)
         motion = first_motion(video.portrait, self.config) if motion is None else motion
         past, tokens, needed = None, None, self.config.motion_frames
@@ -219,7 +233,7 @@ class Conditioner:
         if audio is not None:  # after the past, whose reading may have moved the denoiser out of memory
             tokens = self.denoiser.audio_tokens(audio)
             tokens = tokens if self.kept is None else drop(tokens, self.kept.audio)
-        conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures, last)
+        conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures, last, code)
         return conditions if self.audio_scale == 1 else conditions.scaled_audio(self.audio_scale)
 
     def last_of(self, motion: Tensor, portrait: Tensor) -> Tensor:
@@ -256,6 +270,7 @@ class EMO(Denoiser):
         speeds: Tensor | None = None,
         kept: KeptConditions | None = None,
         pixels: Tensor | None = None,
+        code: Tensor | None = None,
     ) -> Tensor | Drawing:
         """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W), or of a
         model that moves the portrait its B*F frames.
@@ -268,10 +283,16 @@ class EMO(Denoiser):
         if audio is None:
             reads = [replace(row, still=True) for row in video.reads]
             conditions = Conditions(
-                frames, reads, video.without, video.portrait, video.face, pixels=video.pixels
+                frames,
+                reads,
+                video.without,
+                video.portrait,
+                video.face,
+                pixels=video.pixels,
+                code=self.read_code(code, video.portrait, frames),
             )
         else:
-            conditions = conditioner.clip(video, frames, audio, speeds, motion=motion)
+            conditions = conditioner.clip(video, frames, audio, speeds, code=code, motion=motion)
         if self.config.moving:
             return self.draw(noisy.flatten(0, 1), timesteps.flatten(), conditions)
         prediction = self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions)

@@ -211,15 +211,23 @@ class UNet(nn.Module):
         return projected
 
     def forward(
-        self, x: Tensor, timesteps: Tensor, reads: list[Reads], frames: int = 1, added: Tensor | None = None
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        reads: list[Reads],
+        frames: int = 1,
+        added: Tensor | None = None,
+        code: Tensor | None = None,
     ) -> Tensor | list[Written]:
         """x (B*F, C, H, W) and timesteps (B*F,) -> the prediction, same size; in ReferenceNet's role what
         each layer wrote.
 
         `added` (B*F, C0, H/patch, W/patch) is the face locator's features, joined right after the first
-        layer.
+        layer; `code` (B*F, T) is added to the timesteps' embedding.
         """
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
+        if code is not None:
+            emb = emb + code
         if x.device.type == "cpu":  # oneDNN's convolutions are faster so, and tokens need no transposing
             x = x.contiguous(memory_format=torch.channels_last)
         h = self.conv_in(F.pixel_unshuffle(x, self.config.patch))

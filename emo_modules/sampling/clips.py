@@ -33,18 +33,25 @@ class Driving:
     audio: Tensor  # (R, layers, D) features, of which each frame reads a window
     speeds: Tensor | None  # (F,) head rotation in degrees per second
     pictures: Tensor | FramePictures | None = None  # of the locator, where it takes one for each frame
+    code: Tensor | None = None  # (F, MOTION_CODE), see `motion_code`
 
     def at(
         self, frames: Tensor, config: EMOConfig, like: Tensor
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Audio windows (1, N, 2m+1, layers, D), speeds (1, N) and pictures (N, C, 8H, 8W) of the frames with
-        these numbers (N,), in `like`'s type where it is. Beyond the end the last frame counts."""
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """Audio windows (1, N, 2m+1, layers, D), speeds (1, N), pictures (N, C, 8H, 8W) and motion codes
+        (1, N, MOTION_CODE) of the frames with these numbers (N,), in `like`'s type where it is. Beyond the
+        end the last frame counts."""
         windows = context_windows(self.audio, config, frames)[None].to(like)
-        speeds, pictures = (
+        speeds, pictures, code = (
             None if values is None else values[frames.clamp(max=len(values) - 1)].to(like)
-            for values in (self.speeds, self.pictures)
+            for values in (self.speeds, self.pictures, self.code)
         )
-        return windows, None if speeds is None else speeds[None], pictures
+        return windows, _one(speeds), pictures, _one(code)
+
+
+def _one(values: Tensor | None) -> Tensor | None:
+    """As a batch of one."""
+    return None if values is None else values[None]
 
 
 def clip_count(frames: int, config: EMOConfig) -> int:

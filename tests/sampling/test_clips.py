@@ -30,7 +30,7 @@ class Recorder:
         self.config = EMOConfig(clip_frames=CHUNK, motion_frames=PAST, audio=AudioConfig(context=1))
         self.given: list[tuple] = []
 
-    def clip(self, video, frames, audio, speeds, pictures, motion) -> None:
+    def clip(self, video, frames, audio, speeds, pictures, code, motion) -> None:
         self.given.append((frames, audio, motion, speeds))
 
 

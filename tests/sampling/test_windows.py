@@ -106,7 +106,7 @@ class Recorder:
     made: list[weakref.ref] = field(default_factory=list)
     alive: list[int] = field(default_factory=list)
 
-    def clip(self, video, frames, audio, speeds, pictures) -> Conditions:
+    def clip(self, video, frames, audio, speeds, pictures, code) -> Conditions:
         found = Conditions(frames, [], [], torch.zeros(1), audio.mean().expand(frames, 1, 1, 1))
         self.made.append(weakref.ref(found))
         self.alive.append(sum(made() is not None for made in self.made))
@@ -176,11 +176,11 @@ def test_each_window_has_the_sound_and_pictures_of_its_own_frames():
     seen = {}
 
     class Model(Recorder):
-        def clip(self, video, frames, audio, speeds, pictures) -> Conditions:
+        def clip(self, video, frames, audio, speeds, pictures, code) -> Conditions:
             for sound, picture in zip(audio[0], pictures, strict=True):
                 number = int(picture.flatten()[0])
                 seen.setdefault(number, set()).add(tuple(sound.flatten()[:: 2 * 384].tolist()))
-            return super().clip(video, frames, audio, speeds, pictures)
+            return super().clip(video, frames, audio, speeds, pictures, code)
 
     frames = 20
     rows = torch.arange(60.0)[:, None, None].expand(60, config.audio.layers, 384)

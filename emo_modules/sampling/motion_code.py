@@ -1,0 +1,64 @@
+"""What neither sound nor portrait decides, drawn from the seed as noise is: a motion code; not in the paper.
+
+Noise that is drawn for every clip says nothing a regression could keep: denoised in few steps, heads come to
+rest and lids stay open. A code is a path, smooth in time, of numbers that are standard normal in every frame,
+so that a seed is a performance. Three of them are the head's turn from the portrait, in units that head speed
+scales; the fourth shuts the lids where it is high.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..config import EMOConfig
+from ..models.conditioning import MOTION_CODE
+
+# Of the low-pass filters that make paths of white noise, fitted to heads that speak and lids that blink
+CORNERS = (1.17, 1.46, 1.03, 1.5)  # Hz
+POLES = 3
+CALM = 0.8  # seconds after which a path has forgotten what moved it
+BEGIN = 0.5  # seconds within which the head leaves the portrait's pose
+PAST = 4.0  # seconds of noise that are remembered
+SHUTTING = 1.28  # above it lids begin to shut: a tenth of the time
+SHUT = 1.53  # and are shut
+
+
+def motion_code(config: EMOConfig, frames: int, seed: int) -> Tensor | None:
+    """(F, MOTION_CODE) of a whole video, the same for the same seed on every device; None for weights that
+    read none."""
+    if not config.motion_code:
+        return None
+    generator = torch.Generator().manual_seed(seed + 2)  # neither the starting noise nor the solver's
+    past = round(PAST * config.fps)
+    path = paths(torch.randn(1, MOTION_CODE, past + frames, generator=generator), config.fps)[0]
+    phase = (torch.arange(frames) / (BEGIN * config.fps)).clamp(max=1)
+    path[:, :3] *= (phase**2 * (3 - 2 * phase))[:, None]
+    return path
+
+
+def paths(white: Tensor, fps: float) -> Tensor:
+    """White noise (B, MOTION_CODE, past + F) -> paths (B, F, MOTION_CODE) of unit variance."""
+    responses = torch.stack([response(corner, fps) for corner in CORNERS])[:, None].to(white)
+    return F.conv1d(white[..., 1:], responses, groups=MOTION_CODE).transpose(1, 2)
+
+
+@lru_cache(maxsize=16)
+def response(corner: float, fps: float) -> Tensor:
+    """(past,) of POLES low-pass filters in a row, less what changes slowly; of unit energy, latest last."""
+    impulse = [1.0] + [0.0] * (round(PAST * fps) - 1)
+    for _ in range(POLES):
+        impulse = low_pass(impulse, 1 / (2 * math.pi * corner), fps)
+    slow = low_pass(impulse, CALM, fps)
+    taps = torch.tensor([a - b for a, b in zip(impulse, slow, strict=True)])
+    return (taps / taps.norm()).flip(0)
+
+
+def low_pass(curve: list[float], seconds: float, fps: float) -> list[float]:
+    share, state, passed = 1 - math.exp(-1 / (seconds * fps)), 0.0, []
+    for value in curve:
+        state += share * (value - state)
+        passed.append(state)
+    return passed

@@ -1,0 +1,59 @@
+"""Motion codes: a performance that follows from the seed, smooth and of unit size however long it is."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from emo_modules.media.audio import Audio
+from emo_modules.models.conditioning import MOTION_CODE
+from emo_modules.pipeline import Options
+from emo_modules.sampling.motion_code import BEGIN, SHUTTING, motion_code
+
+
+@pytest.fixture(scope="module")
+def performed(moving_config):
+    return replace(moving_config, motion_code=True)
+
+
+def test_a_seed_is_a_performance_of_any_length(performed):
+    short, long, other = (
+        motion_code(performed, frames, seed) for frames, seed in ((40, 3), (40, 3), (40, 4))
+    )
+    assert short.shape == (40, MOTION_CODE)
+    assert torch.equal(short, long)
+    assert (short - other).abs().mean() > 0.1
+
+
+def test_models_without_one_are_given_none(moving_config):
+    assert motion_code(moving_config, 40, 0) is None
+
+
+def test_heads_leave_the_portraits_pose_smoothly_and_keep_their_size(performed):
+    code = motion_code(performed, 20_000, 0)
+    later = code[round(BEGIN * performed.fps) :]
+    torch.testing.assert_close(later.std(0), torch.ones(MOTION_CODE), atol=0.06, rtol=0)
+    torch.testing.assert_close(later.mean(0), torch.zeros(MOTION_CODE), atol=0.06, rtol=0)
+    assert (code[0, :3] == 0).all()
+    assert code[:, :3].diff(dim=0).abs().max() < 1.5  # white noise jumps by 6
+
+
+def test_lids_shut_about_as_often_as_those_of_people_who_speak(performed):
+    shut = motion_code(performed, 25 * 600, 1)[:, 3] > SHUTTING
+    blinks = int((shut[1:] & ~shut[:-1]).sum())
+    assert 150 < blinks < 450  # in ten minutes
+    assert 0.07 < shut.float().mean() < 0.13
+
+
+def test_without_its_code_a_video_is_another(performed, make_pipeline, portrait, tones):
+    pipeline = make_pipeline(performed)
+    prepared, sound = pipeline.prepare(portrait, Options()), Audio(tones(0.3, 16000)[0])
+
+    def latents():
+        return torch.cat(list(pipeline.latents(prepared, sound, 8, Options(steps=1))))
+
+    coded = latents()
+    assert torch.equal(coded, latents())
+    for parameter in pipeline.model.motion_code_encoder.parameters():
+        parameter.data.zero_()
+    assert (coded - latents()).abs().mean() > 1e-3
