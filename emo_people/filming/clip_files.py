@@ -19,6 +19,7 @@ FILM: dict[str, Any] = {"quality": 75, "speed": 10, "subsampling": "4:4:4", "max
 FIELD_STEP, POINT_STEP = 1 / 4, 1 / 32  # px: a displacement is off by up to half of it, a landmark too
 SHARE_STEP = 255 / 64  # a cell of what is hidden has 64 pixels
 EFFORT = 2  # of the packer, 0..9
+_AS_THEY_ARE = ("boxes", "curves", "turned", "lids", "head_speed", "start", "seed")
 MU = 255  # of ITU-T G.711's mu-law, in whose 8 bits sound is kept
 
 
@@ -36,6 +37,8 @@ class Clip:
     boxes: np.ndarray  # (1 + F, 4) float32 px
     landmarks: np.ndarray  # (1 + F, 68, 2) float32 px
     curves: np.ndarray  # (F, 8) float32, see CURVES
+    turned: np.ndarray  # (F, 3) float32 degrees of yaw, pitch and roll from the portrait's pose
+    lids: np.ndarray  # (F,) float32, how far a blink shuts them, 0..1
     waveform: np.ndarray  # (S,) float16, 16 kHz, from 14 frames before the first frame to 14 after the last
     phonemes: np.ndarray  # (T,) int16 labels of the same time at 50 Hz
     head_speed: np.ndarray  # () float32, degrees per second that were asked for
@@ -50,7 +53,7 @@ def write_clip(path: Path, clip: Clip) -> None:
     """Raises WriteError."""
     loudest = np.abs(clip.waveform).max().astype(np.float32)
     stored = {
-        **{name: getattr(clip, name) for name in ("boxes", "curves", "head_speed", "start", "seed")},
+        **{name: getattr(clip, name) for name in _AS_THEY_ARE},
         "pictures": np.frombuffer(film_of(clip.pictures), np.uint8),
         "displacement": pack(np.rint(clip.displacement / FIELD_STEP).astype(np.int16)),
         "hidden": pack(np.rint(clip.hidden[..., None] / SHARE_STEP).astype(np.int16)),

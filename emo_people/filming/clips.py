@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from emo_modules.speech.wav2vec2 import standardize
 
-from ..acting.face import Expression, Pose
+from ..acting.face import INDEX, Expression, Pose
 from ..acting.performance import Performance, perform
 from ..people.person import random_person
 from ..rendering.context import drawing_processes
@@ -162,12 +162,20 @@ def film(studio: Studio, rehearsal: Rehearsal) -> Clip:
         boxes=np.stack([truth.face_box for truth in truths]),
         landmarks=np.stack([truth.landmarks for truth in truths]),
         curves=np.c_[np.array(shown), acted.speed].astype(np.float32),
+        turned=turned_of(acted, rehearsal.portrait[1]),
+        lids=acted.actions[:, INDEX["eyeBlinkLeft"]],
         waveform=rehearsal.waveform,
         phonemes=rehearsal.phonemes,
         head_speed=np.array(rehearsal.head_speed, np.float32),
         start=np.array(rehearsal.start),
         seed=np.array(rehearsal.seed),
     )
+
+
+def turned_of(acted: Performance, portrait: Pose) -> np.ndarray:
+    """(F, 3) float32 degrees of yaw, pitch and roll from the portrait's pose."""
+    angles = np.stack([acted.yaw, acted.pitch, acted.roll], 1)
+    return np.asarray(angles - np.array([portrait.yaw, portrait.pitch, portrait.roll], np.float32))
 
 
 def filmed_well(scene: Scene) -> Scene:

@@ -23,9 +23,10 @@ from emo_training.training.sample_set import Batch, Draw, box_masks, mouth_regio
 
 from ..filming.clip_files import Clip, read_clip
 from ..filming.clips import FILES, FRAMES, MARGIN, SIDE
+from .motion_codes import draw_gains, lid_code, mirror_turn, turn_code
 
 READ_AT_ONCE = 16  # clips whose sound is encoded together
-OPENING, SPEED = slice(0, 2), 7  # of a clip's curves
+OPENING = slice(0, 2)  # of a clip's curves
 FIRST_SHARE = 0.35  # of the clips that begin a performance: those that are taken from its first frame on
 BOX_JITTER = 0.06  # of a box's side: a face is not found where the renderer has it
 GAIN, LIFT = 0.12, 0.05  # deviations of colour factors, and of what is added to all channels
@@ -36,13 +37,14 @@ class MovingBatch(Batch):
     """With what a model that moves portraits is told and compared with."""
 
     pixels: Tensor  # (B, 3, H, W) in -1..1, the portrait
+    code: Tensor  # (B, F, MOTION_CODE)
     pictures: Tensor  # (B, F, 3, H, W) in -1..1, the frames
     displacement: Tensor  # (B, F, 2, 64, 64), in widths and heights of the picture
     hidden: Tensor  # (B, F, 1, 32, 32) 0..1
     landmarks: Tensor  # (B, F, 68, 2) px
 
     def conditions(self, clips: bool, speed: bool) -> dict[str, Tensor | KeptConditions]:
-        return super().conditions(clips, speed) | {"pixels": self.pixels}
+        return super().conditions(clips, speed) | {"pixels": self.pixels, "code": self.code}
 
 
 class ClipSet:
@@ -60,6 +62,9 @@ class ClipSet:
         self.boxes = empty(FRAMES + 1, 4, dtype=torch.float32)
         self.landmarks = empty(FRAMES + 1, 68, 2, dtype=torch.float32)
         self.curves = empty(FRAMES, 8, dtype=torch.float32)
+        self.turned = empty(FRAMES, 3, dtype=torch.float32)
+        self.lids = empty(FRAMES, dtype=torch.float32)
+        self.head_speed = empty(dtype=torch.float32)
         self.audio = empty(FRAMES + 2 * audio.context, audio.layers, audio.feature_dim, dtype=half)
         self.begins = empty(dtype=torch.bool)
 
@@ -83,7 +88,7 @@ class ClipSet:
         begins = stacked("start") == 0
         self.pictures[rows] = stacked("pictures").movedim(-1, 2)
         self.displacement[rows] = (stacked("displacement").movedim(-1, 2) / SIDE).half()
-        for name in ("hidden", "boxes", "landmarks", "curves"):
+        for name in ("hidden", "boxes", "landmarks", "curves", "turned", "lids", "head_speed"):
             getattr(self, name)[rows] = stacked(name)
         self.audio[rows] = heard(stacked("waveform").float(), begins, encoder, self.config).half()
         self.begins[rows] = begins
@@ -104,6 +109,10 @@ class ClipSet:
         boxes = torch.cat([boxes.amin(1), boxes.amax(1)], dim=1) / SIDE
         moved = mirror(self.displacement[shown, clip].float(), flip)
         sideways = torch.where(flip, -1.0, 1.0)[:, None, None, None]
+        speeds = self.head_speed[rows, None] * draw_gains(count, clip.shape[1], generator)
+        turned = turn_code(self.turned[shown, clip], speeds)
+        turned = torch.where(flip[:, None, None], mirror_turn(turned), turned)
+        lids = lid_code(self.lids[shown, clip], generator)
         return MovingBatch(
             latents=latents[:, draw.motion_frames :],
             motion=latents[:, : draw.motion_frames],
@@ -115,8 +124,9 @@ class ClipSet:
             mask=draw_regions(boxes, draw.whole_region, config, generator),
             mouth=self.curves[shown, clip][..., OPENING],
             mouth_boxes=mouth_regions(boxes),
-            speeds=self.curves[rows][..., SPEED].mean(1, keepdim=True).expand(-1, clip.shape[1]),
+            speeds=speeds,
             pixels=pixels,
+            code=torch.cat([turned, lids[..., None]], dim=2),
             pictures=pictures[:, draw.motion_frames :],
             displacement=torch.stack([moved[:, :, 0] * sideways, moved[:, :, 1]], dim=2),
             hidden=mirror(self.hidden[shown, clip][:, :, None], flip).float() / 255,

@@ -86,6 +86,7 @@ BUILT_IN = EMOConfig(
     height=256,
     vae=PATCH_VAE,
     moving=True,
+    motion_code=True,
     backbone=replace(MOVING_UNET, reference_positions=True, audio_dim=96, speed_dim=64, speed_positions=True),
     reference_net=replace(MOVING_UNET, role="writes"),
     audio=AUDIO,

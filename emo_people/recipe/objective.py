@@ -20,7 +20,10 @@ from .critic import Critic
 
 EYES, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)  # of the 68 landmarks
 FEATURE_WEIGHT = 4.0  # of eyes and mouth against the rest of the picture
-HIDDEN_FIELD = 0.1  # weight of a displacement where the portrait does not show what it leads to
+FEATURES, NOSE = slice(36, 68), slice(27, 36)  # lids and lips, and what they move against
+FACE = 128.0  # px, the width of a face in which an error of points is told
+FAR = 4.0  # px; beyond, such an error counts as itself and not squared
+HIDDEN_FIELD = 0.3  # weight of a displacement where the portrait does not show what it leads to
 SEEN_DRAWN = 0.03  # weight of what is drawn where the portrait shows it
 LATE = 1 / 2  # of the steps of a two-step inference: the second starts here
 
@@ -32,6 +35,7 @@ class MovingLoss(Checked):
     displacement: float = 1.0  # px, per frame
     velocity: float = 0.5  # px, from frame to frame
     strain: float = 1.0  # px, from place to place: lips and lids, however the head is turned
+    points: float = 1.0  # px squared in faces of FACE px, of lips and lids against the nose
     hidden: float = 0.5
     drawn: float = 1.0
     pixels: float = 0.0  # of eyes and mouths, decoded
@@ -66,6 +70,16 @@ def distance(error: Tensor, soft: float) -> Tensor:
     """Length of errors (N, 2, H, W) in px -> (N, 1, H, W): squared below `soft` px, linear above, so that a
     head turned otherwise than truth does not outweigh lips."""
     return (error.square().sum(1, keepdim=True) + soft**2).sqrt() - soft
+
+
+def points_error(error: Tensor, landmarks: Tensor) -> Tensor:
+    """Errors of displacements (N, 2, H, W), px, at landmarks (N, 68, 2), px -> (N, 2, 32, 1): those of lids
+    and lips less the nose's, in px of a face of FACE px."""
+    places = (landmarks / (SIDE / 2) - 1)[:, :, None]
+    found = F.grid_sample(error, places.to(error), padding_mode="border", align_corners=False)
+    jaw = landmarks[:, :17, 0]
+    scale = FACE / (jaw.amax(1) - jaw.amin(1)).clamp(min=FACE / 8)
+    return (found[:, :, FEATURES] - found[:, :, NOSE].mean(2, keepdim=True)) * scale[:, None, None, None]
 
 
 class MovingObjective:
@@ -124,6 +138,9 @@ class MovingObjective:
         down, right = distance(error.diff(dim=2), 0.1), distance(error.diff(dim=3), 0.1)
         strain = (weights[:, :, 1:] * down).mean() + (weights[:, :, :, 1:] * right).mean()
         parts["strain"] = loss.strain * strain
+        if loss.points:
+            off = points_error(error, landmarks)
+            parts["points"] = loss.points * FAR * distance(off, FAR).mean()
         if self.clips and loss.velocity:
             faster = error.unflatten(0, (-1, frames)).diff(dim=1).flatten(0, 1)
             later = weights.unflatten(0, (-1, frames))[:, 1:].flatten(0, 1)

@@ -48,6 +48,8 @@ def random_clip(seed: int, start: int) -> Clip:
         boxes=np.tile(np.array([60, 70, 180, 200], np.float32), (FRAMES + 1, 1)),
         landmarks=points.astype(np.float32),
         curves=rng.uniform(0, 1, (FRAMES, 8)).astype(np.float32),
+        turned=rng.standard_normal((FRAMES, 3)).astype(np.float32),
+        lids=np.zeros(FRAMES, np.float32),
         waveform=rng.standard_normal((FRAMES + 2 * MARGIN) * 640).astype(np.float16),
         phonemes=np.zeros((FRAMES + 2 * MARGIN) * 2, np.int16),
         head_speed=np.array(10.0, np.float32),
@@ -149,7 +151,7 @@ def test_training_can_go_on_from_what_the_model_makes_itself(clips, model, own):
     with torch.no_grad():
         prepared = objective.prepare(partial(objective.forward, model), given)
     parts = objective.losses(model, prepared)
-    assert set(parts) == {"displacement", "strain", "velocity", "hidden", "drawn"}
+    assert set(parts) == {"displacement", "strain", "points", "velocity", "hidden", "drawn"}
     assert all(part.isfinite() for part in parts.values())
     if own == "own_steps":
         assert (prepared.timesteps == 499).all()
