@@ -27,6 +27,13 @@ FILES = {
     "convert": (["emo_modules", "convert", "no.pth", "OUT"], ".safetensors"),
     "evaluate": (["emo_people", "evaluate", "--json", "OUT"], ".json"),
     "inspect": (["emo_training", "inspect", "no.tar", "-o", "OUT"], ".png"),
+    "train-articulation": (
+        [
+            *("emo_people", "train-articulation", "--audio-encoder", "no", "--spoken", "no"),
+            *("--out", "OUT"),
+        ],
+        ".safetensors",
+    ),
     "train-face-reader": (
         ["emo_people", "train-face-reader", "--pool", "no", "--out", "OUT"],
         ".safetensors",

@@ -11,6 +11,7 @@ COMMANDS = {
     "draw-samples": "draw and speak what the built-in model trains on",
     "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
     "train-built-in": "make the networks of the built-in model from clips of rendered people",
+    "train-articulation": "teach the built-in model's hearing what mouths do, from speech without pictures",
     "evaluate": "measure a model on people and sentences it never saw",
     "render-pool": "render people for the networks that find and read faces",
     "render-mouths": "render people who speak, for the network that hears whether lips are in sync",

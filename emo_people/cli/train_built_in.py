@@ -12,6 +12,7 @@ from emo_modules.weights.rename import load_strict
 from emo_training.folder_lock import folder_in_use
 from emo_training.training.loop import load_parameters
 
+from ..recipe.articulation import load_projection
 from ..recipe.built_in import (
     BuiltInRecipe,
     BuiltInTraining,
@@ -45,6 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="to train; with --start those that other weights still lack",
     )
     parser.add_argument("--start", type=Path, help="weights to begin with, as another run's ema.safetensors")
+    parser.add_argument(
+        "--articulation", type=Path, help="what train-articulation wrote, to begin hearing with"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -61,6 +65,8 @@ def train(options: argparse.Namespace, device: torch.device) -> None:
     model = build_model(BUILT_IN, weights)
     if options.start:
         load_parameters(model, options.start)
+    if options.articulation:
+        load_projection(model, options.articulation)
     clips, held_out = (
         read_clip_set(folder, BUILT_IN, encoder, device) for folder in (options.clips, options.held_out)
     )
