@@ -30,6 +30,7 @@ PARTS = (
     "audio_projection",
     "speed_encoder",
     "portrait_encoder",
+    "refiner",
     "motion_code_encoder",
     "audio_encoder",
     "vae",
@@ -202,6 +203,7 @@ def _check_parts(path: Path, config: EMOConfig, keys: list[str]) -> None:
     absent = {
         "speed_encoder": not config.backbone.speed_dim,
         "portrait_encoder": not config.moving,
+        "refiner": not config.moving,
         "motion_code_encoder": not config.motion_code,
     }
     allowed = {part for part in PARTS if not absent.get(part)}

@@ -11,7 +11,7 @@ from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Operations, zero_module
 from .conditioning import MOTION_CODE, AudioProjection, FaceLocator, MotionCodeEncoder, SpeedEncoder
 from .conditions import Conditions, KeptConditions, VideoConditions
-from .moving import OUTPUTS, Drawing, move, split_outputs
+from .moving import OUTPUTS, Drawing, Refiner, in_pictures, move, split_outputs
 from .reads import Written, drop
 from .reference import Past, ReferenceNet, first_motion
 from .relatives.identity import IdentityTokens
@@ -42,6 +42,7 @@ class Denoiser(nn.Module):
             zero_module(self.backbone.conv_out)
         if config.moving:  # the VAE's encoder, which is linear; nothing trains it
             self.portrait_encoder = operations.Conv2d(3, latents, 8, 8)
+            self.refiner = Refiner(operations)
         if config.motion_code:
             self.motion_code_encoder = MotionCodeEncoder(4 * backbone.block_out_channels[0], operations)
         if backbone.speed_dim:
@@ -143,7 +144,9 @@ class Denoiser(nn.Module):
         assert conditions.pixels is not None  # whoever conditions such a model gives them
         seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
         outputs = self.backbone(seen, timesteps, conditions.reads, conditions.frames, added, conditions.code)
-        change, hidden, displacement = split_outputs(outputs)
+        change, hidden, displacement, detail = split_outputs(outputs)
+        coarse = move(conditions.pixels, displacement.detach())
+        displacement = displacement + in_pictures(self.refiner(detail, coarse))
         moved = self.portrait_encoder(move(conditions.pixels, displacement.detach())).to(x)  # from autocast
         alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
         skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)

@@ -10,10 +10,14 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from .attention import Operations, zero_module
 
 FIELD = 2  # the displacement has so many values along a latent's side
-OUTPUTS = 1 + 2 * FIELD**2  # channels of what is hidden and of the displacement, on the latents' grid
+DETAIL = 24  # channels that the Backbone gives the refiner for each of them
+# Channels, on the latents' grid, of what is hidden, of the displacement and for the refiner
+OUTPUTS = 1 + (2 + DETAIL) * FIELD**2
 
 
 class Drawing(NamedTuple):
@@ -30,12 +34,40 @@ class Drawing(NamedTuple):
     clean: Tensor
 
 
-def split_outputs(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, C + OUTPUTS, H, W) -> change (N, C, H, W), hidden and displacement as `Drawing` has them. The
-    Backbone gives displacements in places of the latents, whatever their size."""
+class Refiner(nn.Module):
+    """What a displacement lacks, seen from the portrait as it moved: a place of the Backbone is as large as a
+    mouth. Convolutions over the displacement's places; the last one is zero at the start."""
+
+    def __init__(self, operations: type[Operations] = Operations, width: int = 48):
+        super().__init__()
+        self.patch = 8 // FIELD  # px along the side of a place
+        self.conv_in = operations.Conv2d(DETAIL + 3 * self.patch**2, width, 3, padding=1)
+        self.conv1 = operations.Conv2d(width, width, 3, padding=1)
+        self.conv2 = operations.Conv2d(width, width, 3, padding=1)
+        self.conv_out = zero_module(operations.Conv2d(width, 2, 3, padding=1))
+
+    def forward(self, detail: Tensor, moved: Tensor) -> Tensor:
+        """DETAIL channels (N, DETAIL, 2H, 2W), the moved portrait (N, 3, 8H, 8W) -> (N, 2, 2H, 2W), in places
+        of the latents."""
+        h = self.conv_in(torch.cat([detail, F.pixel_unshuffle(moved, self.patch).to(detail)], dim=1))
+        h = h + self.conv1(F.silu(h))
+        h = h + self.conv2(F.silu(h))
+        return self.conv_out(F.silu(h))
+
+
+def split_outputs(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(N, C + OUTPUTS, H, W) -> change (N, C, H, W), hidden and displacement as `Drawing` has them, and
+    detail (N, DETAIL, 2H, 2W). The Backbone gives displacements in places of the latents, whatever their
+    size."""
     change, hidden, field = outputs.split([outputs.shape[1] - OUTPUTS, 1, OUTPUTS - 1], dim=1)
-    x, y = F.pixel_shuffle(field, FIELD).unbind(1)
-    return change, hidden, torch.stack([x / outputs.shape[-1], y / outputs.shape[-2]], dim=1)
+    field = F.pixel_shuffle(field, FIELD)
+    return change, hidden, in_pictures(field[:, :2]), field[:, 2:]
+
+
+def in_pictures(field: Tensor) -> Tensor:
+    """Displacements (N, 2, 2H, 2W) in places of the latents -> in widths and heights of the picture."""
+    x, y = field.unbind(1)
+    return FIELD * torch.stack([x / field.shape[-1], y / field.shape[-2]], dim=1)
 
 
 def move(pixels: Tensor, displacement: Tensor) -> Tensor:

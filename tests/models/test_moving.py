@@ -8,7 +8,7 @@ import torch
 from emo_modules.config import EMOConfig
 from emo_modules.models.conditions import KeptConditions
 from emo_modules.models.emo import EMO
-from emo_modules.models.moving import move, split_outputs
+from emo_modules.models.moving import DETAIL, OUTPUTS, move, split_outputs
 from emo_modules.schedule import alpha_bar_at, clean_estimate
 
 FRAMES, CHANNELS = 3, 6
@@ -51,10 +51,11 @@ def test_each_portrait_moves_by_its_own_frames():
 
 
 def test_outputs_are_a_change_what_is_hidden_and_a_finer_displacement():
-    change, hidden, displacement = split_outputs(torch.zeros(5, CHANNELS + 9, 8, 8))
+    change, hidden, displacement, detail = split_outputs(torch.zeros(5, CHANNELS + OUTPUTS, 8, 8))
     assert change.shape == (5, CHANNELS, 8, 8)
     assert hidden.shape == (5, 1, 8, 8)
     assert displacement.shape == (5, 2, 16, 16)
+    assert detail.shape == (5, DETAIL, 16, 16)
 
 
 @torch.no_grad()
@@ -69,6 +70,23 @@ def test_a_new_model_shows_the_portrait_from_noise_alone(config):
     alpha_bar = alpha_bar_at(steps, schedule)
     seen = clean_estimate(noisy, model.predict(noisy, steps, given), alpha_bar, schedule)
     torch.testing.assert_close(seen, model.portrait_encoder(pixels).expand_as(seen), atol=1e-4, rtol=0)
+
+
+def test_the_refiner_sees_what_moved_and_moves_it_further(config):
+    torch.manual_seed(0)
+    model = EMO(config).eval()
+    torch.nn.init.normal_(model.backbone.conv_out.weight, std=0.1)
+    noisy, steps = torch.randn(FRAMES, CHANNELS, 8, 8), torch.full((FRAMES,), 500)
+    given = conditions(model, picture(4))
+    with torch.no_grad():
+        coarse = model.draw(noisy, steps, given).displacement
+        torch.nn.init.normal_(model.refiner.conv_out.weight, std=0.1)
+        fine, other = (
+            model.draw(noisy, steps, replace(given, pixels=pixels)).displacement
+            for pixels in (given.pixels, picture(5))
+        )
+    assert (fine - coarse).abs().max() > 1e-3
+    assert (fine - other).abs().max() > 1e-3
 
 
 @torch.no_grad()
@@ -112,10 +130,10 @@ def test_what_is_drawn_does_not_teach_the_displacement(config):
         torch.randn(FRAMES, CHANNELS, 8, 8), torch.full((FRAMES,), 500), conditions(model, picture(4))
     )
     (taught,) = torch.autograd.grad(drawing.clean.sum(), model.backbone.conv_out.weight, retain_graph=True)
-    assert taught.unflatten(0, (CHANNELS + 9, 4))[CHANNELS + 1 :].abs().max() == 0
+    assert taught.unflatten(0, (CHANNELS + OUTPUTS, 4))[CHANNELS + 1 :].abs().max() == 0
     assert taught.abs().max() > 0
     (taught,) = torch.autograd.grad(drawing.displacement.sum(), model.backbone.conv_out.weight)
-    assert taught.unflatten(0, (CHANNELS + 9, 4))[CHANNELS + 1 :].abs().max() > 0
+    assert taught.unflatten(0, (CHANNELS + OUTPUTS, 4))[CHANNELS + 1 :].abs().max() > 0
 
 
 def test_speed_tokens_with_positions_tell_the_frames_apart(config):
