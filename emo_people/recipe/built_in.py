@@ -215,7 +215,9 @@ class BuiltInTraining:
         conditioner = self.model.conditioner(kept)
         video = conditioner.video(batch.reference, batch.mask, pixels=batch.pixels)
         speeds = batch.speeds if speed else None
-        conditions = conditioner.clip(video, config.clip_frames, batch.audio, speeds, motion=batch.motion)
+        conditions = conditioner.clip(
+            video, config.clip_frames, batch.audio, speeds, code=batch.code, motion=batch.motion
+        )
         generator = torch.Generator(self.clips.device).manual_seed(9)
         noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).flatten(0, 1)
         made = Solver(self.model, steps=config.schedule.steps, cfg=1.0)(noise, conditions)

@@ -24,6 +24,7 @@ from emo_training.training.sample_set import Batch, Draw, box_masks, mouth_regio
 from ..filming.clip_files import Clip, read_clip
 from ..filming.clips import FILES, FRAMES, MARGIN, SIDE
 from .motion_codes import draw_gains, lid_code, mirror_turn, turn_code
+from .views import draw_views
 
 READ_AT_ONCE = 16  # clips whose sound is encoded together
 OPENING = slice(0, 2)  # of a clip's curves
@@ -100,18 +101,15 @@ class ClipSet:
         rows = torch.randint(self.count, (count,), generator=generator, device=self.device)
         places, first = draw_windows(self.begins[rows], draw, generator)
         shown, clip = rows[:, None], places[:, draw.motion_frames :]
-        colour, flip = draw_colours(count, generator), self.chance(0.5, count, generator)
-        pictures = to_signed(mirror(self.pictures[shown, 1 + places.clamp(min=0)], flip), colour[:, None])
-        pixels = to_signed(mirror(self.pictures[rows, 0], flip), colour)
+        colour, view = draw_colours(count, generator), draw_views(self.boxes[rows, 0] / SIDE, generator)
+        pictures = to_signed(view.pictures(self.pictures[shown, 1 + places.clamp(min=0)]), colour[:, None])
+        pixels = to_signed(view.pictures(self.pictures[rows, :1])[:, 0], colour)
         latents = encode(encoder, pictures)
         window = torch.arange(2 * config.audio.context + 1, device=self.device)
-        boxes = mirror_x(self.boxes[rows, 0].unflatten(1, (2, 2)), flip)
-        boxes = torch.cat([boxes.amin(1), boxes.amax(1)], dim=1) / SIDE
-        moved = mirror(self.displacement[shown, clip].float(), flip)
-        sideways = torch.where(flip, -1.0, 1.0)[:, None, None, None]
+        boxes = view.boxes(self.boxes[rows, 0] / SIDE)
         speeds = self.head_speed[rows, None] * draw_gains(count, clip.shape[1], generator)
         turned = turn_code(self.turned[shown, clip], speeds)
-        turned = torch.where(flip[:, None, None], mirror_turn(turned), turned)
+        turned = torch.where(view.mirrored[:, None, None], mirror_turn(turned), turned)
         lids = lid_code(self.lids[shown, clip], generator)
         return MovingBatch(
             latents=latents[:, draw.motion_frames :],
@@ -128,9 +126,9 @@ class ClipSet:
             pixels=pixels,
             code=torch.cat([turned, lids[..., None]], dim=2),
             pictures=pictures[:, draw.motion_frames :],
-            displacement=torch.stack([moved[:, :, 0] * sideways, moved[:, :, 1]], dim=2),
-            hidden=mirror(self.hidden[shown, clip][:, :, None], flip).float() / 255,
-            landmarks=mirror_x(self.landmarks[shown, 1 + clip], flip),
+            displacement=view.displacements(self.displacement[shown, clip]),
+            hidden=view.pictures(self.hidden[shown, clip][:, :, None]) / 255,
+            landmarks=view.points(self.landmarks[shown, 1 + clip] / SIDE) * SIDE,
         )
 
     def chance(self, share: float, count: int, generator: torch.Generator) -> Tensor:
@@ -177,9 +175,9 @@ def draw_colours(count: int, generator: torch.Generator) -> Tensor:
 
 
 def to_signed(pictures: Tensor, colours: Tensor) -> Tensor:
-    """uint8 (..., 3, H, W) in other colours (..., 2, 3) -> -1..1."""
+    """0..255 (..., 3, H, W) in other colours (..., 2, 3) -> -1..1."""
     gains, lifts = (part[..., None, None] for part in colours.unbind(-2))
-    return (pictures.float() / 255 * gains + lifts).clamp(0, 1) * 2 - 1
+    return (pictures / 255 * gains + lifts).clamp(0, 1) * 2 - 1
 
 
 @torch.no_grad()
@@ -196,17 +194,6 @@ def draw_regions(boxes: Tensor, whole: float, config: EMOConfig, generator: torc
     masks = box_masks(boxes + off * sides, config.height, config.width)
     everywhere = torch.rand(len(boxes), generator=generator, device=boxes.device) < whole
     return torch.maximum(masks, everywhere[:, None, None, None].float())
-
-
-def mirror(maps: Tensor, flip: Tensor) -> Tensor:
-    """Maps (B, ..., W), left and right exchanged where flip (B,) is true."""
-    return torch.where(flip.view(-1, *[1] * (maps.ndim - 1)), maps.flip(-1), maps)
-
-
-def mirror_x(points: Tensor, flip: Tensor) -> Tensor:
-    """Points (B, ..., 2) in px, mirrored in the picture where flip (B,) is true."""
-    x, y = points.unbind(-1)
-    return torch.stack([torch.where(flip.view(-1, *[1] * (x.ndim - 1)), SIDE - x, x), y], dim=-1)
 
 
 def read_clip_set(folder: Path, config: EMOConfig, encoder: AudioEncoder, device: torch.device) -> ClipSet:
