@@ -82,5 +82,5 @@ def move(pixels: Tensor, displacement: Tensor) -> Tensor:
         y = (torch.arange(height, device=field.device) + 0.5) * (2 / height) - 1
         grid = torch.stack([x + 2 * field[:, 0], y[:, None] + 2 * field[:, 1]], dim=-1)
         sources = pixels.float().repeat_interleave(count // len(pixels), dim=0)
-        moved = F.grid_sample(sources, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        moved = F.grid_sample(sources, grid, mode="bicubic", padding_mode="border", align_corners=False)
     return moved.to(pixels.dtype)

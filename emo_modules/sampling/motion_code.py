@@ -24,6 +24,7 @@ BEGIN = 0.5  # seconds within which the head leaves the portrait's pose
 PAST = 4.0  # seconds of noise that are remembered
 SHUTTING = 1.28  # above it lids begin to shut: a tenth of the time
 SHUT = 1.53  # and are shut
+QUICK = 2.0  # by how much faster a path goes from one to the other: lids seldom stop half way
 
 
 def motion_code(config: EMOConfig, frames: int, seed: int) -> Tensor | None:
@@ -36,6 +37,7 @@ def motion_code(config: EMOConfig, frames: int, seed: int) -> Tensor | None:
     path = paths(torch.randn(1, MOTION_CODE, past + frames, generator=generator), config.fps)[0]
     phase = (torch.arange(frames) / (BEGIN * config.fps)).clamp(max=1)
     path[:, :3] *= (phase**2 * (3 - 2 * phase))[:, None]
+    path[:, 3] += QUICK * (path[:, 3] - SHUTTING).clamp(0, SHUT - SHUTTING)
     return path
 
 

@@ -91,7 +91,7 @@ BUILT_IN = EMOConfig(
     reference_net=replace(MOVING_UNET, role="writes"),
     audio=AUDIO,
     speed=SpeedConfig(hidden_dim=64),
-    schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.9, steps=2, cfg=1.0),
+    schedule=ScheduleConfig("v_prediction", zero_terminal_snr=True, shared_noise=0.9, steps=1, cfg=1.0),
     face_locator_channels=(8, 16, 32, 48),
     framing=FRAMING,
 )
