@@ -150,7 +150,7 @@ class Pipeline:
         if face.found and family_of(config).reads_points:
             points = read_points(prepared.picture.movedim(0, -1), prepared.face)
             prepared = replace(prepared, points=points)
-        for reason in unfamiliar(config, prepared.picture, prepared.face):
+        for reason in unfamiliar(config, prepared.picture):
             _log.warning("%s", reason)
         return prepared
 

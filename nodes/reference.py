@@ -7,7 +7,6 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..emo_modules.config import EMOConfig
-from ..emo_modules.cues.face import typical_face
 from ..emo_modules.cues.face_embedding import face_embedding
 from ..emo_modules.cues.face_reader import largest_points
 from ..emo_modules.cues.familiar import unfamiliar
@@ -74,7 +73,9 @@ class ReferenceNetEncode(io.ComfyNode):
             places = SNAP * reference_net.config.backbone.patch
             picture = snap_to_multiple(one_picture(image, log), log, places)
             _check_size(picture, reference_net.config)
-            _warn_of_unfamiliar(picture, reference_net.config, log)
+            # Here rather than in EMO Face Region, which may be left out and need not know the model.
+            for reason in unfamiliar(reference_net.config, picture.movedim(-1, 0)):
+                log.warning("%s", reason)
             face = face_embedding(identity, picture, reference_net.config, log)
             points = largest_points(picture) if family_of(reference_net.config).reads_points else None
             return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face, points))
@@ -88,13 +89,6 @@ def _check_size(picture: Tensor, config: EMOConfig) -> None:
             f"{config.width}x{config.height}: crop it with EMO Face Region, or resize it to at most "
             f"{MOST_AREA} times as many pixels"
         )
-
-
-def _warn_of_unfamiliar(picture: Tensor, config: EMOConfig, log: logging.Logger) -> None:
-    """Here rather than in EMO Face Region, which may be left out and need not know the model."""
-    face = typical_face(config.framing, picture.shape[1], picture.shape[0])
-    for reason in unfamiliar(config, picture.movedim(-1, 0), face):
-        log.warning("%s", reason)
 
 
 def snap_to_multiple(picture: Tensor, log: logging.Logger, snap: int = SNAP) -> Tensor:

@@ -1,7 +1,4 @@
-"""Where the faces of a picture are: people's by one small network, drawn ones by another.
-
-All boxes go from ear to ear and from hairline to chin.
-"""
+"""Where the faces of a picture are. All boxes go from ear to ear and from hairline to chin."""
 
 import math
 from collections.abc import Iterator
@@ -16,24 +13,13 @@ from torch.nn import functional
 
 from ..media.image import as_float_image, to_rgb
 from .box import Box
-from .finder import DRAWN_WIDTHS, SAME_FACE, SURE, FaceFinder
 from .pyramid import FINEST, FoundFace, PyramidFinder
 
 WEIGHTS = Path(__file__).with_name("faces.safetensors")
-DRAWN_WEIGHTS = Path(__file__).with_name("drawn_faces.safetensors")
-CLOSE = 0.62  # of a cut's side: the drawn face when it is measured
-
-
-# Flat colour tells drawings from photographs: at 40 px, the share of pixels that differ by at most 6 of 255
-# from those to the right and below. Of 40 drawn faces none has less than 0.46, as JPEG of 512 px too; of 37
-# sample portraits of the relatives 36 have less than 0.36, and the other one is a flat cartoon.
-FLAT_SIDE, FLAT_STEP, FLAT_SHARE = 40, 6 / 255, 0.36
-
-PADDING = 0.25  # of the long side: a drawn face at the picture's edge is found in a larger picture
+PADDING = 0.25  # of the long side: a face at the picture's edge is found in a larger picture
 TILED_FROM = 960  # px of the long side: from here on a face may be too small to see in the whole picture
 TILE, MOST_TILES = 640, 5  # px of a tile's sides, and how many there are of them along each side
 OVERLAP = 0.2  # of a tile
-SURE_DRAWN = 0.7  # of 150 avatars that were not trained on none scores less than 0.85
 SURE_TO_LIE = 0.65  # score of a face in a turned picture, by the rule of benchmarks/face_thresholds.py
 TURNS = {
     1: "it seems to lie on its side: turn it a quarter to the left",
@@ -73,19 +59,6 @@ def how_it_lies(image: Tensor | np.ndarray) -> str | None:
     return TURNS.get(_lying(_rgb(image))[0])
 
 
-def looks_drawn(picture: Tensor, face: Box) -> bool:
-    """Whether the face in picture (H, W, 3), in 0..1, is of flat colours, as drawings are and photographs are
-    not. A box without area counts as drawn."""
-    box = face.clipped(picture.shape[1], picture.shape[0])
-    part = picture[int(box.y0) : round(box.y1), int(box.x0) : round(box.x1)].movedim(-1, 0)[None]
-    if not part.numel():
-        return True
-    part = functional.interpolate(part, (FLAT_SIDE, FLAT_SIDE), mode="bilinear", antialias=True)[0]
-    across = (part[:, :-1, 1:] - part[:, :-1, :-1]).abs().amax(0)
-    down = (part[:, 1:, :-1] - part[:, :-1, :-1]).abs().amax(0)
-    return bool((torch.maximum(across, down) <= FLAT_STEP).float().mean() >= FLAT_SHARE)
-
-
 def _rgb(image: Tensor | np.ndarray) -> Tensor:
     """(H, W, 3) of floats in 0..1, or of bytes, which are made smaller ten times as fast."""
     picture = torch.as_tensor(image).cpu()
@@ -113,29 +86,7 @@ def _lying(picture: Tensor) -> tuple[int, list[FoundFace]]:
 def _whole(picture: Tensor) -> list[FoundFace]:
     small = _shrunk(picture)
     scale = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
-    drawn = [
-        FoundFace.upright(_look_closely(small, box), score)
-        for box, score in _drawn_finder().find(small, SURE_DRAWN)
-        if looks_drawn(small, box)
-    ]
-    # A drawn face may pass for a person's, in another box than those that the drawn ones were trained with.
-    people = [
-        face for face in _finder().find(small) if not any(face.box.iou(other.box) > 0 for other in drawn)
-    ]
-    return [face.mapped(0, 0, *scale) for face in _distinct(drawn + people)]
-
-
-def _look_closely(picture: Tensor, box: Box) -> Box:
-    """The box once more, from a cut in which the face is as large as the network measures best."""
-    side = max(1, round(max(box.width, box.height) / CLOSE))
-    x0, y0 = (round(centre - side / 2) for centre in box.centre)
-    rows, columns = (
-        torch.arange(start, start + side).clamp(0, limit - 1)
-        for start, limit in zip((y0, x0), picture.shape[:2], strict=True)
-    )
-    found = [again.mapped(x0, y0, 1, 1) for again, _ in _drawn_finder().find(picture[rows][:, columns], SURE)]
-    best = max(found, key=box.iou, default=box)
-    return best if box.iou(best) >= SAME_FACE else box
+    return [face.mapped(0, 0, *scale) for face in _distinct(_finder().find(small))]
 
 
 def _padded(picture: Tensor) -> list[FoundFace]:
@@ -175,11 +126,6 @@ def _spans(side: int) -> list[slice]:
 @cache
 def _finder() -> PyramidFinder:
     return PyramidFinder.load(WEIGHTS).fused()
-
-
-@cache
-def _drawn_finder() -> FaceFinder:
-    return FaceFinder.load(DRAWN_WEIGHTS, DRAWN_WIDTHS)
 
 
 def _shrunk(picture: Tensor) -> Tensor:

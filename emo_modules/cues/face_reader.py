@@ -18,9 +18,9 @@ from torch.nn import functional
 
 from ..media.image import to_bytes
 from . import ibug
+from .blocks import fuse_norms
 from .box import Box
 from .detect import search_faces
-from .finder import fuse_norms
 from .ibug import POINTS
 from .point_net import Looked, PointNet
 from .squares import FACE_MM, Squares, around_boxes, around_points, cut

@@ -5,23 +5,15 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from ..config import EMOConfig
-from .box import Box
-from .detect import looks_drawn
 
 NEAR = 0.1  # of a side: how far from the size of training the weights still do what they learned
 
 
-def unfamiliar(config: EMOConfig, picture: Tensor, face: Box) -> Iterator[str]:
-    """What of the crop (3, H, W) in 0..1, with the face's box in its pixels, the weights have not learned."""
+def unfamiliar(config: EMOConfig, picture: Tensor) -> Iterator[str]:
+    """What of the crop (3, H, W) the weights have not learned."""
     height, width = picture.shape[1:]
     if max(abs(width / config.width - 1), abs(height / config.height - 1)) > NEAR:
         yield (
             f"{config.name} was trained at {config.width}x{config.height}, the crop is {width}x{height}: the "
             f"mouth may hardly move; crop to {config.width}x{config.height}"
-        )
-    if config.pictures == "drawn" and not looks_drawn(picture.movedim(0, -1), face):
-        yield (
-            f"{config.name} has only seen flat drawings, and this looks like a photograph: it will come out "
-            "as a rough painting; photographs need weights of Stable Diffusion 1.5's size, such as those of "
-            "Hallo or EchoMimic"
         )

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .finder import conv_block
+from .blocks import conv_block
 
 REACH = 1.2  # of the picture's half side: how far from its middle a point can be seen to be
 HIDDEN = 128

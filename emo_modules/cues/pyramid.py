@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .blocks import conv_block, fuse_norms
 from .box import Box, iou
-from .finder import conv_block, fuse_norms
 
 WIDTHS = (16, 32, 64, 96)
 BLOCKS = 2  # residual ones at each of the two deeper scales
@@ -42,7 +42,6 @@ LOOKED_AT_AGAIN = 3  # faces of a picture; in a crowd, the surest others are tak
 CUT = 80  # px of the sides of what is cut out then
 CLOSE = 40.0  # px of the face's longer side in it
 CANDIDATES = 200  # peaks of a picture that are looked at
-TYPICAL_POINTS = np.array([(0.3, 0.45), (0.7, 0.45), (0.5, 0.62), (0.36, 0.78), (0.64, 0.78)])  # of a box
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,6 @@ class FoundFace:
     box: Box
     score: float
     points: np.ndarray
-
-    @classmethod
-    def upright(cls, box: Box, score: float) -> Self:
-        """A face of which only the box is known; its points are where they mostly are."""
-        return cls(
-            box, score, np.array([box.x0, box.y0]) + TYPICAL_POINTS * np.array([box.width, box.height])
-        )
 
     @property
     def roll(self) -> float:

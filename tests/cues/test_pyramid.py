@@ -48,11 +48,6 @@ def test_a_face_of_a_turned_picture_is_brought_back(quarters):
     assert sorted(back.points.tolist()) == [[30.5, 10.5], [50.5, 20.5]]
 
 
-def test_a_face_of_which_only_the_box_is_known_is_upright():
-    face = FoundFace.upright(Box(100, 50, 200, 180), 0.8)
-    assert face.roll == pytest.approx(0) and face.points[2, 0] == 150
-
-
 def test_peaks_become_boxes_and_points_around_their_cells():
     heat, reach, points = torch.zeros(6, 8), torch.full((4, 6, 8), 20.0), torch.full((10, 6, 8), 3.0)
     heat[2, 5], heat[2, 6], heat[5, 0] = 0.9, 0.6, 0.04
