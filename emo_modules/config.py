@@ -174,9 +174,6 @@ class EMOConfig(Checked):
     latent_channels: Annotated[int, Range(1, 64)] = 4
     latent_scale: Annotated[float, Range(1e-3, 1000)] = 0.18215
     vae: dict[str, Any] = field(default_factory=dict)  # diffusers class name and its configuration
-    # the Backbone sees the portrait's latent beside the noisy one and predicts the change from it;
-    # not in the paper
-    anchored: bool = False
     # the Backbone moves the portrait's pixels and draws what they do not show (`models.moving`); not in the
     # paper
     moving: bool = False
@@ -193,7 +190,6 @@ class EMOConfig(Checked):
     # 4: three convolutions between them bring the picture to the size of the latents
     face_locator_channels: Annotated[tuple[Channels, ...], Length(4, 4)] = (16, 32, 96, 256)
     framing: Framing = Framing()
-    pictures: Literal["any", "drawn"] = "any"  # what was trained on: anything, or flat drawings only
     quirks: Quirks = Quirks()
 
     @property
@@ -244,8 +240,6 @@ class EMOConfig(Checked):
             yield "motion frames are read at every level: temporal_without_attention must be true"
 
     def _wrong_picture(self) -> Iterator[str]:
-        if self.moving and self.anchored:
-            yield "the portrait is moved or anchored, not both"
         if self.moving and self.vae.get("_class_name") != "PatchVAE":
             yield f"moving needs the linear encoder of a PatchVAE, got {self.vae.get('_class_name')}"
         places = 8 * self.backbone.patch

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-# What checkpoints that were written before these fields were stored stand for.
-DRAWN_FRAMING = {"face": 0.62, "least": 0.58, "most": 0.66, "centre": [0.5, 0.515], "drift": [0.04, 0.025]}
-UNSTORED = {"emo-demo": {"framing": DRAWN_FRAMING, "pictures": "drawn"}}
 # What one field `role` says now: (as ReferenceNet had it, as the Backbone had it).
 ROLE = {"reference_tap": (True, False), "reference_attention": (False, True), "temporal": (False, True)}
 UNET_QUIRKS = (
@@ -35,9 +32,15 @@ AUDIO_QUIRKS = {
 def upgrade(values: dict[str, Any]) -> dict[str, Any]:
     """An `EMOConfig` as JSON holds it, of any version -> of this one; what is wrong in it stays as it is.
 
-    Raises ValueError when an older one gives a UNet parts of both roles.
+    Raises ValueError when an older one gives a UNet parts of both roles, or is of a model that is no more.
     """
-    values = UNSTORED.get(str(values.get("name")), {}) | values
+    values = dict(values)
+    if values.pop("anchored", False) or values.pop("pictures", "any") == "drawn":
+        raise ValueError(
+            "it is of a model of drawn faces, which this version no longer runs: take the demo model that "
+            "comes with it"
+        )
+    values.pop("pictures", None)
     for unet in ("backbone", "reference_net"):
         if isinstance(values.get(unet), dict):
             values[unet] = _unet(values[unet], unet)

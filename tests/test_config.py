@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from emo_modules.config import AudioConfig, EMOConfig, Framing, ScheduleConfig, UNetConfig
+from emo_modules.config import AudioConfig, EMOConfig, ScheduleConfig, UNetConfig
 from emo_modules.families.table import RELEASES
 from emo_modules.quirks import IdentityConfig, UNetQuirks
-from emo_people.recipe.config import DEMO
+from emo_people.recipe.config import BUILT_IN
 
-PRESETS = {"paper": EMOConfig.sd15(), "demo": DEMO} | {name: row.config for name, row in RELEASES.items()}
+RELEASED = {name: row.config for name, row in RELEASES.items()}
+PRESETS = {"paper": EMOConfig.sd15(), "built in": BUILT_IN} | RELEASED
 # as the version before roles and quirks stored them
 OLDER = json.loads((Path(__file__).parent / "older_configs.json").read_text())
 
@@ -167,13 +168,11 @@ def test_an_older_configuration_with_parts_of_both_roles_is_refused():
         EMOConfig.from_json(json.dumps(values))
 
 
-def test_a_demo_checkpoint_from_before_framings_were_stored_has_its_framing():
-    stored = json.loads(DEMO.to_json())
-    del stored["framing"], stored["pictures"]
-    assert EMOConfig.from_json(json.dumps(stored)) == DEMO
-    stored["name"] = "another"
-    assert EMOConfig.from_json(json.dumps(stored)).framing == Framing()
+@pytest.mark.parametrize("fields", [{"anchored": True}, {"pictures": "drawn"}])
+def test_the_model_of_drawn_faces_is_refused(fields):
+    with pytest.raises(ValueError, match="a model of drawn faces, which this version no longer runs"):
+        EMOConfig.from_json(json.dumps(json.loads(BUILT_IN.to_json()) | fields))
 
 
 def test_the_built_in_checkpoint_is_what_its_recipe_makes(demo_config):
-    assert demo_config == DEMO
+    assert demo_config == BUILT_IN

@@ -1,5 +1,6 @@
 """Schedules are diffusers', and every solver finds the clean latents of a perfect predictor."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import diffusers
@@ -18,6 +19,7 @@ from emo_modules.schedule import (
     alphas_cumprod,
     build_scheduler,
     clean_estimate,
+    implied_prediction,
     training_target,
 )
 
@@ -164,3 +166,21 @@ def test_a_levels_table_does_not_pass_between_fake_and_real_tensors():
     levels = alpha_bar_at(steps, config)
     assert type(levels) is Tensor
     torch.testing.assert_close(levels.flatten(), alphas_cumprod(config)[steps].float())
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_implied_prediction_is_the_inverse_of_the_clean_estimate(prediction):
+    generator = torch.Generator().manual_seed(4)
+    clean, noisy = torch.randn(2, 4, 1, 3, 3, generator=generator)
+    schedule = replace(ScheduleConfig(), prediction=prediction)
+    alpha_bar = alpha_bar_at(torch.tensor([10, 300, 600, 990]), schedule)
+    back = clean_estimate(noisy, implied_prediction(clean, noisy, alpha_bar, schedule), alpha_bar, schedule)
+    torch.testing.assert_close(back, clean, atol=1e-3, rtol=1e-3)
+
+
+def test_fractional_timesteps_lie_between_their_neighbours():
+    schedule = ScheduleConfig()
+    table = alphas_cumprod(schedule)
+    values = alpha_bar_at(torch.tensor([5.0, 5.25, 999.0]), schedule).flatten().double()
+    expected = torch.stack([table[5], 0.75 * table[5] + 0.25 * table[6], table[999]])
+    torch.testing.assert_close(values, expected, atol=1e-6, rtol=1e-6)

@@ -29,7 +29,7 @@ class Conditions:
     frames: int
     reads: list[Reads]  # of every layer
     without: list[Reads]  # as guidance's other half has them
-    portrait: Tensor  # (B, C, H, W); read by models that are anchored or move it
+    portrait: Tensor  # (B, C, H, W); read by models that move it
     face: Tensor | None  # (B, C, H, W), or (B*F, C, H, W) with a picture for each frame
     face_guided: bool = False  # guidance's other half goes without the locator too
     pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1; read by models that move them

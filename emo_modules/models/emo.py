@@ -30,7 +30,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.config = config
         latents, backbone = config.latent_channels, config.backbone
-        beside = latents * (2 if config.moving else 1 if config.anchored else 0)
+        beside = 2 * latents if config.moving else 0
         self.backbone = UNet(backbone, operations, latents, beside, OUTPUTS if config.moving else 0)
         self.face_locator = FaceLocator(config, operations)
         self.audio_projection: AudioProjection | PerceiverProjection
@@ -38,9 +38,9 @@ class Denoiser(nn.Module):
             self.audio_projection = AudioProjection(config, operations)
         elif config.quirks.audio_projection == "perceiver":
             self.audio_projection = PerceiverProjection(config, operations)
-        if config.anchored or config.moving:  # a new model shows the portrait itself
-            zero_module(self.backbone.conv_out)
-        if config.moving:  # the VAE's encoder, which is linear; nothing trains it
+        if config.moving:
+            zero_module(self.backbone.conv_out)  # a new model shows the portrait itself
+            # the VAE's encoder, which is linear; nothing trains it
             self.portrait_encoder = operations.Conv2d(3, latents, 8, 8)
             self.refiner = Refiner(operations)
         if config.motion_code:
@@ -124,14 +124,10 @@ class Denoiser(nn.Module):
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
         frames, schedule = conditions.frames, self.config.schedule
-        if self.config.moving:
-            clean = self.draw(x, timesteps, conditions).clean
-        else:
-            seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
-            output = self.backbone(seen, timesteps, conditions.reads, frames, added, conditions.code)
-            if not self.config.anchored:
-                return output
-            clean = conditions.portrait.repeat_interleave(frames, dim=0) + output
+        if not self.config.moving:
+            added = self.face_features(conditions, len(x))
+            return self.backbone(x, timesteps, conditions.reads, frames, added, conditions.code)
+        clean = self.draw(x, timesteps, conditions).clean
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
 
@@ -154,14 +150,11 @@ class Denoiser(nn.Module):
         return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(x)))
 
     def seen(self, x: Tensor, conditions: Conditions) -> Tensor:
-        """What the Backbone sees: the noisy latents, where it is anchored the portrait's beside them, and
-        where it moves the portrait those of the frame before the clip, to find out where the head was."""
-        if not (self.config.anchored or self.config.moving):
-            return x
-        beside = [conditions.portrait]
-        if self.config.moving:
-            beside.append(conditions.portrait if conditions.last is None else conditions.last)
-        return torch.cat([x, torch.cat(beside, dim=1).repeat_interleave(conditions.frames, dim=0)], dim=1)
+        """What a Backbone that moves the portrait sees: the noisy latents, the portrait's, and those of the
+        frame before the clip, to find out where the head was."""
+        last = conditions.portrait if conditions.last is None else conditions.last
+        beside = torch.cat([conditions.portrait, last], dim=1)
+        return torch.cat([x, beside.repeat_interleave(conditions.frames, dim=0)], dim=1)
 
     def face_features(self, conditions: Conditions, count: int) -> Tensor | None:
         """The locator's features for each of `count` frames."""

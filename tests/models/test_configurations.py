@@ -56,7 +56,6 @@ def random_config(seed: int) -> EMOConfig:
         family=some(list(FAMILIES)),
         width=64,
         height=64,
-        anchored=some([True, False]),
         clip_frames=some([FRAMES, FRAMES, 4]),
         motion_frames=some([0, 2, 2]),
         backbone=UNetConfig(**(shape | read)),

@@ -137,7 +137,7 @@ def test_presets_build_and_reference_net_has_the_backbones_widths(demo_config):
     for model in (paper, demo):
         backbone = dict(model.backbone.named_parameters())
         shared = {n: p for n, p in model.reference_net.named_parameters() if ".norm2" not in n}
-        if model.config.anchored:  # its Backbone also takes the portrait's latent in
+        if model.config.moving:  # its Backbone also takes the portrait's latent in
             del shared["conv_in.weight"]
         assert all(backbone[n].shape == p.shape for n, p in shared.items())
     assert len(list(paper.backbone.places())) == 21

@@ -152,7 +152,6 @@ def test_speed_tokens_with_positions_tell_the_frames_apart(config):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"anchored": True}, "moved or anchored"),
         ({"vae": {}}, "linear encoder of a PatchVAE"),
         ({"width": 72}, "multiples of 16"),
     ],

@@ -105,8 +105,6 @@ def expected(model: EMO, config: TrainConfig) -> set[str]:
 def test_a_stage_changes_exactly_what_its_table_names(
     make_pipeline, tiny_config, samples, tmp_path, demo, stage
 ):
-    if demo:
-        tiny_config = replace(tiny_config, anchored=True)
     model, config = make_pipeline(tiny_config).model, train_config(stage, demo)
     assert trained(model, samples, config, tmp_path) == expected(model, config)
     averaged = make_pipeline(tiny_config).model
