@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import alphas_cumprod
-from emo_people.recipe.config import DEMO
+from emo_people.recipe.config import BUILT_IN
 
 
 class Peak(TorchDispatchMode):
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[16, 32, 64, 96], help="latent pixels")
     sizes = parser.parse_args().sizes
-    for config in (DEMO, EMOConfig.sd15()):
+    for config in (BUILT_IN, EMOConfig.sd15()):
         figures = {size: round(elements_per_pixel(config, size), 1) for size in sizes}
         print(json.dumps({"model": config.name, "elements_per_pixel_and_channel": figures}))
 

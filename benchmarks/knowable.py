@@ -1,6 +1,6 @@
 """How much of a performance nobody can know who has its portrait, its sound and its speed.
 
-    python -m benchmarks.knowable --world rendered
+    python -m benchmarks.knowable
 
 acts one sentence for each of some people with several seeds of the dice, draws the frames, encodes them with
 the demo's VAE and prints one JSON line. `unknowable` is the variance of the latents between the dice, below
@@ -11,7 +11,7 @@ which no model's mean squared error can get, `portrait` the error of showing the
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,15 +21,14 @@ from torch import Tensor
 from emo_modules.checkpoints.store import DEMO_CHECKPOINT, load_checkpoint
 from emo_modules.checkpoints.vae import VAE
 from emo_modules.media.image import to_signed
-from emo_people.acting import performance as acting
 from emo_people.acting.face import Expression, Pose
-from emo_people.drawing import performance as drawing
-from emo_people.filming.people import FPS, draw_frame, draw_portrait, sentence_frames, speak
+from emo_people.acting.performance import Performance, perform
 from emo_people.filming.seeds import HELD_OUT
+from emo_people.filming.speakers import FPS, speak
 from emo_people.people.person import random_person
 from emo_people.rendering.framing import Framing
 from emo_people.rendering.studio import Studio
-from emo_people.speech.synthesis import Speech
+from emo_people.speech.synthesis import SAMPLE_RATE, Speech
 
 FIRST = HELD_OUT + 700_000
 SPEEDS = (3.0, 6.0, 12.0, 18.0, 24.0, 32.0)  # degrees per second, one person after the other
@@ -45,28 +44,15 @@ class Take:
     poses: np.ndarray  # (D, F, 3) degrees
 
 
-def drawn(speeches: list[Speech], dice: int, size: int, every: int) -> Iterator[Take]:
-    """The drawn avatars and their performer."""
-    for number, speech in enumerate(speeches):
-        seed, frames = FIRST + number, sentence_frames(speech)
-        takes = [
-            drawing.perform(speech, frames, FPS, SPEEDS[number % len(SPEEDS)], np.random.default_rng(roll))
-            for roll in range(dice)
-        ]
-        films = [[draw_frame(seed, take, k, size) for k in range(0, frames, every)] for take in takes]
-        yield Take(draw_portrait(seed, np.random.default_rng(seed), size), np.array(films), poses_of(takes))
-
-
-def rendered(speeches: list[Speech], dice: int, size: int, every: int) -> Iterator[Take]:
-    """The rendered people and theirs."""
+def film(speeches: list[Speech], dice: int, size: int, every: int) -> Iterator[Take]:
     studio, framing = Studio(), Framing(size, size, **FRAMING)
     for number, speech in enumerate(speeches):
-        person, frames = random_person(FIRST + number), sentence_frames(speech)
+        person, frames = random_person(FIRST + number), round(len(speech.waveform) * FPS / SAMPLE_RATE)
         rng = np.random.default_rng(FIRST + number)
         start = Pose(*rng.uniform(-1, 1, 3) * [12, 7, 4])
         mood = Expression.of(gaze=(-start.yaw, -start.pitch))
         speed = SPEEDS[number % len(SPEEDS)]
-        takes = [acting.perform(speech, frames, FPS, speed, start, roll, mood) for roll in range(dice)]
+        takes = [perform(speech, frames, FPS, speed, start, roll, mood) for roll in range(dice)]
         films = [
             [
                 studio.photograph(person, take.expression(k), take.pose(k), framing, k)
@@ -77,13 +63,7 @@ def rendered(speeches: list[Speech], dice: int, size: int, every: int) -> Iterat
         yield Take(studio.photograph(person, mood, start, framing), np.array(films), poses_of(takes))
 
 
-WORLDS: dict[str, Callable[[list[Speech], int, int, int], Iterator[Take]]] = {
-    "drawn": drawn,
-    "rendered": rendered,
-}
-
-
-def poses_of(takes: list[acting.Performance] | list[drawing.Performance]) -> np.ndarray:
+def poses_of(takes: list[Performance]) -> np.ndarray:
     """(D, F, 3) in degrees."""
     return np.array([np.stack([take.yaw, take.pitch, take.roll], 1) for take in takes])
 
@@ -118,21 +98,17 @@ def measure(takes: Iterator[Take], vae: VAE) -> dict[str, object]:
 def main(arguments: list[str] | None = None) -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--world", choices=sorted(WORLDS), default="rendered")
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--dice", type=int, default=6, help="seeds for each person")
-    parser.add_argument("--size", type=int, default=128, help="px")
+    parser.add_argument("--size", type=int, default=256, help="px")
     parser.add_argument("--every", type=int, default=5, help="only every such frame is drawn")
     options = parser.parse_args(arguments)
     vae = load_checkpoint(DEMO_CHECKPOINT, "cpu", torch.float32).vae
     assert vae is not None  # the demo has one
     # All is said before anything is drawn: see emo_people/rendering/stage.py.
-    speeches = [
-        speak(FIRST + number, np.random.default_rng(FIRST + number), altered=False)
-        for number in range(options.people)
-    ]
-    takes = WORLDS[options.world](speeches, options.dice, options.size, options.every)
-    json.dump({"world": options.world, "size": options.size} | measure(takes, vae), sys.stdout)
+    speeches = [speak(FIRST + number, 1, held_out=False) for number in range(options.people)]
+    takes = film(speeches, options.dice, options.size, options.every)
+    json.dump({"size": options.size} | measure(takes, vae), sys.stdout)
     print()
 
 

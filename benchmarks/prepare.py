@@ -1,4 +1,4 @@
-"""Draws a folder of speaking avatars with planted faults, prepares it, and compares with what is true.
+"""Films rendered people who speak, with planted faults, prepares that, and compares with what is true.
 
 `python -m benchmarks.prepare --out DIR`: footage, truth.json and shards lie in DIR afterwards; a report as
 JSON goes to stdout. With --hd-seconds a 1920x1080 film of that length is timed on its own.
@@ -19,12 +19,16 @@ import av
 import numpy as np
 
 from benchmarks.measure import machine
-from emo_people.drawing.performance import Performance, perform
-from emo_people.filming.people import draw_frame, random_head_speed, speak
+from emo_people.acting.face import Pose
+from emo_people.acting.performance import Performance, perform
 from emo_people.filming.seeds import HELD_OUT
-from emo_people.networks import syncnet, tracker
-from emo_people.speech.synthesis import SAMPLE_RATE, Speech, join
-from emo_people.speech.voices import TRAINING_VOICES
+from emo_people.filming.speakers import FPS, random_head_speed, speak
+from emo_people.networks import syncnet
+from emo_people.people.person import Person, random_person
+from emo_people.rendering.context import drawing_processes
+from emo_people.rendering.framing import Framing
+from emo_people.rendering.studio import own_studio
+from emo_people.speech.synthesis import SAMPLE_RATE, Speech
 from emo_training.footage.config import PrepareConfig
 from emo_training.footage.engine import Engine, prepare_footage
 from emo_training.footage.shards import Sample, read_samples
@@ -51,7 +55,7 @@ class Film:
 class Take:
     """A person speaking: pictures by time, and sound."""
 
-    seed: int
+    person: Person
     speech: Speech
     performance: Performance
 
@@ -59,8 +63,12 @@ class Take:
     def count(self) -> int:
         return len(self.performance.speed)
 
+    def picture(self, k: int, side: int = SIDE) -> np.ndarray:
+        moment = self.performance.expression(k), self.performance.pose(k)
+        return own_studio().photograph(self.person, *moment, Framing(side, side), k)
+
     def pictures(self, side: int = SIDE) -> Iterator[np.ndarray]:
-        return (draw_frame(self.seed, self.performance, k, side) for k in range(self.count))
+        return (self.picture(k, side) for k in range(self.count))
 
     def sound(self) -> np.ndarray:
         samples = round(self.count * SAMPLE_RATE / self.performance.fps)
@@ -73,13 +81,32 @@ class Take:
 
 
 def take(seed: int, seconds: float, fps: int = 25) -> Take:
-    rng = np.random.default_rng(FIRST + seed)
-    voice = (TRAINING_VOICES[seed % len(TRAINING_VOICES)],)
-    speech = speak(FIRST + seed, rng, voice, held_out=True, altered=False)
-    while len(speech.waveform) < seconds * SAMPLE_RATE:
-        speech = join(speech, speak(int(rng.integers(2**32)), rng, voice, held_out=True, altered=False))
-    speed = max(4.0, random_head_speed(rng))
-    return Take(FIRST + seed, speech, perform(speech, round(seconds * fps), fps, speed, rng))
+    speech = speak(FIRST + seed, round(seconds * FPS), held_out=True)
+    speed = max(4.0, random_head_speed(np.random.default_rng(FIRST + seed)))
+    acted = perform(speech, round(seconds * fps), fps, speed, Pose(), seed)
+    return Take(random_person(FIRST + seed), speech, acted)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody who is filmed: all is said before anything is drawn, see emo_people/rendering/stage.py."""
+
+    good: tuple[tuple[str, Take], ...]  # kinds, and who acts them
+    bad: tuple[Take, Take, Take]
+    wide: Take | None
+
+
+def cast(good: int, seed: int, wide_seconds: float) -> Cast:
+    rng = np.random.default_rng(seed)
+    kinds = [("plain", "late", "vfr", "rate30", "turned")[k % 5] for k in range(good)]
+    return Cast(
+        tuple(
+            (kind, take(seed + k, rng.uniform(4.0, 7.0), {"vfr": 50, "rate30": 30}.get(kind, 25)))
+            for k, kind in enumerate(kinds)
+        ),
+        (take(seed + 900, 5.0), take(seed + 901, 5.0), take(seed + 902, 1.6)),
+        take(990, wide_seconds) if wide_seconds else None,
+    )
 
 
 def shift(sound: np.ndarray, late: int) -> np.ndarray:
@@ -119,22 +146,21 @@ def write_film(
             container.mux(audio.encode(None))
 
 
-def good_films(folder: Path, count: int, seed: int) -> Iterator[Film]:
+def good_films(folder: Path, cast: Cast, seed: int) -> Iterator[Film]:
     """Good ones: as they are, with sound up to 5 frames off, at other frame rates, turned."""
     rng = np.random.default_rng(seed)
-    for k in range(count):
-        kind = ("plain", "late", "vfr", "rate30", "turned")[k % 5]
-        fps = {"vfr": 50, "rate30": 30}.get(kind, 25)
-        one = take(seed + k, rng.uniform(4.0, 7.0), fps)
+    for k, (kind, one) in enumerate(cast.good):
         late = int(rng.choice([-5, -3, -2, 2, 3, 5])) if kind == "late" else 0
         name = f"good{k:02d}/{kind}.{'mkv' if k % 2 else 'mp4'}"
         pictures, times, rotation = one.pictures(), None, 0
         if kind == "vfr":
             keep = np.flatnonzero(rng.random(one.count) < 0.6)
-            pictures, times = (draw_frame(one.seed, one.performance, int(i), SIDE) for i in keep), keep / 50
+            pictures, times = (one.picture(int(i)) for i in keep), keep / 50
         if kind == "turned":
             pictures, rotation, name = (np.rot90(p, -1) for p in pictures), 90, f"good{k:02d}/{kind}.mp4"
-        write_film(folder / name, pictures, shift(one.sound(), late), fps, times, rotation)
+        write_film(
+            folder / name, pictures, shift(one.sound(), late), round(one.performance.fps), times, rotation
+        )
         yield Film(name, 1, late=late, speeds=one.speeds())
 
 
@@ -155,9 +181,8 @@ def _blur(one: Take) -> Iterator[np.ndarray]:
     return (cv2.GaussianBlur(picture, (0, 0), 7) for picture in one.pictures())
 
 
-def bad_films(folder: Path, seed: int) -> Iterator[Film]:
-    one, other = take(seed + 900, 5.0), take(seed + 901, 5.0)
-    short = take(seed + 902, 1.6)
+def bad_films(folder: Path, cast: Cast) -> Iterator[Film]:
+    one, other, short = cast.bad
 
     def film(name: str, pictures: Iterator[np.ndarray], sound: np.ndarray | None, cause: str) -> Film:
         write_film(folder / name, pictures, sound)
@@ -251,19 +276,26 @@ def seconds_of(work: Callable[[], Any]) -> float:
     return time.monotonic() - start
 
 
-def high_definition(folder: Path, seconds: float, config: PrepareConfig) -> dict[str, Any]:
-    """The rate for one 1920x1080 film, one process, its start included."""
+def write_films(folder: Path, cast: Cast, seed: int) -> list[Film]:
+    """In a process of its own, as those that prepare must not fork from one that holds a GL context."""
+    footage = folder / "footage"
+    films = [*good_films(footage, cast, seed), *bad_films(footage, cast)]
+    if cast.wide is not None:
+        write_film(folder / "hd" / "film.mp4", _wide(cast.wide), cast.wide.sound())
+    return films
+
+
+def _wide(one: Take) -> Iterator[np.ndarray]:
     import cv2
 
-    one = take(990, seconds)
+    for picture in one.pictures():
+        canvas = np.full((1080, 1920, 3), 90, np.uint8)
+        canvas[60:1020, 480:1440] = cv2.resize(picture, (960, 960), interpolation=cv2.INTER_CUBIC)
+        yield canvas
 
-    def wide() -> Iterator[np.ndarray]:
-        for picture in one.pictures():
-            canvas = np.full((1080, 1920, 3), 90, np.uint8)
-            canvas[60:1020, 480:1440] = cv2.resize(picture, (960, 960), interpolation=cv2.INTER_CUBIC)
-            yield canvas
 
-    write_film(folder / "hd" / "film.mp4", wide(), one.sound())
+def high_definition(folder: Path, seconds: float, config: PrepareConfig) -> dict[str, Any]:
+    """The rate for one 1920x1080 film, one process, its start included."""
     spent = seconds_of(
         lambda: prepare_footage(folder / "hd", folder / "hd_shards", config, Engine("local", 1))
     )
@@ -281,12 +313,12 @@ def main() -> None:
     footage, shards = options.out / "footage", options.out / "shards"
     for folder in ("footage", "shards", "hd", "hd_shards"):
         shutil.rmtree(options.out / folder, ignore_errors=True)
-    films = [*good_films(footage, options.good, options.seed), *bad_films(footage, options.seed)]
+    with drawing_processes(1) as artists:
+        people = cast(options.good, options.seed, options.hd_seconds)
+        films = artists.submit(write_films, options.out, people, options.seed).result()
     (options.out / "truth.json").write_text(json.dumps([asdict(film) for film in films], indent=1))
     print(f"drew {len(films)} films", file=sys.stderr)
-    config = PrepareConfig(
-        analyzer=f"tracker:{tracker.WEIGHTS}", syncnet=str(syncnet.WEIGHTS), smallest_face=64
-    )
+    config = PrepareConfig(syncnet=str(syncnet.WEIGHTS), smallest_face=64)
     spent = seconds_of(lambda: prepare_footage(footage, shards, config, Engine("local", options.workers)))
     result = {"machine": machine()} | report(films, shards, spent, options.workers)
     if options.hd_seconds:

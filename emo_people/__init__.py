@@ -1,1 +1,1 @@
-"""A world of drawn, speaking people with known truth, and what is trained on it: the built-in model."""
+"""A world of rendered, speaking people with known truth, and what is trained on it: the built-in model."""

@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks.activations import elements_per_pixel
 from benchmarks.knowable import Take, measure
 from emo_modules.config import EMOConfig
-from emo_people.recipe.config import DEMO
+from emo_people.recipe.config import BUILT_IN
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -40,7 +40,7 @@ def test_an_original_starts_where_its_libraries_are(name):
     assert callable(import_module(f"benchmarks.originals.{name}").load)
 
 
-@pytest.mark.parametrize("config", [DEMO, EMOConfig.sd15()], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", [BUILT_IN, EMOConfig.sd15()], ids=lambda config: config.name)
 def test_a_pass_takes_no_more_memory_than_the_nodes_say(config):
     text = (FOLDER.parent / "nodes" / "managed" / "model.py").read_text(encoding="utf-8")
     said = int(re.search(r"^ACTIVATIONS_PER_PIXEL = (\d+)$", text, re.MULTILINE)[1])

@@ -46,7 +46,6 @@ RANKS = {
         "__init__": -1,
         "speech": 0,
         "acting": 1,
-        "drawing": 2,
         "people": 2,
         "rendering": 3,
         "filming": 4,
@@ -220,7 +219,7 @@ def test_only_the_table_asks_which_family_it_is() -> None:
         ("emo_modules/models/unet.py", "def f():\n    from ..pipeline import Pipeline"),
         ("emo_modules/models/unet.py", "from .. import pipeline"),
         ("emo_modules/media/__init__.py", "from ..sampling import sample"),
-        ("emo_training/footage/pack.py", "from emo_people.filming.people import FPS"),
+        ("emo_training/footage/pack.py", "from emo_people.filming.speakers import FPS"),
         ("emo_training/footage/pack.py", "from ..training.loop import Trainer"),
         ("nodes/sampler.py", "from ..emo_training.training.loop import Trainer"),
         ("emo_modules/__init__.py", "from .config import EMOConfig"),
@@ -245,7 +244,7 @@ def test_upward_imports_are_reported(path: str, source: str) -> None:
             "emo_training/training/loop.py",
             "from emo_modules.models.emo import EMO\nfrom ..folder_lock import x",
         ),
-        ("emo_people/recipe/demo.py", "from emo_training.training.loop import Trainer"),
+        ("emo_people/recipe/built_in.py", "from emo_training.training.loop import Trainer"),
     ],
 )
 def test_downward_imports_pass(path: str, source: str) -> None:
@@ -276,7 +275,7 @@ def test_nodes_may_import_comfyui() -> None:
         ("nodes/sampler.py", "from ..emo_modules import config", "import emo_modules.config"),
         ("emo_modules/pipeline.py", "from . import config", "from emo_modules import config"),
         ("emo_training/folder_lock.py", "from emo_modules import config", "from ..emo_modules import config"),
-        ("emo_people/cli/avatar.py", "from ..recipe import demo", "from emo_people.recipe import demo"),
+        ("emo_people/cli/person.py", "from ..recipe import config", "from emo_people.recipe import config"),
     ],
 )
 def test_an_import_in_the_other_way_is_reported(path: str, right: str, wrong: str) -> None:

@@ -1,15 +1,12 @@
-"""The command line of the synthetic people: drawing them, and training and measuring what knows only them."""
+"""The command line of the synthetic people: rendering them, and what learns from them."""
 
 from collections.abc import Sequence
 
 from emo_modules.cli.command_line import run_command_line
 
 COMMANDS = {
-    "person": "render a lifelike person who speaks: portrait, sound, true video and what it shows",
-    "sheets": "draw sheets of the lifelike people, to be looked at",
-    "avatar": "draw a person nobody trained on, with speech and the true video",
-    "draw-samples": "draw and speak what the built-in model trains on",
-    "train-demo": "make the built-in model from nothing: data, VAE, audio encoder, three stages",
+    "person": "render a person who speaks: portrait, sound, true video and what it shows",
+    "sheets": "draw sheets of the people, to be looked at",
     "train-built-in": "make the networks of the built-in model from clips of rendered people",
     "train-articulation": "teach the built-in model's hearing what mouths do, from speech without pictures",
     "evaluate": "measure a model on people and sentences it never saw",
@@ -19,10 +16,7 @@ COMMANDS = {
     "train-faces": "make the network that finds faces of people in pictures",
     "train-face-reader": "make the networks that read landmarks, pose, mouth and lids off people's faces",
     "train-identity": "make the network that tells people in pictures apart",
-    "train-finder": "make the network that finds drawn faces in a portrait",
-    "train-reader": "make the network that measures what the evaluation generates",
-    "train-syncnet": "make the network that finds drawn or rendered lips out of sync with their sound",
-    "train-tracker": "make the networks that follow drawn faces in footage",
+    "train-syncnet": "make the network that finds lips out of sync with their sound",
 }
 
 

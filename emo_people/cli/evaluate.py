@@ -14,38 +14,31 @@ from emo_modules.schedule import SOLVERS
 from emo_modules.writing.partial import write_text
 from emo_modules.writing.pictures import save_picture
 from emo_modules.writing.place import check_file_place
-from emo_training.perception.avatar_reader import load_reader
 from emo_training.perception.face_identity import load_identity
 from emo_training.perception.faces import PeopleAnalyzer
 
-from ..evaluation.avatars import evaluate_avatars
 from ..evaluation.people import Judge, Scope, evaluate_people
 from ..evaluation.person_films import animate_with
-from ..evaluation.subject import pipeline_subject
-from ..networks.identity import WEIGHTS as IDENTITY
-from ..networks.reader import WEIGHTS
-
-DRAWN_CASES = 50  # people and sentences for a model of drawn people
+from ..networks.identity import WEIGHTS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another seed: other people and other sentences")
-    parser.add_argument("--cases", "--clips", type=int, help="people and sentences; default: 60, or 50 drawn")
+    parser.add_argument("--cases", "--clips", type=int, default=Scope.cases, help="people and sentences")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go; a sheet lies beside")
     parser.add_argument("--checkpoint", type=Path, default=DEMO_CHECKPOINT)
     parser.add_argument("--steps", type=int, help="default: as the checkpoint says")
     parser.add_argument("--cfg", type=float, help="default: as the checkpoint says")
     parser.add_argument("--solver", choices=sorted(SOLVERS), help="default: as the checkpoint says")
-    rendered = parser.add_argument_group("for a model of rendered people")
-    rendered.add_argument(
+    parser.add_argument(
         "--folder", type=Path, help="keeps cases and films; cases that are there are not drawn again"
     )
-    rendered.add_argument(
+    parser.add_argument(
         "--portraits", type=int, default=100, help="among which a face must be found, 0 for no likeness"
     )
-    rendered.add_argument("--workers", type=int, default=1, help="processes that draw")
-    rendered.add_argument("--speed-people", type=int, default=3, help="at six head speeds each")
-    rendered.add_argument("--long", type=float, default=60.0, help="seconds of long sound, 0 for none")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
+    parser.add_argument("--speed-people", type=int, default=3, help="at six head speeds each")
+    parser.add_argument("--long", type=float, default=60.0, help="seconds of long sound, 0 for none")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,12 +47,7 @@ def run(options: argparse.Namespace) -> None:
     pipeline = Pipeline.load(options.checkpoint)
     settings = {"steps": options.steps, "cfg": options.cfg, "solver": options.solver}
     chosen = Options(**settings)
-    if pipeline.config.pictures == "drawn":
-        subject = pipeline_subject(pipeline, chosen)
-        cases = options.cases or DRAWN_CASES
-        report = evaluate_avatars(subject, load_reader(WEIGHTS), options.seed, cases, print)
-    else:
-        report = _judge_people(pipeline, chosen, options)
+    report = _judge_people(pipeline, chosen, options)
     report["checkpoint"] = options.checkpoint.name
     report["settings"] = settings | {"minutes": round((time.monotonic() - start) / 60, 1)}
     write_text(options.json, json.dumps(report, indent=1))
@@ -69,13 +57,13 @@ def run(options: argparse.Namespace) -> None:
 def _judge_people(pipeline: Pipeline, chosen: Options, options: argparse.Namespace) -> dict[str, Any]:
     scope = Scope(
         seed=options.seed,
-        cases=options.cases or Scope.cases,
+        cases=options.cases,
         speed_people=options.speed_people,
         long_seconds=options.long,
         portraits=options.portraits,
         workers=options.workers,
     )
-    embedder = load_identity(IDENTITY) if options.portraits else None
+    embedder = load_identity(WEIGHTS) if options.portraits else None
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(TemporaryDirectory()))
         judge = Judge(

@@ -12,9 +12,9 @@ from emo_training.evaluation.identity_similarity import Embedder
 from emo_training.evaluation.metrics import pearson, spearman
 from emo_training.perception.faces import PeopleAnalyzer
 
-from ..filming.people import FPS
 from ..filming.people_cases import KINDS, CaseFiles, PersonCase, make_cases, make_portraits
 from ..filming.seeds import PEOPLE
+from ..filming.speakers import FPS
 from ..networks.fit import Log
 from .gallery import Gallery
 from .person_figures import PersonFigures, measure_person, summary

@@ -16,8 +16,8 @@ from emo_training.perception.face_track import FaceTrack
 from emo_training.perception.faces import PeopleAnalyzer
 from emo_training.perception.pose import head_speed
 
-from ..filming.people import FPS
 from ..filming.people_cases import CaseFiles
+from ..filming.speakers import FPS
 
 SMOOTHED = 3  # frames, 0.12 s
 

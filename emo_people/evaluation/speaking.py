@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..acting.hearing import Spans
-from ..filming.people import FPS
+from ..filming.speakers import FPS
 from ..speech.synthesis import Phoneme, Speech
 
 # Opening over the inter-ocular distance below which lips count as shut: where the true lips of films of

@@ -25,11 +25,10 @@ from ..rendering.context import drawing_processes
 from ..rendering.framing import Framing
 from ..rendering.scene import Scene, random_scene
 from ..speech.alphabet import PHONEMES
-from ..speech.synthesis import SAMPLE_RATE, Speech, phoneme_frames
+from ..speech.synthesis import FEATURE_RATE, SAMPLE_RATE, Speech, phoneme_frames
 from .clip_files import Clip, write_clip
-from .people import FPS, alter, random_head_speed
 from .seeds import HELD_OUT
-from .speakers import random_mood, random_pose, speak
+from .speakers import FPS, alter, random_head_speed, random_mood, random_pose, speak
 
 if TYPE_CHECKING:
     from ..rendering.studio import Studio
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 SIDE, FIELD_SIDE, CELLS = 256, 64, 32  # px of a picture; places of a displacement and of what is hidden
 FRAMES, MARGIN = 24, 14  # that are shown; that are heard before and after them
-FEATURE_RATE = 50  # phoneme labels per second, the audio encoder's rate
 FASTEST = 30.0  # degrees per second
 FACE = (0.42, 1.05)  # height over the picture's
 OFF_CENTRE = (0.15, 0.12)  # of the picture, the most, to the side and up or down

@@ -34,8 +34,7 @@ from ..speech.phrasebook import HELD_OUT_LANGUAGES, sentence_in
 from ..speech.synthesis import SAMPLE_RATE, Phoneme, Speech, join
 from ..speech.utterances import Utterance, utterance
 from .clips import CAMERA, FASTEST, OFF_CENTRE, SIDE, filmed_well, random_faces
-from .people import FPS, random_head_speed
-from .speakers import random_pose
+from .speakers import FPS, random_head_speed, random_pose
 from .take import Take
 
 if TYPE_CHECKING:

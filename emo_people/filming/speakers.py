@@ -1,14 +1,16 @@
-"""Rendered people who speak: what they say, and the pose and the face they begin with."""
+"""People who speak: what they say, how fast their heads turn, and the pose and the face they begin with."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from ..acting.face import Pose
+from ..speech.augment import augment, sing
 from ..speech.phrasebook import sentence_in
 from ..speech.synthesis import SAMPLE_RATE, Speech, join
 from ..speech.utterances import utterance
-from .people import FPS
+
+FPS = 25.0
 
 
 def speak(seed: int, frames: int, held_out: bool) -> Speech:
@@ -21,6 +23,20 @@ def speak(seed: int, frames: int, held_out: bool) -> Speech:
         text = sentence_in(said.language, seed + more, held_out)
         speech = join(speech, replace(said, text=text).speak())
     return speech
+
+
+def alter(speech: Speech, rng: np.random.Generator, telephones: bool = False) -> Speech:
+    """Some sing; half are heard in noise, music and rooms."""
+    if rng.random() < 0.08:
+        speech = sing(speech, rng)
+    if rng.random() < 0.5:
+        speech = Speech(augment(speech.waveform, rng, telephones), speech.phonemes)
+    return speech
+
+
+def random_head_speed(rng: np.random.Generator, fastest: float = 36) -> float:
+    """Degrees per second: a fifth of all nearly still, the rest even over calm to lively."""
+    return float(rng.uniform(0, 3) if rng.random() < 0.2 else rng.uniform(3, fastest))
 
 
 def random_pose(rng: np.random.Generator, deviations: tuple[float, float, float], farthest: float) -> Pose:

@@ -22,11 +22,11 @@ from ..acting.performance import FASTEST, Performance, perform
 from ..people.person import Person, random_person
 from ..rendering.framing import Framing
 from ..speech.synthesis import SAMPLE_RATE, Speech, synthesize
+from .speakers import FPS
 
 if TYPE_CHECKING:
     from ..rendering.studio import Studio
 
-FPS = 25.0
 DIGITS = 3  # of the numbers written
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from emo_modules.media.video import VideoWriter, read_video
 
-from ..filming.people import FPS
+from ..filming.speakers import FPS
 
 BLOCK = 8
 

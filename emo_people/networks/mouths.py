@@ -18,8 +18,8 @@ from emo_training.perception.syncnet import FRAMES, face_crops
 
 from ..acting.face import Expression
 from ..acting.performance import Performance, perform
-from ..filming.people import FPS, random_head_speed
-from ..filming.speakers import random_mood, random_pose, speak
+from ..filming.seeds import CHECK_MOUTHS, MOUTHS
+from ..filming.speakers import FPS, random_head_speed, random_mood, random_pose, speak
 from ..people.person import random_person
 from ..rendering.context import drawing_processes
 from ..rendering.framing import Framing
@@ -32,8 +32,6 @@ from .syncnet import SHAPE, SOUNDS, SPAN, SyncSamples, cepstra, jitter, middles_
 if TYPE_CHECKING:
     from ..rendering.studio import Studio
 
-MOUTHS = 3_000_000  # seeds of who is trained on: from here on
-CHECK_MOUTHS = 3_500_000
 FRAMES_SHOWN = 36  # of a clip to train on
 WINDOWS_HEARD = FRAMES_SHOWN - FRAMES + 1 + 2 * SPAN
 FRAMES_HEARD = WINDOWS_HEARD + FRAMES

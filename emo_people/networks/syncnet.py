@@ -1,15 +1,13 @@
 """Trains a small SyncNet: lips and sound of one moment against those of others.
 
-The public network knows photographed faces only. The one that is trained here on drawn avatars knows drawn
-faces only; for rendered people see `mouths`. The confidences and distances of neither compare with others'.
+It learns from rendered people (see `mouths`), for photographs and films. Its confidences and distances do not
+compare with those of the public network.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -21,45 +19,26 @@ from emo_training.perception.syncnet import (
     FRAMES,
     SyncNet,
     SyncNetConfig,
-    face_crops,
     measure_sync,
     sound_windows,
 )
 
-from ..drawing.avatars import face_box
-from ..drawing.identity import random_identity
-from ..drawing.performance import perform
-from ..filming.cases import Case, make_case
-from ..filming.people import FPS, draw_frame, random_head_speed
-from ..filming.seeds import CHECK_SYNCNET
-from ..speech.augment import augment
-from ..speech.sentences import sentence
-from ..speech.synthesis import SAMPLE_RATE, Speech, join, synthesize
-from ..speech.voices import TRAINING_VOICES
-from .degrade import compress
+from ..filming.speakers import FPS
+from ..speech.synthesis import SAMPLE_RATE
 from .fit import Log, OneCycle, channels_last, create_net, fit
 
-WEIGHTS = Path(__file__).with_name("syncnet.safetensors")
-PEOPLE_WEIGHTS = Path(__file__).with_name("people_syncnet.safetensors")
+WEIGHTS = Path(__file__).with_name("people_syncnet.safetensors")
 SHAPE = SyncNetConfig(
     side=96,
     window=56,
     kernel=5,
     strides=(2, 1),
-    lip_channels=(16, 32, 48, 48, 64, 128),
-    sound_channels=(16, 24, 32, 40, 48, 96),
-    hidden=128,
-    embedding=128,
-    min_confidence=2.75,  # of held-out 3 s videos 99.9 % in sync pass, 2.7 % with a stranger's sound
-)
-# Of rendered people, for photographs and films: faces differ more, so it is wider.
-PHOTOGRAPHED = replace(
-    SHAPE,
     lip_channels=(24, 48, 64, 64, 96, 160),
     sound_channels=(24, 32, 48, 56, 64, 128),
+    hidden=128,
+    embedding=128,
     min_confidence=1.75,  # own sounds and others': 95 %, 34 % of rendered people pass, 72 %, 3 % of films
 )
-FRAMES_SHOWN = 100  # of a sample
 WINDOWS = 24  # successive windows of a sample in one step
 SPAN = 15  # frames of shift that must be told apart
 MARGIN = 8  # pixels by which the stored pictures exceed the network's window
@@ -76,17 +55,6 @@ class SyncSamples:
     pictures: Tensor
     sounds: Tensor
     first: int = 0
-
-    @classmethod
-    def draw(cls, seeds: Iterable[int], workers: int = 2, log: Log = print) -> Self:
-        pictures, sounds = [], []
-        with ProcessPoolExecutor(workers) as processes:
-            for count, (shown, heard) in enumerate(processes.map(draw_sample, seeds, chunksize=4)):
-                pictures.append(torch.from_numpy(shown))
-                sounds.append(torch.from_numpy(heard))
-                if count % 200 == 0:
-                    log(f"syncnet: drawn {count} samples")
-        return cls(torch.stack(pictures), torch.stack(sounds))
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Lips (count, 3, 28, 56, 56) float and cepstra (count, 54, 1, 13, 20): sound window k + 15
@@ -108,38 +76,10 @@ class SyncSamples:
         return changed.contiguous(memory_format=torch.channels_last_3d), torch.stack(sounds)
 
 
-def draw_sample(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (100, 3, 64, 64) and sounds (3, 95, 1, 13, 20) of one person: faces of any sharpness, half of
-    them through H.264, boxes as a tracker would find them."""
-    rng = np.random.default_rng(seed)
-    speech = _speech(seed, rng)
-    performance = perform(speech, FRAMES_SHOWN, FPS, random_head_speed(rng), rng)
-    size = 2 * int(rng.integers(36, 100))
-    frames = [draw_frame(seed, performance, k, size) for k in range(FRAMES_SHOWN)]
-    if rng.random() < 0.5:
-        frames = compress(frames, int(rng.integers(15, 35)))
-    person = random_identity(seed)
-    boxes = np.array([face_box(person, performance.pose(k), size) for k in range(FRAMES_SHOWN)])
-    middles = middles_of(face_crops(frames, jitter(boxes, rng), SHAPE.side))
-    samples = round(FRAMES_SHOWN * SAMPLE_RATE / FPS)
-    waveform = np.pad(speech.waveform[:samples], (0, max(0, samples - len(speech.waveform))))
-    versions = [waveform * rng.uniform(0.1, 1), *(augment(waveform, rng) for _ in range(SOUNDS - 1))]
-    return middles, np.stack([cepstra(sound, FRAMES_SHOWN - FRAMES, rng) for sound in versions])
-
-
 def middles_of(crops: np.ndarray) -> np.ndarray:
     """What is kept, (F, 3, 64, 64) BGR, of face crops (F, 96, 96, 3) RGB."""
     edge = (SHAPE.side - SHAPE.window - MARGIN) // 2
     return np.ascontiguousarray(crops[:, edge:-edge, edge:-edge, ::-1].transpose(0, 3, 1, 2))
-
-
-def _speech(seed: int, rng: np.random.Generator) -> Speech:
-    """Sentences in one voice, faster and slower, higher and lower, for the length of a sample."""
-    voice, rate, pitch = str(rng.choice(TRAINING_VOICES)), rng.uniform(0.8, 1.3), rng.uniform(0.7, 1.5)
-    speech = synthesize(sentence(seed), voice, rate, pitch)
-    while len(speech.waveform) < FRAMES_SHOWN * SAMPLE_RATE / FPS:
-        speech = join(speech, synthesize(sentence(int(rng.integers(2**32))), voice, rate, pitch))
-    return speech
 
 
 def cepstra(sound: np.ndarray, windows: int, rng: np.random.Generator) -> np.ndarray:
@@ -180,11 +120,10 @@ def train_syncnet(
     steps: int = 1400,
     batch: int = 12,
     log: Log = print,
-    shape: SyncNetConfig = SHAPE,
 ) -> SyncNet:
-    """Fits a SyncNet. The defaults and 1200 samples made the weights beside this file."""
+    """Fits a SyncNet."""
     generator = torch.Generator().manual_seed(seed)
-    net = create_net(partial(SyncNet, shape), seed)
+    net = create_net(partial(SyncNet, SHAPE), seed)
     channels_last(net.netcnnaud)
     fit(net, lambda: _losses(net, *pool.sample(batch, generator)), OneCycle(steps, 2e-3), "syncnet", log)
     return net
@@ -221,12 +160,6 @@ def _distances(shown: Tensor, heard: Tensor) -> Tensor:
     return pairs.gather(3, places[None, :, None].expand(n, windows, n, -1))
 
 
-def check_syncnet(net: SyncNet, people: int = 40, log: Log = print) -> dict[str, float]:
-    """Held-out people, sentences and voices: see `check_clips`. Needs flite and espeak-ng."""
-    cases = [make_case(CHECK_SYNCNET + k, shortest=3.0) for k in range(people)]
-    return check_clips(net, ((_held_out_crops(case, net.config.side), case.waveform) for case in cases), log)
-
-
 def check_clips(
     net: SyncNet, clips: Iterable[tuple[np.ndarray, np.ndarray]], log: Log = print
 ) -> dict[str, float]:
@@ -260,9 +193,3 @@ def delay(waveform: np.ndarray, frames: int) -> np.ndarray:
     if frames >= 0:
         return np.pad(waveform, (samples, 0))[: len(waveform)]
     return np.pad(waveform, (0, samples))[samples:]
-
-
-def _held_out_crops(case: Case, side: int) -> np.ndarray:
-    person, rng = random_identity(case.seed), np.random.default_rng(case.seed)
-    boxes = np.array([face_box(person, case.performance.pose(k)) for k in range(case.frames)])
-    return face_crops(compress(list(case.truth()), 23), jitter(boxes, rng), side)

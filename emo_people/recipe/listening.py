@@ -19,9 +19,9 @@ from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
 
 from ..acting.visemes import VISEMES
-from ..filming.samples import FEATURE_RATE
 from ..networks.fit import Log, WallClock, fit, write_weights
 from ..speech.alphabet import PHONEMES
+from ..speech.synthesis import FEATURE_RATE
 from .sounds import STEP, Sound, read_sounds
 
 _SHAPES = list(dict.fromkeys(VISEMES[symbol] for symbol in PHONEMES))

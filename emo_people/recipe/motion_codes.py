@@ -5,7 +5,7 @@ from torch import Tensor
 
 from emo_modules.sampling.motion_code import PAST, SHUT, SHUTTING, paths
 
-from ..filming.people import FPS
+from ..filming.speakers import FPS
 
 TURN = (0.145, 0.12, 0.1)  # standard deviations of yaw, pitch and roll, in degrees per degree per second
 SLOWEST = 1.5  # degrees per second; below, heads have turns that no speed explains

@@ -10,13 +10,11 @@ import numpy as np
 
 from emo_modules.writing.partial import whole_file
 
-from ..filming.people import FPS
-from ..filming.samples import FEATURE_RATE
 from ..filming.seeds import HELD_OUT
-from ..filming.speakers import speak
+from ..filming.speakers import FPS, speak
 from ..speech.augment import augment, sing
 from ..speech.phrasebook import HELD_OUT_LANGUAGES
-from ..speech.synthesis import SAMPLE_RATE, Speech, phoneme_frames
+from ..speech.synthesis import FEATURE_RATE, SAMPLE_RATE, Speech, phoneme_frames
 from ..speech.utterances import utterance
 
 STEP = SAMPLE_RATE // FEATURE_RATE  # samples of one phoneme label

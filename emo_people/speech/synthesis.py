@@ -15,6 +15,7 @@ from .mnemonics import phonemes_of
 from .voices import ACCENTS, check_voice
 
 SAMPLE_RATE = 16000
+FEATURE_RATE = 50  # phoneme labels per second, the rate of the audio encoder's features
 
 _FLITE_PITCH = {"rms": 95.0, "awb": 125.0, "kal16": 105.0, "slt": 165.0}
 

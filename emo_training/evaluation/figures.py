@@ -73,7 +73,7 @@ def note_trembling(pairs: Pairs, tools: Instruments) -> str:
 
 
 SYNC = ("syncnet", "--syncnet FILE")
-FACE = ("identity", "--identity FILE, or --reader FILE")
+FACE = ("identity", "--identity FILE")
 POSE = ("analyzer", "--analyzer faces, or mediapipe:FILE")
 TREMBLING = Metric("Head trembling", NEAR_TRUE, lambda v: v.trembling, *POSE, NOISE, "°", detail=True)
 LIKENESS = [
@@ -179,7 +179,7 @@ def note_sizes(figure: Figure, pairs: Pairs) -> Figure:
 
 def expression_figure(distance: FrechetDistance, tools: Instruments) -> Figure:
     if tools.expressions is None:
-        reason = "skipped: needs --analyzer mediapipe:FILE, or --reader FILE"
+        reason = "skipped: needs --analyzer mediapipe:FILE"
         return Figure("E-FID (blendshape)", None, LOWER, note=reason)
     weights = tools.labels[tools.expressions.instrument]
     row = frechet_figure(tools.expressions.label, distance, weights, "frames", "")

@@ -3,11 +3,8 @@
 from typing import Protocol
 
 import numpy as np
-import torch
 
-from ..footage.decode import resize_pictures
 from ..perception.analyzers import FaceTrack
-from ..perception.avatar_reader import SIZE, AvatarReader, read_frames
 from .feature_nets import PICTURES, batches
 from .pairs import Video
 
@@ -16,22 +13,6 @@ class Embedder(Protocol):
     """Frames (N, H, W, 3) uint8, boxes (N, 4) and perhaps landmarks (N, K, 2) -> unit vectors (N, D)."""
 
     def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray: ...
-
-
-class ReaderIdentity:
-    """A face reader's view of who somebody is; it reads whole pictures and needs no boxes."""
-
-    def __init__(self, reader: AvatarReader) -> None:
-        self._reader = reader
-
-    def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray:
-        return read_frames(self._reader, resize_frames(frames, SIZE)).identity.numpy()
-
-
-def resize_frames(frames: np.ndarray, side: int) -> np.ndarray:
-    """Frames (N, H, W, 3) uint8 at side x side."""
-    planes = torch.from_numpy(frames).movedim(-1, 1)
-    return resize_pictures(planes, side, side).movedim(1, -1).contiguous().numpy()
 
 
 def embeddings(embedder: Embedder, video: Video, track: FaceTrack) -> np.ndarray:

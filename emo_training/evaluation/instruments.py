@@ -7,22 +7,19 @@ from typing import Annotated
 from emo_modules.cues.face_reader import WEIGHTS
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
-from ..perception.avatar_reader import load_reader
 from ..perception.face_identity import load_identity
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
 from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception
-from .identity_similarity import Embedder, ReaderIdentity
-from .motion import Blendshapes, Expressions, MouthShapes, Openings
+from .identity_similarity import Embedder
+from .motion import Blendshapes, Expressions, Openings
 
 
 @dataclass(frozen=True)
 class Weights:
     """Files of the measuring networks; without one, what needs it is left out. The texts are its options'."""
 
-    analyzer: Annotated[
-        str, "faces, tracker:FILE of train-tracker, or mediapipe:FILE for expressions, too"
-    ] = "faces"
+    analyzer: Annotated[str, "faces, or mediapipe:FILE for expressions, too"] = "faces"
     inception: Annotated[Path | None, "inception-2015-12-05.pt, for FID; its code runs"] = None
     i3d: Annotated[Path | None, "i3d_torchscript.pt, for FVD; its code runs"] = None
     syncnet: Annotated[Path | None, "syncnet_v2.model, or a file of train-syncnet, for LSE-C and LSE-D"] = (
@@ -32,9 +29,6 @@ class Weights:
         Path | None, "SFace's onnx file, or a file of train-identity, for identity similarity"
     ] = None
     face_detector: Annotated[Path | None, "YuNet's onnx file, for SFace without MediaPipe"] = None
-    reader: Annotated[
-        Path | None, "a file of train-reader: identities and mouths of the faces that it knows"
-    ] = None
     device: str = "cpu"  # of Inception and I3D
 
 
@@ -54,32 +48,23 @@ class Instruments:
 def load_instruments(weights: Weights) -> Instruments:
     """Loads and tries every network that was given. Raises OSError or ValueError for a wrong file."""
     analyzer = load_analyzer(weights.analyzer)
-    reader = load_reader(weights.reader) if weights.reader else None
     files = {
         "analyzer": WEIGHTS if weights.analyzer == "faces" else named_file(weights.analyzer),
         "inception": weights.inception,
         "i3d": weights.i3d,
         "syncnet": weights.syncnet,
-        "identity": weights.identity or weights.reader,
+        "identity": weights.identity,
         "face detector": weights.face_detector,
-        "reader": weights.reader,
     }
     labels = {name: label(path) for name, path in files.items() if path}
     labels.setdefault("analyzer", weights.analyzer)
-    identity: Embedder | None = ReaderIdentity(reader) if reader else None
-    if weights.identity:
-        identity = load_embedder(weights.identity, weights.face_detector)
-    expressions: Expressions | None = MouthShapes(reader) if reader else None
-    if weights.analyzer == "faces" and reader is None:
-        expressions = Openings()
-    if weights.analyzer.startswith("mediapipe:"):
-        expressions = Blendshapes()
+    expressions: Expressions = Openings() if weights.analyzer == "faces" else Blendshapes()
     return Instruments(
         analyzer,
         load_inception(weights.inception, weights.device) if weights.inception else None,
         load_i3d(weights.i3d, weights.device) if weights.i3d else None,
         load_syncnet(weights.syncnet) if weights.syncnet else None,
-        identity,
+        load_embedder(weights.identity, weights.face_detector) if weights.identity else None,
         expressions,
         labels,
     )

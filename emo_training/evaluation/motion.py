@@ -7,11 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from ..perception.analyzers import FaceTrack
-from ..perception.avatar_reader import SIZE, AvatarReader, read_frames
 from ..perception.pose import estimate_speed, smooth_poses
 from ..perception.rates import FPS
-from .feature_nets import PICTURES, batches
-from .identity_similarity import resize_frames
 from .metrics import pearson, spearman
 from .pairs import Video
 
@@ -114,22 +111,3 @@ class Openings:
         """(N, 4) of the frames that show a face."""
         assert track.openings is not None, "this analyser always has them"
         return track.openings[np.isfinite(track.openings).all(axis=1)]
-
-
-class MouthShapes:
-    """Mouth opening and width by a face reader."""
-
-    label = "Mouth Frechet distance"
-    caveat = "of mouth opening and width in 0..1, of faces that the reader knows"
-    instrument = "reader"
-
-    def __init__(self, reader: AvatarReader) -> None:
-        self._reader = reader
-
-    def read(self, video: Video, track: FaceTrack) -> np.ndarray:
-        """(T, 2) of all frames."""
-        rows = []
-        for batch in batches(video.frames(), PICTURES):
-            reading = read_frames(self._reader, resize_frames(np.stack(batch), SIZE))
-            rows.append(np.stack([reading.mouth_open.numpy(), reading.mouth_width.numpy()], 1))
-        return np.concatenate(rows)

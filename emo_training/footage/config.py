@@ -11,7 +11,7 @@ class PrepareConfig:
     The texts are those of the command's options. `shard_size` is in bytes.
     """
 
-    analyzer: Annotated[str, "faces, tracker:FILE of train-tracker, or mediapipe:FILE"] = "faces"
+    analyzer: Annotated[str, "faces, or mediapipe:FILE"] = "faces"
     syncnet: Annotated[str | None, "SyncNet's weights; without them sync is not looked at"] = None
     sound: Annotated[bool, "pictures alone, for stage 1, whatever the files hold"] = True
     shots: Annotated[Literal["adaptive", "transnet"], "how cuts are found"] = "adaptive"

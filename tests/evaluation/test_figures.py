@@ -12,7 +12,7 @@ import torch
 from emo_training.evaluation.figures import all_figures
 from emo_training.evaluation.instruments import Instruments
 from emo_training.evaluation.measure import Distances, MeasuredPair, MeasuredVideo
-from emo_training.evaluation.motion import Blendshapes, MouthShapes
+from emo_training.evaluation.motion import Blendshapes, Openings
 from emo_training.perception.syncnet import Sync, SyncNetConfig
 
 EXPECTED = Path(__file__).with_name("figures.json")
@@ -22,14 +22,13 @@ LABELS = {
     "i3d": "i3d.pt (sha256 2345)",
     "syncnet": "syncnet_v2.model (sha256 3456)",
     "identity": "sface.onnx (sha256 4567)",
-    "reader": "reader.safetensors (sha256 5678)",
 }
 ALL = tuple(LABELS)
 
 
 def instruments(*labels: str, expressions=None, syncnet=None) -> Instruments:
-    names = {"analyzer": "tracker"} | {name: LABELS[name] for name in labels}
-    return Instruments(SimpleNamespace(name="tracker"), None, None, syncnet, None, expressions, names)
+    names = {"analyzer": "camera"} | {name: LABELS[name] for name in labels}
+    return Instruments(SimpleNamespace(name="camera"), None, None, syncnet, None, expressions, names)
 
 
 def video(k: int, shaken: float = 1.0, **parts) -> MeasuredVideo:
@@ -78,12 +77,12 @@ CASES = {
         distances(0, 3, 40),
         instruments(*ALL, expressions=Blendshapes(), syncnet=SimpleNamespace(config=SyncNetConfig())),
     ),
-    "drawn faces": lambda: all_figures(
+    "smaller videos": lambda: all_figures(
         [*pairs(3, {"size": (128, 128), "shaken": 9.0}), *pairs(1, NOTHING)],
         distances(1, 30, 8),
         instruments(
             *ALL,
-            expressions=MouthShapes(None),
+            expressions=Openings(),
             syncnet=SimpleNamespace(config=SyncNetConfig(side=96, window=96)),
         ),
     ),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from emo_modules.media.audio import Audio
 from emo_modules.media.video import VideoWriter
-from emo_people.networks import reader, syncnet, tracker
+from emo_people.networks import syncnet
 from emo_training.cli import main
 from emo_training.evaluation.frechet import FrechetDistance
 from emo_training.evaluation.page import number
@@ -49,10 +49,9 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(folders):
-    """The folder of a report by the networks for avatars, on noise."""
+    """The folder of a report by the networks that come here, on noise."""
     out = folders / "report"
-    arguments = ["--analyzer", f"tracker:{tracker.WEIGHTS}", "--syncnet", str(syncnet.WEIGHTS)]
-    arguments += ["--reader", str(reader.WEIGHTS)]
+    arguments = ["--syncnet", str(syncnet.WEIGHTS)]
     arguments += ["--inception", str(folders / "wide.pt"), "--out", str(out)]
     status = main(["evaluate", "videos", str(folders / "generated"), str(folders / "true"), *arguments])
     assert status == 0

@@ -19,7 +19,6 @@ from emo_people.evaluation.person_films import Animate, Seen, animate_with, fill
 from emo_people.evaluation.person_sheet import contact_sheet
 from emo_people.evaluation.pictures import border_ratio, change, cut_points, eye_energy, outside
 from emo_people.evaluation.speaking import SHUT, measure_closures, measure_silence
-from emo_people.filming.people import FPS
 from emo_people.filming.people_cases import (
     KINDS,
     CaseFiles,
@@ -29,6 +28,7 @@ from emo_people.filming.people_cases import (
     random_view,
     then_silence,
 )
+from emo_people.filming.speakers import FPS
 from emo_people.filming.take import Take
 from emo_people.people.person import random_person
 from emo_people.rendering.framing import Framing

@@ -22,10 +22,9 @@ from emo_people.networks.mouths import (
     whole_crops,
 )
 from emo_people.networks.syncnet import (
-    PEOPLE_WEIGHTS,
-    PHOTOGRAPHED,
     SHAPE,
     SPAN,
+    WEIGHTS,
     WINDOWS,
     check_clips,
     delay,
@@ -71,9 +70,9 @@ def test_lips_and_sound_of_a_moment_are_sampled_together(folder, monkeypatch):
     assert min(starts) == 0 and max(starts) == FRAMES_SHOWN - WINDOWS - FRAMES + 1
 
 
-def test_a_wider_network_is_trained_checked_and_kept_in_half_precision(folder, tmp_path):
+def test_a_network_is_trained_checked_and_kept_in_half_precision(folder, tmp_path):
     lines: list[str] = []
-    net = train_syncnet(read_mouths(folder), steps=1, batch=2, log=lines.append, shape=PHOTOGRAPHED)
+    net = train_syncnet(read_mouths(folder), steps=1, batch=2, log=lines.append)
     assert lines[0].startswith("syncnet: step 1 window ")
     found = check_clips(net, read_checks(folder), lines.append)
     assert set(found) == {"within_one", "in_sync", "stranger", "silence"}
@@ -81,9 +80,22 @@ def test_a_wider_network_is_trained_checked_and_kept_in_half_precision(folder, t
     save_syncnet(net, file, half=True)
     assert file.stat().st_size < 1_500_000
     again = load_syncnet(file)
-    assert isinstance(again, SyncNet) and again.config == PHOTOGRAPHED
+    assert isinstance(again, SyncNet) and again.config == SHAPE
     for one, other in zip(net.parameters(), again.parameters(), strict=True):
         assert other.dtype == torch.float32 and torch.allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_training_repeats(folder):
+    pool = read_mouths(folder)
+    one, other = (train_syncnet(pool, seed=1, steps=2, batch=2, log=lambda line: None) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_sound_is_delayed_by_frames():
+    sound = np.arange(1, 2001, dtype=np.float32)
+    late, early = delay(sound, 2), delay(sound, -1)
+    assert (late[:1280] == 0).all() and (late[1280:] == sound[:720]).all()
+    assert (early[:1360] == sound[640:]).all() and (early[1360:] == 0).all()
 
 
 def test_a_folder_without_mouths_names_the_command(tmp_path):
@@ -125,7 +137,7 @@ def test_mouths_are_filmed_in_the_middle_and_move(drawn):
 
 @needs_voices
 def test_the_weights_in_the_repository_hear_by_how_much_the_sound_is_late(drawn):
-    frames, net = 50, load_syncnet(PEOPLE_WEIGHTS)
+    frames, net = 50, load_syncnet(WEIGHTS)
     seen, other = (rehearse_check(mouths.CHECK_MOUTHS + 1000 + k) for k in range(2))
     crops = whole_crops(film_mouth(drawn, replace(seen, shown=range(frames)))[None])[0]
     strange = [measure_sync(net, crops, sound).confidence for sound in (other.sounds, 0 * seen.sounds)]

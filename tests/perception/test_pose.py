@@ -1,9 +1,6 @@
 import numpy as np
 import pytest
 
-from emo_people.drawing.avatars import _projection
-from emo_people.drawing.face import Pose
-from emo_people.drawing.identity import random_identity
 from emo_training.perception.pose import (
     estimate_speed,
     head_speed,
@@ -75,19 +72,6 @@ def test_unknown_transforms_stay_unknown():
     transforms = np.concatenate([mediapipe_transforms(5, 0, 0), np.full((1, 4, 4), np.nan)])
     angles = transform_angles(transforms)
     assert np.allclose(angles[0], (5, 0, 0)) and np.isnan(angles[1]).all()
-
-
-def test_speed_is_that_of_the_drawn_head():
-    """An avatar's projection is the first two rows of its rotation; the third follows from them."""
-    person, poses = random_identity(3), moving(20, speed=60)
-
-    def rotation(pose: np.ndarray) -> np.ndarray:
-        rows = _projection(person, Pose(*pose))[0] / person.scale
-        return np.stack([*rows, np.cross(*rows)])
-
-    drawn = [rotation(pose) for pose in poses]
-    cosines = [(np.trace(a.T @ b) - 1) / 2 for a, b in zip(drawn, drawn[1:], strict=False)]
-    assert np.allclose(head_speed(*poses.T, FPS)[1:], np.degrees(np.arccos(cosines)) * FPS, rtol=1e-4)
 
 
 def test_a_steady_turn_has_its_speed():

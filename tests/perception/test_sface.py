@@ -7,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_people.drawing.avatars import face_box, render
-from emo_people.drawing.face import Expression, Pose
-from emo_people.drawing.identity import random_identity
 from emo_training.perception.five_points import box_points, five_points
 from emo_training.perception.sface import ALIGNED, align, load_sface, similarity_transform
 
@@ -66,14 +63,14 @@ def test_vectors_are_those_of_the_network_and_of_unit_length():
 
 
 def test_the_same_face_elsewhere_is_more_alike_than_another():
-    poses = [Pose(), Pose(x=0.08, y=0.05)]
-    frames, boxes = [], []
-    for seed in (1, 2):
-        for pose in poses:
-            person = replace(random_identity(seed), background_style="flat")
-            frames.append(render(person, Expression(), pose, 160))
-            boxes.append(face_box(person, pose, 160))
-    vectors = load_sface(TINY).embed(np.stack(frames), np.array(boxes))
+    rng, frames, boxes = np.random.default_rng(0), [], []
+    for face in rng.integers(0, 256, (2, 10, 8, 3), np.uint8).repeat(8, 1).repeat(8, 2):
+        for x, y in ((40, 30), (53, 38)):
+            frame = np.full((160, 160, 3), 90, np.uint8)
+            frame[y : y + 80, x : x + 64] = face
+            frames.append(frame)
+            boxes.append((x, y, x + 64, y + 80))
+    vectors = load_sface(TINY).embed(np.stack(frames), np.array(boxes, float))
     likeness = vectors @ vectors.T
     assert likeness.shape == (4, 4) and np.allclose(likeness.diagonal(), 1, atol=1e-5)
     assert min(likeness[0, 1], likeness[2, 3]) > likeness[:2, 2:].max()

@@ -1,16 +1,10 @@
-"""The public network's shape and measure, and what the small one that comes with the package finds."""
+"""The public network's shape and measure; the small one that comes here is tried in people/test_mouths.py."""
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from emo_people.drawing.avatars import face_box
-from emo_people.drawing.identity import random_identity
-from emo_people.filming.cases import make_case
-from emo_people.filming.seeds import HELD_OUT
-from emo_people.networks.degrade import compress
-from emo_people.networks.syncnet import WEIGHTS, delay
 from emo_training.perception.syncnet import (
     SyncNet,
     SyncNetConfig,
@@ -20,8 +14,6 @@ from emo_training.perception.syncnet import (
     save_syncnet,
     sound_windows,
 )
-
-from ..voices import has_voice
 
 SMALL = SyncNetConfig(
     side=64,
@@ -192,40 +184,3 @@ def test_the_crop_follows_a_moving_face_and_bridges_gaps():
     assert (crops[6:-6, 10:11, 14] > 250).all()
     with pytest.raises(ValueError, match="none of the 60 frames has a face box"):
         face_crops(frames, np.full((60, 4), np.nan), 28)
-
-
-# --- the weights that come with the package ---
-
-
-@pytest.fixture(scope="module")
-def clips() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Crops and sound of two unseen people, through H.264."""
-    if not (has_voice("flite:") and has_voice("espeak:")):
-        pytest.skip("flite and espeak-ng speak for the people")
-    side, clips = load_syncnet(WEIGHTS).config.side, []
-    for case in (make_case(HELD_OUT + 9000 + k, shortest=3.0) for k in range(2)):
-        person = random_identity(case.seed)
-        boxes = np.array([face_box(person, case.performance.pose(k)) for k in range(case.frames)])
-        clips.append((face_crops(compress(list(case.truth()), 23), boxes, side), case.waveform))
-    return clips
-
-
-@pytest.mark.parametrize("frames", [-10, -3, 0, 1, 6])
-def test_planted_shifts_are_found(clips, frames):
-    net = load_syncnet(WEIGHTS)
-    for crops, waveform in clips:
-        found = measure_sync(net, crops, delay(waveform, frames))
-        assert abs(found.offset - frames) <= 1
-        assert found.confidence > net.config.min_confidence
-
-
-def test_foreign_sound_and_silence_are_found_out(clips):
-    net = load_syncnet(WEIGHTS)
-    (crops, own), (_, other) = clips
-    for sound in (np.resize(other, len(own)), np.zeros_like(own)):
-        assert measure_sync(net, crops, sound).confidence < net.config.min_confidence
-
-
-def test_the_weights_are_small():
-    assert WEIGHTS.stat().st_size < 3_000_000
-    assert sum(parameter.numel() for parameter in load_syncnet(WEIGHTS).parameters()) < 1_000_000
