@@ -11,9 +11,8 @@ from emo_modules.writing.partial import whole_file
 
 from ..acting import mouth
 from ..filming.clips import FRAMES
-from ..filming.people import FPS, alter
 from ..filming.seeds import HELD_OUT
-from ..filming.speakers import speak
+from ..filming.speakers import FPS, alter, speak
 from ..speech.phrasebook import HELD_OUT_LANGUAGES
 from ..speech.synthesis import SAMPLE_RATE, Phoneme, Speech, join, phoneme_frames
 from ..speech.utterances import utterance

@@ -14,8 +14,8 @@ from emo_modules.models.emo import EMO
 from emo_modules.speech.wav2vec2 import AudioEncoder, context_windows, encode_audio
 from emo_people.acting.face import ACTIONS, INDEX
 from emo_people.acting.visemes import lip_parting
-from emo_people.filming.people import FPS
 from emo_people.filming.seeds import HELD_OUT
+from emo_people.filming.speakers import FPS
 from emo_people.recipe.articulation import (
     MEASURES,
     Articulation,
