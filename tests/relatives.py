@@ -289,7 +289,7 @@ class Scene:
         conditioner = model.conditioner()
         video = conditioner.video(self.portrait, self.picture, self.identity, self.regions)
         frames = len(self.noise)
-        return conditioner.clip(video, frames, self.audio, self.speeds, self.pictures, self.motion)
+        return conditioner.clip(video, frames, self.audio, self.speeds, self.pictures, motion=self.motion)
 
     def predict(self, model: EMO, conditions: Conditions | None = None) -> Tensor:
         times = torch.full((len(self.noise),), 400)

@@ -68,7 +68,7 @@ def test_speed_has_no_effect(model):
     conditioner = model.conditioner()
     video = conditioner.video(scene.portrait, scene.picture, scene.identity, scene.regions)
     speeds = torch.tensor([[0.0, 40, 5]])
-    found = conditioner.clip(video, 3, scene.audio, speeds, scene.pictures, scene.motion)
+    found = conditioner.clip(video, 3, scene.audio, speeds, scene.pictures, motion=scene.motion)
     assert torch.equal(scene.predict(model, found), scene.predict(model))
     assert not hasattr(model, "speed_encoder")
 
