@@ -43,6 +43,11 @@ FILES = {
         ["emo_people", "train-identity", "--pool", "no", "--out", "OUT"],
         ".safetensors",
     ),
+    "train-audio-encoder": (
+        ["emo_people", "train-audio-encoder", "--sounds", "no", "--out", "OUT"],
+        ".safetensors",
+    ),
+    "train-vae": (["emo_people", "train-vae", "--pool", "no", "--out", "OUT"], ".safetensors"),
     "train-syncnet": (["emo_people", "train-syncnet", "--mouths", "no", "--out", "OUT"], ".safetensors"),
 }
 FOLDERS = {

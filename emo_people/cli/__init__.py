@@ -7,6 +7,8 @@ from emo_modules.cli.command_line import run_command_line
 COMMANDS = {
     "person": "render a person who speaks: portrait, sound, true video and what it shows",
     "sheets": "draw sheets of the people, to be looked at",
+    "train-vae": "make the built-in model's autoencoder from pictures of rendered people",
+    "train-audio-encoder": "make what the built-in model hears with",
     "train-built-in": "make the networks of the built-in model from clips of rendered people",
     "train-articulation": "teach the built-in model's hearing what mouths do, from speech without pictures",
     "evaluate": "measure a model on people and sentences it never saw",

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emo_modules.checkpoints.vae import build_vae
+from emo_modules.config import EMOConfig
 from emo_modules.media.image import to_signed
 from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.models.precision import fast_autocast
 
-from ..networks.fit import Log, WallClock, channels_last
+from ..networks.fit import Log, WallClock, channels_last, create_net
+from ..networks.pool import Pool
+from .components import face_patches
 
 FEATURES = (slice(36, 42), slice(42, 48), slice(48, 68))  # of 68 landmarks: the eyes, the mouth
 NEAR = 0.5  # share of the crops that lie about one of them
 NOISY = 0.5  # share of the crops whose latents are disturbed
 GAIN = 0.2  # of a colour, at most
+FOR_COMPONENTS = 3000  # pictures
 EVERY = 200  # steps between two lines of the log
 
 
@@ -89,6 +95,20 @@ def reconstruction_loss(output: Tensor, target: Tensor, energy: float) -> Tensor
 def _strength(picture: Tensor, axis: int) -> Tensor:
     """Root mean square of the gradients along one axis in windows of 8 px."""
     return (F.avg_pool2d(picture.diff(dim=axis).square(), 8, 4) + 1e-5).sqrt()
+
+
+def make_vae(
+    config: EMOConfig, pool: Pool, training: DecoderTraining, device: torch.device, log: Log = print
+) -> PatchVAE:
+    """A linear autoencoder from a pool of rendered people: its components, then its decoder."""
+    vae = create_net(partial(build_vae, config), 0)
+    assert isinstance(vae, PatchVAE)  # as the configuration says
+    pictures, boxes = (torch.from_numpy(part[:FOR_COMPONENTS]) for part in (pool.picture, pool.box))
+    vae.start_from_components(face_patches(pictures, boxes))
+    train_decoder(
+        vae, torch.from_numpy(pool.picture).to(device), torch.from_numpy(pool.landmarks), training, log
+    )
+    return vae.eval()
 
 
 def train_decoder(

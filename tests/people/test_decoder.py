@@ -1,5 +1,6 @@
 """The decoder of the linear autoencoder: what it sees, what it learns, how it is measured."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,10 @@ from emo_modules.config import EMOConfig
 from emo_modules.media.image import to_signed
 from emo_modules.models.patch_vae import PatchVAE
 from emo_people.networks.fit import create_net
+from emo_people.networks.pool import FIELDS, Pool
 from emo_people.recipe.components import face_patches
-from emo_people.recipe.config import PATCH_VAE
-from emo_people.recipe.decoder import Crops, DecoderTraining, reconstruction_loss, train_decoder
+from emo_people.recipe.config import BUILT_IN, PATCH_VAE
+from emo_people.recipe.decoder import Crops, DecoderTraining, make_vae, reconstruction_loss, train_decoder
 from emo_people.recipe.decoder_figures import (
     DecoderFigures,
     draw_decoded,
@@ -171,3 +173,15 @@ def test_a_sheet_shows_pictures_decoded_ones_and_their_eyes():
     sheet = draw_decoded(create_net(lambda: PatchVAE(4, (8, 8, 8)), 0), stripes(3), landmarks(3), side=SIDE)
     assert sheet.size == (3 * SIDE, 4 * SIDE)
     assert np.array_equal(np.asarray(sheet)[:SIDE, :SIDE], stripes(1)[0].numpy())
+
+
+def test_an_autoencoder_is_made_of_a_pool(monkeypatch):
+    monkeypatch.setattr("emo_people.networks.fit.time.monotonic", itertools.count().__next__)
+    rows = {name: np.zeros((4, *shape), kind) for name, (shape, kind) in FIELDS.items()}
+    rows["picture"] = stripes(4).repeat(1, 4, 4, 1).numpy()
+    rows["landmarks"], rows["box"] = landmarks(4).numpy(), np.full((4, 4), (0, 0, 200, 200), np.float32)
+    config, lines = replace(BUILT_IN, vae=PATCH_VAE | {"widths": [8, 8, 8], "depths": [1, 1, 1]}), []
+    training = DecoderTraining(0.1, batch=2, crop=32)
+    vae = make_vae(config, Pool(**rows), training, torch.device("cpu"), lines.append)
+    assert lines == ["decoder: 5 steps"] and not any(p.requires_grad for p in vae.parameters())
+    assert measure_decoder(vae, torch.from_numpy(rows["picture"])).whole > 20  # by its components
