@@ -16,8 +16,8 @@ class EMOExample(io.ComfyNode):
             node_id="EMOExample",
             display_name="EMO Example Portrait and Speech",
             category=CATEGORY,
-            description="A drawn portrait and five seconds of synthetic speech that come with the pack, for "
-            "a first try of the demo model.",
+            description="A rendered portrait and five seconds of synthetic speech that come with the pack, "
+            "for a first try of the demo model.",
             inputs=[],
             outputs=[
                 io.Image.Output("IMAGE", display_name="image"),

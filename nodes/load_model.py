@@ -31,7 +31,7 @@ class LoadEMOModel(io.ComfyNode):
                     "checkpoint",
                     options=checkpoint_names(),
                     default=DEMO,
-                    tooltip="The demo model comes with the pack: stylised faces, 128 x 128, runs on a CPU. "
+                    tooltip="The demo model comes with the pack: 256 x 256, runs on a CPU. "
                     "Others belong in models/emo, as they were released: net.pth of Hallo, Hallo2 or "
                     "JoyHallo; of EchoMimic or V-Express denoising_unet, which finds the set's other files "
                     "beside it.",
