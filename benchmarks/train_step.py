@@ -39,7 +39,6 @@ def random_samples(config: EMOConfig, draw: Draw) -> SampleSet:
         portraits=torch.randn(2, 1, *latent),
         audio=torch.randn(2, frames + 2 * audio.context, audio.layers, audio.feature_dim),
         boxes=torch.tensor([0.2, 0.2, 0.8, 0.8]).expand(2, frames, 4),
-        mouth=torch.rand(2, frames, 2),
         speeds=20 * torch.rand(2, frames),
     )
 

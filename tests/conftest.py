@@ -173,7 +173,6 @@ def samples() -> SampleSet:
         portraits=randn(2, 4, 8, 8),
         audio=randn(CLIP_FRAMES + 2 * AUDIO.context, AUDIO.layers, AUDIO.feature_dim),
         boxes=edges + 0.1 * rand(CLIP_FRAMES, 4),
-        mouth=rand(CLIP_FRAMES, 2),
         speeds=40 * rand(CLIP_FRAMES),
     )
 

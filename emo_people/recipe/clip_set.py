@@ -19,7 +19,7 @@ from emo_modules.models.conditions import KeptConditions
 from emo_modules.speech.wav2vec2 import AudioEncoder, frame_positions, interpolate_rows
 from emo_training.training.batch_sources import Drawn, microbatch_generator
 from emo_training.training.graphs import DEVICE
-from emo_training.training.sample_set import Batch, Draw, box_masks, mouth_regions
+from emo_training.training.sample_set import Batch, Draw, box_masks
 
 from ..filming.clip_files import Clip, read_clip
 from ..filming.clips import FILES, FRAMES, MARGIN, SIDE
@@ -27,7 +27,6 @@ from .motion_codes import draw_gains, lid_code, mirror_turn, turn_code
 from .views import draw_views
 
 READ_AT_ONCE = 16  # clips whose sound is encoded together
-OPENING = slice(0, 2)  # of a clip's curves
 FIRST_SHARE = 0.35  # of the clips that begin a performance: those that are taken from its first frame on
 BOX_JITTER = 0.06  # of a box's side: a face is not found where the renderer has it
 GAIN, LIFT = 0.12, 0.05  # deviations of colour factors, and of what is added to all channels
@@ -62,7 +61,6 @@ class ClipSet:
         self.hidden = empty(FRAMES, 32, 32, dtype=torch.uint8)
         self.boxes = empty(FRAMES + 1, 4, dtype=torch.float32)
         self.landmarks = empty(FRAMES + 1, 68, 2, dtype=torch.float32)
-        self.curves = empty(FRAMES, 8, dtype=torch.float32)
         self.turned = empty(FRAMES, 3, dtype=torch.float32)
         self.lids = empty(FRAMES, dtype=torch.float32)
         self.head_speed = empty(dtype=torch.float32)
@@ -89,7 +87,7 @@ class ClipSet:
         begins = stacked("start") == 0
         self.pictures[rows] = stacked("pictures").movedim(-1, 2)
         self.displacement[rows] = (stacked("displacement").movedim(-1, 2) / SIDE).half()
-        for name in ("hidden", "boxes", "landmarks", "curves", "turned", "lids", "head_speed"):
+        for name in ("hidden", "boxes", "landmarks", "turned", "lids", "head_speed"):
             getattr(self, name)[rows] = stacked(name)
         self.audio[rows] = heard(stacked("waveform").float(), begins, encoder, self.config).half()
         self.begins[rows] = begins
@@ -120,8 +118,6 @@ class ClipSet:
             audio=self.audio[shown[:, :, None], clip[:, :, None] + window].float(),
             audio_kept=1 - self.chance(draw.drop_audio, count, generator).float(),
             mask=draw_regions(boxes, draw.whole_region, config, generator),
-            mouth=self.curves[shown, clip][..., OPENING],
-            mouth_boxes=mouth_regions(boxes),
             speeds=speeds,
             pixels=pixels,
             code=torch.cat([turned, lids[..., None]], dim=2),

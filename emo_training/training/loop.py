@@ -11,23 +11,23 @@ from typing import Annotated, Any, Literal
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from emo_modules.checked import Checked
 from emo_modules.models.emo import EMO
 from emo_modules.models.precision import fast_type
-from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
+from emo_modules.schedule import alphas_cumprod
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
 from emo_modules.writing.errors import write_errors
 from emo_modules.writing.partial import whole_file
 
-from .batch_sources import BatchSource, Drawn, microbatch_generator
+from .batch_sources import BatchSource, Drawn
 from .graphs import Graphed
 from .logs import Board, keep_until, peak_memory
-from .losses import LossConfig, Noised, add_training_noise, prediction_error
+from .losses import LossConfig, Noised, add_training_noise
 from .objective import Denoising, Objective
-from .sample_set import Batch, Draw, SampleSet, draw_batch
+from .sample_set import Batch, Draw
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
 from .state import find_state, new_state, replace_state
 
@@ -118,7 +118,6 @@ class Trainer:
         source: BatchSource,
         config: TrainConfig,
         folder: Path,
-        reader: nn.Module | None = None,
         log: Callable[[str], None] = print,
         sheet: Sheet | None = None,
         board: Board | None = None,
@@ -139,8 +138,7 @@ class Trainer:
         if config.recompute:
             model.backbone.recompute_layers()
             model.reference_net.recompute_layers()
-        reader = None if reader is None else reader.to(self.accelerator.device)
-        self.objective = objective or Denoising(model.config, self.stage, config.loss, reader)
+        self.objective = objective or Denoising(model.config, self.stage, config.loss)
         self.gradients: Callable[[Noised], dict[str, Tensor]] = self.compute_gradients
         self.forward: Callable[[Noised], Any] = self.run_forward
         if config.graph:
@@ -312,30 +310,6 @@ class Trainer:
         yield
         if self.ema is not None:
             self.ema.restore(parameters)
-
-
-@torch.no_grad()
-def validation_loss(
-    model: EMO, samples: SampleSet, config: TrainConfig, batches: int = 4
-) -> dict[int, float]:
-    """Denoising loss on samples never trained on, at four noise levels; the same noise every time."""
-    alphas, device = alphas_cumprod(model.config.schedule), next(model.parameters()).device
-    out = {}
-    for timestep in (TRAIN_STEPS - 1, 700, 400, 150):
-        level, total = alphas[timestep].expand(TRAIN_STEPS), 0.0
-        for k in range(batches):
-            generator = microbatch_generator(99, k)
-            batch = draw_batch(samples, model.config, config.sampling, generator)
-            noised = add_training_noise(batch, model.config.schedule, level, config.loss, generator).to(
-                device
-            )
-            steps = torch.full_like(noised.timesteps, timestep)
-            given = noised.batch.conditions(config.table.clips, config.table.speed)
-            prediction = model(noised.noisy, steps, **given)
-            error = prediction_error(prediction, noised, model.config.schedule, config.loss)
-            total += float(error.square().mean())
-        out[timestep] = round(total / batches, 4)
-    return out
 
 
 def load_parameters(model: EMO, path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
 
-from .losses import LossConfig, Noised, denoising_loss, reader_loss
+from .losses import LossConfig, Noised, denoising_loss
 from .stages import Stage
 
 
@@ -31,7 +31,6 @@ class Denoising:
     config: EMOConfig
     stage: Stage
     loss: LossConfig
-    reader: nn.Module | None = None
 
     def prepare(self, forward: Callable[[Noised], Any], noised: Noised) -> Noised:
         return noised
@@ -43,8 +42,4 @@ class Denoising:
 
     def losses(self, model: nn.Module, noised: Noised) -> dict[str, Tensor]:
         prediction = self.forward(model, noised)
-        losses = {"denoise": denoising_loss(prediction, noised, self.config.schedule, self.loss)}
-        if self.reader is not None and self.loss.reader_weight:
-            read = reader_loss(prediction, noised, self.config.schedule, self.reader)
-            losses["mouth"] = read * self.loss.reader_weight
-        return losses
+        return {"denoise": denoising_loss(prediction, noised, self.config.schedule, self.loss)}

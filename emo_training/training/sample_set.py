@@ -1,4 +1,4 @@
-"""Encoded samples: what every training stage reads, whether they come from drawn avatars or from footage."""
+"""Encoded samples: what every training stage reads."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -26,7 +26,6 @@ class SampleSet:
     portraits: Tensor  # (K, P, C, H, W) other pictures of the same person
     audio: Tensor  # (K, m+F+m, layers, D)
     boxes: Tensor  # (K, F, 4) face box, fractions of the picture's width and height
-    mouth: Tensor  # (K, F, 2) opening and width in 0..1; NaN where nobody knows them
     speeds: Tensor  # (K, F) head rotation in degrees per second
 
     def __len__(self) -> int:
@@ -65,8 +64,6 @@ class Batch:
     audio: Tensor  # (B, F, 2m+1, layers, D)
     audio_kept: Tensor  # (B,)
     mask: Tensor  # (B, 1, 8H, 8W)
-    mouth: Tensor  # (B, F, 2)
-    mouth_boxes: Tensor  # (B, 4) fractions: where the mouth is within the union of face boxes
     speeds: Tensor  # (B, F)
 
     def to(self, device: torch.device) -> Self:
@@ -171,8 +168,6 @@ def draw_batch(samples: SampleSet, config: EMOConfig, draw: Draw, generator: tor
         audio=samples.audio[picks[:, None, None], context].float(),
         audio_kept=kept.audio,
         mask=region_masks(union, kept.region, config),
-        mouth=samples.mouth[picks[:, None], clip],
-        mouth_boxes=mouth_regions(union),
         speeds=samples.speeds[picks[:, None], clip].float(),
     )
 
@@ -215,10 +210,3 @@ def box_masks(boxes: Tensor, height: int, width: int) -> Tensor:
     across = (x >= boxes[:, None, 0]) & (x < boxes[:, None, 2])
     down = (y >= boxes[:, None, 1]) & (y < boxes[:, None, 3])
     return (down[:, :, None] & across[:, None, :]).float()[:, None]
-
-
-def mouth_regions(face: Tensor) -> Tensor:
-    """Face boxes (B, 4) -> the lower middle of each, where the mouth moves: central 60 %, lowest 45 %."""
-    x0, y0, x1, y1 = face.unbind(-1)
-    width, height = x1 - x0, y1 - y0
-    return torch.stack([x0 + 0.2 * width, y0 + 0.55 * height, x1 - 0.2 * width, y1], dim=-1)

@@ -31,7 +31,6 @@ from .sample_set import (
     box_union,
     draw_kept,
     draw_places,
-    mouth_regions,
     region_masks,
 )
 
@@ -194,9 +193,8 @@ class ShardSource:
         motion = self.samples.draw.motion_frames
         latents = self.encode_pictures(on_device(raw.pictures))
         union = on_device(raw.union)
-        clip = latents[:, motion:-1]
         return Batch(
-            latents=clip,
+            latents=latents[:, motion:-1],
             motion=latents[:, :motion],
             motion_kept=on_device(raw.kept.motion),
             reference=latents[:, -1],
@@ -204,8 +202,6 @@ class ShardSource:
             audio=self.encode_sound(raw).to(self.device),
             audio_kept=on_device(raw.kept.audio),
             mask=region_masks(union, on_device(raw.kept.region), self.config),
-            mouth=torch.full((*clip.shape[:2], 2), torch.nan, device=self.device),
-            mouth_boxes=mouth_regions(union),
             speeds=on_device(raw.speeds),
         )
 

@@ -43,10 +43,15 @@ def rebuild(model: EMO, config: EMOConfig) -> EMO:
 
 
 def check_trainable(config: EMOConfig) -> None:
-    """Raises ValueError for the structures of EMO's relatives, which were released: batches do not have all
-    that they read."""
+    """Raises ValueError for the structures of EMO's relatives, which were released, and for models that move
+    portraits: batches do not have all that they read."""
     if family_of(config).files is not None:
         raise ValueError(f"{config.family} can be run, not trained; start from it with --relative")
+    if config.moving:
+        raise ValueError(
+            f"{config.name} moves portraits and learns from clips that say what moves where: train it with "
+            "python -m emo_people train-built-in"
+        )
 
 
 def starting_model(

@@ -115,4 +115,12 @@ def test_a_relative_is_refused_before_any_sample_is_read(train, tmp_path, family
     status, error = train("video", checkpoint=file, data=tmp_path / "nowhere")
     assert status == 1
     assert error == f"error: {family} can be run, not trained; start from it with --relative\n"
+
+
+def test_a_model_that_moves_portraits_is_trained_elsewhere(train, tmp_path, moving_config):
+    file = tmp_path / "moving.safetensors"
+    save_checkpoint(file, moving_config, dict(random_emo(moving_config).named_children()))
+    status, error = train("video", checkpoint=file, data=tmp_path / "nowhere")
+    assert status == 1
+    assert error.endswith("train it with python -m emo_people train-built-in\n")
     assert not (tmp_path / "video").exists()

@@ -26,7 +26,6 @@ def test_the_papers_configurations(name):
     stage = name[2:]
     config = build_config(read_values(CONFIGS / f"{name}.yaml"), EMOConfig.sd15())
     assert (config.stage, config.lr, config.demo) == (stage, 1e-5, False)
-    assert config.loss.mouth_weight == config.loss.reader_weight == 0
     assert config.sampling.portrait_share == 0
     frames = (config.sampling.frames, config.sampling.motion_frames)
     assert frames == ((1, 0) if stage == "image" else (12, 4))
