@@ -51,15 +51,24 @@ locales: $(INSTALLED) ## copy the nodes' English texts to locales/en
 archive: $(INSTALLED) ## make the registry's archive, and list what is in it: output/emo-portrait.zip
 	$(BIN)/python -m tests.registry_archive output/emo-portrait.zip
 
-demo-data: $(INSTALLED) ## generate the avatars and speech that the demo model is trained on
-	$(BIN)/python -m emo_people draw-samples --out runs/demo/samples
+demo-data: $(INSTALLED) ## render the people that the demo model is trained on, and those it is checked with
+	$(BIN)/python -m emo_people render-pool --out runs/demo/pool
+	$(BIN)/python -m emo_people render-clips --people 4000 --out runs/demo/clips
+	$(BIN)/python -m emo_people render-clips --first 1000000 --people 64 --out runs/demo/held_out
 
 train-demo: $(INSTALLED) ## train the demo model on them
-	$(BIN)/python -m emo_people train-demo --out runs/demo
+	$(BIN)/python -m emo_people train-vae --pool runs/demo/pool --out runs/demo/vae.safetensors
+	$(BIN)/python -m emo_people train-audio-encoder --sounds runs/demo/sounds \
+		--out runs/demo/audio_encoder.safetensors
+	$(BIN)/python -m emo_people train-articulation --spoken runs/demo/spoken \
+		--audio-encoder runs/demo/audio_encoder.safetensors --out runs/demo/articulation.safetensors
+	$(BIN)/python -m emo_people train-built-in --clips runs/demo/clips --held-out runs/demo/held_out \
+		--vae runs/demo/vae.safetensors --audio-encoder runs/demo/audio_encoder.safetensors \
+		--articulation runs/demo/articulation.safetensors --out runs/demo/model
 
-evaluate: $(INSTALLED) ## measure the demo model on 50 unseen avatars: output/evaluation.json
+evaluate: $(INSTALLED) ## measure the demo model on 60 unseen people: output/evaluation.json
 	@mkdir -p output
-	$(BIN)/python -m emo_people evaluate --seed 1 --cases 50 --json output/evaluation.json
+	$(BIN)/python -m emo_people evaluate --seed 1 --json output/evaluation.json
 
 # torch goes first and alone, so that pip takes a CPU build where an index offers one.
 $(INSTALLED): constraints.txt pyproject.toml
