@@ -17,9 +17,10 @@ from emo_modules.cues.face import (
     region_mask,
 )
 from emo_modules.cues.paste import paste_back
-from emo_people.recipe.config import DRAWN_FRAMING, FRAMING
+from emo_people.recipe.config import FRAMING
 
 ASTRONAUT_FACE = Box(170, 62, 278, 170)  # brows to chin, set by hand
+TIGHT = Framing(0.62, 0.58, 0.66, (0.5, 0.515), (0.04, 0.025))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ def test_a_tight_portrait_is_kept_whole_and_only_proportions_are_padded():
 def test_a_face_that_stands_as_in_training_keeps_the_picture_whole():
     for width in (72, 80, 86):  # of 128, found 5 % too small or too large at the ends
         face = Box(64 - width / 2, 26, 64 + width / 2, 26 + width)
-        _, crop, inside = crop_to_face(smooth(128, 128), drawn(face), 64, 64, DRAWN_FRAMING)
+        _, crop, inside = crop_to_face(smooth(128, 128), drawn(face), 64, 64, TIGHT)
         assert crop.box == Box(0, 0, 128, 128) and inside == face.mapped(0, 0, 0.5, 0.5)
 
 
@@ -200,11 +201,11 @@ def test_a_face_that_stands_as_in_training_keeps_the_picture_whole():
     "face", [Box(20, 30, 60, 70), Box(40, 20, 140, 130), Box(-5, 40, 75, 110), Box(100, 120, 128, 150)]
 )
 def test_any_other_face_is_brought_to_the_framing_of_training(face):
-    cut, crop, inside = crop_to_face(smooth(128, 128), drawn(face), 128, 128, DRAWN_FRAMING)
+    cut, crop, inside = crop_to_face(smooth(128, 128), drawn(face), 128, 128, TIGHT)
     assert cut.shape == (3, 128, 128)
     assert crop.box.width == pytest.approx(crop.box.height, abs=1)
-    assert inside.width / 128 == pytest.approx(DRAWN_FRAMING.face, abs=0.015)
-    for centre, wanted, drift in zip(inside.centre, DRAWN_FRAMING.centre, DRAWN_FRAMING.drift, strict=True):
+    assert inside.width / 128 == pytest.approx(TIGHT.face, abs=0.015)
+    for centre, wanted, drift in zip(inside.centre, TIGHT.centre, TIGHT.drift, strict=True):
         assert abs(centre / 128 - wanted) <= drift + 0.04
 
 
@@ -215,7 +216,7 @@ def test_any_other_face_is_brought_to_the_framing_of_training(face):
         (FRAMING, (1000, 1000), (900, 700), 1155),  # to 0.779, where the smaller ones' 0.5 took 1800
         (FRAMING, (1000, 1000), (700, 950), 1056),  # wide enough, and 0.9 of the height
         (FRAMING, (1000, 1000), (250, 300), 500),  # smaller: to 0.5, as most were in training
-        (DRAWN_FRAMING, (1000, 1000), (800, 700), 1276),  # to 0.627
+        (TIGHT, (1000, 1000), (800, 700), 1276),  # to 0.627
         (Framing(), (1600, 900), (700, 855), 950),
         (Framing(), (1000, 1000), (1200, 1200), 1000),  # as large as the picture at most
     ],
@@ -237,7 +238,7 @@ def test_a_larger_face_repeats_little_of_the_edge():
 
 def test_without_a_face_the_mask_is_where_faces_mostly_were():
     nothing = Face(Box(0, 0, 100, 60), "none")
-    _, crop, inside = crop_to_face(smooth(60, 100), nothing, 128, 128, DRAWN_FRAMING)
+    _, crop, inside = crop_to_face(smooth(60, 100), nothing, 128, 128, TIGHT)
     assert crop.box == Box(0, -20, 100, 80)
     assert inside.width == pytest.approx(0.62 * 128)
     assert inside.centre == pytest.approx((64, 0.515 * 128))
