@@ -1,4 +1,5 @@
-"""Peak memory of one denoising pass without weights, per latent pixel, frame and channel of the first level.
+"""Peak memory of one denoising pass without weights, per place of the UNet, frame and channel of the first
+level.
 
 Nothing is computed: tensors are fake, and the bytes of those alive are counted as each operation runs. This
 is the number behind what the nodes tell ComfyUI (`ACTIVATIONS_PER_PIXEL` in nodes/managed/model.py).
@@ -61,14 +62,16 @@ def elements_per_pixel(config: EMOConfig, size: int) -> float:
         # The conditions are made under it too, because views of them are no memory of the pass.
         with Peak(model.parameters()) as peak:
             portrait = torch.zeros(1, channels, size, size)
-            video = conditioner.video(portrait, torch.zeros(1, 1, 8 * size, 8 * size))
+            pixels = torch.zeros(1, 3, 8 * size, 8 * size) if config.moving else None
+            video = conditioner.video(portrait, torch.zeros(1, 1, 8 * size, 8 * size), pixels=pixels)
             windows = torch.zeros(1, frames, 2 * audio.context + 1, audio.layers, audio.feature_dim)
             motion = portrait[None].expand(1, config.motion_frames, -1, -1, -1)
             conditions = conditioner.clip(video, frames, windows, torch.zeros(1, frames), motion=motion)
             noisy, steps = torch.zeros(frames, channels, size, size), torch.zeros(frames)
             before = peak.peak = peak.alive
             model.predict(noisy, steps, conditions)
-    return (peak.peak - before) / 4 / (frames * size * size * config.backbone.block_out_channels[0])
+    places = size * size / config.backbone.patch**2
+    return (peak.peak - before) / 4 / (frames * places * config.backbone.block_out_channels[0])
 
 
 def main() -> None:

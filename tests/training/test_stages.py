@@ -17,6 +17,7 @@ from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw, SampleSet
 from emo_training.training.stages import (
     DEMO_STAGES,
+    FROZEN,
     PAPER_STAGES,
     PARTS,
     part_of,
@@ -42,7 +43,8 @@ def names(model: EMO, part: str) -> set[str]:
 
 
 def test_every_parameter_has_a_part(preset):
-    assert {part_of(name) for name, _ in preset.named_parameters()} == set(PARTS)
+    frozen = {FROZEN} if preset.config.moving else set()
+    assert {part_of(name) for name, _ in preset.named_parameters()} == {*PARTS, *frozen}
     for part in ("reference_net", "face_locator"):
         expected = {f"{part}.{name}" for name, _ in getattr(preset, part).named_parameters()}
         assert names(preset, part) == expected
@@ -64,7 +66,8 @@ def test_parts_are_the_modules_of_that_name(preset):
     assert len(speed & backbone) == 7 * places
     modules = {name for name in backbone if ".motion_modules." in name}
     assert temporal | (speed & backbone) == modules
-    assert names(preset, "backbone") == backbone - modules - audio
+    beside = {name for name in rest if name.startswith(("refiner.", "motion_code_encoder."))}
+    assert names(preset, "backbone") == (backbone - modules - audio) | beside
 
 
 def test_the_tables_are_the_papers_and_the_demo_goes_on_with_everything():
