@@ -70,9 +70,9 @@ class ReferenceNetEncode(io.ComfyNode):
                 "trained with, for Stable Diffusion 1.5's size vae-ft-mse-840000"
             )
         with show_on(cls.hidden.unique_id) as log:
-            places = SNAP * reference_net.config.backbone.patch
-            picture = snap_to_multiple(one_picture(image, log), log, places)
+            picture = one_picture(image, log)
             _check_size(picture, reference_net.config)
+            picture = snap_to_multiple(picture, log, SNAP * reference_net.config.backbone.patch)
             # Here rather than in EMO Face Region, which may be left out and need not know the model.
             for reason in unfamiliar(reference_net.config, picture.movedim(-1, 0)):
                 log.warning("%s", reason)

@@ -16,8 +16,15 @@ from torch import Tensor
 
 from .files import Inputs, write_upscaler
 from .harness import FOLDERS, PACK, Server
-from .in_process import Pack, Scene, demo_scene
-from .releases import install_small_families, write_release, write_vae, write_wav2vec2, write_whisper
+from .in_process import Pack, Scene, load_scene
+from .releases import (
+    install_small_families,
+    write_release,
+    write_small,
+    write_vae,
+    write_wav2vec2,
+    write_whisper,
+)
 
 NEEDED = ("aiohttp", "yaml", "torchsde", "einops", "spandrel", "torchvision", "websocket", "psutil")
 
@@ -56,6 +63,7 @@ def comfy(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     base = tmp_path_factory.mktemp("in_process")
     for folder in FOLDERS:
         (base / folder).mkdir(parents=True)
+    write_small(base / "models/emo")
     before = list(sys.path)
     # First, because the pack has a folder called nodes and pytest puts the pack's root on the path.
     sys.path.insert(0, str(comfyui_path))
@@ -80,7 +88,7 @@ def pack(comfy: ModuleType) -> Pack:
 
 @pytest.fixture(scope="module")
 def scene(pack: Pack) -> Scene:
-    return demo_scene(pack)
+    return load_scene(pack)
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +103,7 @@ def server(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A running ComfyUI with the pack; all tests send their prompts to this one."""
     base = tmp_path_factory.mktemp("comfyui")
     install_small_families(base)
+    write_small(base / "models/emo")
     with Server(comfyui_path, base) as running:
         yield running
 

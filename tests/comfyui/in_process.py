@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .prompts import FACE, SMALL
+
 SAMPLING = {"steps": 0, "cfg": 0.0, "sampler_name": "euler", "scheduler": "as trained", "audio_scale": 1.0}
-WHOLE_FACE = {"box_x": 25, "box_y": 27, "box_width": 80, "box_height": 77, "face_index": 0}
-DEMO = "demo (built in)"
+WHOLE_FACE = FACE | {"face_index": 0}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class Scene:
-    """The demo graph up to the sampler."""
+    """The graph of nodes up to the sampler."""
 
     pack: Pack
     model: Any
@@ -62,10 +63,11 @@ class Scene:
         return {"waveform": self.audio["waveform"][..., : round(seconds * rate)], "sample_rate": rate}
 
 
-def demo_scene(pack: Pack, dtype: str = "auto") -> Scene:
+def load_scene(pack: Pack, dtype: str = "auto", checkpoint: str = SMALL) -> Scene:
+    """The sample, and a small model of the demo's structure."""
     image, audio = pack.run("EMOExample")
-    model, net, vae = pack.run("LoadEMOModel", checkpoint=DEMO, dtype=dtype)
-    (encoder,) = pack.run("LoadAudioEncoder", audio_encoder_name=DEMO, normalize=True)
+    model, net, vae = pack.run("LoadEMOModel", checkpoint=checkpoint, dtype=dtype)
+    (encoder,) = pack.run("LoadAudioEncoder", audio_encoder_name=f"emo/{checkpoint}", normalize=True)
     mask, crop, _ = pack.run(
         "FaceRegionMask", image=image, model=model, crop_width=0, crop_height=0, **WHOLE_FACE
     )

@@ -1,4 +1,5 @@
-"""Small random weights of EMO's relatives, in files named and keyed as the releases are."""
+"""Small random weights: of the built-in model's structure, and of EMO's relatives in files named and keyed as
+the releases are."""
 
 import json
 import re
@@ -10,14 +11,18 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.families.table import RELEASES
+from emo_modules.media.image import load_image
 from emo_modules.models.emo import EMO
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.speech.whisper import WHISPER_TINY, WhisperEncoder
+from emo_people.recipe.config import BUILT_IN
 
 PATCH = Path(__file__).with_name("small_families.py")
+PORTRAIT = Path(__file__).parents[2] / "samples" / "portrait.png"
 SHAPE = {"block_out_channels": (16, 16, 32, 32), "heads": 2, "norm_groups": 8}
 # our name of a part, and the file that each release keeps it in
 ECHOMIMIC = {"backbone": "denoising_unet", "reference_net": "reference_unet", "face_locator": "face_locator"}
@@ -72,6 +77,37 @@ def random_emo(config: EMOConfig) -> EMO:
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
     return model
+
+
+def small_built_in() -> EMOConfig:
+    """The built-in model's structure at 128 x 128, of few channels."""
+    shape = {"block_out_channels": (16, 16), "attention_levels": (True, True), "norm_groups": 8}
+    vae = {"latent_channels": 8, "widths": [8, 8, 8], "depths": [1, 1, 1]}
+    return replace(
+        BUILT_IN,
+        name="small",
+        width=128,
+        height=128,
+        latent_channels=8,
+        vae=BUILT_IN.vae | vae,
+        backbone=replace(BUILT_IN.backbone, **shape),
+        reference_net=replace(BUILT_IN.reference_net, **shape),
+        audio=replace(BUILT_IN.audio, hidden_dim=16),
+    )
+
+
+def write_small(folder: Path, config: EMOConfig | None = None) -> Path:
+    """Its checkpoint, with a VAE that is good enough to recognise the sample portrait."""
+    config = config or small_built_in()
+    model, vae = random_emo(config), build_vae(config).eval()
+    picture = load_image(PORTRAIT).movedim(-1, 0)[None] * 2 - 1
+    vae.start_from_components(picture)
+    if config.moving:
+        model.portrait_encoder.load_state_dict(vae.patch_in.state_dict())
+    encoder = AudioEncoder(config.audio.encoder, config.audio.normalize).eval()
+    parts = dict(model.named_children()) | {"vae": vae, "audio_encoder": encoder}
+    folder.mkdir(parents=True, exist_ok=True)
+    return save_checkpoint(folder / f"{config.name}.safetensors", config, parts)[0]
 
 
 def write_release(family: str, folder: Path) -> Path:

@@ -57,5 +57,5 @@ def test_the_demo_workflow_becomes_a_video(alone: Server) -> None:
     run = alone.run(api_prompt(WORKFLOW))
     assert (run.status, run.error) == ("success", ""), f"{run.error}\n{alone.log[-3000:]}"
     clip = alone.clip(run.video)
-    assert clip.frames.shape == (125, 128, 128, 3)
+    assert clip.frames.shape == (125, 256, 256, 3)
     assert clip.sound is not None and clip.sound.std() > 0.01

@@ -96,7 +96,7 @@ def test_parts_of_two_models_do_not_mix(
     save_pipeline(make_pipeline(tiny_config), folder / "random.safetensors")
     audio = {"waveform": tones(1, 4000)[None], "sample_rate": 16000}
     demo, _, _ = pack.run("LoadEMOModel", checkpoint="demo (built in)", dtype="auto")
-    with pytest.raises(ValueError, match="encoded by tiny, the model is emo-demo .*use one EMO Load Model"):
+    with pytest.raises(ValueError, match="by tiny, the model is emo-built-in .*use one EMO Load Model"):
         render(pack, "random.safetensors", portrait, audio, model=demo)
 
 

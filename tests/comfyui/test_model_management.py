@@ -6,7 +6,8 @@ import weakref
 import pytest
 import torch
 
-from .in_process import DEMO, Scene, demo_scene
+from .in_process import Scene, load_scene
+from .prompts import SMALL
 
 
 @torch.no_grad()
@@ -19,9 +20,10 @@ def one_step(scene: Scene, model) -> torch.Tensor:
         return torch.randn(shape, generator=generator)
 
     portrait, motion = draw(1, 8, 16, 16), draw(4, 8, 16, 16)
-    video = denoiser.read_portrait(portrait, net.write(portrait), torch.ones(1, 1, 128, 128))
+    pixels = draw(1, 3, 128, 128).clamp(-1, 1)
+    video = denoiser.read_portrait(portrait, net.write(portrait), torch.ones(1, 1, 128, 128), pixels=pixels)
     past = net.past(motion[None], None)
-    tokens = denoiser.audio_tokens(draw(1, 6, 5, 3, 96))
+    tokens = denoiser.audio_tokens(draw(1, 6, 17, 3, 96))
     conditions = denoiser.read_clip(video, 6, tokens, past, torch.full((1, 6), 9.0))
     return denoiser.predict(draw(6, 8, 16, 16), torch.full((6,), 500.0), conditions)
 
@@ -61,7 +63,7 @@ def test_every_layer_with_weights_can_stay_offloaded(scene):
 @pytest.mark.parametrize("lora", [False, True])
 def test_partial_loading_equals_full_loading(pack, lora):
     """With a LoRA too: offloaded layers get their patches when they compute."""
-    scene = demo_scene(pack)
+    scene = load_scene(pack)
     model = with_lora(scene) if lora else scene.model
     plain = one_step(scene, model)
     model.patch_model(torch.device("cpu"))
@@ -76,7 +78,7 @@ def test_partial_loading_equals_full_loading(pack, lora):
 
 
 def test_lora_changes_the_video_and_leaves_the_model_it_came_from(pack):
-    scene = demo_scene(pack)
+    scene = load_scene(pack)
     before = scene.sample()
     changed = scene.sample(model=with_lora(scene))
     assert (changed - before).abs().max() > 1e-2
@@ -85,7 +87,7 @@ def test_lora_changes_the_video_and_leaves_the_model_it_came_from(pack):
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
 def test_every_precision_gives_the_same_video_within_its_own(pack, scene, dtype):
-    other = demo_scene(pack, dtype)
+    other = load_scene(pack, dtype)
     weights = {parameter.dtype for parameter in other.model.model.diffusion_model.parameters()}
     assert weights == {{"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]}
     error = (other.sample(0.8) - scene.sample(0.8)).abs().mean()
@@ -98,7 +100,7 @@ def test_arithmetic_in_half_precision(pack, scene, dtype):
     model_module = pack.module("nodes.managed.model")
     reference_module = pack.module("nodes.managed.reference")
     checkpoint = pack.module("emo_modules.checkpoints.store").read_checkpoint(
-        pack.module("nodes.managed.files").checkpoint_path(DEMO)
+        pack.module("nodes.managed.files").checkpoint_path(SMALL)
     )
     net = reference_module.load_reference_net(checkpoint, dtype, None)
     image = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
@@ -126,12 +128,12 @@ def test_windows_with_dynamic_vram_loads_as_elsewhere(pack, scene, monkeypatch):
     expected = scene.sample()
     monkeypatch.setattr(mm, "WINDOWS", True)
     monkeypatch.setattr(management, "aimdo_enabled", True)
-    assert torch.equal(demo_scene(pack).sample(), expected)
+    assert torch.equal(load_scene(pack).sample(), expected)
 
 
 def test_weights_come_back_to_the_type_they_were_loaded_in(pack):
     """ComfyUI's dynamic VRAM casts to the type noted when the model was built."""
-    scene = demo_scene(pack, "fp16")
+    scene = load_scene(pack, "fp16")
     for patcher in (scene.model, scene.net.patcher):
         leaves = [m for m in patcher.model.modules() if hasattr(m, "weight_comfy_model_dtype")]
         if not leaves:
@@ -143,7 +145,7 @@ def test_another_model_finds_emo_out_of_its_way(pack):
     """ComfyUI can unload all of EMO, it comes back for the next run, and nothing holds it afterwards."""
     import comfy.model_management as mm
 
-    scene = demo_scene(pack)
+    scene = load_scene(pack)
     before = scene.sample()
     mm.free_memory(1e30, torch.device("cpu"))
     ours = (scene.model, scene.net.patcher, scene.encoder.patcher, scene.vae.patcher)

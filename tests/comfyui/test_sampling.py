@@ -1,5 +1,6 @@
 """EMOSampler on ComfyUI's guider: it equals the library, and every sampler and scheduler of core works."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,17 @@ from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
 from emo_modules.pipeline import Options, Pipeline, Prepared
 
-from .in_process import demo_scene
+from .in_process import load_scene
+from .prompts import SMALL
+from .releases import small_built_in, write_small
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_latents_equal_the_library(scene):
     """Two clips, so that motion frames count; only ComfyUI's sigma at zero SNR differs: it is finite."""
-    pipeline = Pipeline.load()
-    options = Options(seed=3, head_speed=20.0, box=Box(25, 27, 105, 104))
+    pipeline = Pipeline.load(scene.pack.module("nodes.managed.files").checkpoint_path(SMALL))
+    options = Options(seed=3, head_speed=20.0, box=Box(134, 84, 380, 356))
     image, _ = scene.pack.run("EMOExample")
     prepared = pipeline.prepare(image[0], options)
     assert isinstance(prepared, Prepared)
@@ -64,9 +67,19 @@ def test_every_sampler_and_scheduler_renders_a_clip(scene):
 
 
 @pytest.fixture(scope="module")
-def still(pack):
-    """The demo model with its temporal modules switched off: no frame knows of another."""
-    scene = demo_scene(pack)  # of its own: a patched model shares its weights with what it was cloned from
+def alone(pack):
+    """A model that does not see the frame before a clip, as one that moves portraits does."""
+    import folder_paths
+
+    config = replace(small_built_in(), name="alone", moving=False, motion_code=False)
+    file = write_small(Path(folder_paths.get_folder_paths("emo")[0]), config)
+    return load_scene(pack, checkpoint=file.name)
+
+
+@pytest.fixture(scope="module")
+def still(alone):
+    """The same with its temporal modules switched off: no frame knows of another."""
+    scene = load_scene(alone.pack, checkpoint="alone.safetensors")  # a patched model shares its weights
     model = scene.model.clone()
     for key, weight in model.model.state_dict().items():
         if ".motion_modules." in key and ".proj_out." in key:
@@ -75,12 +88,12 @@ def still(pack):
 
 
 @pytest.mark.parametrize("sampler_name", ["euler", "dpmpp_2m", "uni_pc", "heun"])
-def test_clips_equal_one_piece_without_motion(scene, still, sampler_name):
-    sampling = scene.pack.module("nodes.managed.sampling")
-    loop = scene.pack.module("emo_modules.sampling.clips")
-    cues = scene.pack.module("emo_modules.cues.locator")
+def test_clips_equal_one_piece_without_motion(alone, still, sampler_name):
+    sampling = alone.pack.module("nodes.managed.sampling")
+    loop = alone.pack.module("emo_modules.sampling.clips")
+    cues = alone.pack.module("emo_modules.cues.locator")
     settings = sampling.Denoising(0, 3, 1.5, sampler_name, "as trained", 1.0)
-    emo = sampling.ManagedConditioner(still, scene.reference)
+    emo = sampling.ManagedConditioner(still, alone.reference)
     driving = loop.Driving(torch.randn(30, 3, 96), torch.full((30,), 9.0))
     noise = torch.randn(30, 8, 16, 16, generator=torch.Generator().manual_seed(1))
 
@@ -97,8 +110,8 @@ def test_clips_equal_one_piece_without_motion(scene, still, sampler_name):
     assert (whole - pieces).abs().max() < (2e-3 if sampler_name == "heun" else 1e-4)
 
 
-def test_the_patch_that_stills_the_model_is_not_a_no_op(scene, still):
-    assert (scene.sample(model=still) - scene.sample()).abs().max() > 0.1
+def test_the_patch_that_stills_the_model_is_not_a_no_op(alone, still):
+    assert (alone.sample(model=still) - alone.sample()).abs().max() > 0.1
 
 
 def test_progress_counts_all_clips_and_steps_on_one_bar(scene):

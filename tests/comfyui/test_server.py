@@ -87,7 +87,7 @@ def test_the_face_route_finds_a_face_and_says_when_there_is_none(server: Server,
     assert min(x, y) >= 0 and min(width, height) > 20
     nothing = server.get("/emo_portrait/face", filename="route_noise.png", subfolder="", type="input")
     assert nothing == {"width": 50, "height": 40, "box": None}
-    assert server.get("/emo_portrait/face", example="portrait.png")["width"] == 128
+    assert server.get("/emo_portrait/face", example="portrait.png")["width"] == 512
 
 
 @pytest.mark.parametrize(
