@@ -103,7 +103,9 @@ def test_arithmetic_in_half_precision(pack, scene, dtype):
         pack.module("nodes.managed.files").checkpoint_path(SMALL)
     )
     net = reference_module.load_reference_net(checkpoint, dtype, None)
-    image = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
+    # smooth: where pixels differ by themselves, a displacement that is rounded fetches another picture
+    small = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    image = torch.nn.functional.interpolate(small, (128, 128), mode="bilinear").movedim(1, -1)
     reference = reference_module.encode_reference(net, scene.vae, image)
     exact = reference_module.encode_reference(scene.net, scene.vae, image)
     half = scene.sample(model=model_module.load_denoiser(checkpoint, dtype, None), reference=reference)
