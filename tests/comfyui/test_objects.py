@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from .in_process import SAMPLING, WHOLE_FACE
+from .in_process import SAMPLING
 from .test_given_sounds import audio
 
 CROP = {"crop_width": 0, "crop_height": 0}
@@ -74,12 +74,15 @@ RIGHT = {
 }  # fmt: skip
 
 
+BOX = {"box_x": 12, "box_y": 12, "box_width": 40, "box_height": 40, "face_index": 0}
+
+
 @pytest.fixture(scope="module")
 def graphs(scene) -> dict[str, dict[str, Any]]:
     """Good inputs of every node with sockets."""
     crop = {"box_x": 0, "box_y": 0, "box_width": 0, "box_height": 0, "face_index": 0} | CROP
     image = torch.rand(1, 64, 64, 3)
-    _, picture, way_back = scene.pack.run("FaceRegionMask", image=image, **(crop | WHOLE_FACE))
+    _, picture, way_back = scene.pack.run("FaceRegionMask", image=image, **(crop | BOX))
     settings = {"fps": 25.0, "filename_prefix": "strange", "save_output": False, "crf": 18}
     return {
         "EMOSampler": SAMPLING
@@ -87,7 +90,7 @@ def graphs(scene) -> dict[str, dict[str, Any]]:
             "seed": 0, "speed": 12.0, "preview": False, "model": scene.model, "reference": scene.reference,
             "audio": scene.sound(0.04), "audio_encoder": scene.encoder,
         },
-        "FaceRegionMask": {"image": image} | crop | WHOLE_FACE,
+        "FaceRegionMask": {"image": image} | crop | BOX,
         "ReferenceNetEncode": {"reference_net": scene.net, "vae": scene.vae, "image": picture},
         "FramesToVideo": settings | {"samples": {"samples": torch.zeros(1, 8, 4, 4)}, "vae": scene.vae},
         "EMOPasteBack": {"images": picture, "original": image, "crop": way_back, "feather": 4},
