@@ -1,1 +1,1 @@
-"""People of the world act and are drawn: samples to train on, cases to judge by."""
+"""People of the world act and are filmed: clips to train on, cases to judge by."""

@@ -83,7 +83,7 @@ def rehearse(seed: int) -> Rehearsal:
     Raises FileNotFoundError when a synthesizer is not installed.
     """
     rng = np.random.default_rng([seed, 0])
-    speech = alter(speak(seed, FRAMES, held_out=seed >= HELD_OUT), rng, telephones=True)
+    speech = alter(speak(seed, FRAMES, held_out=seed >= HELD_OUT), rng)
     pose = random_pose(rng, (12, 6, 4), 35)
     portrait, mood = random_faces(rng, pose)
     head_speed = random_head_speed(rng, FASTEST)

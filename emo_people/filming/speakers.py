@@ -25,12 +25,12 @@ def speak(seed: int, frames: int, held_out: bool) -> Speech:
     return speech
 
 
-def alter(speech: Speech, rng: np.random.Generator, telephones: bool = False) -> Speech:
-    """Some sing; half are heard in noise, music and rooms."""
+def alter(speech: Speech, rng: np.random.Generator) -> Speech:
+    """Some sing; half are heard in noise, music and rooms, or by telephone."""
     if rng.random() < 0.08:
         speech = sing(speech, rng)
     if rng.random() < 0.5:
-        speech = Speech(augment(speech.waveform, rng, telephones), speech.phonemes)
+        speech = Speech(augment(speech.waveform, rng, telephones=True), speech.phonemes)
     return speech
 
 

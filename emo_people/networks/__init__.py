@@ -1,1 +1,1 @@
-"""The small networks that find and read drawn faces: how they are trained, and their weights."""
+"""The small networks that find, read, tell apart and hear people: how they are trained, and weights."""

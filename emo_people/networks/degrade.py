@@ -1,4 +1,4 @@
-"""Pictures as generators, footage and video files leave them: softer, blotchy, grainy, in other light."""
+"""Pictures as footage and video files leave them: softer, noisy, compressed, in other light."""
 
 import math
 import tempfile
@@ -16,26 +16,6 @@ from emo_modules.media.video import VideoWriter, read_video
 from ..filming.speakers import FPS
 
 BLOCK = 8
-
-
-def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Frames (N, 3, H, W) in 0..1 as a generator leaves them, each by another amount."""
-    amount = partial(_amounts, len(frames), generator)
-
-    def chance() -> Tensor:
-        return torch.rand((), generator=generator)
-
-    blur = _blur if chance() < 0.5 else _halve
-    out = torch.lerp(frames, blur(frames), amount(1.3))
-    if chance() < 0.25:
-        out = quantise(out, amount(0.06) + 0.005)
-    small = torch.randn(len(frames), 3, frames.shape[2] // 8, frames.shape[3] // 8, generator=generator)
-    blotches = F.interpolate(small, scale_factor=8.0, mode="bilinear")
-    grain = torch.rand(frames.shape, generator=generator) - 0.5
-    out = out + amount(0.05) * blotches + amount(0.17) * grain
-    gain = 1 + 0.05 * (2 * torch.rand(len(frames), 3, 1, 1, generator=generator) - 1)
-    offset = 0.03 * (2 * torch.rand(len(frames), 1, 1, 1, generator=generator) - 1)
-    return (out * gain + offset).clamp(0, 1)
 
 
 def degrade(pictures: Tensor, generator: torch.Generator, noise: float) -> Tensor:
@@ -89,17 +69,6 @@ def compress(frames: Iterable[np.ndarray], crf: int) -> list[np.ndarray]:
             for frame in (first, *others):
                 video.write(frame)
         return list(read_video(path)[0].numpy())
-
-
-def _blur(frames: Tensor) -> Tensor:
-    row = torch.tensor([1.0, 2.0, 1.0]) / 4
-    kernel = (row[:, None] * row).expand(3, 1, 3, 3)
-    return F.conv2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-
-
-def _halve(frames: Tensor) -> Tensor:
-    """Through half the resolution and back."""
-    return F.interpolate(F.avg_pool2d(frames, 2), scale_factor=2.0, mode="bilinear")
 
 
 def quantise(frames: Tensor, step: Tensor) -> Tensor:

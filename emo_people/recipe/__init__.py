@@ -1,1 +1,1 @@
-"""The built-in model from nothing, in one resumable recipe."""
+"""The built-in model: its parts, what they learn from, and what is minimised."""

@@ -48,7 +48,7 @@ def act_out(seed: int) -> Spoken:
     rng = np.random.default_rng([seed, 0])
     before, after = (_silence(rng) for _ in range(2))
     speech = join(join(before, speak(seed, FRAMES, held_out=seed >= HELD_OUT)), after)
-    speech = alter(speech, rng, telephones=True)
+    speech = alter(speech, rng)
     frames = int(len(speech.waveform) * FPS / SAMPLE_RATE)
     actions = mouth.speak(speech, (np.arange(frames) + 0.5) / FPS, FPS)
     return Spoken(

@@ -26,7 +26,6 @@ def augment(waveform: np.ndarray, rng: np.random.Generator, telephones: bool = F
         (add_noise, 0.4),
         (change_gain, 0.7),
     ]
-    # The demo model's data are drawn without telephones: one draw more would change all of them.
     for change, chance in [*chances, (telephone, 0.125)] if telephones else chances:
         if rng.random() < chance:
             waveform = change(waveform, rng)

@@ -1,4 +1,4 @@
-"""Measures on curves, pictures, latents and boxes; nothing here knows about avatars."""
+"""Measures on curves and vectors; nothing here knows about faces."""
 
 import numpy as np
 import torch
@@ -29,26 +29,6 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
     from scipy.stats import rankdata
 
     return pearson(rankdata(a), rankdata(b))
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """dB between uint8 pictures of one shape; 99 when they are equal."""
-    error = np.mean((a.astype(np.float64) - b) ** 2)
-    return float(min(99.0, 10 * np.log10(255**2 / max(error, 1e-9))))
-
-
-def psnr_outside(frames: np.ndarray, truth_background: np.ndarray, head_mask: np.ndarray) -> float:
-    """dB of frames (F, H, W, 3) uint8 against one picture (H, W, 3), where `head_mask` (F, H, W) is False."""
-    outside = ~head_mask
-    if not outside.any():
-        raise ValueError("the head covers the whole picture: there is no background to compare")
-    return psnr(frames[outside], np.broadcast_to(truth_background, frames.shape)[outside])
-
-
-def latent_change(latents: Tensor) -> float:
-    """Mean absolute change of latents (F, C, H, W) from frame to frame."""
-    latents = latents.float()
-    return float((latents[1:] - latents[:-1]).abs().mean())
 
 
 def nearest(queries: Tensor, gallery: Tensor) -> Tensor:

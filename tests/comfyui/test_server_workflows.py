@@ -58,7 +58,7 @@ def test_it_runs_with_the_users_own_files(server: Server, stand_ins: Inputs, nam
 def test_upscale_and_paste_back(server: Server, stand_ins: Inputs) -> None:
     """The example first: only the upscaler has to be there."""
     name = "EMO upscale and paste back"
-    check(rendered(server, with_small_model(api_prompt(name))), 125, (128, 128), 16000, 1)
+    check(rendered(server, with_small_model(api_prompt(name))), 125, (512, 512), 16000, 1)
     clip = rendered(server, with_small_model(with_own_files(api_prompt(name), *OWN)))
     check(clip, 25, (1080, 1920), 44100, 2)
     original = np.asarray(Image.open(stand_ins.folder / "photo.png")).astype(int)

@@ -4,11 +4,8 @@ import torch
 
 from emo_training.evaluation.metrics import (
     best_lag,
-    latent_change,
     nearest,
     pearson,
-    psnr,
-    psnr_outside,
     running_mean,
     spearman,
 )
@@ -42,32 +39,6 @@ def test_spearman_sees_order_only():
     assert spearman([1, 2, 3, 4], [1, 10, 100, 1000]) == pytest.approx(1)
     assert spearman([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
     assert spearman([1, 1, 2, 2], [5, 6, 7, 8]) == pytest.approx(0.8944, abs=1e-4)
-
-
-def test_psnr_on_known_errors():
-    black = np.zeros((4, 4, 3), np.uint8)
-    assert psnr(black, black) == 99
-    assert psnr(black, black + 255) == pytest.approx(0)
-    assert psnr(black, black + 10) == pytest.approx(20 * np.log10(25.5))
-
-
-def test_psnr_outside_ignores_the_head():
-    background = np.full((8, 8, 3), 100, np.uint8)
-    frames = np.repeat(background[None], 3, 0)
-    frames[:, 2:6, 2:6] = 255
-    mask = np.zeros((3, 8, 8), bool)
-    mask[:, 2:6, 2:6] = True
-    assert psnr_outside(frames, background, mask) == 99
-    frames[:, 0] = 110
-    assert psnr_outside(frames, background, mask) == pytest.approx(10 * np.log10(255**2 / (100 * 8 / 48)))
-    with pytest.raises(ValueError, match="no background"):
-        psnr_outside(frames, background, np.ones((3, 8, 8), bool))
-
-
-def test_latent_change_is_the_mean_step():
-    ramp = torch.arange(5.0)[:, None, None, None].expand(5, 2, 3, 3)
-    assert latent_change(ramp) == pytest.approx(1)
-    assert latent_change(torch.ones(5, 2, 3, 3)) == 0
 
 
 def test_nearest_goes_by_direction():

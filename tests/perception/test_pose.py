@@ -55,7 +55,7 @@ def test_angles_survive_the_round_trip():
 
 
 @pytest.mark.parametrize("angles", [(10, 0, 0), (0, 10, 0), (0, 0, 10), (25, -14, 8)])
-def test_mediapipes_matrices_give_the_angles_of_an_avatar(angles):
+def test_mediapipes_matrices_give_the_angles_of_the_renders(angles):
     assert np.allclose(transform_angles(mediapipe_transforms(*angles)), [angles])
 
 
