@@ -25,6 +25,10 @@ def test_a_seed_is_a_performance_of_any_length(performed):
     assert (short - other).abs().mean() > 0.1
 
 
+def test_the_largest_seed_of_comfyui_has_one_too(performed):
+    assert motion_code(performed, 4, 2**64 - 1).isfinite().all()
+
+
 def test_models_without_one_are_given_none(moving_config):
     assert motion_code(moving_config, 40, 0) is None
 
