@@ -133,7 +133,7 @@ def _sampling() -> list[io.Input]:
             min=0,
             max=1000,
             tooltip="Denoising steps of each clip; time grows in proportion. 0 takes the model's own: "
-            "2 for the demo, 40 for the paper's and Hallo, 30 for EchoMimic, 6 for its accelerated weights, "
+            "1 for the demo, 40 for the paper's and Hallo, 30 for EchoMimic, 6 for its accelerated weights, "
             "25 for V-Express.",
         ),
         io.Float.Input(

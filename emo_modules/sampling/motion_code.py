@@ -32,7 +32,7 @@ def motion_code(config: EMOConfig, frames: int, seed: int) -> Tensor | None:
     read none."""
     if not config.motion_code:
         return None
-    generator = torch.Generator().manual_seed((seed + 2) % 2**64)  # neither the starting noise nor the solver's
+    generator = torch.Generator().manual_seed((seed + 2) % 2**64)  # another than the noises have
     past = round(PAST * config.fps)
     path = paths(torch.randn(1, MOTION_CODE, past + frames, generator=generator), config.fps)[0]
     phase = (torch.arange(frames) / (BEGIN * config.fps)).clamp(max=1)

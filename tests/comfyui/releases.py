@@ -93,6 +93,7 @@ def small_built_in() -> EMOConfig:
         backbone=replace(BUILT_IN.backbone, **shape),
         reference_net=replace(BUILT_IN.reference_net, **shape),
         audio=replace(BUILT_IN.audio, hidden_dim=16),
+        schedule=replace(BUILT_IN.schedule, steps=2),
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from .harness import Event, Run, Server
 from .prompts import node, talking
 
-STEPS = 2  # of the demo model
+STEPS = 2  # of the small model
 CLIP = 12
 FRAMES = 25  # one second
 CLIPS = 3
