@@ -17,6 +17,7 @@ from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.models.precision import fast_autocast
 from emo_modules.sampling.noise import clip_noise
 from emo_modules.sampling.solver import Solver
+from emo_modules.schedule import alphas_cumprod
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
@@ -66,7 +67,7 @@ class BuiltInRecipe:
                 lr=1e-3,
                 warmup=50,
                 sampling=Draw(batch=64, frames=6, motion_frames=0, drop_audio=0),
-                loss=LossConfig(inference_share=0.3, inference_steps=2),
+                loss=LossConfig(inference_share=0.5, inference_steps=1),
             ),
             MovingLoss(),
         ),
@@ -81,7 +82,7 @@ class BuiltInRecipe:
                 fresh_rate=1.5,
                 warmup=50,
                 sampling=Draw(batch=24, drop_audio=0.03),
-                loss=LossConfig(inference_share=0.9, inference_steps=2, motion_noise=0.1),
+                loss=LossConfig(inference_share=0.9, inference_steps=1, motion_noise=0.1),
             ),
             MovingLoss(),
         ),
@@ -96,10 +97,9 @@ class BuiltInRecipe:
                 fresh_rate=1.5,
                 warmup=30,
                 sampling=Draw(batch=24, drop_audio=0.03),
-                # what a later step begins with is the model's own, not the truth
-                loss=LossConfig(inference_share=0.85, inference_steps=1, motion_noise=0.1),
+                loss=LossConfig(inference_share=0.9, inference_steps=1, motion_noise=0.1),
             ),
-            MovingLoss(own_steps=0.4, own_motion=0.25, pixels=5.0),
+            MovingLoss(own_motion=0.25, pixels=3.0),
         ),
     )
 
@@ -193,11 +193,11 @@ class BuiltInTraining:
 
         found = dict[str, float]()
         tell("shown", true * SIDE)
-        objective = MovingObjective(config, MovingLoss(), clips, speed)
+        alphas = alphas_cumprod(config.schedule).float().to(self.clips.device)
         for step in (999, 499, 100):
             generator = torch.Generator(self.clips.device).manual_seed(8)
             noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator)
-            level = objective.alphas[step].to(noise.device)
+            level = alphas[step]
             noisy = level.sqrt() * batch.latents + (1 - level).sqrt() * noise
             steps = torch.full(noisy.shape[:2], step, device=noise.device)
             with fast_autocast(noise.device):

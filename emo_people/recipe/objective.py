@@ -11,7 +11,7 @@ from emo_modules.checked import Checked
 from emo_modules.config import EMOConfig
 from emo_modules.models.moving import Drawing
 from emo_modules.sampling.noise import clip_noise
-from emo_modules.schedule import add_noise, alphas_cumprod
+from emo_modules.schedule import TRAIN_STEPS
 from emo_training.training.losses import Noised
 
 from ..filming.clips import SIDE
@@ -25,7 +25,6 @@ FACE = 128.0  # px, the width of a face in which an error of points is told
 FAR = 4.0  # px; beyond, such an error counts as itself and not squared
 HIDDEN_FIELD = 0.3  # weight of a displacement where the portrait does not show what it leads to
 SEEN_DRAWN = 0.03  # weight of what is drawn where the portrait shows it
-LATE = 1 / 2  # of the steps of a two-step inference: the second starts here
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class MovingLoss(Checked):
     drawn: float = 1.0
     pixels: float = 0.0  # of eyes and mouths, decoded
     critic: float = 0.0  # of the same, that do not look real
-    own_steps: float = 0.0  # share of batches whose later step begins with the model's own first
     own_motion: float = 0.0  # share of batches whose motion frames are the model's own
 
 
@@ -90,15 +88,12 @@ class MovingObjective:
         decode: Callable[[Tensor], Tensor] | None = None,
     ) -> None:  # fmt: skip
         self.config, self.loss, self.clips, self.speed, self.decode = config, loss, clips, speed, decode
-        self.alphas = alphas_cumprod(config.schedule).float()
         self.dice = torch.Generator().manual_seed(0)
         self.critic: Critic | None = None  # made on the device of the first batch
 
     def prepare(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
         if self.loss.own_motion and self.roll() < self.loss.own_motion:
             noised = self.with_own_motion(forward, noised)
-        if self.loss.own_steps and self.roll() < self.loss.own_steps:
-            noised = self.with_own_step(forward, noised)
         if self.loss.critic and self.critic is None:
             self.critic = Critic(noised.noisy.device)
         if self.critic is not None:
@@ -116,8 +111,7 @@ class MovingObjective:
         parts = self.told(drawing, batch)
         if self.decode is not None and (self.loss.pixels or self.loss.critic):
             made, true = feature_crops(self.decode, drawing, batch)
-            known = noised.alpha_bar.expand(*batch.latents.shape[:2], 1, 1, 1).flatten()
-            parts["pixels"] = self.loss.pixels * (crop_error(made, true) * (0.1 + known)).mean()
+            parts["pixels"] = self.loss.pixels * crop_error(made, true).mean()
             if self.critic is not None:
                 parts["critic"] = self.loss.critic * self.critic.fooled(made, true)
         return parts
@@ -154,27 +148,15 @@ class MovingObjective:
         return parts
 
     @torch.no_grad()
-    def with_own_step(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
-        """The second of two steps as inference meets it: noise on what the model made of noise alone."""
-        shape, device = noised.batch.latents.shape, noised.noisy.device
-        shared, dice = self.config.schedule.shared_noise, torch.Generator(device)
-        dice.manual_seed(int(torch.randint(2**31, (), generator=self.dice)))
-        first = replace(
-            noised, noisy=clip_noise(shape, shared, dice), timesteps=torch.full_like(noised.timesteps, 999)
-        )
-        clean = forward(first).clean.float().unflatten(0, shape[:2])
-        steps = torch.full_like(noised.timesteps, round(1000 * LATE) - 1)
-        level = self.alphas.to(device)[steps][..., None, None, None]
-        noisy = add_noise(clean, first.noisy, level)
-        return replace(noised, noisy=noisy, timesteps=steps, alpha_bar=level)
-
-    @torch.no_grad()
     def with_own_motion(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
-        """Motion frames as the model makes them, in one step from the truth half drowned in noise."""
-        batch = noised.batch
+        """Motion frames as the model makes them, of noise alone."""
+        batch, device = noised.batch, noised.noisy.device
         assert isinstance(batch, MovingBatch)
-        made = forward(self.with_own_step(forward, noised)).clean.float()
-        made = made.unflatten(0, batch.latents.shape[:2])
+        dice = torch.Generator(device)
+        dice.manual_seed(int(torch.randint(2**31, (), generator=self.dice)))
+        noise = clip_noise(batch.latents.shape, self.config.schedule.shared_noise, dice)
+        first = replace(noised, noisy=noise, timesteps=torch.full_like(noised.timesteps, TRAIN_STEPS - 1))
+        made = forward(first).clean.float().unflatten(0, batch.latents.shape[:2])
         # what it makes of this clip is off from the truth as what it made of the one before would be
         off = (made - batch.latents)[:, : batch.motion.shape[1]]
         motion = batch.motion + off * batch.motion_kept[:, None, None, None, None]
@@ -188,7 +170,7 @@ def feature_crops(
     frame."""
     clean, boxes = drawing.clean, feature_boxes(batch.landmarks.flatten(0, 1))
     turns = torch.arange(len(clean), device=boxes.device)
-    chosen = boxes[turns, turns % 3]  # eyes and mouth in turn
+    chosen = boxes[turns, torch.where(turns % 2 == 0, 2, turns // 2 % 2)]  # every second one is a mouth
     middle = (chosen[:, :2] + chosen[:, 2:]) / 2 / 8
     corner = (middle - cells / 2).round().long().clamp(0, clean.shape[-1] - cells)
     made = decode(windows(clean, corner, cells))
