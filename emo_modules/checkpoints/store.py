@@ -31,6 +31,7 @@ PARTS = (
     "speed_encoder",
     "portrait_encoder",
     "refiner",
+    "painter",
     "motion_code_encoder",
     "audio_encoder",
     "vae",
@@ -204,6 +205,7 @@ def _check_parts(path: Path, config: EMOConfig, keys: list[str]) -> None:
         "speed_encoder": not config.backbone.speed_dim,
         "portrait_encoder": not config.moving,
         "refiner": not config.moving,
+        "painter": not config.moving,
         "motion_code_encoder": not config.motion_code,
     }
     allowed = {part for part in PARTS if not absent.get(part)}

@@ -11,7 +11,7 @@ from ..schedule import alpha_bar_at, implied_prediction
 from .attention import Operations, zero_module
 from .conditioning import MOTION_CODE, AudioProjection, FaceLocator, MotionCodeEncoder, SpeedEncoder
 from .conditions import Conditions, KeptConditions, VideoConditions
-from .moving import OUTPUTS, Drawing, Refiner, in_pictures, move, split_outputs
+from .moving import OUTPUTS, Drawing, Painter, Refiner, in_pictures, move, split_outputs
 from .reads import Written, drop
 from .reference import Past, ReferenceNet, first_motion
 from .relatives.identity import IdentityTokens
@@ -43,6 +43,7 @@ class Denoiser(nn.Module):
             # the VAE's encoder, which is linear; nothing trains it
             self.portrait_encoder = operations.Conv2d(3, latents, 8, 8)
             self.refiner = Refiner(operations)
+            self.painter = Painter(latents, operations)
         if config.motion_code:
             self.motion_code_encoder = MotionCodeEncoder(4 * backbone.block_out_channels[0], operations)
         if backbone.speed_dim:
@@ -143,7 +144,10 @@ class Denoiser(nn.Module):
         change, hidden, displacement, detail = split_outputs(outputs)
         coarse = move(conditions.pixels, displacement.detach())
         displacement = displacement + in_pictures(self.refiner(detail, coarse))
-        moved = self.portrait_encoder(move(conditions.pixels, displacement.detach())).to(x)  # from autocast
+        pixels = move(conditions.pixels, displacement.detach())
+        painted, opened = self.painter(detail, pixels)
+        change, hidden = change + painted, hidden + opened
+        moved = self.portrait_encoder(pixels).to(x)  # from autocast
         alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
         skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
         drawn = moved + skip * (x - moved) + scale * change.to(x)

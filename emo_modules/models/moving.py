@@ -55,6 +55,30 @@ class Refiner(nn.Module):
         return self.conv_out(F.silu(h))
 
 
+class Painter(nn.Module):
+    """What the portrait hides, seen from how it moved: where lips have parted is known to a pixel only then.
+    The last convolution is zero at the start."""
+
+    def __init__(self, channels: int, operations: type[Operations] = Operations, width: int = 64):
+        super().__init__()
+        self.patch = 8 // FIELD
+        self.conv_in = operations.Conv2d(DETAIL + 3 * self.patch**2, width, 3, padding=1)
+        self.downsample = operations.Conv2d(width, 2 * width, 2 * FIELD - 1, stride=FIELD, padding=FIELD - 1)
+        self.conv1 = operations.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.conv2 = operations.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.conv_out = zero_module(operations.Conv2d(2 * width, channels + 1, 3, padding=1))
+
+    def forward(self, detail: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
+        """DETAIL channels (N, DETAIL, 2H, 2W), the moved portrait (N, 3, 8H, 8W) -> more change (N, C, H, W),
+        and logits (N, 1, H, W) that are added to what is hidden."""
+        h = self.conv_in(torch.cat([detail, F.pixel_unshuffle(moved, self.patch).to(detail)], dim=1))
+        h = self.downsample(F.silu(h))
+        h = h + self.conv1(F.silu(h))
+        h = h + self.conv2(F.silu(h))
+        change, hidden = self.conv_out(F.silu(h)).split([self.conv_out.out_channels - 1, 1], dim=1)
+        return change, hidden
+
+
 def split_outputs(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(N, C + OUTPUTS, H, W) -> change (N, C, H, W), hidden and displacement as `Drawing` has them, and
     detail (N, DETAIL, 2H, 2W). The Backbone gives displacements in places of the latents, whatever their
