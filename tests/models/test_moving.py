@@ -89,6 +89,23 @@ def test_the_refiner_sees_what_moved_and_moves_it_further(config):
     assert (fine - other).abs().max() > 1e-3
 
 
+def test_the_painter_sees_what_moved_and_says_what_is_hidden(config):
+    torch.manual_seed(0)
+    model = EMO(config).eval()
+    noisy, steps = torch.randn(FRAMES, CHANNELS, 8, 8), torch.full((FRAMES,), 500)
+    given = conditions(model, picture(4))
+    with torch.no_grad():
+        before = model.draw(noisy, steps, given)
+        torch.nn.init.normal_(model.painter.conv_out.weight, std=0.1)
+        after, other = (
+            model.draw(noisy, steps, replace(given, pixels=pixels)) for pixels in (given.pixels, picture(5))
+        )
+    assert torch.equal(before.displacement, after.displacement)
+    assert (before.hidden - after.hidden).abs().max() > 1e-3
+    assert (before.drawn - after.drawn).abs().max() > 1e-3
+    assert (after.hidden - other.hidden).abs().max() > 1e-3
+
+
 @torch.no_grad()
 def test_the_frame_before_a_clip_is_seen_and_the_portrait_before_the_first(config):
     torch.manual_seed(0)
