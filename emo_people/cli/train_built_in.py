@@ -47,7 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--start", type=Path, help="weights to begin with, as another run's ema.safetensors")
     parser.add_argument(
-        "--articulation", type=Path, help="what train-articulation wrote, to begin hearing with"
+        "--articulation",
+        type=Path,
+        help="what train-articulation wrote; no stage trains it further",
     )
 
 
@@ -57,6 +59,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace, device: torch.device) -> None:
+    if not (options.articulation or options.start):
+        raise ValueError("no stage trains the audio projection: give --articulation, or --start")
     encoder = load_audio_encoder(BUILT_IN, options.audio_encoder).to(device)
     weights = read_weights(options.vae, "the weights of a PatchVAE")
     vae = build_vae(BUILT_IN)

@@ -31,6 +31,7 @@ from .sample_set import Batch, Draw
 from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
 from .state import find_state, new_state, replace_state
 
+FRESH = ("audio_projection", "audio", "speed")  # parts that pretrained image models lack
 Sheet = Callable[[EMO, Path], Tensor]
 
 
@@ -163,8 +164,8 @@ class Trainer:
 
     def groups(self) -> list[dict[str, Any]]:
         """The trained parameters in optimizer groups: audio and speed layers have their own learning rate."""
-        fresh = [p for name, p in self.named if part_of(name) in ("audio", "speed")]
-        others = [p for name, p in self.named if part_of(name) not in ("audio", "speed")]
+        fresh = [p for name, p in self.named if part_of(name) in FRESH]
+        others = [p for name, p in self.named if part_of(name) not in FRESH]
         rates = ((others, self.config.lr), (fresh, self.config.lr * self.config.fresh_rate))
         return [{"params": group, "lr": rate} for group, rate in rates if group]
 

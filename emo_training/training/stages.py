@@ -8,17 +8,17 @@ from torch import nn
 from emo_modules.models.attention import Attention
 from emo_modules.models.emo import EMO
 
-PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
+PARTS = ("reference_net", "backbone", "face_locator", "audio_projection", "audio", "temporal", "speed")
 FROZEN = "portrait_encoder"  # the VAE's; of a model that moves portraits
 
 
 def part_of(parameter: str) -> str:
     """Which of `PARTS` a parameter of EMO belongs to, or `FROZEN`."""
-    if parameter.startswith(("reference_net.", "face_locator.", f"{FROZEN}.")):
+    if parameter.startswith(("reference_net.", "face_locator.", "audio_projection.", f"{FROZEN}.")):
         return parameter.split(".")[0]
     if parameter.startswith("speed_encoder.") or "_speed." in parameter:
         return "speed"
-    if parameter.startswith("audio_projection.") or "_audio." in parameter:
+    if "_audio." in parameter:
         return "audio"
     return "temporal" if ".motion_modules." in parameter else "backbone"
 
@@ -37,14 +37,17 @@ class Stage:
 # should drive.
 PAPER_STAGES = {
     "image": Stage(("reference_net", "backbone", "face_locator"), clips=False),
-    "video": Stage(("temporal", "audio"), clips=True),
+    "video": Stage(("temporal", "audio_projection", "audio"), clips=True),
     "speed": Stage(("temporal", "speed"), clips=True, speed=True),
 }
 # The built-in model starts from noise, not from Stable Diffusion 1.5, so its later stages train every part it
-# has; head speed is a condition as soon as there are clips, or it would have to unlearn going without.
+# has but the audio projection: that has learned from thousands of voices what mouths do, and with the voices
+# of few clips it would only forget. Head speed is a condition as soon as there are clips, or the model would
+# have to unlearn going without.
+_ALL_BUT_HEARING = tuple(part for part in PARTS if part != "audio_projection")
 DEMO_STAGES = PAPER_STAGES | {
-    "video": Stage(PARTS, clips=True, speed=True),
-    "speed": Stage(PARTS, clips=True, speed=True),
+    "video": Stage(_ALL_BUT_HEARING, clips=True, speed=True),
+    "speed": Stage(_ALL_BUT_HEARING, clips=True, speed=True),
 }
 
 
