@@ -124,11 +124,9 @@ class Denoiser(nn.Module):
 
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
-        frames, schedule = conditions.frames, self.config.schedule
         if not self.config.moving:
-            added = self.face_features(conditions, len(x))
-            return self.backbone(x, timesteps, conditions.reads, frames, added, conditions.code)
-        clean = self.draw(x, timesteps, conditions).clean
+            return self.outputs(x, timesteps, conditions)
+        clean, schedule = self.draw(x, timesteps, conditions).clean, self.config.schedule
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
 
@@ -139,11 +137,8 @@ class Denoiser(nn.Module):
         portrait); nothing that is drawn changes the displacement.
         """
         assert conditions.pixels is not None  # whoever conditions such a model gives them
-        seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
-        outputs = self.backbone(seen, timesteps, conditions.reads, conditions.frames, added, conditions.code)
-        change, hidden, displacement, detail = split_outputs(outputs)
-        coarse = move(conditions.pixels, displacement.detach())
-        displacement = displacement + in_pictures(self.refiner(detail, coarse))
+        change, hidden, displacement, detail = split_outputs(self.outputs(x, timesteps, conditions))
+        displacement = displacement + self.refinement(displacement, detail, conditions.pixels)
         pixels = move(conditions.pixels, displacement.detach())
         painted, opened = self.painter(detail, pixels)
         change, hidden = change + painted, hidden + opened
@@ -152,6 +147,16 @@ class Denoiser(nn.Module):
         skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
         drawn = moved + skip * (x - moved) + scale * change.to(x)
         return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(x)))
+
+    def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
+        """All that the Backbone says of noisy latents (B*F, C, H, W)."""
+        seen = self.seen(x, conditions) if self.config.moving else x
+        added = self.face_features(conditions, len(x))
+        return self.backbone(seen, timesteps, conditions.reads, conditions.frames, added, conditions.code)
+
+    def refinement(self, displacement: Tensor, detail: Tensor, portrait: Tensor) -> Tensor:
+        """What displacements (B*F, 2, 2H, 2W) of portraits (B, 3, 8H, 8W) lack."""
+        return in_pictures(self.refiner(detail, move(portrait, displacement.detach())))
 
     def seen(self, x: Tensor, conditions: Conditions) -> Tensor:
         """What a Backbone that moves the portrait sees: the noisy latents, the portrait's, and those of the

@@ -21,9 +21,8 @@ from ...emo_modules.models.emo import Denoiser
 CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 # Activations of one denoising pass, in elements of the compute type per place, frame and channel of the
-# first level: benchmarks/activations.py finds 29 to 33 for latents of 32 x 32 and more, and 36.8 for a model
-# that moves the portrait's pixels.
-ACTIVATIONS_PER_PIXEL = 37
+# first level: benchmarks/activations.py finds 29 to 34 for latents of 32 x 32 and more.
+ACTIVATIONS_PER_PIXEL = 34
 
 
 def comfy_attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
