@@ -136,7 +136,7 @@ def test_the_archive_is_the_pack_and_nothing_else() -> None:
     assert {name for name in names if name.startswith("docs/")} == {
         f"docs/{name}" for name in USERS_DOCUMENTS
     }
-    # 38 MB, and 4 MB for the networks that find and read people's faces
+    # 56 MB of the demo model, and 4 MB for the networks that find and read people's faces
     assert sum((ROOT / name).stat().st_size for name in names) < 64e6
 
 
