@@ -125,7 +125,8 @@ class Denoiser(nn.Module):
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
         if not self.config.moving:
-            return self.outputs(x, timesteps, conditions)
+            added = self.face_features(conditions, len(x))
+            return self.backbone(x, timesteps, conditions.reads, conditions.frames, added, conditions.code)
         clean, schedule = self.draw(x, timesteps, conditions).clean, self.config.schedule
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
@@ -149,9 +150,8 @@ class Denoiser(nn.Module):
         return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(x)))
 
     def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        """All that the Backbone says of noisy latents (B*F, C, H, W)."""
-        seen = self.seen(x, conditions) if self.config.moving else x
-        added = self.face_features(conditions, len(x))
+        """All that a Backbone that moves the portrait says of noisy latents (B*F, C, H, W)."""
+        seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
         return self.backbone(seen, timesteps, conditions.reads, conditions.frames, added, conditions.code)
 
     def refinement(self, displacement: Tensor, detail: Tensor, portrait: Tensor) -> Tensor:
