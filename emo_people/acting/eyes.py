@@ -1,5 +1,7 @@
 """Lids and gaze of a speaker: a rule that the sound and the frames before give."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..speech.synthesis import Speech
@@ -8,6 +10,7 @@ from .hearing import LOOK_AHEAD, RATE, Spans, loudness
 CLOSING, OPENING = 0.09, 0.17  # seconds of a blink's two parts
 EVERY = 3.0  # seconds between the blinks that nothing else asks for
 APART = 1.2  # seconds between the beginnings of two blinks
+OFTEN, SELDOM = 0.6, 2.4  # seconds between blinks that no sound tells
 LOWERED = 5.0  # degrees by which the eyes leave the viewer in a pause
 GAZE_LIMIT = 28.0  # degrees
 
@@ -19,14 +22,23 @@ _LONG_PAUSE, _AWAY = (
     1.2,
 )  # seconds of silence that make the eyes leave the viewer, and for how long at most
 _SACCADE = 0.08  # seconds
+_BLINK_LASTS = CLOSING + OPENING
 
 
-def blinks(speech: Speech, times: np.ndarray) -> np.ndarray:
-    """How far the lids are shut, (F,) 0..1, at `times` (F,): see `blink_times`."""
+def blinks(moments: Iterable[float], times: np.ndarray) -> np.ndarray:
+    """How far the lids are shut, (F,) 0..1, at `times` (F,), by blinks that begin at these moments."""
     shut = np.zeros(len(times))
-    for moment in blink_times(speech, float(times[-1])):
+    for moment in moments:
         shut = np.maximum(shut, _blink(times - moment))
     return shut
+
+
+def random_blink_times(rng: np.random.Generator, until: float) -> list[float]:
+    """Moments that no sound tells, two in three seconds."""
+    begun = [rng.uniform(-_BLINK_LASTS, SELDOM)]
+    while begun[-1] < until:
+        begun.append(begun[-1] + rng.uniform(OFTEN, SELDOM))
+    return begun
 
 
 def blink_times(speech: Speech, until: float) -> list[float]:

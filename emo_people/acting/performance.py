@@ -1,5 +1,6 @@
 """What a speaker's face, eyes and head do while saying a sentence: curves per video frame."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,7 @@ def perform(
     start: Pose,
     dice: int,
     mood: Expression | None = None,
+    blink_times: Iterable[float] | None = None,
 ) -> Performance:
     """Acts `speech` for `frames` frames, from the pose of the portrait; each frame shows its middle.
 
@@ -62,7 +64,8 @@ def perform(
     before and from the portrait: its pose `start` and its face `mood`, which lasts (what parts the lips in it
     does not: the mouth is shut in silence) and whose gaze is held. The seed `dice` decides a twentieth of the
     motion's variance. head_speed is the mean to be reached, 0 to 45 degrees per second; equal dice give the
-    same motion, smaller or larger, at every speed. Raises ValueError for no frames and for other speeds.
+    same motion, smaller or larger, at every speed. Blinks begin at `blink_times`, in seconds; without them,
+    where the sound has some (`eyes.blink_times`). Raises ValueError for no frames and for other speeds.
     """
     if frames < 1 or not 0 <= head_speed <= FASTEST:
         raise ValueError(f"need 1 frame or more and a speed in 0..45, got {frames} frames and {head_speed}")
@@ -73,7 +76,8 @@ def perform(
     yaw, pitch, roll = (first + turned).T
     actions = with_mood(speak(speech, times, fps), mood)
     actions += brows(speech, times)
-    actions[:, _BLINK] = np.maximum(actions[:, _BLINK], eyes.blinks(speech, times)[:, None])
+    moments = eyes.blink_times(speech, float(times[-1])) if blink_times is None else blink_times
+    actions[:, _BLINK] = np.maximum(actions[:, _BLINK], eyes.blinks(moments, times)[:, None])
     curves = {
         "actions": actions.clip(0, 1),
         "gaze": eyes.gaze(speech, times, turned, mood.gaze),

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 
 from emo_modules.speech.wav2vec2 import standardize
 
+from ..acting.eyes import random_blink_times
 from ..acting.face import INDEX, Expression, Pose
 from ..acting.performance import Performance, perform
 from ..people.person import random_person
@@ -88,7 +89,9 @@ def rehearse(seed: int) -> Rehearsal:
     portrait, mood = random_faces(rng, pose)
     head_speed = random_head_speed(rng, FASTEST)
     frames = max(FRAMES, int(len(speech.waveform) * FPS / SAMPLE_RATE))
-    performance = perform(speech, frames, FPS, head_speed, pose, seed, mood)
+    # Lids that always fell with the same sounds would be learned from these, and not from the motion code.
+    lids = random_blink_times(np.random.default_rng([seed, 2]), frames / FPS)
+    performance = perform(speech, frames, FPS, head_speed, pose, seed, mood, lids)
     start = 0 if rng.random() < 0.5 else int(rng.integers(frames - FRAMES + 1))
     shown = _part(performance, slice(start, start + FRAMES))
     framing = random_framing(rng)

@@ -160,10 +160,24 @@ def test_blinks_follow_phrases_and_else_come_at_every_third_second() -> None:
     assert len(starts) == 3
     assert sum(min(abs(moment - start) for moment in moments) < 0.01 for start in starts) >= 2
     assert np.diff(moments).min() >= eyes.APART
-    shut = eyes.blinks(speech, (np.arange(200) + 0.5) / FPS)
+    shut = eyes.blinks(moments, (np.arange(200) + 0.5) / FPS)
     assert np.count_nonzero((shut[1:-1] > 0.8) & (shut[1:-1] >= shut[2:]) & (shut[1:-1] > shut[:-2])) == len(
         [moment for moment in moments if moment < 7.8]
     )
+
+
+def test_lids_shut_when_they_are_told_to() -> None:
+    acted = perform(babble(), 100, FPS, 10, START, 0, blink_times=[1.0, 2.5])
+    lids = acted.actions[:, INDEX["eyeBlinkLeft"]]
+    assert min(lids[25:30].max(), lids[62:68].max()) > 0.9
+    assert lids[: int(0.9 * FPS)].max() == lids[round(1.5 * FPS) : round(2.4 * FPS)].max() == 0
+
+
+def test_random_blinks_come_at_any_time() -> None:
+    moments = eyes.random_blink_times(np.random.default_rng(0), 600.0)
+    assert np.diff(moments).min() >= eyes.OFTEN and np.diff(moments).max() <= eyes.SELDOM
+    assert moments[0] < eyes.SELDOM and moments[-1] > 597
+    assert np.ptp(np.histogram(np.array(moments) % 1, 4)[0]) < 60
 
 
 def test_brows_rise_with_stress() -> None:

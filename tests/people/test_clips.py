@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from emo_people.acting.face import Expression, Pose
+from emo_people.acting.face import INDEX, Expression, Pose
 from emo_people.acting.performance import perform
 from emo_people.filming import clips
 from emo_people.filming.clip_files import pack, read_clip, unpack, write_clip
@@ -151,3 +151,17 @@ def test_held_out_people_speak_with_held_out_voices(monkeypatch):
     for seed in (7, HELD_OUT + 100_000):
         rehearse(seed)
     assert asked == [False, True]
+
+
+@needs_voices
+def test_the_same_sound_is_seen_with_lids_that_blink_at_other_times(monkeypatch):
+    said = utterance(1).speak()
+    monkeypatch.setattr(clips, "speak", lambda seed, frames, held_out: said)
+    lids = []
+    for seed in range(24):
+        shown = rehearse(seed)
+        if shown.start == 0:
+            lids.append(shown.performance.actions[:, INDEX["eyeBlinkLeft"]] > 0.7)
+    shut = np.array(lids)
+    assert 0.04 < shut.mean() < 0.3
+    assert shut.mean(0).max() < 0.7
