@@ -30,6 +30,8 @@ READ_AT_ONCE = 16  # clips whose sound is encoded together
 FIRST_SHARE = 0.35  # of the clips that begin a performance: those that are taken from its first frame on
 BOX_JITTER = 0.06  # of a box's side: a face is not found where the renderer has it
 GAIN, LIFT = 0.12, 0.05  # deviations of colour factors, and of what is added to all channels
+GREY = 0.15  # share of the clips that have no colours but a tint, as old photographs
+LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class ClipSet:
         places, first = draw_windows(self.begins[rows], draw, generator)
         shown, clip = rows[:, None], places[:, draw.motion_frames :]
         colour, view = draw_colours(count, generator), draw_views(self.boxes[rows, 0] / SIDE, generator)
-        pictures = to_signed(view.pictures(self.pictures[shown, 1 + places.clamp(min=0)]), colour[:, None])
-        pixels = to_signed(view.pictures(self.pictures[rows, :1])[:, 0], colour)
+        pictures = recolour(view.pictures(self.pictures[shown, 1 + places.clamp(min=0)]), colour)
+        pixels = recolour(view.pictures(self.pictures[rows, :1]), colour)[:, 0]
         latents = encode(encoder, pictures)
         window = torch.arange(2 * config.audio.context + 1, device=self.device)
         boxes = view.boxes(self.boxes[rows, 0] / SIDE)
@@ -161,19 +163,23 @@ def draw_windows(begins: Tensor, draw: Draw, generator: torch.Generator) -> tupl
 
 
 def draw_colours(count: int, generator: torch.Generator) -> Tensor:
-    """(B, 2, 3): factors and additions of red, green and blue, the same for a clip and its portrait."""
+    """(B, 3, 4): what red, green and blue become, as factors of all three and an addition; the same for a
+    clip and its portrait."""
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, device=generator.device)
 
     gains = (GAIN * normal(count, 1) + 0.5 * GAIN * normal(count, 3)).exp()
-    return torch.stack([gains, (LIFT * normal(count, 1)).expand(-1, 3)], dim=1)
+    grey = torch.rand(count, 1, 1, generator=generator, device=generator.device) < GREY
+    mixed = torch.where(grey, gains.new_tensor(LUMA).expand(3, 3), torch.eye(3, device=gains.device))
+    lifts = (LIFT * normal(count, 1)).expand(-1, 3)
+    return torch.cat([gains[:, :, None] * mixed, lifts[:, :, None]], dim=2)
 
 
-def to_signed(pictures: Tensor, colours: Tensor) -> Tensor:
-    """0..255 (..., 3, H, W) in other colours (..., 2, 3) -> -1..1."""
-    gains, lifts = (part[..., None, None] for part in colours.unbind(-2))
-    return (pictures / 255 * gains + lifts).clamp(0, 1) * 2 - 1
+def recolour(pictures: Tensor, colours: Tensor) -> Tensor:
+    """0..255 (B, F, 3, H, W) in other colours (B, 3, 4) -> -1..1."""
+    mixed = torch.einsum("bij,bfjhw->bfihw", colours[:, :, :3] / 255, pictures)
+    return (mixed + colours[:, None, :, 3, None, None]).clamp(0, 1) * 2 - 1
 
 
 @torch.no_grad()

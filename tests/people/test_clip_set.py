@@ -15,6 +15,7 @@ from emo_modules.schedule import alphas_cumprod
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_people.filming.clip_files import Clip
 from emo_people.filming.clips import FRAMES, MARGIN, SIDE
+from emo_people.recipe import clip_set
 from emo_people.recipe.built_in import BuiltInRecipe, BuiltInTraining, build_model, recipe_for
 from emo_people.recipe.clip_set import ClipSet, draw_windows, heard
 from emo_people.recipe.config import BUILT_IN
@@ -97,6 +98,18 @@ def test_displacements_hold_in_mirrored_and_recoloured_clips(clips, model):
     assert (moved - batch.pictures)[inside].abs().mean() < 0.01
     unmoved = batch.pixels[:, None].expand_as(batch.pictures)
     assert (unmoved - batch.pictures)[inside].abs().mean() > 0.03
+
+
+def test_some_clips_lose_their_colours_and_keep_what_they_show(clips, model, monkeypatch):
+    coloured = draw(clips, model, batch=4)
+    monkeypatch.setattr(clip_set, "GREY", 1.0)
+    monkeypatch.setattr(clip_set, "GAIN", 0.0)
+    grey = draw(clips, model, batch=4)
+    for picture in (grey.pixels, grey.pictures.flatten(0, 1)):
+        assert (picture - picture[:, :1]).abs().max() < 1e-5
+    assert (coloured.pixels - coloured.pixels[:, :1]).abs().mean() > 0.05
+    same = torch.stack([grey.pixels[0, 0].flatten(), coloured.pixels[0, 1].flatten()])
+    assert torch.corrcoef(same)[0, 1] > 0.7
 
 
 def test_latents_are_those_of_the_pictures(clips, model):
