@@ -23,7 +23,8 @@ from .cues.familiar import unfamiliar
 from .families.family import SpeechEncoder
 from .families.table import audio_track, face_cues, family_of
 from .media.audio import Audio
-from .models.emo import Conditioner, Denoiser
+from .models.denoiser import Denoiser
+from .models.emo import Conditioner
 from .sampling.clips import Driving, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.enlarge import Enlarger

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.conditions import Conditions
-from ..models.emo import Denoiser
+from ..models.denoiser import Denoiser
 from ..models.moving import move
 from .decode import DECODE_BATCH
 

@@ -6,7 +6,8 @@ import torch
 
 from ..checkpoints.store import read_checkpoint
 from ..models.cpu import operations_for
-from ..models.emo import Conditioner, Denoiser
+from ..models.denoiser import Denoiser
+from ..models.emo import Conditioner
 from ..models.reference import ReferenceNet
 
 

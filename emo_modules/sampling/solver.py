@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models.conditions import Conditions
-from ..models.emo import Denoiser
+from ..models.denoiser import Denoiser
 from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
 from .windows import Windows
 

@@ -16,7 +16,7 @@ from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig, ScheduleConfig
 from ...emo_modules.models.attention import Operations, attend
 from ...emo_modules.models.conditions import Conditions
-from ...emo_modules.models.emo import Denoiser
+from ...emo_modules.models.denoiser import Denoiser
 
 CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
