@@ -1,4 +1,4 @@
-"""Lids and gaze of a speaker: a rule that the sound and the frames before give."""
+"""Lids and gaze of a speaker: a rule that the sound and the frames before give, or blinks at any time."""
 
 from collections.abc import Iterable
 
