@@ -54,6 +54,8 @@ class Options:
     ] = None
     # None leaves the speed layers out
     head_speed: Annotated[float | None, "degrees per second: 4 calm, 12 normal, 25 active"] = 12.0
+    # Of each frame, instead of `head_speed`; the last one is held
+    speed_curve: tuple[float, ...] | None = None
     box: Box | None = None  # of the face, in the portrait's pixels
     mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
     face_index: int = 0  # among several faces, largest first
@@ -210,7 +212,7 @@ class Pipeline:
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
             driving = Driving(
                 audio_track(self.audio_encoder, audio, frames, config),
-                self._speeds(frames, options.head_speed),
+                self._speeds(frames, options),
                 self._pictures(frames, options.landmark_pictures),
                 motion_code(config, frames, options.seed),
             )
@@ -229,12 +231,13 @@ class Pipeline:
                 "pixels; free memory, or use half precision"
             ) from error
 
-    def _speeds(self, frames: int, head_speed: float | None) -> Tensor | None:
-        if head_speed is None:
+    def _speeds(self, frames: int, options: Options) -> Tensor | None:
+        if options.head_speed is None:
             return None
+        curve = options.speed_curve or (options.head_speed,)
         if self.config.backbone.speed_dim is None:
-            _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, head_speed)
-        return torch.full((frames,), float(head_speed))
+            _log.warning("%s has no speed layers: head speed %g is ignored", self.config.name, curve[0])
+        return torch.tensor([*curve[:frames], *curve[-1:] * (frames - len(curve))], dtype=torch.float32)
 
     def _keep(self, motion: Tensor) -> Tensor:
         """The last latents (M, C, H, W) of a clip as the next one reads them."""

@@ -130,6 +130,20 @@ def test_head_speed_steers(tiny_pipeline, portrait, tones, speed):
     assert (calm - other).abs().max() > 1e-3
 
 
+def test_a_curve_of_speeds_acts_from_where_it_changes_on(tiny_pipeline, portrait, tones):
+    sound = Audio(tones(0.6, 16000))
+    level, held, later = (
+        rendered(tiny_pipeline.animate(portrait, sound, replace(FACE, **asked)))
+        for asked in (
+            {"head_speed": 4.0},
+            {"speed_curve": (4.0, 4.0)},
+            {"speed_curve": (4.0,) * 12 + (40.0,)},
+        )
+    )
+    torch.testing.assert_close(held, level)
+    assert (later != level).any()
+
+
 def test_every_solver_renders(tiny_pipeline, portrait, tones):
     seen = {}
     for name in SOLVERS:
