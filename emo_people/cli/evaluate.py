@@ -17,8 +17,9 @@ from emo_modules.writing.place import check_file_place
 from emo_training.perception.face_identity import load_identity
 from emo_training.perception.faces import PeopleAnalyzer
 
-from ..evaluation.people import Judge, Scope, evaluate_people
-from ..evaluation.person_films import animate_with
+from ..evaluation.judge import Judge
+from ..evaluation.people import Scope, evaluate_people
+from ..evaluation.person_films import animate_with, without_speed_layers
 from ..networks.identity import WEIGHTS
 
 
@@ -68,6 +69,7 @@ def _judge_people(pipeline: Pipeline, chosen: Options, options: argparse.Namespa
         folder = options.folder or Path(stack.enter_context(TemporaryDirectory()))
         judge = Judge(
             animate_with(pipeline, chosen),
+            animate_with(without_speed_layers(pipeline), chosen),
             pipeline.config.clip_frames,
             PeopleAnalyzer.load(),
             folder / "cases",

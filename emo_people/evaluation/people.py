@@ -2,25 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from emo_training.evaluation.identity_similarity import Embedder
-from emo_training.evaluation.metrics import pearson, spearman
-from emo_training.perception.faces import PeopleAnalyzer
+from emo_training.evaluation.metrics import pearson
 
-from ..filming.people_cases import KINDS, CaseFiles, PersonCase, make_cases, make_portraits
+from ..filming.people_cases import KINDS, PersonCase, make_cases, make_portraits
 from ..filming.seeds import PEOPLE
 from ..filming.speakers import FPS
-from ..networks.fit import Log
 from .gallery import Gallery
-from .person_figures import PersonFigures, measure_person, summary
-from .person_films import Animate, Seen, film_case
+from .judge import Judge
+from .person_figures import PersonFigures, summary
+from .person_films import Seen
 from .person_sheet import contact_sheet
 from .pictures import eye_energy
+from .turning import measure_speed
 
 SEEDS_PER_RUN, LONG, STRANGERS = 1000, 500, 600  # of a run's seeds: cases, then these
 MOST_CASES, MOST_SEED = 500, 900
@@ -51,32 +50,6 @@ class Scope:
         return range(start, start + count)
 
 
-@dataclass(frozen=True)
-class Judge:
-    """What makes the films, in clips of so many frames, and what reads them; cases lie in a folder, films in
-    another."""
-
-    animate: Animate
-    clip_frames: int
-    analyzer: PeopleAnalyzer
-    cases: Path
-    films: Path
-    log: Log
-
-    def film(self, case: PersonCase, name: str, speed: float | None) -> Seen:
-        return film_case(self.animate, self.analyzer, self.files(case), self.films / name, speed)[1]
-
-    def measure(self, case: PersonCase, gallery: Gallery | None) -> PersonFigures:
-        files = self.files(case)
-        film = self.films / f"{case.seed}.mp4"
-        prepared, seen = film_case(self.animate, self.analyzer, files, film, case.head_speed)
-        top1 = None if gallery is None else gallery.is_top1(case.seed, seen)
-        return measure_person(case, files, prepared, seen, self.analyzer, self.clip_frames, top1)
-
-    def files(self, case: PersonCase) -> CaseFiles:
-        return CaseFiles(case.folder(self.cases))
-
-
 def evaluate_people(
     judge: Judge, scope: Scope, embedder: Embedder | None = None
 ) -> tuple[dict[str, Any], Image.Image]:
@@ -102,23 +75,6 @@ def evaluate_people(
         "per_case": [row.row() for row in rows],
     }
     return report, contact_sheet(rows)
-
-
-def measure_speed(judge: Judge, cases: Sequence[PersonCase], speeds: Sequence[float]) -> dict[str, Any]:
-    """Every case at every speed: what is seen, its rank correlation with what was asked for, and what is seen
-    without the speed layers, which then have nothing to follow."""
-    seen = []
-    for case in cases:
-        seen.append([judge.film(case, f"{case.seed}-{speed:g}.mp4", speed).speed for speed in speeds])
-        judge.log(f"head speed: asked {list(speeds)}, seen {[round(speed, 1) for speed in seen[-1]]}")
-    mean = np.mean(seen, 0)
-    return {
-        "asked": list(speeds),
-        "seen": seen,
-        "mean_over_asked": (mean / np.array(speeds)).tolist(),
-        "spearman": spearman(np.tile(speeds, len(cases)), np.ravel(seen)),
-        "without_layers": [judge.film(case, f"{case.seed}-none.mp4", None).speed for case in cases],
-    }
 
 
 def _measure_long(judge: Judge, scope: Scope) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Films of a case as a user makes them: picture and sound as files go in, an MP4 comes out and is read."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,17 @@ from emo_training.evaluation.pairs import Video
 from emo_training.perception.face_track import FaceTrack
 from emo_training.perception.faces import PeopleAnalyzer
 from emo_training.perception.pose import head_speed
+from emo_training.training.stages import part_of
 
 from ..filming.people_cases import CaseFiles
 from ..filming.speakers import FPS
 
 SMOOTHED = 3  # frames, 0.12 s
 
-# Case, video to write, head speed in degrees per second or None -> how the portrait was prepared. Nothing of
-# the truth is handed over, the face's box neither.
-Animate = Callable[[CaseFiles, Path, float | None], Prepared]
+# Case, video to write, head speed in degrees per second, of each frame or of all -> how the portrait was
+# prepared. Nothing of the truth is handed over, the face's box neither.
+Speed = float | tuple[float, ...]
+Animate = Callable[[CaseFiles, Path, Speed], Prepared]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +59,14 @@ class Seen:
 
     @property
     def speed(self) -> float:
-        """Mean head speed in degrees per second, of poses smoothed against the reader's noise."""
+        """Mean head speed in degrees per second."""
+        return float(self.speeds.mean())
+
+    @property
+    def speeds(self) -> np.ndarray:
+        """Head speed (F,) in degrees per second, of poses smoothed against the reader's noise."""
         yaw, pitch, roll = (running_mean(filled(angle), SMOOTHED) for angle in self.track.rotations.T)
-        return float(head_speed(yaw, pitch, roll, FPS).mean())
+        return head_speed(yaw, pitch, roll, FPS)
 
     def _curve(self, column: int) -> np.ndarray:
         assert self.track.openings is not None  # this analyser always has them
@@ -77,8 +85,9 @@ def filled(curve: np.ndarray) -> np.ndarray:
 def animate_with(pipeline: Pipeline, options: Options) -> Animate:
     """What `animate PORTRAIT AUDIO -o FILM` does."""
 
-    def animate(case: CaseFiles, film: Path, speed: float | None) -> Prepared:
-        chosen = Options(**{**vars(options), "head_speed": speed})
+    def animate(case: CaseFiles, film: Path, speed: Speed) -> Prepared:
+        asked = {"speed_curve": speed} if isinstance(speed, tuple) else {"head_speed": speed}
+        chosen = Options(**{**vars(options), **asked})
         film.parent.mkdir(parents=True, exist_ok=True)
         animation = pipeline.animate(load_image(case.portrait), load_audio(case.speech), chosen)
         write_video(animation, film, keep=1)
@@ -87,8 +96,17 @@ def animate_with(pipeline: Pipeline, options: Options) -> Animate:
     return animate
 
 
+def without_speed_layers(pipeline: Pipeline) -> Pipeline:
+    """The same, but that its speed layers say nothing."""
+    pipeline = copy.deepcopy(pipeline)
+    for name, parameter in pipeline.conditioner.denoiser.named_parameters():
+        if part_of(name) == "speed":
+            parameter.data.zero_()
+    return pipeline
+
+
 def film_case(
-    animate: Animate, analyzer: PeopleAnalyzer, case: CaseFiles, film: Path, speed: float | None
+    animate: Animate, analyzer: PeopleAnalyzer, case: CaseFiles, film: Path, speed: Speed
 ) -> tuple[Prepared, Seen]:
     prepared = animate(case, film, speed)
     return prepared, Seen.of(np.stack(list(Video(film).frames())), analyzer)

@@ -1,6 +1,7 @@
 """What a film of a rendered person is judged by, on curves and pictures whose quality is known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,24 @@ import torch
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop, Face, crop_to_face
 from emo_modules.media.image import load_image
+from emo_modules.media.video import VideoWriter
 from emo_modules.pipeline import Options, Prepared
 from emo_people.acting.face import Expression, Pose
 from emo_people.acting.performance import perform
-from emo_people.evaluation.people import Judge
+from emo_people.evaluation.judge import Judge
 from emo_people.evaluation.person_figures import measure_place, summary
-from emo_people.evaluation.person_films import Animate, Seen, animate_with, filled
+from emo_people.evaluation.person_films import (
+    Animate,
+    Seen,
+    Speed,
+    animate_with,
+    filled,
+    without_speed_layers,
+)
 from emo_people.evaluation.person_sheet import contact_sheet
 from emo_people.evaluation.pictures import border_ratio, change, cut_points, eye_energy, outside
 from emo_people.evaluation.speaking import SHUT, measure_closures, measure_silence
+from emo_people.evaluation.turning import measure_speed
 from emo_people.filming.people_cases import (
     KINDS,
     CaseFiles,
@@ -200,7 +210,7 @@ def whole(picture: torch.Tensor) -> Prepared:
 
 
 def judge(animate: Animate, cases: Path) -> Judge:
-    return Judge(animate, 4, PeopleAnalyzer.load(), cases, cases / "films", lambda line: None)
+    return Judge(animate, animate, 4, PeopleAnalyzer.load(), cases, cases / "films", lambda line: None)
 
 
 def test_the_true_film_is_found_nearly_perfect(case, cases):
@@ -227,3 +237,45 @@ def test_a_model_without_training_is_judged_from_files_to_figures(case, cases, t
     assert figures["lip_r_shuffled"] is None and figures["top1"] == "not measured"
     assert rows[0].made.shape == rows[0].true.shape == (25, 64, 64, 3)
     assert contact_sheet(rows).size == (12 * 160, 2 * 160)
+
+
+class SpeedReader:
+    """In place of what reads films: a head that turns by a fourth of each frame's grey level a second."""
+
+    def analyze(self, frames: np.ndarray) -> FaceTrack:
+        yaw = np.cumsum(frames.mean((1, 2, 3)) / 4) / FPS
+        seen = track(np.zeros((len(frames), 4)))
+        return replace(seen, rotations=np.stack([yaw, 0 * yaw, 0 * yaw], axis=1))
+
+
+def test_heads_are_judged_by_what_they_are_asked_for_and_by_what_layers_add(case, cases):
+    def turning(heard: bool) -> Animate:
+        def animate(files: CaseFiles, film: Path, speed: Speed) -> Prepared:
+            film.parent.mkdir(exist_ok=True)
+            curve = speed if isinstance(speed, tuple) else (speed,) * 25
+            grey = 4 * np.array(curve) if heard else np.full(25, 36)
+            with VideoWriter(film, 64, 64, FPS) as writer:
+                for level in grey:
+                    writer.write(np.full((64, 64, 3), level, np.uint8))
+            return whole(load_image(files.portrait))
+
+        return animate
+
+    judge = Judge(
+        turning(True), turning(False), 12, SpeedReader(), cases, cases / "turning", lambda line: None
+    )
+    figures = measure_speed(judge, [case], (4.0, 14.0, 30.0))
+    assert figures["spearman"] == pytest.approx(1)
+    assert figures["mean_over_asked"] == pytest.approx([1, 1, 1], abs=0.15)
+    assert figures["zeroed"]["spearman"] == pytest.approx(0)
+    assert figures["curve"]["doubled"] > 1.5
+    assert figures["curve"]["level"] == pytest.approx(1, abs=0.05)
+
+
+def test_without_speed_layers_every_speed_is_the_same(tiny_pipeline, case, cases):
+    films = []
+    for pipeline in (tiny_pipeline, without_speed_layers(tiny_pipeline)):
+        reader = judge(animate_with(pipeline, Options()), cases)
+        films.append([reader.film(case, f"at-{speed:g}.mp4", speed).frames for speed in (4.0, 40.0)])
+    assert (films[0][0] != films[0][1]).any()
+    assert (films[1][0] == films[1][1]).all()
