@@ -83,11 +83,12 @@ def filled(curve: np.ndarray) -> np.ndarray:
 
 
 def animate_with(pipeline: Pipeline, options: Options) -> Animate:
-    """What `animate PORTRAIT AUDIO -o FILM` does."""
+    """What `animate PORTRAIT AUDIO -o FILM --seed CASE` does: with one seed for all cases, every head would
+    turn and blink in the same way."""
 
     def animate(case: CaseFiles, film: Path, speed: Speed) -> Prepared:
         asked = {"speed_curve": speed} if isinstance(speed, tuple) else {"head_speed": speed}
-        chosen = Options(**{**vars(options), **asked})
+        chosen = Options(**{**vars(options), **asked, "seed": int(case.folder.name)})
         film.parent.mkdir(parents=True, exist_ok=True)
         animation = pipeline.animate(load_image(case.portrait), load_audio(case.speech), chosen)
         write_video(animation, film, keep=1)

@@ -1,8 +1,10 @@
 """What a film of a rendered person is judged by, on curves and pictures whose quality is known."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 
 from emo_modules.cues.box import Box
 from emo_modules.cues.face import Crop, Face, crop_to_face
+from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.image import load_image
 from emo_modules.media.video import VideoWriter
 from emo_modules.pipeline import Options, Prepared
@@ -272,10 +275,29 @@ def test_heads_are_judged_by_what_they_are_asked_for_and_by_what_layers_add(case
     assert figures["curve"]["level"] == pytest.approx(1, abs=0.05)
 
 
+def test_every_case_is_another_performance(case, cases, tmp_path):
+    seeds = []
+
+    class Asked(Exception):
+        pass
+
+    def animate(portrait: torch.Tensor, speech: Audio, options: Options) -> None:
+        seeds.append(options.seed)
+        raise Asked
+
+    pipeline = SimpleNamespace(animate=animate)
+    for name in ("7", "8"):
+        shutil.copytree(case.folder(cases), tmp_path / name)
+        with pytest.raises(Asked):
+            animate_with(pipeline, Options())(CaseFiles(tmp_path / name), tmp_path / "film.mp4", 12.0)
+    assert seeds == [7, 8]
+
+
 def test_without_speed_layers_every_speed_is_the_same(tiny_pipeline, case, cases):
-    films = []
+    files, films = CaseFiles(case.folder(cases)), []
+    portrait, speech = load_image(files.portrait), load_audio(files.speech)
     for pipeline in (tiny_pipeline, without_speed_layers(tiny_pipeline)):
-        reader = judge(animate_with(pipeline, Options()), cases)
-        films.append([reader.film(case, f"at-{speed:g}.mp4", speed).frames for speed in (4.0, 40.0)])
+        asked = [Options(head_speed=speed) for speed in (4.0, 40.0)]
+        films.append([torch.cat(list(pipeline.animate(portrait, speech, one).frames)) for one in asked])
     assert (films[0][0] != films[0][1]).any()
     assert (films[1][0] == films[1][1]).all()
