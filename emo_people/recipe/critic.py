@@ -51,4 +51,4 @@ class Critic:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.net.requires_grad_(False)
-        return float(loss)
+        return float(loss.detach())

@@ -108,9 +108,9 @@ class TrainProgress:
 class Trainer:
     """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`.
 
-    `objective` takes the place of the denoising losses. `sheet(model, path)` draws samples of the averaged
-    model at every save and returns them as a video (F, H, W, 3) uint8; `board` shows figures and samples in
-    TensorBoard.
+    `objective` takes the place of the denoising losses, and `stage` of the configuration's. `sheet(model,
+    path)` draws samples of the averaged model at every save and returns them as a video (F, H, W, 3) uint8;
+    `board` shows figures and samples in TensorBoard.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class Trainer:
         sheet: Sheet | None = None,
         board: Board | None = None,
         objective: Objective | None = None,
+        stage: Stage | None = None,
     ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
@@ -135,7 +136,7 @@ class Trainer:
         )
         self.config, self.source, self.folder, self.log = config, source, folder, log
         self.sheet, self.board = sheet, board
-        self.stage, self.emo = config.table, model
+        self.stage, self.emo = stage or config.table, model
         if config.recompute:
             model.backbone.recompute_layers()
             model.reference_net.recompute_layers()

@@ -1,6 +1,6 @@
 """The three training stages as a table (EMO sec. 3.3): what is trained, on what, under which conditions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -9,12 +9,15 @@ from emo_modules.models.attention import Attention
 from emo_modules.models.emo import EMO
 
 PARTS = ("reference_net", "backbone", "face_locator", "audio_projection", "audio", "temporal", "speed")
-FROZEN = "portrait_encoder"  # the VAE's; of a model that moves portraits
+# Of a model that moves portraits: the VAE's encoder, and what paints eyes and mouths
+FROZEN, PAINTER = "portrait_encoder", "painter"
 
 
 def part_of(parameter: str) -> str:
-    """Which of `PARTS` a parameter of EMO belongs to, or `FROZEN`."""
-    if parameter.startswith(("reference_net.", "face_locator.", "audio_projection.", f"{FROZEN}.")):
+    """Which of `PARTS` a parameter of EMO belongs to, or `FROZEN` or `PAINTER`."""
+    if parameter.startswith(
+        ("reference_net.", "face_locator.", "audio_projection.", f"{FROZEN}.", f"{PAINTER}.")
+    ):
         return parameter.split(".")[0]
     if parameter.startswith("speed_encoder.") or "_speed." in parameter:
         return "speed"
@@ -44,8 +47,9 @@ PAPER_STAGES = {
 # has but the audio projection: that has learned from thousands of voices what mouths do, and with the voices
 # of few clips it would only forget. Head speed is a condition as soon as there are clips, or the model would
 # have to unlearn going without.
-_ALL_BUT_HEARING = tuple(part for part in PARTS if part != "audio_projection")
-DEMO_STAGES = PAPER_STAGES | {
+_ALL_BUT_HEARING = (*(part for part in PARTS if part != "audio_projection"), PAINTER)
+DEMO_STAGES = {
+    "image": replace(PAPER_STAGES["image"], trains=(*PAPER_STAGES["image"].trains, PAINTER)),
     "video": Stage(_ALL_BUT_HEARING, clips=True, speed=True),
     "speed": Stage(_ALL_BUT_HEARING, clips=True, speed=True),
 }

@@ -18,6 +18,7 @@ from emo_training.training.sample_set import Draw, SampleSet
 from emo_training.training.stages import (
     DEMO_STAGES,
     FROZEN,
+    PAINTER,
     PAPER_STAGES,
     PARTS,
     part_of,
@@ -43,8 +44,8 @@ def names(model: EMO, part: str) -> set[str]:
 
 
 def test_every_parameter_has_a_part(preset):
-    frozen = {FROZEN} if preset.config.moving else set()
-    assert {part_of(name) for name, _ in preset.named_parameters()} == {*PARTS, *frozen}
+    moving = {FROZEN, PAINTER} if preset.config.moving else set()
+    assert {part_of(name) for name, _ in preset.named_parameters()} == {*PARTS, *moving}
     for part in ("reference_net", "face_locator"):
         expected = {f"{part}.{name}" for name, _ in getattr(preset, part).named_parameters()}
         assert names(preset, part) == expected
@@ -67,7 +68,7 @@ def test_parts_are_the_modules_of_that_name(preset):
     assert len(speed & backbone) == 7 * places
     modules = {name for name in backbone if ".motion_modules." in name}
     assert temporal | (speed & backbone) == modules
-    beside = {name for name in rest if name.startswith(("refiner.", "painter.", "motion_code_encoder."))}
+    beside = {name for name in rest if name.startswith(("refiner.", "motion_code_encoder."))}
     assert names(preset, "backbone") == (backbone - modules - audio) | beside
 
 
@@ -76,7 +77,7 @@ def test_the_tables_are_the_papers_and_the_demo_goes_on_with_everything_but_hear
     assert [stage.clips for stage in PAPER_STAGES.values()] == [False, True, True]
     assert not {"audio", "audio_projection"} & set(PAPER_STAGES["speed"].trains)
     for stage in ("video", "speed"):
-        assert {*DEMO_STAGES[stage].trains, "audio_projection"} == set(PARTS)
+        assert {*DEMO_STAGES[stage].trains, "audio_projection"} == {*PARTS, PAINTER}
         assert "audio_projection" not in DEMO_STAGES[stage].trains
         assert DEMO_STAGES[stage].speed
 
