@@ -31,6 +31,7 @@ class Denoiser(nn.Module):
         self.config = config
         latents, backbone = config.latent_channels, config.backbone
         beside = 2 * latents if config.moving else 0
+        code_dim = 4 * backbone.block_out_channels[0] if config.motion_code else None
         self.backbone = UNet(backbone, operations, latents, beside, OUTPUTS if config.moving else 0)
         self.face_locator = FaceLocator(config, operations)
         self.audio_projection: AudioProjection | PerceiverProjection
@@ -43,9 +44,9 @@ class Denoiser(nn.Module):
             # the VAE's encoder, which is linear; nothing trains it
             self.portrait_encoder = operations.Conv2d(3, latents, 8, 8)
             self.refiner = Refiner(operations)
-            self.painter = Painter(latents, operations)
-        if config.motion_code:
-            self.motion_code_encoder = MotionCodeEncoder(4 * backbone.block_out_channels[0], operations)
+            self.painter = Painter(latents, code_dim, operations)
+        if code_dim is not None:
+            self.motion_code_encoder = MotionCodeEncoder(code_dim, operations)
         if backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
@@ -135,19 +136,24 @@ class Denoiser(nn.Module):
         """Of a model that moves the portrait: noisy latents (B*F, C, H, W), timesteps (B*F,) -> the frames.
 
         What is hidden keeps the skip from the noisy latents (arXiv 2206.00364, eq. 7, around the moved
-        portrait); nothing that is drawn changes the displacement.
+        portrait); eyes and mouth are painted over. None of this changes the displacement, what is hidden or
+        what is covered: where a face moved a little wrongly, the least error is a blur.
         """
         assert conditions.pixels is not None  # whoever conditions such a model gives them
         change, hidden, displacement, detail = split_outputs(self.outputs(x, timesteps, conditions))
         displacement = displacement + self.refinement(displacement, detail, conditions.pixels)
         pixels = move(conditions.pixels, displacement.detach())
-        painted, opened = self.painter(detail, pixels)
-        change, hidden = change + painted, hidden + opened
+        painting = self.painter(detail, pixels, conditions.code)
+        change, hidden = change + painting.change, hidden + painting.hidden
         moved = self.portrait_encoder(pixels).to(x)  # from autocast
         alpha_bar = alpha_bar_at(timesteps, self.config.schedule)
         skip, scale = alpha_bar.sqrt().to(x), (1 - alpha_bar).sqrt().to(x)
         drawn = moved + skip * (x - moved) + scale * change.to(x)
-        return Drawing(displacement, hidden, drawn, torch.lerp(moved, drawn, hidden.sigmoid().to(x)))
+        unseen = hidden.detach().sigmoid().to(x)
+        cover = painting.cover.detach().sigmoid().to(x)
+        clean = torch.lerp(torch.lerp(moved, drawn, unseen), painting.latents.to(x), cover)
+        share = 1 - (1 - unseen) * (1 - cover)
+        return Drawing(displacement, hidden, drawn, painting, clean, share)
 
     def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """All that a Backbone that moves the portrait says of noisy latents (B*F, C, H, W)."""

@@ -32,13 +32,13 @@ class Enlarger:
         """
         pieces = []
         drawing = self.denoiser.draw(latents, latents.new_zeros(len(latents)), conditions)
-        for displacement, hidden, clean in zip(
-            *(part.split(DECODE_BATCH) for part in (drawing.displacement, drawing.hidden, latents)),
+        for displacement, share, clean in zip(
+            *(part.split(DECODE_BATCH) for part in (drawing.displacement, drawing.share, latents)),
             strict=True,
         ):
             moved = self.encode(move(self.picture, displacement).to(latents))
             small = self.decode(clean).clamp(-1, 1)
             drawn = self.encode(F.interpolate(small, self.picture.shape[-2:], mode="bicubic").clamp(-1, 1))
-            share = F.interpolate(hidden.sigmoid(), moved.shape[-2:], mode="bilinear")
+            share = F.interpolate(share, moved.shape[-2:], mode="bilinear")
             pieces.append(torch.lerp(moved, drawn, share))
         return torch.cat(pieces)

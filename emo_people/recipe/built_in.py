@@ -25,7 +25,7 @@ from emo_training.training.loop import TrainConfig, Trainer, load_parameters
 from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw
 from emo_training.training.sheets import signed_to_bytes
-from emo_training.training.stages import start_as_lookup
+from emo_training.training.stages import PAINTER, Stage, start_as_lookup
 
 from ..filming.clips import SIDE
 from ..networks.fit import Log, channels_last
@@ -49,6 +49,12 @@ class StagePlan:
     share: float
     config: TrainConfig
     loss: MovingLoss
+    trains: tuple[str, ...] | None = None  # parts, where not those that the configuration's stage trains
+
+    @property
+    def table(self) -> Stage:
+        table = self.config.table
+        return table if self.trains is None else replace(table, trains=self.trains)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class BuiltInRecipe:
         ),
         StagePlan(
             "video",
-            0.45,
+            0.4,
             TrainConfig(
                 "video",
                 steps=ENDLESS,
@@ -88,7 +94,7 @@ class BuiltInRecipe:
         ),
         StagePlan(
             "speed",
-            0.35,
+            0.25,
             TrainConfig(
                 "speed",
                 steps=ENDLESS,
@@ -101,13 +107,31 @@ class BuiltInRecipe:
             ),
             MovingLoss(own_motion=0.25, pixels=3.0),
         ),
+        # With all else at rest: the critic would teach a Backbone that still moves to please it.
+        StagePlan(
+            PAINTER,
+            0.15,
+            TrainConfig(
+                "speed",
+                steps=ENDLESS,
+                demo=True,
+                lr=1e-3,
+                warmup=30,
+                sampling=Draw(batch=48, drop_audio=0.03),
+                loss=LossConfig(inference_share=0.9, inference_steps=1, motion_noise=0.1),
+            ),
+            MovingLoss(pixels=4.0, critic=0.03),
+            (PAINTER,),
+        ),
     )
 
 
-def recipe_for(device: torch.device, stages: Collection[str] = ("image", "video", "speed")) -> BuiltInRecipe:
+def recipe_for(device: torch.device, stages: Collection[str] | None = None) -> BuiltInRecipe:
     """Two cores take smaller batches and slower steps in the same time; a GPU repeats what was captured."""
     whole = BuiltInRecipe()
-    recipe = replace(whole, stages=tuple(plan for plan in whole.stages if plan.name in stages))
+    recipe = replace(
+        whole, stages=tuple(plan for plan in whole.stages if stages is None or plan.name in stages)
+    )
     if device.type == "cuda":
         return replace(recipe, stages=tuple(_changed(plan, graph=True) for plan in recipe.stages))
     small = {"image": Draw(8, 3, motion_frames=0, drop_audio=0), "video": Draw(4, drop_audio=0.03)}
@@ -154,10 +178,10 @@ class BuiltInTraining:
 
     def run_stage(self, plan: StagePlan, minutes: float) -> None:
         stage, config = replace(plan.config, clock=minutes), self.model.config
-        table, folder = stage.table, self.folder / plan.name
+        table, folder = plan.table, self.folder / plan.name
         objective = MovingObjective(config, plan.loss, table.clips, table.speed, self.decode)
         source = ClipSource(self.clips, self.model.portrait_encoder, stage.sampling, stage.seed)
-        Trainer(self.model, source, stage, folder, log=self.log, objective=objective).run()
+        Trainer(self.model, source, stage, folder, log=self.log, objective=objective, stage=table).run()
         load_parameters(self.model, folder / "ema.safetensors")
         self.model.eval()
         self.log(f"{plan.name}: {len(self.clips)} clips; held out {self.figures(table.clips, table.speed)}")

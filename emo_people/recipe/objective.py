@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emo_modules.checked import Checked
 from emo_modules.config import EMOConfig
 from emo_modules.models.moving import Drawing
+from emo_modules.sampling.motion_code import SHUT, SHUTTING
 from emo_modules.sampling.noise import clip_noise
 from emo_modules.schedule import TRAIN_STEPS
 from emo_training.training.losses import Noised
@@ -25,6 +26,11 @@ FACE = 128.0  # px, the width of a face in which an error of points is told
 FAR = 4.0  # px; beyond, such an error counts as itself and not squared
 HIDDEN_FIELD = 0.3  # weight of a displacement where the portrait does not show what it leads to
 SEEN_DRAWN = 0.03  # weight of what is drawn where the portrait shows it
+# Shares of a latent's pixels: of lids or a mouth, hidden less, nothing is painted; more, all of it is
+KEPT, ANEW = 0.2, 0.4
+HALF_SHUT = (SHUTTING + SHUT) / 2  # of the motion code
+TIGHT = 0.05  # room around lids and lips for what lies within them
+WINDOW, RIM = 12, 2  # latents that are decoded around a feature, and how many at their sides only for that
 
 
 @dataclass(frozen=True)
@@ -37,31 +43,49 @@ class MovingLoss(Checked):
     points: float = 1.0  # px squared in faces of FACE px, of lips and lids against the nose
     hidden: float = 0.5
     drawn: float = 1.0
+    cover: float = 1.0  # which latents are painted
+    painted: float = 0.5
     pixels: float = 0.0  # of eyes and mouths, decoded
     critic: float = 0.0  # of the same, that do not look real
     own_motion: float = 0.0  # share of batches whose motion frames are the model's own
 
 
-def feature_boxes(landmarks: Tensor) -> Tensor:
-    """(..., 68, 2) px -> (..., 3, 4) px: boxes around both eyes and the mouth, with room for lids and lips to
-    move in."""
+def feature_boxes(landmarks: Tensor, around: float = 0.35) -> Tensor:
+    """(..., 68, 2) px -> (..., 3, 4) px: boxes around both eyes and the mouth, with room, in shares of the
+    longer side, for lids and lips to move in."""
     boxes = []
     for points in (*(landmarks[..., eye, :] for eye in EYES), landmarks[..., MOUTH, :]):
         low, high = points.amin(-2), points.amax(-2)
-        around = 0.35 * (high - low).amax(-1, keepdim=True)
-        boxes.append(torch.cat([low - around, high + around], dim=-1))
+        room = around * (high - low).amax(-1, keepdim=True)
+        boxes.append(torch.cat([low - room, high + room], dim=-1))
     return torch.stack(boxes, dim=-2)
+
+
+def within(boxes: Tensor, size: int) -> Tensor:
+    """Boxes (N, K, 4) px -> (N, 1, size, size): 1 where a place is in one of them, 0 elsewhere."""
+    boxes = boxes / SIDE
+    places = (torch.arange(size, device=boxes.device) + 0.5) / size
+    across = (places >= boxes[..., 0, None]) & (places < boxes[..., 2, None])
+    down = (places >= boxes[..., 1, None]) & (places < boxes[..., 3, None])
+    return (down[..., :, None] & across[..., None, :]).any(1, keepdim=True).float()
 
 
 def feature_weights(landmarks: Tensor, size: int) -> Tensor:
     """(N, 68, 2) px -> weights (N, 1, size, size) of mean 1, larger at eyes and mouth."""
-    boxes = feature_boxes(landmarks) / SIDE
-    places = (torch.arange(size, device=boxes.device) + 0.5) / size
-    across = (places >= boxes[..., 0, None]) & (places < boxes[..., 2, None])
-    down = (places >= boxes[..., 1, None]) & (places < boxes[..., 3, None])
-    inside = (down[..., :, None] & across[..., None, :]).any(1, keepdim=True)
-    weights = 1 + (FEATURE_WEIGHT - 1) * inside.float()
+    weights = 1 + (FEATURE_WEIGHT - 1) * within(feature_boxes(landmarks), size)
     return weights / weights.mean(dim=(2, 3), keepdim=True)
+
+
+def covered(boxes: Tensor, hidden: Tensor, shut: Tensor) -> Tensor:
+    """Boxes (N, 3, 4) px of eyes and mouth, shares (N, 1, H, W) of pixels that are hidden, and whether lids
+    are shut (N,) -> shares (N, 1, H, W) of the latents that are painted.
+
+    Of a lid that hides half of a latent not a half can be painted: all its pixels would be half of the open
+    eye. An open eye is not painted at all, however a little of it is hidden: it would be softer than it is.
+    """
+    mouth, features = within(boxes[:, 2:], hidden.shape[-1]), within(boxes, hidden.shape[-1])
+    places = torch.maximum(mouth, features * shut[:, None, None, None])
+    return places * ((hidden - KEPT) / (ANEW - KEPT)).clamp(0, 1)
 
 
 def distance(error: Tensor, soft: float) -> Tensor:
@@ -110,8 +134,8 @@ class MovingObjective:
         assert isinstance(batch, MovingBatch)
         parts = self.told(drawing, batch)
         if self.decode is not None and (self.loss.pixels or self.loss.critic):
-            made, true = feature_crops(self.decode, drawing, batch)
-            parts["pixels"] = self.loss.pixels * crop_error(made, true).mean()
+            made, true, weights = feature_crops(self.decode, drawing, batch)
+            parts["pixels"] = self.loss.pixels * crop_error(made, true, weights).mean()
             if self.critic is not None:
                 parts["critic"] = self.loss.critic * self.critic.fooled(made, true)
         return parts
@@ -142,9 +166,14 @@ class MovingObjective:
         weights = feature_weights(landmarks, hidden.shape[-1])
         shown = F.binary_cross_entropy_with_logits(drawing.hidden.float(), hidden, reduction="none")
         parts["hidden"] = loss.hidden * (weights * shown).mean()
-        weights = weights * (SEEN_DRAWN + hidden)
-        off = (drawing.drawn.float() - batch.latents.flatten(0, 1)).square().mean(1, keepdim=True)
-        parts["drawn"] = loss.drawn * (weights * off).sum() / weights.sum()
+        latents = batch.latents.flatten(0, 1)
+        parts["drawn"] = loss.drawn * latents_error(drawing.drawn, latents, weights * (SEEN_DRAWN + hidden))
+        boxes, code = feature_boxes(landmarks), batch.code.flatten(0, 1)
+        cover = covered(boxes, hidden, code[:, -1] > HALF_SHUT)
+        told = F.binary_cross_entropy_with_logits(drawing.painting.cover.float(), cover, reduction="none")
+        parts["cover"] = loss.cover * (weights * told).mean()
+        weights = SEEN_DRAWN * within(boxes, hidden.shape[-1]) + cover
+        parts["painted"] = loss.painted * latents_error(drawing.painting.latents, latents, weights)
         return parts
 
     @torch.no_grad()
@@ -163,25 +192,41 @@ class MovingObjective:
         return replace(noised, batch=replace(batch, motion=motion))
 
 
+def latents_error(made: Tensor, true: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean squared error of latents (N, C, H, W) by weights (N, 1, H, W)."""
+    off = (made.float() - true).square().mean(1, keepdim=True)
+    return (weights * off).sum() / weights.sum()
+
+
 def feature_crops(
-    decode: Callable[[Tensor], Tensor], drawing: Drawing, batch: MovingBatch, cells: int = 8
-) -> tuple[Tensor, Tensor]:
-    """Made and true pixels (B*F, 3, S, S) of a window of `cells` latents around an eye or the mouth of each
-    frame."""
-    clean, boxes = drawing.clean, feature_boxes(batch.landmarks.flatten(0, 1))
-    turns = torch.arange(len(clean), device=boxes.device)
-    chosen = boxes[turns, torch.where(turns % 2 == 0, 2, turns // 2 % 2)]  # every second one is a mouth
-    middle = (chosen[:, :2] + chosen[:, 2:]) / 2 / 8
-    corner = (middle - cells / 2).round().long().clamp(0, clean.shape[-1] - cells)
-    made = decode(windows(clean, corner, cells))
-    return made, windows(batch.pictures.flatten(0, 1), corner * 8, cells * 8)
+    decode: Callable[[Tensor], Tensor], drawing: Drawing, batch: MovingBatch
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Made and true pixels (B*F, 3, S, S) of a window around an eye or the mouth of each frame, and weights
+    (B*F, 1, S, S) of mean 1: one half is for the whole window, the other for what lies within lids and lips,
+    which is a tenth of it.
+
+    A decoder sees the end of a window as it sees that of a picture, so that its sides are cut off.
+    """
+    landmarks, rim = batch.landmarks.flatten(0, 1), 8 * RIM
+    turns = torch.arange(len(landmarks), device=landmarks.device)
+    chosen = torch.where(turns % 2 == 0, 2, turns // 2 % 2)  # every second one is a mouth
+    middle = feature_boxes(landmarks)[turns, chosen].unflatten(1, (2, 2)).mean(1) / 8
+    corner = (middle - WINDOW / 2).round().long().clamp(0, drawing.clean.shape[-1] - WINDOW)
+    made = decode(windows(drawing.clean, corner, WINDOW))[..., rim:-rim, rim:-rim]
+    corner, size = corner * 8 + rim, WINDOW * 8 - 2 * rim
+    inside = within(feature_boxes(landmarks, TIGHT)[turns, chosen][:, None], SIDE)
+    inside = windows(inside, corner, size)
+    weights = 0.5 + 0.5 * inside / inside.mean(dim=(2, 3), keepdim=True).clamp(min=0.005)
+    return made, windows(batch.pictures.flatten(0, 1), corner, size), weights
 
 
-def crop_error(made: Tensor, true: Tensor) -> Tensor:
-    """(N,) absolute error of pixels and of their gradients."""
-    error = (made - true).abs().mean(dim=(1, 2, 3))
+def crop_error(made: Tensor, true: Tensor, weights: Tensor) -> Tensor:
+    """(N,) absolute error of pixels and of their gradients, weighted by (N, 1, S, S)."""
+    off = weights * (made - true).abs()
+    error = off.mean(dim=(1, 2, 3))
     for dim in (-1, -2):
-        error = error + (made.diff(dim=dim) - true.diff(dim=dim)).abs().mean(dim=(1, 2, 3))
+        steep = (made.diff(dim=dim) - true.diff(dim=dim)).abs()
+        error = error + (weights.narrow(dim, 1, steep.shape[dim]) * steep).mean(dim=(1, 2, 3))
     return error
 
 

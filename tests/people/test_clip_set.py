@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.nn import functional
 
-from emo_modules.models.moving import Drawing, move
+from emo_modules.models.moving import Drawing, Painting, move
 from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.schedule import alphas_cumprod
 from emo_modules.speech.wav2vec2 import AudioEncoder
@@ -20,7 +21,14 @@ from emo_people.recipe.built_in import BuiltInRecipe, BuiltInTraining, build_mod
 from emo_people.recipe.clip_set import ClipSet, draw_windows, heard
 from emo_people.recipe.config import BUILT_IN
 from emo_people.recipe.critic import Critic
-from emo_people.recipe.objective import MovingLoss, MovingObjective, feature_boxes, windows
+from emo_people.recipe.objective import (
+    MovingLoss,
+    MovingObjective,
+    covered,
+    feature_boxes,
+    feature_crops,
+    windows,
+)
 from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.sample_set import Draw
 
@@ -153,10 +161,28 @@ def test_the_truth_costs_nothing_and_the_portrait_something(clips, model):
     batch = given.batch
     latents, truth = batch.latents.flatten(0, 1), batch.displacement.flatten(0, 1)
     sure = torch.full((len(truth), 1, 32, 32), -20.0)
-    right = objective.told(Drawing(truth, sure, latents, latents), batch)
+    batch = replace(batch, hidden=torch.zeros_like(batch.hidden))
+
+    def drawing(truth: Tensor, hidden: Tensor, latents: Tensor) -> Drawing:
+        painting = Painting(latents, latents, hidden, hidden)
+        return Drawing(truth, hidden, latents, painting, latents, hidden)
+
+    right = objective.told(drawing(truth, sure, latents), batch)
     assert {name: round(float(part), 3) for name, part in right.items()} == dict.fromkeys(right, 0.0)
-    wrong = objective.told(Drawing(truth * 0, sure * -1, latents * 0, latents), batch)
+    wrong = objective.told(drawing(truth * 0, sure * -1, latents * 0), batch)
     assert {name for name, part in wrong.items() if float(part) > 0.01} == set(wrong)
+
+
+def test_mouths_and_shut_eyes_are_covered_where_they_are_hidden_and_nothing_else_is():
+    boxes = torch.tensor([[[40.0, 40, 80, 64], [120, 40, 160, 64], [64, 128, 128, 160]]])
+    half = torch.full((1, 1, 32, 32), 0.5)
+    open_, shut = torch.tensor([False]), torch.tensor([True])
+    mouth, eye = (..., slice(16, 20), slice(8, 16)), (..., slice(5, 8), slice(5, 10))
+    cover = covered(boxes, half, open_)
+    assert (cover[mouth] == 1).all() and cover.sum() == 4 * 8
+    both = covered(boxes, half, shut)
+    assert (both[eye] == 1).all() and both.sum() == 4 * 8 + 2 * 3 * 5
+    assert covered(boxes, half * 0.3, shut).sum() == 0
 
 
 def test_motion_frames_can_be_what_the_model_makes_itself(clips, model):
@@ -165,7 +191,8 @@ def test_motion_frames_can_be_what_the_model_makes_itself(clips, model):
     with torch.no_grad():
         prepared = objective.prepare(partial(objective.forward, model), given)
     parts = objective.losses(model, prepared)
-    assert set(parts) == {"displacement", "strain", "points", "velocity", "hidden", "drawn"}
+    told = {"displacement", "strain", "points", "velocity", "hidden", "drawn", "cover", "painted"}
+    assert set(parts) == told
     assert all(part.isfinite() for part in parts.values())
     assert (prepared.batch.motion - given.batch.motion).abs().max() > 0.01
 
@@ -182,18 +209,42 @@ def test_eyes_and_mouth_are_cut_out_where_they_are():
     )
 
 
+def test_half_of_a_windows_error_is_of_what_lies_within_lids_and_lips(clips, model):
+    batch = draw(clips, model, batch=2)
+    points = torch.zeros(68, 2)
+    for part, corner in ((slice(36, 42), 90), (slice(42, 48), 140), (slice(48, 68), 120)):
+        points[part] = corner + torch.linspace(0, 1, len(points[part]))[:, None] * torch.tensor([24.0, 10.0])
+    batch = replace(batch, landmarks=points.expand_as(batch.landmarks))
+    latents = batch.latents.flatten(0, 1)
+    hidden = torch.zeros(len(latents), 1, 32, 32)
+    drawing = Drawing(latents, hidden, latents, Painting(latents, latents, hidden, hidden), latents, hidden)
+    made, true, weights = feature_crops(
+        lambda z: z[:, :3].repeat_interleave(8, 2).repeat_interleave(8, 3), drawing, batch
+    )
+    assert made.shape == true.shape
+    assert weights.shape == (len(latents), 1, 64, 64)
+    within = weights > 0.5
+    share = (weights * within).sum((1, 2, 3)) / weights.sum((1, 2, 3))
+    assert within.float().mean() < 0.1
+    assert ((share > 0.5) & (share < 0.8)).all()
+
+
 def test_a_stage_trains_checks_and_shows(clips, model, tmp_path):
     """From a few clips to averaged weights, figures of clips that are held out, and a sheet."""
     torch.manual_seed(0)
     vae = PatchVAE(24, (8, 8, 8), (1, 1, 1), linear=True)
     lines: list[str] = []
     training = BuiltInTraining(tmp_path, clips, clips, vae, model, lines.append)
-    plan = replace(BuiltInRecipe().stages[2], loss=MovingLoss(own_motion=1.0, pixels=1.0, critic=0.1))
+    plan = BuiltInRecipe().stages[-1]
     config = replace(plan.config, steps=2, precision="no", sampling=Draw(2), warmup=1)
-    training.run_stage(replace(plan, config=config), minutes=5)
-    assert (tmp_path / "speed" / "ema.safetensors").exists()
+    loss = MovingLoss(own_motion=1.0, pixels=1.0, critic=0.1)
+    before = {name: part.clone() for name, part in model.named_parameters()}
+    training.run_stage(replace(plan, config=config, loss=loss), minutes=5)
+    changed = {name for name, part in model.named_parameters() if not part.equal(before[name])}
+    assert changed and all(name.startswith("painter.") for name in changed)
+    assert (tmp_path / "painter" / "ema.safetensors").exists()
     assert "held out {'shown'" in lines[-1]
-    with Image.open(tmp_path / "speed" / "sheet.jpg") as sheet:
+    with Image.open(tmp_path / "painter" / "sheet.jpg") as sheet:
         assert sheet.size == (7 * SIDE, 16 * SIDE)
 
 
