@@ -110,7 +110,8 @@ class Painter(nn.Module):
         h = self.conv_in(torch.cat([detail, F.pixel_unshuffle(moved, self.patch).to(detail)], dim=1))
         if code is not None:
             h = h + self.code_proj(F.silu(code))[:, :, None, None]
-        h = self.downsample(F.silu(self.norm_in(h)))
+        h = self.norm_in(h)  # by its own name, so that what was there is given back: here is a pass's peak
+        h = self.downsample(F.silu(h))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             h = h + conv(F.silu(norm(h)))
         channels = self.conv_out.out_channels // 2 - 1

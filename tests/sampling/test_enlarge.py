@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from emo_modules.media.audio import Audio
-from emo_modules.models.moving import Drawing, move
+from emo_modules.models.moving import Drawing, Painting, move
 from emo_modules.pipeline import Options, Pipeline
 from emo_modules.sampling.enlarge import Enlarger
 
@@ -21,7 +21,9 @@ class Drawn:
 
     def draw(self, latents: torch.Tensor, steps: torch.Tensor, conditions: None) -> Drawing:
         assert (steps == 0).all()
-        return Drawing(self.field, self.hidden, latents, latents)
+        painting = Painting(latents, latents, self.hidden, self.hidden)
+        share = self.hidden.sigmoid()
+        return Drawing(self.field, self.hidden, latents, painting, latents, share)
 
 
 @pytest.fixture(scope="module")
