@@ -29,7 +29,7 @@ from ..speech.alphabet import PHONEMES
 from ..speech.synthesis import FEATURE_RATE, SAMPLE_RATE, Speech, phoneme_frames
 from .clip_files import Clip, write_clip
 from .seeds import HELD_OUT
-from .speakers import FPS, alter, random_head_speed, random_mood, random_pose, speak
+from .speakers import FPS, alter, between_silences, random_head_speed, random_mood, random_pose, speak
 
 if TYPE_CHECKING:
     from ..rendering.studio import Studio
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SIDE, FIELD_SIDE, CELLS = 256, 64, 32  # px of a picture; places of a displacement and of what is hidden
 FRAMES, MARGIN = 24, 14  # that are shown; that are heard before and after them
 FASTEST = 30.0  # degrees per second
+SUNG = 0.2  # share of the performances
 FACE = (0.42, 1.05)  # height over the picture's
 OFF_CENTRE = (0.15, 0.12)  # of the picture, the most, to the side and up or down
 INSIDE = (0.39, 0.5)  # of the height, half the width and height of a face's box
@@ -78,13 +79,14 @@ def _write(path: Path, rehearsal: Rehearsal) -> None:
 
 
 def rehearse(seed: int) -> Rehearsal:
-    """Half of all speak from the clip's first frame on. From HELD_OUT on with voices, sentences and languages
+    """Between silences, in which noise and music go on. From HELD_OUT on with voices, sentences and languages
     that are not trained on.
 
     Raises FileNotFoundError when a synthesizer is not installed.
     """
     rng = np.random.default_rng([seed, 0])
-    speech = alter(speak(seed, FRAMES, held_out=seed >= HELD_OUT), rng)
+    speech = between_silences(speak(seed, FRAMES, held_out=seed >= HELD_OUT), rng)
+    speech = alter(speech, rng, SUNG)
     pose = random_pose(rng, (12, 6, 4), 35)
     portrait, mood = random_faces(rng, pose)
     head_speed = random_head_speed(rng, FASTEST)
@@ -92,10 +94,17 @@ def rehearse(seed: int) -> Rehearsal:
     # Lids that always fell with the same sounds would be learned from these, and not from the motion code.
     lids = random_blink_times(np.random.default_rng([seed, 2]), frames / FPS)
     performance = perform(speech, frames, FPS, head_speed, pose, seed, mood, lids)
-    start = 0 if rng.random() < 0.5 else int(rng.integers(frames - FRAMES + 1))
+    start = random_start(frames, rng)
     shown = _part(performance, slice(start, start + FRAMES))
     framing = random_framing(rng)
     return Rehearsal(seed, framing, (portrait, pose), shown, start, head_speed, *heard(speech, start))
+
+
+def random_start(frames: int, rng: np.random.Generator) -> int:
+    """The number of a clip's first frame among so many: two in five are a performance's first frames, one in
+    five its last, where lips must come to rest."""
+    first, last, anywhere = 0, frames - FRAMES, int(rng.integers(frames - FRAMES + 1))
+    return int(rng.choice([first, last, anywhere], p=[0.4, 0.2, 0.4]))
 
 
 def random_faces(rng: np.random.Generator, pose: Pose) -> tuple[Expression, Expression]:

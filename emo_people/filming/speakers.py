@@ -7,10 +7,11 @@ import numpy as np
 from ..acting.face import Pose
 from ..speech.augment import augment, sing
 from ..speech.phrasebook import sentence_in
-from ..speech.synthesis import SAMPLE_RATE, Speech, join
+from ..speech.synthesis import SAMPLE_RATE, Phoneme, Speech, join
 from ..speech.utterances import utterance
 
 FPS = 25.0
+LONGEST_SILENCE = 1.2  # seconds
 
 
 def speak(seed: int, frames: int, held_out: bool) -> Speech:
@@ -25,9 +26,20 @@ def speak(seed: int, frames: int, held_out: bool) -> Speech:
     return speech
 
 
-def alter(speech: Speech, rng: np.random.Generator) -> Speech:
-    """Some sing; half are heard in noise, music and rooms, or by telephone."""
-    if rng.random() < 0.08:
+def between_silences(speech: Speech, rng: np.random.Generator) -> Speech:
+    """With silence before and after it, half of which is short."""
+    before, after = (_silence(rng) for _ in range(2))
+    return join(join(before, speech), after)
+
+
+def _silence(rng: np.random.Generator) -> Speech:
+    samples = int(rng.uniform(0.04, LONGEST_SILENCE if rng.random() < 0.5 else 0.1) * SAMPLE_RATE)
+    return Speech(np.zeros(samples, np.float32), (Phoneme("pau", 0.0, samples / SAMPLE_RATE),))
+
+
+def alter(speech: Speech, rng: np.random.Generator, sung: float = 0.08) -> Speech:
+    """A share `sung` sings; half are heard in noise, music and rooms, or by telephone."""
+    if rng.random() < sung:
         speech = sing(speech, rng)
     if rng.random() < 0.5:
         speech = Speech(augment(speech.waveform, rng, telephones=True), speech.phonemes)

@@ -12,13 +12,12 @@ from emo_modules.writing.partial import whole_file
 from ..acting import mouth
 from ..filming.clips import FRAMES
 from ..filming.seeds import HELD_OUT
-from ..filming.speakers import FPS, alter, speak
+from ..filming.speakers import FPS, alter, between_silences, speak
 from ..speech.phrasebook import HELD_OUT_LANGUAGES
-from ..speech.synthesis import SAMPLE_RATE, Phoneme, Speech, join, phoneme_frames
+from ..speech.synthesis import SAMPLE_RATE, phoneme_frames
 from ..speech.utterances import utterance
 
 SHARD = 100  # seeds of a file
-_LONGEST_SILENCE = 1.2  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +45,7 @@ def act_out(seed: int) -> Spoken:
     From HELD_OUT on with voices, sentences and languages that are not trained on.
     """
     rng = np.random.default_rng([seed, 0])
-    before, after = (_silence(rng) for _ in range(2))
-    speech = join(join(before, speak(seed, FRAMES, held_out=seed >= HELD_OUT)), after)
+    speech = between_silences(speak(seed, FRAMES, held_out=seed >= HELD_OUT), rng)
     speech = alter(speech, rng)
     frames = int(len(speech.waveform) * FPS / SAMPLE_RATE)
     actions = mouth.speak(speech, (np.arange(frames) + 0.5) / FPS, FPS)
@@ -57,12 +55,6 @@ def act_out(seed: int) -> Spoken:
         actions.astype(np.float16),
         phoneme_frames(speech, frames, FPS).astype(np.uint8),
     )
-
-
-def _silence(rng: np.random.Generator) -> Speech:
-    """Half of all are short."""
-    samples = int(rng.uniform(0.04, _LONGEST_SILENCE if rng.random() < 0.5 else 0.1) * SAMPLE_RATE)
-    return Speech(np.zeros(samples, np.float32), (Phoneme("pau", 0.0, samples / SAMPLE_RATE),))
 
 
 def speak_ahead(folder: Path, seeds: range, workers: int = 1) -> list[Path]:

@@ -7,7 +7,17 @@ from emo_people.acting.face import INDEX, Expression, Pose
 from emo_people.acting.performance import perform
 from emo_people.filming import clips
 from emo_people.filming.clip_files import pack, read_clip, unpack, write_clip
-from emo_people.filming.clips import FRAMES, MARGIN, Rehearsal, film, heard, moved, random_framing, rehearse
+from emo_people.filming.clips import (
+    FRAMES,
+    MARGIN,
+    Rehearsal,
+    film,
+    heard,
+    moved,
+    random_framing,
+    random_start,
+    rehearse,
+)
 from emo_people.filming.seeds import HELD_OUT
 from emo_people.rendering.framing import Framing
 from emo_people.speech.alphabet import PHONEMES
@@ -165,3 +175,23 @@ def test_the_same_sound_is_seen_with_lids_that_blink_at_other_times(monkeypatch)
     shut = np.array(lids)
     assert 0.04 < shut.mean() < 0.3
     assert shut.mean(0).max() < 0.7
+
+
+@needs_voices
+def test_mouths_rest_before_and_after_what_is_said(monkeypatch):
+    """A model that never heard a pause keeps lips moving in it."""
+    said = utterance(1).speak()
+    monkeypatch.setattr(clips, "speak", lambda seed, frames, held_out: said)
+    shown = [rehearse(seed).phonemes[2 * MARGIN : -2 * MARGIN] for seed in range(40)]
+    quiet = np.array(shown) == PHONEMES.index("pau")
+    assert quiet[:, 0].any() and quiet[:, -1].any() and not quiet[:, 0].all()
+    assert 0.12 < quiet.mean() < 0.5
+    assert (quiet[:, -25:].all(1)).sum() >= 3, "half a second at the end"
+
+
+def test_clips_are_taken_from_both_ends_and_between():
+    rng = np.random.default_rng(0)
+    starts = np.array([random_start(100, rng) for _ in range(1000)])
+    assert np.mean(starts == 0) == pytest.approx(0.4, abs=0.06)
+    assert np.mean(starts == 100 - FRAMES) == pytest.approx(0.2, abs=0.06)
+    assert len(np.unique(starts)) > 60 and starts.max() == 100 - FRAMES
