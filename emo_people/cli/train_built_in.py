@@ -16,6 +16,7 @@ from ..recipe.articulation import load_projection
 from ..recipe.built_in import (
     BuiltInRecipe,
     BuiltInTraining,
+    amplify_hearing,
     build_model,
     export,
     load_audio_encoder,
@@ -76,5 +77,6 @@ def train(options: argparse.Namespace, device: torch.device) -> None:
     )
     training = BuiltInTraining(options.out, clips, held_out, vae.eval().to(device), model.to(device))
     training.run(recipe_for(device, options.stages), options.minutes)
+    amplify_hearing(model)
     for path in export(options.out / "checkpoint" / "emo-built-in.safetensors", model, vae, encoder):
         print(path)

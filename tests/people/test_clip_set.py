@@ -1,5 +1,6 @@
 """Clips in memory: what is drawn of them stays true, mirrored and recoloured, and what is learned from it."""
 
+import copy
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +18,13 @@ from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_people.filming.clip_files import Clip
 from emo_people.filming.clips import FRAMES, MARGIN, SIDE
 from emo_people.recipe import clip_set
-from emo_people.recipe.built_in import BuiltInRecipe, BuiltInTraining, build_model, recipe_for
+from emo_people.recipe.built_in import (
+    BuiltInRecipe,
+    BuiltInTraining,
+    amplify_hearing,
+    build_model,
+    recipe_for,
+)
 from emo_people.recipe.clip_set import ClipSet, draw_windows, heard
 from emo_people.recipe.config import BUILT_IN
 from emo_people.recipe.critic import Critic
@@ -31,6 +38,7 @@ from emo_people.recipe.objective import (
 )
 from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.sample_set import Draw
+from emo_training.training.stages import part_of
 
 SHAPE = {"block_out_channels": (16, 16), "attention_levels": (True, True), "heads": 2, "norm_groups": 8}
 CONFIG = replace(
@@ -125,6 +133,30 @@ def test_latents_are_those_of_the_pictures(clips, model):
     with torch.no_grad():
         encoded = model.portrait_encoder(batch.pictures.flatten(0, 1))
     torch.testing.assert_close(batch.latents.flatten(0, 1), encoded)
+
+
+def test_what_is_heard_gets_more_weight_and_nothing_else_changes(model):
+    model = copy.deepcopy(model)  # in which nothing is zero, as nothing is after training
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+    louder = copy.deepcopy(model)
+    amplify_hearing(louder, 2.0)
+    block = "backbone.mid_block.attentions.0.transformer_blocks.0"
+    before, after = (one.get_submodule(f"{block}.attn_audio") for one in (model, louder))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 4, before.to_q.in_features, generator=generator)
+    sound = torch.randn(2, 3, before.to_k.in_features, generator=generator)
+    with torch.no_grad():
+        heard = [attention(x, attention.keys_values(sound)) for attention in (before, after)]
+    torch.testing.assert_close(heard[1], 2 * heard[0])
+    changed = {
+        part_of(name)
+        for (name, a), b in zip(model.named_parameters(), louder.parameters(), strict=True)
+        if not torch.equal(a, b)
+    }
+    assert changed == {"audio"}
 
 
 def test_nothing_is_known_of_a_past_only_where_a_performance_begins():
