@@ -216,6 +216,7 @@ def test_any_other_face_is_brought_to_the_framing_of_training(face):
         (FRAMING, (1000, 1000), (900, 700), 1155),  # to 0.779, where the smaller ones' 0.5 took 1800
         (FRAMING, (1000, 1000), (700, 950), 1056),  # wide enough, and 0.9 of the height
         (FRAMING, (1000, 1000), (250, 300), 500),  # smaller: to 0.5, as most were in training
+        (FRAMING, (1000, 1000), (440, 540), 880),  # lips that hardly move are worse than a little less room
         (TIGHT, (1000, 1000), (800, 700), 1276),  # to 0.627
         (Framing(), (1600, 900), (700, 855), 950),
         (Framing(), (1000, 1000), (1200, 1200), 1000),  # as large as the picture at most
