@@ -43,7 +43,7 @@ UNET = UNetConfig(
     patch=2,
 )
 # The rendered faces take 0.33 to 0.82 of the width, and their centres lie within these of the middle. Lips of
-# faces that take less than half of it often do not move at all: these are cut out larger.
+# faces that take little more than a third of it often do not move at all: these are cut out larger.
 FRAMING = Framing(0.5, 0.47, 0.82, (0.5, 0.5), (0.15, 0.12))
 BUILT_IN = EMOConfig(
     name="emo-built-in",
