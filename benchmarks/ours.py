@@ -90,9 +90,9 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]
 
     solver = Solver(conditioner.denoiser, options.solver, scene["steps"], scene["cfg"], on_step=on_step)
 
-    def solve(noise: Tensor, conditions: Conditions | Windows) -> Tensor:
+    def solve(noise: Tensor, conditions: Conditions | Windows, clip: int = 0) -> Tensor:
         marks.append(time.perf_counter())
-        return solver(noise, conditions)
+        return solver(noise, conditions, clip)
 
     load_peak = peak_bytes()
     reset_peak()

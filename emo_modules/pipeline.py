@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .checkpoints.encoders import load_audio_encoder, load_vae
-from .checkpoints.store import DEMO_CHECKPOINT, load_checkpoint
+from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, load_checkpoint
 from .checkpoints.vae import VAE
 from .config import EMOConfig
 from .config import Solver as SolverName
@@ -23,14 +23,17 @@ from .cues.familiar import unfamiliar
 from .families.family import SpeechEncoder
 from .families.table import audio_track, face_cues, family_of
 from .media.audio import Audio
+from .models.conditions import Conditions
 from .models.denoiser import Denoiser
 from .models.emo import Conditioner
-from .sampling.clips import Driving, clip_count, noise_for, render_clips
+from .sampling.clip_store import ClipStore
+from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.enlarge import Enlarger
 from .sampling.lean import lean_conditioner
 from .sampling.motion_code import motion_code
 from .sampling.solver import Solver, Step
+from .writing.digest import code_digest, digest, file_digest
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,8 @@ class Pipeline:
     conditioner: Conditioner
     vae: VAE
     audio_encoder: SpeechEncoder
+    name: str = ""  # which weights these are, and how they compute
+    store: ClipStore | None = None  # of finished clips, for weights that have a name
 
     @classmethod
     def load(
@@ -114,11 +119,12 @@ class Pipeline:
         vae: Path | None = None,
         audio_encoder: Path | None = None,
         low_memory: bool = False,
+        store: ClipStore | None = None,
     ) -> Self:
         """From one checkpoint, or with VAE and audio encoder from files of their own.
 
-        `low_memory` holds ReferenceNet only while it reads. Raises ValueError when a part is missing or does
-        not fit.
+        `low_memory` holds ReferenceNet only while it reads. Clips that are in `store` are not computed again.
+        Raises ValueError when a part is missing or does not fit.
         """
         loaded = load_checkpoint(checkpoint, device, dtype, emo=not low_memory)
         own_vae = load_vae(vae, loaded.config, device, dtype) if vae else loaded.vae
@@ -135,7 +141,15 @@ class Pipeline:
         conditioner = (
             loaded.model.conditioner() if loaded.model else lean_conditioner(checkpoint, device, dtype)
         )
-        return cls(conditioner, own_vae, encoder)
+        files = [*checkpoint_files(Path(checkpoint)), *(file for file in (vae, audio_encoder) if file)]
+        code = code_digest(Path(__file__).parent)
+        name = digest(file_digest(*files), torch.device(device).type, dtype, code)
+        return cls(conditioner, own_vae, encoder, name, store)
+
+    def compiled(self) -> Self:
+        """With a Backbone that is slow to start and has faster steps. Its roundings are its own."""
+        self.model.backbone.compile()
+        return replace(self, name=digest(self.name, "compiled"))
 
     @property
     def config(self) -> EMOConfig:
@@ -187,8 +201,9 @@ class Pipeline:
         frames: int,
         options: Options,
         progress: Callable[[Progress], None] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Iterator[Tensor]:
-        """Latents (F', C, H, W) of clip after clip.
+        """Latents (F', C, H, W) of clip after clip, until `stopped` after one.
 
         Raises MemoryError that says what to lower when a clip does not fit.
         """
@@ -215,16 +230,26 @@ class Pipeline:
                 self._speeds(frames, options),
                 self._pictures(frames, options.landmark_pictures),
                 motion_code(config, frames, options.seed),
+                sound=audio.mono,
             )
             solver = self._solver(options, on_step if progress else None)
             height, width = reference.shape[-2:]
             noise = noise_for(config, frames, (height, width), options.seed, device, dtype)
-            finish = self._finish(prepared, device, dtype)
             for latents in render_clips(
-                self.conditioner, video, driving, frames, solver, noise, self._keep, *finish
+                self.conditioner,
+                video,
+                driving,
+                frames,
+                solver,
+                noise,
+                self._keep,
+                self._finish(prepared, device, dtype),
+                self._kept(prepared, identity, solver),
             ):
                 yield latents
                 done += 1
+                if stopped():
+                    return
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"not enough memory for {config.clip_frames} frames of {config.width} x {config.height} "
@@ -245,12 +270,21 @@ class Pipeline:
             return motion
         return self.vae.encode(self.vae.decode(motion).clamp(-1, 1))
 
-    def _finish(self, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> list[Enlarger]:
+    def _finish(
+        self, prepared: Prepared, device: torch.device, dtype: torch.dtype
+    ) -> Callable[[Tensor, Conditions], Tensor]:
         """What makes the video larger than the model draws, if it is to be."""
         if prepared.picture.shape[-1] == self.config.width:
-            return []
+            return as_solved
         picture = prepared.picture[None].to(device, dtype) * 2 - 1
-        return [Enlarger(self.model, self.vae.encode, self.vae.decode, picture)]
+        return Enlarger(self.model, self.vae.encode, self.vae.decode, picture)
+
+    def _kept(self, prepared: Prepared, identity: Tensor | None, solver: Solver) -> Kept | None:
+        if self.store is None or not self.name:
+            return None
+        who = (prepared.picture, prepared.face, prepared.points, identity)
+        how = (solver.name, solver.steps, solver.cfg, solver.guided_steps, solver.seed)
+        return Kept(self.store, digest(self.name, who, how))
 
     def _pictures(self, frames: int, pictures: Tensor | None) -> Tensor | None:
         if self.config.quirks.locator_pictures and (pictures is None or len(pictures) < frames):
@@ -268,7 +302,7 @@ class Pipeline:
             default.steps if options.steps is None else options.steps,
             default.cfg if options.cfg is None else options.cfg,
             on_step,
-            torch.Generator().manual_seed(options.seed + 1),  # not the starting noise once more
+            options.seed + 1,  # not the starting noise once more
             options.guided_steps,
         )
 
@@ -278,15 +312,17 @@ class Pipeline:
         audio: Audio,
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Animation:
         """Portrait (H, W, 3) in 0..1 and audio -> frames and their sound.
 
-        Raise `Cancelled` from `progress` to stop.
+        Raise `Cancelled` from `progress` to stop within a step; the frames end early, with the clip, once
+        `stopped` answers True.
         """
         options = options or Options()
         frames = audio.frame_count(self.config.fps)
         prepared = self.prepare(portrait, options)
-        latents = self.latents(prepared, audio, frames, options, progress)
+        latents = self.latents(prepared, audio, frames, options, progress, stopped)
         decoded = map(partial(decode_frames, self.vae), latents)
         return Animation(
             frames=decode_beside(self.vae, latents) if options.decode_beside else decoded,

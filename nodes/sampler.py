@@ -12,7 +12,7 @@ from torch import Tensor
 from ..emo_modules.config import EMOConfig
 from ..emo_modules.sampling.clips import Driving
 from ..emo_modules.sampling.motion_code import motion_code
-from .managed.audio import first_sound, speech_features
+from .managed.audio import first_sound, speech_features, traced
 from .managed.cues import cues_of, pictures_of
 from .managed.notices import show_on
 from .managed.preview import Preview, Show
@@ -69,6 +69,7 @@ class EMOSampler(io.ComfyNode):
                 _per_frame(speed, frames, config, log),
                 pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
                 motion_code(config, frames, sampling["seed"]),
+                **traced(audio_encoder, sound),
             )
             cues = cues_of(config, mask, face_landmarks, reference.points, size, log)
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)

@@ -1,6 +1,7 @@
 """A tiny EMO with every part, what it is made into and fed with, and the command that runs it."""
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,12 @@ def pytest_configure() -> None:
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+@pytest.fixture(autouse=True)
+def own_clips(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test takes finished clips of another one, or of who runs the tests."""
+    monkeypatch.setenv("EMO_CLIPS", str(tmp_path_factory.getbasetemp() / "clips" / secrets.token_hex(8)))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -48,6 +48,13 @@ def read_released(path: Path) -> tuple[Release, dict[str, Tensor]]:
     return RELEASES[name], {k: v for k, v in tensors.items() if not re.search(files.unread, k)}
 
 
+def released_files(path: Path) -> list[Path]:
+    """The set's main file, and what may belong to it beside it. Raises as `read_released`."""
+    main = _main_file(path)
+    beside = sorted(file for file in main.parent.iterdir() if is_companion(file.name))
+    return [main, *(file for file in beside if file != main)]
+
+
 def _main_file(path: Path) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{path}: nothing there; expected {EXPECTED}")

@@ -15,8 +15,9 @@ from ..models.cpu import operations_for
 from ..models.emo import EMO
 from ..weights.reading import describe_keys, read_header, read_tensors
 from ..weights.rename import assign_strict, check_fit
+from ..writing.digest import file_digest
 from .files import find_files, write_files
-from .released import is_released, read_released
+from .released import is_released, read_released, released_files
 from .vae import VAE, build_vae
 
 DEMO_CHECKPOINT = Path(__file__).parents[1] / "demo"
@@ -52,6 +53,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     notes: dict[str, str]
     remedy: str
+    files_digest: str = ""  # which files these are, as `file_digest` tells them apart
 
     @contextmanager
     def on_meta(self) -> Iterator[None]:
@@ -154,7 +156,8 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     if is_released(path):
         release, tensors = read_released(path)
         _check_parts(path, release.config, list(tensors))
-        return Checkpoint(path, release.config, tensors, release.notes, release.remedy)
+        source = file_digest(*checkpoint_files(path))
+        return Checkpoint(path, release.config, tensors, release.notes, release.remedy, source)
     files = find_files(path)
     metadata, keys = _agreeing_headers(path, files)
     config = _config(path, metadata, keys)
@@ -162,7 +165,14 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     notes = {key: value[:NOTE] for key, value in metadata.items() if key not in OTHER_METADATA}
     tensors = read_tensors(files)
     _check_size(path, config, tensors)
-    return Checkpoint(path, config, tensors, notes, f"Expected is {EXPECTED}. {WHERE}")
+    return Checkpoint(
+        path, config, tensors, notes, f"Expected is {EXPECTED}. {WHERE}", file_digest(*files)
+    )
+
+
+def checkpoint_files(path: Path) -> list[Path]:
+    """All files that `read_checkpoint` reads, or may. Raises as it."""
+    return released_files(path) if is_released(path) else find_files(path)
 
 
 def _agreeing_headers(path: Path, files: list[Path]) -> tuple[dict[str, str], list[str]]:

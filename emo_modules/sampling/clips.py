@@ -8,14 +8,21 @@ import torch
 from torch import Tensor
 
 from ..config import EMOConfig
+from ..media.audio import SAMPLE_RATE, samples_in_frames
 from ..media.finite import check_finite
 from ..models.conditions import Conditions, VideoConditions
 from ..models.emo import Conditioner
 from ..speech.wav2vec2 import context_windows
+from ..writing.digest import digest
+from .clip_store import Clip, ClipStore
 from .noise import video_noise
 from .windows import Windows
 
-Solve = Callable[[Tensor, Conditions | Windows], Tensor]
+# a clip's noise, its conditions, its number (0 ..) -> its clean latents
+Solve = Callable[[Tensor, Conditions | Windows, int], Tensor]
+# A speech encoder attends to all the sound of a piece, so that strictly any later sample decides a frame.
+# What is further ahead than this many seconds moves no lip that one could see, and names no clip.
+AHEAD = 1.0
 
 
 class FramePictures(Protocol):
@@ -34,6 +41,9 @@ class Driving:
     speeds: Tensor | None  # (F,) head rotation in degrees per second
     pictures: Tensor | FramePictures | None = None  # of the locator, where it takes one for each frame
     code: Tensor | None = None  # (F, MOTION_CODE), see `motion_code`
+    first: int = 0  # the frame of the sound with which the video begins
+    sound: Tensor | None = None  # (T,) at 16 kHz of which `audio` was made, if that is known,
+    encoder: str = ""  # and by which encoder: a digest
 
     def at(
         self, frames: Tensor, config: EMOConfig, like: Tensor
@@ -41,12 +51,31 @@ class Driving:
         """Audio windows (1, N, 2m+1, layers, D), speeds (1, N), pictures (N, C, 8H, 8W) and motion codes
         (1, N, MOTION_CODE) of the frames with these numbers (N,), in `like`'s type where it is. Beyond the
         end the last frame counts."""
-        windows = context_windows(self.audio, config, frames)[None].to(like)
+        windows = context_windows(self.audio, config, self.first + frames)[None].to(like)
         speeds, pictures, code = (
-            None if values is None else values[frames.clamp(max=len(values) - 1)].to(like)
-            for values in (self.speeds, self.pictures, self.code)
+            None if values is None else values.to(like) for values in self._besides_sound(frames)
         )
         return windows, _one(speeds), pictures, _one(code)
+
+    def _besides_sound(self, frames: Tensor) -> list[Tensor | None]:
+        return [
+            None if values is None else values[frames.clamp(max=len(values) - 1)]
+            for values in (self.speeds, self.pictures, self.code)
+        ]
+
+    def digest(self, before: str, frames: Tensor, config: EMOConfig) -> str:
+        """Of what drives the clip of these frames, and, through `before`, those up to it."""
+        if self.sound is None:
+            heard = context_windows(self.audio, config, self.first + frames)
+        else:
+            heard = self.sound[self._end(int(frames[0]), config) : self._end(int(frames[-1]) + 1, config)]
+        return digest(before, self.encoder, heard, self._besides_sound(frames))
+
+    def _end(self, frame: int, config: EMOConfig) -> int:
+        """Of the sound that decides the frames up to this one: the sample where it ends."""
+        if frame == 0:
+            return 0
+        return samples_in_frames(self.first + frame, SAMPLE_RATE, config.fps) + round(AHEAD * SAMPLE_RATE)
 
 
 def _one(values: Tensor | None) -> Tensor | None:
@@ -54,12 +83,23 @@ def _one(values: Tensor | None) -> Tensor | None:
     return None if values is None else values[None]
 
 
+def as_solved(latents: Tensor, _: Conditions) -> Tensor:
+    return latents
+
+
 def clip_count(frames: int, config: EMOConfig) -> int:
     """How many times the solver runs: once for each clip, or once for all windows."""
     return 1 if config.quirks.windows else -(-frames // config.clip_frames)
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Kept:
+    """Where the clips of a video are kept, and the digest of all that is the same for each of them."""
+
+    store: ClipStore
+    video: str
+
+
 def render_clips(
     conditioner: Conditioner,
     video: VideoConditions,
@@ -68,7 +108,9 @@ def render_clips(
     solve: Solve,
     noise: Iterable[Tensor],
     keep: Callable[[Tensor], Tensor] = lambda motion: motion,
-    finish: Callable[[Tensor, Conditions], Tensor] = lambda latents, _: latents,
+    finish: Callable[[Tensor, Conditions], Tensor] = as_solved,
+    kept: Kept | None = None,
+    before: Tensor | None = None,
 ) -> Iterator[Tensor]:
     """Latents (F', C, H, W) of clip after clip, `frames` of them in all.
 
@@ -77,30 +119,82 @@ def render_clips(
     the end hears and does what the last frame does. Clips are computed as they are asked for, so nothing of
     the whole video is held here; weights without motion frames are the exception, their latents are held, on
     the noise's device. `keep` is what happens to the last latents of a clip before they become motion frames,
-    `finish` what happens to all of them before they are given away.
+    `finish` what happens to all of them before they are given away. Clips that are in `kept` are taken from
+    there, and others put there. `before` are the last latents (M, C, H, W) of a video that this one goes on
+    from.
     Raises ValueError with the remedy when the model answers NaN: all that follows would be black or white.
     """
+    if conditioner.config.quirks.windows is not None:
+        return _in_windows(conditioner, video, driving, frames, solve, noise, kept)
+    return _in_turn(conditioner, video, driving, frames, solve, noise, keep, finish, kept, before)
+
+
+@torch.no_grad()
+def _in_turn(
+    conditioner: Conditioner,
+    video: VideoConditions,
+    driving: Driving,
+    frames: int,
+    solve: Solve,
+    noise: Iterable[Tensor],
+    keep: Callable[[Tensor], Tensor],
+    finish: Callable[[Tensor, Conditions], Tensor],
+    kept: Kept | None,
+    before: Tensor | None,
+) -> Iterator[Tensor]:
     config, like = conditioner.config, video.portrait
-    latents, motion, start = None, None, 0
-    if config.quirks.windows is not None:
+    start, last, name = 0, before, "" if kept is None else digest(kept.video, before)
+    for index, start_noise in enumerate(noise):
+        numbers = torch.arange(start, start + len(start_noise))
+        clip = None
+        if kept is not None:
+            name = driving.digest(name, numbers, config)
+            clip = kept.store.get(name)
+        if clip is None:
+            motion = None if last is None else keep(last.to(like.device))[None]
+            conditions = conditioner.clip(
+                video, len(numbers), *driving.at(numbers, config, like), motion=motion
+            )
+            latents = solve(start_noise, conditions, index)
+            check_finite(latents, f"the model's answer in clip {index + 1}")
+            clip = Clip(finish(latents, conditions), latents[-config.motion_frames :])
+            if kept is not None:
+                kept.store.put(name, clip)
+        yield clip.latents[: frames - start]
+        start, last = start + len(start_noise), clip.last
+
+
+@torch.no_grad()
+def _in_windows(
+    conditioner: Conditioner,
+    video: VideoConditions,
+    driving: Driving,
+    frames: int,
+    solve: Solve,
+    noise: Iterable[Tensor],
+    kept: Kept | None,
+) -> Iterator[Tensor]:
+    """All clips are solved together, and kept together."""
+    config, like = conditioner.config, video.portrait
+    assert config.quirks.windows is not None
+    name, clip = "", None
+    if kept is not None:
+        name = digest(kept.video, frames)
+        for numbers in torch.arange(frames).split(config.clip_frames):
+            name = driving.digest(name, numbers, config)
+        clip = kept.store.get(name)
+    if clip is None:
         windows = Windows(
             config.quirks.windows,
             lambda numbers: conditioner.clip(video, len(numbers), *driving.at(numbers, config, like)),
             like.device,
         )
-        latents = solve(torch.cat(list(noise))[:frames], windows)
+        latents = solve(torch.cat(list(noise))[:frames], windows, 0)
         check_finite(latents, "the model's answer")
-        yield from latents.split(config.clip_frames)
-        return
-    for clip, start_noise in enumerate(noise, start=1):
-        if latents is not None:
-            motion = keep(latents[-config.motion_frames :])[None]
-        numbers = torch.arange(start, start + len(start_noise))
-        conditions = conditioner.clip(video, len(numbers), *driving.at(numbers, config, like), motion=motion)
-        latents = solve(start_noise, conditions)
-        check_finite(latents, f"the model's answer in clip {clip}")
-        yield finish(latents, conditions)[: frames - start]
-        start += len(start_noise)
+        clip = Clip(latents, latents[:0])
+        if kept is not None:
+            kept.store.put(name, clip)
+    yield from clip.latents.split(config.clip_frames)
 
 
 def noise_for(

@@ -1,7 +1,7 @@
 """Denoise one clip with a diffusers scheduler, with classifier-free guidance, progress and cancelling."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -31,16 +31,17 @@ class Cancelled(RuntimeError):
 
 @dataclass(frozen=True)
 class Solver:
-    """`solve(noise, conditions)`: from noise (F, C, H, W) to clean latents of one clip, or of a whole video
-    in windows, whose noise may be overwritten."""
+    """`solve(noise, conditions, clip)`: from noise (F, C, H, W) to clean latents of one clip, number 0 .., or
+    of a whole video in windows, whose noise may be overwritten."""
 
     model: Denoiser
     name: str = "ddim"
     steps: int = 40
     cfg: float = 3.5
     on_step: Callable[[Step], None] | None = None
-    # only "lcm" draws noise between steps
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    # of the noise between steps, which only "lcm" draws; another for each clip, whether or not the ones
+    # before it were computed in this run
+    seed: int = 0
     # guidance only from this share of the steps to that one (limited interval, arXiv 2404.07724); the other
     # steps take half the time
     guided_steps: tuple[float, float] = (0.0, 1.0)
@@ -62,12 +63,13 @@ class Solver:
         return uncond + cfg * (cond - uncond)
 
     @torch.no_grad()
-    def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
+    def __call__(self, noise: Tensor, conditions: Conditions | Windows, clip: int = 0) -> Tensor:
         schedule = self.model.config.schedule
         scheduler = build_scheduler(self.name, schedule)
         scheduler.set_timesteps(self.steps, device=noise.device)
         alphas = alphas_cumprod(schedule).to(noise.device, torch.float32)
-        draws = {"generator": self.generator} if self.name == "lcm" else {}
+        generator = torch.Generator().manual_seed((self.seed + clip) % 2**64)
+        draws = {"generator": generator} if self.name == "lcm" else {}
         # a method without memory needs no room for a whole video's step
         size = self.model.config.clip_frames if self.name in STATELESS else len(noise)
         parts = [slice(start, start + size) for start in range(0, len(noise), size)]

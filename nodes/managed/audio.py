@@ -21,6 +21,7 @@ from ...emo_modules.speech.whisper import WhisperEncoder
 from ...emo_modules.weights.reading import read_weights
 from ...emo_modules.weights.wav2vec2 import build_wav2vec2
 from ...emo_modules.weights.whisper import build_whisper
+from ...emo_modules.writing.digest import digest, file_digest
 from .files import DEMO, FOLDER, audio_encoder_path, checkpoint_path
 from .sound import sound
 from .values import as_tensor, describe
@@ -39,8 +40,8 @@ class ManagedAudioEncoder:
 
     model_sample_rate = SAMPLE_RATE
 
-    def __init__(self, encoder: SpeechEncoder):
-        self.model = encoder
+    def __init__(self, encoder: SpeechEncoder, weights_digest: str):
+        self.model, self.weights_digest = encoder, weights_digest
         # transformers' layers cannot stay offloaded while they compute, which the dynamic patcher expects
         self.patcher = comfy.model_patcher.ModelPatcher(
             encoder,
@@ -84,10 +85,10 @@ def load_audio_encoder(name: str, normalize: bool) -> ManagedAudioEncoder:
     if name.startswith(f"{FOLDER}/"):
         return _from_checkpoint(name.removeprefix(f"{FOLDER}/"))
     path = audio_encoder_path(name)
-    state = read_weights(path, SPEECH)
+    state, source = read_weights(path, SPEECH), digest(file_digest(path), normalize)
     if any(key.endswith(WHISPER) for key in state):
-        return ManagedAudioEncoder(build_whisper(state, str(path)))
-    return ManagedAudioEncoder(build_wav2vec2(state, normalize, str(path)))
+        return ManagedAudioEncoder(build_whisper(state, str(path)), source)
+    return ManagedAudioEncoder(build_wav2vec2(state, normalize, str(path)), source)
 
 
 def _from_checkpoint(name: str) -> ManagedAudioEncoder:
@@ -101,7 +102,7 @@ def _from_checkpoint(name: str) -> ManagedAudioEncoder:
         encoder = family_of(checkpoint.config).hearing.build(checkpoint.config.audio)
     device = comfy.model_management.text_encoder_offload_device()
     checkpoint.load_into({"audio_encoder": encoder}, device, torch.float32)
-    return ManagedAudioEncoder(encoder.eval())
+    return ManagedAudioEncoder(encoder.eval(), checkpoint.files_digest)
 
 
 def encoded_layers(name: str, value: Any) -> list[Tensor]:
@@ -159,6 +160,14 @@ def speech_features(source: Any, audio: Audio, frames: int, config: EMOConfig) -
             "audio that is connected to the sampler"
         )
     return check_track(on_frame_clock(layers, frames, config.fps, STRIDE, field), config)
+
+
+def traced(source: Any, audio: Audio) -> dict[str, Any]:
+    """For `Driving`: what the features follow from, where that is known. Of another encoder's features it is
+    not, and a clip has its name from them alone."""
+    if isinstance(source, ManagedAudioEncoder):
+        return {"sound": audio.mono, "encoder": source.weights_digest}
+    return {}
 
 
 def first_sound(audio: dict[str, Any], log: logging.Logger) -> Audio:

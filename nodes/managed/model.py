@@ -17,6 +17,7 @@ from ...emo_modules.config import EMOConfig, ScheduleConfig
 from ...emo_modules.models.attention import Operations, attend
 from ...emo_modules.models.conditions import Conditions
 from ...emo_modules.models.denoiser import Denoiser
+from ...emo_modules.writing.digest import digest
 
 CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -89,6 +90,8 @@ class ClipConditions(comfy.conds.CONDRegular):
 
 
 class EMOModel(comfy.model_base.BaseModel):
+    weights_digest: str  # of the files they come from, set by `load_denoiser`
+
     def extra_conds(self, **kwargs: Any) -> dict[str, comfy.conds.CONDRegular]:
         out = super().extra_conds(**kwargs)
         if CONDITIONS in kwargs:
@@ -174,6 +177,7 @@ def load_denoiser(
     config.set_inference_dtype(weights, arithmetic)
     kind = MODEL_TYPES[checkpoint.config.schedule.prediction]
     model = EMOModel(config, kind, device=offload_device, unet_model=EMODenoiser)
+    model.weights_digest = digest(checkpoint.files_digest, weights)
     checkpoint.load_into(dict(model.diffusion_model.named_children()), offload_device, weights)
     return patcher_class()(
         model.eval(), load_device=comfy.model_management.get_torch_device(), offload_device=offload_device

@@ -18,6 +18,7 @@ from ...emo_modules.models.reads import Written
 from ...emo_modules.models.reference import Past
 from ...emo_modules.models.reference import ReferenceNet as Network
 from ...emo_modules.models.relatives.identity import IdentityTokens
+from ...emo_modules.writing.digest import digest
 from .model import activation_bytes, latent_format, managed_operations, patcher_class
 
 
@@ -29,6 +30,7 @@ class ReferenceNet:
     config: EMOConfig
     dtype: torch.dtype  # of the arithmetic
     latent_format: comfy.latent_formats.LatentFormat
+    weights_digest: str  # of the files they come from
 
     @property
     def to(self) -> dict[str, Any]:
@@ -98,7 +100,13 @@ def load_reference_net(
     patcher = patcher_class()(
         net.eval(), load_device=comfy.model_management.get_torch_device(), offload_device=offload_device
     )
-    return ReferenceNet(patcher, checkpoint.config, arithmetic or weights, latent_format(checkpoint.config))
+    return ReferenceNet(
+        patcher,
+        checkpoint.config,
+        arithmetic or weights,
+        latent_format(checkpoint.config),
+        digest(checkpoint.files_digest, weights),
+    )
 
 
 def at_models_size(planes: Tensor, config: EMOConfig) -> Tensor:

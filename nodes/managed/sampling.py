@@ -20,6 +20,7 @@ from ...emo_modules.sampling.clips import Driving, noise_for, render_clips
 from ...emo_modules.sampling.enlarge import Enlarger
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
+from .kept import kept_clips
 from .model import CONDITIONS, EMOModel, activation_bytes
 from .reference import Reference
 from .values import describe
@@ -29,7 +30,7 @@ AS_TRAINED = "as trained"
 SCHEDULERS = [AS_TRAINED, *comfy.samplers.KSampler.SCHEDULERS]
 SEEDS = 2**64
 
-# solved before, done (1 ..) of all its steps or windows, estimate (F, C, h, w) of the clean latents
+# clip (0 ..), done (1 ..) of all its steps or windows, estimate (F, C, h, w) of the clean latents
 OnStep = Callable[[int, int, int, Tensor], None]
 
 
@@ -151,29 +152,26 @@ class ManagedConditioner(Conditioner):
 
 
 class GuiderSolver:
-    """`solve(noise, conditions)` for the loop: one clip, or all windows of a video, through ComfyUI's
+    """`solve(noise, conditions, clip)` for the loop: one clip, or all windows of a video, through ComfyUI's
     guider."""
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, denoising: Denoising, on_step: OnStep):
         self.model, self.cfg = model, denoising.cfg or emo_config(model).schedule.cfg
         self.sampler = comfy.samplers.sampler_object(denoising.sampler_name)
         self.sigmas = sigmas_for(model, denoising)
-        self.seed, self.on_step, self.solved = denoising.seed, on_step, 0
+        self.seed, self.on_step = denoising.seed, on_step
 
-    def __call__(self, noise: Tensor, conditions: Conditions | Windows) -> Tensor:
+    def __call__(self, noise: Tensor, conditions: Conditions | Windows, clip: int = 0) -> Tensor:
         """noise (F, C, h, w) of unit variance -> latents, same shape, on the VAE's scale."""
         # samplers that draw noise as they go get another one for each clip, and not the first once more
-        seed = (self.seed + 1 + self.solved) % SEEDS
+        seed = (self.seed + 1 + clip) % SEEDS
         if isinstance(conditions, Windows):
-            latents = self.windows(noise, conditions, seed)
-        else:
-            latents = self.clip(noise, conditions, seed)
-        self.solved += 1
-        return latents
+            return self.windows(noise, conditions, seed)
+        return self.clip(noise, conditions, clip, seed)
 
-    def clip(self, noise: Tensor, conditions: Conditions, seed: int) -> Tensor:
+    def clip(self, noise: Tensor, conditions: Conditions, clip: int, seed: int) -> Tensor:
         def on_step(step: int, estimate: Tensor, _: Tensor, total: int) -> None:
-            self.on_step(self.solved, step + 1, total, estimate)
+            self.on_step(clip, step + 1, total, estimate)
 
         guider = comfy.samplers.CFGGuider(self.model)
         guider.set_cfg(self.cfg)
@@ -184,7 +182,7 @@ class GuiderSolver:
         )
 
     def windows(self, noise: Tensor, windows: Windows, seed: int) -> Tensor:
-        guider = WindowGuider(self.model, windows, noise, partial(self.on_step, self.solved))
+        guider = WindowGuider(self.model, windows, noise, partial(self.on_step, 0))
         guider.set_cfg(self.cfg)
         return guider.run(self.sampler, self.sigmas, seed)
 
@@ -209,7 +207,15 @@ def render(
     try:
         solve = GuiderSolver(conditioner.model, denoising, on_step)
         yield from render_clips(
-            conditioner, video, driving, frames, solve, noise, conditioner.keep, conditioner.enlarge
+            conditioner,
+            video,
+            driving,
+            frames,
+            solve,
+            noise,
+            conditioner.keep,
+            conditioner.enlarge,
+            kept_clips(model, reference, cues, denoising, solve.sigmas),
         )
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(

@@ -158,7 +158,10 @@ class Broken(torch.nn.Module):
 def test_a_model_that_answers_nan_stops_with_the_remedy(pack, scene, monkeypatch) -> None:
     solver = pack.module("nodes.managed.sampling").GuiderSolver
     monkeypatch.setattr(
-        solver, "clip", lambda self, noise, *_: noise / (0.0 if self.solved else 1.0), raising=True
+        solver,
+        "clip",
+        lambda self, noise, conditions, clip, seed: noise / (0.0 if clip else 1.0),
+        raising=True,
     )
     with pytest.raises(ValueError, match="the model's answer in clip 2 has NaN .* use fp32 or bf16"):
         scene.sample(0.96)

@@ -199,7 +199,7 @@ def test_one_window_is_sampled_as_a_clip_is(pack, sampler_name):
         windows = pack.module("emo_modules.sampling.windows").Windows(
             emo.config.quirks.windows, lambda frames: conditions, torch.device("cpu")
         )
-        clip, whole = solve.clip(noise, conditions, 7), solve.windows(noise, windows, 7)
+        clip, whole = solve.clip(noise, conditions, 0, 7), solve.windows(noise, windows, 7)
     assert clip.std() > 0.1
     assert (clip - whole).abs().max() < 1e-4 * clip.abs().max()
 

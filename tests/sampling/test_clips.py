@@ -36,7 +36,7 @@ class Recorder:
 
 def rendered(model: Recorder, noise: Iterator[Tensor]) -> Iterator[Tensor]:
     driving = Driving(torch.randn(FRAMES, 2, 5), torch.arange(FRAMES).float())
-    return render_clips(model, VIDEO, driving, FRAMES, lambda noise, conditions: noise + 1, noise)
+    return render_clips(model, VIDEO, driving, FRAMES, lambda noise, *_: noise + 1, noise)
 
 
 def test_clips_cover_every_frame_and_see_only_the_last_latents_of_the_clip_before():
@@ -55,7 +55,7 @@ def test_sound_and_speed_of_a_clip_are_cut_from_the_whole():
     model, features = Recorder(), torch.randn(FRAMES, 2, 5)
     driving = Driving(features, torch.arange(FRAMES).float())
     noise = video_noise(FRAMES, CHUNK, SHAPE, 0.0, 0)
-    list(render_clips(model, VIDEO, driving, FRAMES, lambda noise, conditions: noise, noise))
+    list(render_clips(model, VIDEO, driving, FRAMES, lambda noise, *_: noise, noise))
     windows = torch.cat([given[1] for given in model.given], dim=1)
     rendered = torch.tensor([*range(FRAMES), 10, 11])
     assert torch.equal(windows[0], context_windows(features, model.config, rendered))
@@ -95,7 +95,7 @@ def test_motion_frames_are_made_for_clips_that_follow_and_no_others(frames, kept
         made.append(len(motion))
         return motion
 
-    clips = render_clips(Recorder(), VIDEO, driving, frames, lambda noise, conditions: noise, noise, keep)
+    clips = render_clips(Recorder(), VIDEO, driving, frames, lambda noise, *_: noise, noise, keep)
     assert sum(map(len, clips)) == frames
     assert made == [PAST] * kept
 
