@@ -33,7 +33,8 @@ def animate(portrait: Path, speech: Path, seconds: float, options: list[str]) ->
     with tempfile.TemporaryDirectory() as folder:
         audio, output = Path(folder, "speech.wav"), Path(folder, "out.mp4")
         _write_speech(speech, seconds, audio)
-        return _run(["animate", str(portrait.resolve()), str(audio), "-o", str(output), *options])
+        kept = ["--clips", str(Path(folder, "clips"))]  # none that an earlier measurement left
+        return _run(["animate", str(portrait.resolve()), str(audio), "-o", str(output), *kept, *options])
 
 
 def _run(arguments: list[str]) -> Taken:

@@ -1,8 +1,12 @@
 """`animate PORTRAIT AUDIO -o OUT.mp4`."""
 
 import argparse
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
@@ -15,6 +19,7 @@ from ..media.audio import load_audio
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import Animation, Options, Pipeline, Progress
+from ..sampling.clip_store import ClipStore, default_folder
 from ..sampling.solver import Cancelled
 from ..writing.errors import write_errors
 from ..writing.pictures import SUFFIXES as PICTURES
@@ -60,6 +65,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=sorted(DTYPES),
         help="default: bf16 on a GPU, fp16 on one too old for it, fp32 on a CPU",
     )
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        default=default_folder(),
+        metavar="FOLDER",
+        help="where finished clips are kept, so that a run that was stopped goes on; default: %(default)s",
+    )
+    parser.add_argument("--no-clips", action="store_true", help="keep none, and take none that are there")
     parser.add_argument("--sheet", type=Path, help="also write a picture of portrait, frames and waveform")
 
 
@@ -80,9 +93,10 @@ def run(options: argparse.Namespace) -> None:
         options.vae,
         options.audio_encoder,
         options.low_memory,
+        None if options.no_clips else ClipStore(options.clips),
     )
     if options.compile:
-        pipeline.model.backbone.compile()
+        pipeline = pipeline.compiled()
     settings = Options(
         **field_values(Options, options),
         box=Box(*options.box) if options.box else None,
@@ -90,8 +104,8 @@ def run(options: argparse.Namespace) -> None:
         face_index=options.face,
         identity=np.load(options.identity) if options.identity else None,
     )
-    with tqdm(desc="denoising", unit="step") as bar:
-        animation = pipeline.animate(portrait, audio, settings, progress_on(bar))
+    with tqdm(desc="denoising", unit="step") as bar, stop_when_interrupted() as stopped:
+        animation = pipeline.animate(portrait, audio, settings, progress_on(bar), stopped)
         written, kept = write_video(animation, options.output)
     if options.sheet:
         write_sheet(
@@ -101,6 +115,24 @@ def run(options: argparse.Namespace) -> None:
         f"{written}: {animation.count} frames at {animation.fps:g} per second, "
         f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
     )
+
+
+@contextmanager
+def stop_when_interrupted() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed in this block. Only a second time does it raise KeyboardInterrupt."""
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+        tqdm.write("stopping after this clip; Ctrl-C once more stops at once", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_device(name: str) -> None:
@@ -114,7 +146,7 @@ def check_device(name: str) -> None:
 def progress_on(bar: tqdm) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
         bar.total = progress.clips * progress.steps
-        bar.update()
+        bar.update((progress.clip - 1) * progress.steps + progress.step - bar.n)  # kept clips took no step
 
     return show
 
