@@ -44,7 +44,8 @@ class VideoWriter:
     `cancelled_by` or no Exception, such as KeyboardInterrupt: then nothing is left.
 
     Odd sizes get one more row or column that repeats the edge. Sound of 1 or 2 channels is written at its
-    full length, whatever the video's. crf is H.264's quality, 1 to 51; metadata becomes tags of the file.
+    full length, whatever the video's, unless `end_sound_with_frames` is called. crf is H.264's quality, 1 to
+    51; metadata becomes tags of the file.
     Raises ValueError for a name, size, rate or sound that the file cannot hold, and for no frame at all,
     WriteError when the place cannot be written.
     """
@@ -77,7 +78,8 @@ class VideoWriter:
         self._metadata = metadata or {}
         self._audio = None if audio is None else _as_aac(audio)
         self._replace, self._cancelled_by = replace, cancelled_by
-        self._frames, self._samples, self._closed = 0, 0, False
+        self._frames, self._samples = 0, 0
+        self._whole_sound, self._closed = True, False
 
     def __enter__(self) -> Self:
         with write_errors(self.path):
@@ -120,6 +122,13 @@ class VideoWriter:
             until = samples_in_frames(self._frames, self._audio.sample_rate, self._fps)
             self._write_sound(self._audio, until)
 
+    def end_sound_with_frames(self) -> None:
+        """For a caller that stops early: the sound ends with the last frame, now or after more of them.
+
+        Sound that is shorter than the frames stays as it is. Call it before the `with` block ends.
+        """
+        self._whole_sound = False
+
     def _write_sound(self, audio: Audio, until: int | None = None) -> None:
         piece, rate = audio.waveform[:, self._samples : until], audio.sample_rate
         if piece.shape[1] == 0:
@@ -149,7 +158,7 @@ class VideoWriter:
             raise ValueError(f"no frame was written to {self.path}")
         try:
             with write_errors(self.path):
-                if self._audio is not None:
+                if self._audio is not None and self._whole_sound:
                     self._write_sound(self._audio)
                 self._close()
                 with with_index(self._partial, self._metadata) as whole:

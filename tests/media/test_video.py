@@ -106,6 +106,32 @@ def test_sound_longer_or_shorter_than_the_picture_is_written_whole(tmp_path):
         assert 0 <= load_audio(tmp_path / "l.mp4").waveform.shape[1] - samples < 1024
 
 
+@pytest.mark.parametrize(("when", "sample_rate"), [(3, 16000), (7, 16000), (7, 44100)])
+def test_a_video_that_is_stopped_early_has_sound_as_far_as_its_last_frame(tmp_path, when, sample_rate):
+    audio, path = chirp(2 * sample_rate, sample_rate), tmp_path / "v.mp4"
+    with VideoWriter(path, 64, 48, 25, Audio(audio, sample_rate)) as writer:
+        for k in range(7):
+            if k == when:
+                writer.end_sound_with_frames()
+            writer.write(torch.zeros(48, 64, 3))
+        writer.end_sound_with_frames()
+    samples = samples_in_frames(7, sample_rate, 25)
+    with av.open(str(path)) as container:
+        picture, sound = container.streams
+        assert picture.frames == 7 and picture.duration * picture.time_base == Fraction(7, 25)
+        assert abs(sound.duration * sound.time_base - Fraction(samples, sample_rate)) < Fraction(1, 1000)
+    heard = load_audio(path).waveform[0, 1000 : samples - 1000]
+    assert torch.corrcoef(torch.stack([heard, audio[1000 : samples - 1000]]))[0, 1] > 0.98
+
+
+def test_sound_that_is_shorter_than_a_video_stopped_early_stays_whole(tmp_path):
+    with VideoWriter(tmp_path / "v.mp4", 64, 48, 25, Audio(chirp(4000, 16000))) as writer:
+        for _ in range(25):
+            writer.write(torch.zeros(48, 64, 3))
+        writer.end_sound_with_frames()
+    assert 0 <= load_audio(tmp_path / "v.mp4").waveform.shape[1] - 4000 < 1024
+
+
 def test_sound_that_players_will_clip_is_said_so(caplog):
     soundtrack(Audio(chirp(16000, 16000)), 25, 25)
     soundtrack(Audio(2.8 * chirp(16000, 16000)), 25, 25)
