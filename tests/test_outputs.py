@@ -10,7 +10,7 @@ import torch
 
 from emo_modules.cli import animate as command
 from emo_modules.media.video import read_video
-from emo_training.folder_lock import folder_in_use
+from emo_modules.writing.folder_lock import folder_in_use
 
 from .systems import WINDOWS, needs_posix_errors
 

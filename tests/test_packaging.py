@@ -43,8 +43,8 @@ SETS = {
     "echomimic_acc": {"denoising_unet_acc", "motion_module_acc", "reference_unet", "face_locator"},
     "v_express": {"denoising_unet", "motion_module", "reference_net", "audio_projection", "v_kps_guider"},
 }
-# In ComfyUI's own requirements.txt since 0.3.64.
-WITH_COMFYUI = {"av", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
+# In ComfyUI's own requirements.txt since 0.3.64, or what torch itself requires.
+WITH_COMFYUI = {"av", "filelock", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
 # Modules of ComfyUI and of its requirements.txt, which only nodes import.
 OF_COMFYUI = {"aiohttp", "comfy", "comfy_api", "folder_paths", "latent_preview", "server"}
 # Imported where an option, a file or a system asks for them; the error names what to install.

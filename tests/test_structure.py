@@ -34,7 +34,6 @@ RANKS = {
     },
     "emo_training": {
         "__init__": -1,
-        "folder_lock": 0,
         "perception": 0,
         "footage": 1,
         "training": 2,
@@ -242,7 +241,7 @@ def test_upward_imports_are_reported(path: str, source: str) -> None:
         ("emo_modules/config.py", "import torch\nfrom . import __version__"),
         (
             "emo_training/training/loop.py",
-            "from emo_modules.models.emo import EMO\nfrom ..folder_lock import x",
+            "from emo_modules.models.emo import EMO\nfrom ..perception import x",
         ),
         ("emo_people/recipe/built_in.py", "from emo_training.training.loop import Trainer"),
     ],
@@ -274,7 +273,7 @@ def test_nodes_may_import_comfyui() -> None:
     [
         ("nodes/sampler.py", "from ..emo_modules import config", "import emo_modules.config"),
         ("emo_modules/pipeline.py", "from . import config", "from emo_modules import config"),
-        ("emo_training/folder_lock.py", "from emo_modules import config", "from ..emo_modules import config"),
+        ("emo_training/__main__.py", "from emo_modules import config", "from ..emo_modules import config"),
         ("emo_people/cli/person.py", "from ..recipe import config", "from emo_people.recipe import config"),
     ],
 )

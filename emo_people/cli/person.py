@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from emo_modules.cli.options import add_field_options, field_values
-from emo_training.folder_lock import folder_in_use
+from emo_modules.writing.folder_lock import folder_in_use
 
 from ..filming.take import Direction, rehearse, write_take
 

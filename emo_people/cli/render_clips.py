@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from emo_training.folder_lock import folder_in_use
+from emo_modules.writing.folder_lock import folder_in_use
 
 from ..filming.clips import render_clips
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from emo_modules.writing.folder_lock import folder_in_use
 from emo_modules.writing.pictures import save_picture
-from emo_training.folder_lock import folder_in_use
 
 from ..filming.sheets import light_sheet, people_sheet, viseme_sheet
 from ..people.person import random_person

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from emo_modules.writing.folder_lock import folder_in_use
 from emo_modules.writing.place import check_file_place
-from emo_training.folder_lock import folder_in_use
 
 from ..filming.seeds import HELD_OUT
 from ..recipe.articulation import Articulation, HeardFrames, train_articulation, write_projection

@@ -9,7 +9,7 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.models.patch_vae import PatchVAE
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
-from emo_training.folder_lock import folder_in_use
+from emo_modules.writing.folder_lock import folder_in_use
 from emo_training.training.loop import load_parameters
 
 from ..recipe.articulation import load_projection

@@ -8,12 +8,12 @@ from typing import Any
 from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.cli.options import add_field_options, field_values
 from emo_modules.pipeline import Pipeline
+from emo_modules.writing.folder_lock import folder_in_use
 
 from ..evaluation.generate import Denoising, generate_videos
 from ..evaluation.instruments import Weights, load_instruments
 from ..evaluation.pairs import find_pairs
 from ..evaluation.report import evaluate_videos
-from ..folder_lock import folder_in_use
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

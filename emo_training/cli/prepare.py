@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from emo_modules.cli.options import add_field_options, field_values
+from emo_modules.writing.folder_lock import folder_in_use
 
-from ..folder_lock import folder_in_use
 from ..footage.config import PrepareConfig
 from ..footage.engine import Engine, pack_footage, prepare_footage
 

@@ -16,8 +16,8 @@ from emo_modules.checkpoints.vae import VAE
 from emo_modules.cli.options import add_field_options, field_values
 from emo_modules.config import EMOConfig
 from emo_modules.families.family import SpeechEncoder
+from emo_modules.writing.folder_lock import folder_in_use
 
-from ..folder_lock import folder_in_use
 from ..footage.shards import ShardIndex, best_split
 from ..training.batch_sources import BatchSource, MemorySource
 from ..training.config_file import build_config, read_values

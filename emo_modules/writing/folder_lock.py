@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from emo_modules.writing.errors import write_errors
-from emo_modules.writing.partial import remove_partials
-from emo_modules.writing.place import check_place
+from .errors import write_errors
+from .partial import remove_partials
+from .place import check_place
 
 LOCK = ".in-use"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import filelock
 import pytest
 
+from emo_modules.writing.folder_lock import folder_in_use
 from emo_modules.writing.partial import create_partial
-from emo_training.folder_lock import folder_in_use
 
 from ..systems import WINDOWS, needs_posix_errors
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from emo_training.folder_lock import folder_in_use
+from emo_modules.writing.folder_lock import folder_in_use
 with folder_in_use(Path(sys.argv[1]), "train"):
     print("held", flush=True)
     sys.stdin.read()
