@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from emo_modules import precision
 from emo_modules.cli import animate as command
-from emo_modules.cli import precision
-from emo_modules.cli.precision import default_precision, warn_of_emulation
 from emo_modules.models import precision as probed
+from emo_modules.precision import default_precision, warn_of_emulation
 from emo_training.training.loop import TrainConfig
 
 

@@ -24,6 +24,7 @@ RANKS = {
         "media": 2,
         "speech": 3,
         "cues": 3,
+        "precision": 3,
         "weights": 4,
         "families": 5,
         "checkpoints": 6,

@@ -19,13 +19,13 @@ from ..media.audio import load_audio
 from ..media.image import load_image
 from ..media.video import SUFFIXES, VideoWriter, soundtrack
 from ..pipeline import Animation, Options, Pipeline, Progress
+from ..precision import DTYPES, default_precision, warn_of_emulation
 from ..sampling.clip_store import ClipStore, default_folder
 from ..sampling.solver import Cancelled
 from ..writing.errors import write_errors
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place
 from .options import add_field_options, field_values
-from .precision import DTYPES, default_precision, warn_of_emulation
 from .sheet import write_sheet
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..checkpoints.convert import convert
 from ..families.family import SD15_TERMS
-from .precision import DTYPES
+from ..precision import DTYPES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from ..models.precision import fast_type, product_time
+from .models.precision import fast_type, product_time
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SLOWER = 1.5
