@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.seeing.animated import Acted, Animated, summarise
-from emo_modules.cli.animate import write_video
+from emo_modules.film import write_video
 from emo_modules.media.audio import load_audio
 from emo_modules.media.image import load_image
 from emo_modules.pipeline import Options, Pipeline, Prepared

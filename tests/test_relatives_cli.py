@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from emo_modules.cli import animate as command
 from emo_modules.cli import main
 from emo_modules.families.family import SD15_TERMS
-from emo_modules.media.video import read_video
+from emo_modules.media.video import VideoWriter, read_video
 
 from .relatives import random_emo, release, shrink, small, write, write_encoder, write_release, write_vae
 
@@ -42,13 +41,13 @@ def files(tmp_path) -> Callable[[str], tuple[Path, Path, Path]]:
 def frames(monkeypatch) -> list[torch.Tensor]:
     """What was written to videos, before the codec: x264 does not always give the same bytes."""
     written: list[torch.Tensor] = []
-    write_one = command.VideoWriter.write
+    write_one = VideoWriter.write
 
-    def spy(self: command.VideoWriter, frame: torch.Tensor) -> None:
+    def spy(self: VideoWriter, frame: torch.Tensor) -> None:
         written.append(frame)
         write_one(self, frame)
 
-    monkeypatch.setattr(command.VideoWriter, "write", spy)
+    monkeypatch.setattr(VideoWriter, "write", spy)
     return written
 
 

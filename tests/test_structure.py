@@ -30,8 +30,9 @@ RANKS = {
         "checkpoints": 6,
         "sampling": 7,
         "pipeline": 8,
-        "cli": 9,
-        "__main__": 10,
+        "film": 9,
+        "cli": 10,
+        "__main__": 11,
     },
     "emo_training": {
         "__init__": -1,

@@ -8,21 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from ..checkpoints.store import DEMO_CHECKPOINT
-from ..cues.box import Box
+from ..film import FaceOptions, write_video
 from ..media.audio import load_audio
 from ..media.image import load_image
-from ..media.video import SUFFIXES, VideoWriter, soundtrack
-from ..pipeline import Animation, Options, Pipeline, Progress
+from ..media.video import SUFFIXES
+from ..pipeline import Options, Pipeline, Progress
 from ..precision import DTYPES, default_precision, warn_of_emulation
 from ..sampling.clip_store import ClipStore, default_folder
-from ..sampling.solver import Cancelled
-from ..writing.errors import write_errors
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place
 from .options import add_field_options, field_values
@@ -37,22 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", type=Path, default=DEMO_CHECKPOINT, help="default: the built-in demo model"
     )
     add_field_options(parser, Options)
-    parser.add_argument(
-        "--box",
-        type=float,
-        nargs=4,
-        metavar=("X0", "Y0", "X1", "Y1"),
-        help="the face, in pixels, from ear to ear and hairline to chin",
-    )
-    parser.add_argument("--mask", type=Path, help="a picture that is white where the face is")
-    parser.add_argument("--face", type=int, default=0, help="which of several faces, largest first")
+    add_field_options(parser, FaceOptions)
     parser.add_argument("--vae", type=Path, help="for checkpoints without one")
     parser.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
-    parser.add_argument(
-        "--identity",
-        type=Path,
-        help="face embedding, a .npy of 512 numbers, which Hallo, Hallo2 and JoyHallo need for the likeness",
-    )
     parser.add_argument(
         "--compile", action="store_true", help="compile the Backbone: slow start, faster steps"
     )
@@ -97,13 +80,7 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.compile:
         pipeline = pipeline.compiled()
-    settings = Options(
-        **field_values(Options, options),
-        box=Box(*options.box) if options.box else None,
-        mask=load_image(options.mask).mean(-1) if options.mask else None,
-        face_index=options.face,
-        identity=np.load(options.identity) if options.identity else None,
-    )
+    settings = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
     with tqdm(desc="denoising", unit="step") as bar, stop_when_interrupted() as stopped:
         animation = pipeline.animate(portrait, audio, settings, progress_on(bar), stopped)
         written, kept = write_video(animation, options.output)
@@ -149,20 +126,3 @@ def progress_on(bar: tqdm) -> Callable[[Progress], None]:
         bar.update((progress.clip - 1) * progress.steps + progress.step - bar.n)  # kept clips took no step
 
     return show
-
-
-def write_video(animation: Animation, path: Path, keep: int = 10) -> tuple[Path, Tensor]:
-    """Write frames as they are decoded; returns where, and `keep` of them (keep, H, W, 3), evenly spaced."""
-    with write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    crop, kept, index = animation.prepared.crop, [], 0
-    wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
-    sound = soundtrack(animation.audio, animation.count, animation.fps)
-    writer = VideoWriter(path, crop.width, crop.height, animation.fps, sound, cancelled_by=(Cancelled,))
-    with writer:
-        for frames in animation.frames:
-            for frame in frames:
-                writer.write(frame)
-                kept += [frame] if index in wanted else []
-                index += 1
-    return writer.path, torch.stack(kept)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emo_modules.cli.animate import write_video
+from emo_modules.film import write_video
 from emo_modules.media.audio import load_audio
 from emo_modules.media.image import load_image, to_bytes
 from emo_modules.pipeline import Options, Pipeline, Prepared
