@@ -130,7 +130,7 @@ def no_model(monkeypatch) -> None:
     def load(*given) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(command.Pipeline, "load", load)
+    monkeypatch.setattr(Pipeline, "load", load)
 
 
 def broken(value: float) -> Tensor:

@@ -15,6 +15,7 @@ from emo_modules.cli import COMMANDS, MOVED, main
 from emo_modules.cli import animate as command
 from emo_modules.cli.command_line import LIBRARY_ERRORS
 from emo_modules.media.video import read_video
+from emo_modules.pipeline import Pipeline
 from emo_training.cli import main as inspect
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +138,7 @@ def test_too_little_memory_is_an_error_without_a_file(
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(tiny_pipeline.vae, "decode", full)
-    monkeypatch.setattr(command.Pipeline, "load", lambda *given: tiny_pipeline)
+    monkeypatch.setattr(Pipeline, "load", lambda *given: tiny_pipeline)
     status, output, errors = animate(picture_file, sound_file(), *BOX)
     assert status == 1
     assert "error: not enough memory to decode one frame of 64 x 64 pixels" in errors

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from emo_modules.cli import animate as command
 from emo_modules.media.video import read_video
+from emo_modules.pipeline import Pipeline
 from emo_modules.writing.folder_lock import folder_in_use
 
 from .systems import WINDOWS, needs_posix_errors
@@ -170,7 +170,7 @@ def test_an_error_in_the_middle_keeps_what_was_rendered(
         return decode(latents)
 
     monkeypatch.setattr(tiny_pipeline.vae, "decode", break_down)
-    monkeypatch.setattr(command.Pipeline, "load", lambda *given: tiny_pipeline)
+    monkeypatch.setattr(Pipeline, "load", lambda *given: tiny_pipeline)
     status, output, errors = animate(picture_file, sound_file(0.4), *BOX)
     assert status == 1
     assert "error: the model answered NaN" in errors

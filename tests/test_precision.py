@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from emo_modules import precision
-from emo_modules.cli import animate as command
+from emo_modules import model_choice, precision
 from emo_modules.models import precision as probed
+from emo_modules.pipeline import Pipeline
 from emo_modules.precision import default_precision, warn_of_emulation
 from emo_training.training.loop import TrainConfig
 
@@ -30,9 +30,9 @@ def test_the_option_decides_over_the_default(
         asked.append(dtype)
         return tiny_pipeline
 
-    monkeypatch.setattr(command, "default_precision", lambda device: "fp16")
-    monkeypatch.setattr(command, "warn_of_emulation", lambda *given: None)
-    monkeypatch.setattr(command.Pipeline, "load", load)
+    monkeypatch.setattr(model_choice, "default_precision", lambda device: "fp16")
+    monkeypatch.setattr(model_choice, "warn_of_emulation", lambda *given: None)
+    monkeypatch.setattr(Pipeline, "load", load)
     status, _, errors = animate(picture_file, sound_file(), "--box", "20", "16", "50", "52", *options)
     assert (status, asked) == (0, [expected]), errors
 

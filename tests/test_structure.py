@@ -31,6 +31,7 @@ RANKS = {
         "sampling": 7,
         "pipeline": 8,
         "film": 9,
+        "model_choice": 9,
         "cli": 10,
         "__main__": 11,
     },

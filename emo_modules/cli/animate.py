@@ -11,14 +11,12 @@ from types import FrameType
 import torch
 from tqdm import tqdm
 
-from ..checkpoints.store import DEMO_CHECKPOINT
 from ..film import FaceOptions, write_video
 from ..media.audio import load_audio
 from ..media.image import load_image
 from ..media.video import SUFFIXES
-from ..pipeline import Options, Pipeline, Progress
-from ..precision import DTYPES, default_precision, warn_of_emulation
-from ..sampling.clip_store import ClipStore, default_folder
+from ..model_choice import ModelChoice
+from ..pipeline import Options, Progress
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place
 from .options import add_field_options, field_values
@@ -29,33 +27,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("portrait", type=Path)
     parser.add_argument("audio", type=Path, help="any audio or video file with sound")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the video to write, .mp4")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=DEMO_CHECKPOINT, help="default: the built-in demo model"
-    )
     add_field_options(parser, Options)
     add_field_options(parser, FaceOptions)
-    parser.add_argument("--vae", type=Path, help="for checkpoints without one")
-    parser.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
-    parser.add_argument(
-        "--compile", action="store_true", help="compile the Backbone: slow start, faster steps"
-    )
-    parser.add_argument(
-        "--low-memory", action="store_true", help="hold ReferenceNet only while it reads; same pictures"
-    )
+    add_field_options(parser, ModelChoice)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument(
-        "--dtype",
-        choices=sorted(DTYPES),
-        help="default: bf16 on a GPU, fp16 on one too old for it, fp32 on a CPU",
-    )
-    parser.add_argument(
-        "--clips",
-        type=Path,
-        default=default_folder(),
-        metavar="FOLDER",
-        help="where finished clips are kept, so that a run that was stopped goes on; default: %(default)s",
-    )
-    parser.add_argument("--no-clips", action="store_true", help="keep none, and take none that are there")
     parser.add_argument("--sheet", type=Path, help="also write a picture of portrait, frames and waveform")
 
 
@@ -66,20 +41,7 @@ def run(options: argparse.Namespace) -> None:
         check_file_place(options.sheet, PICTURES, inputs)
     audio = load_audio(options.audio)
     portrait = load_image(options.portrait)
-    check_device(options.device)
-    precision = options.dtype or default_precision(options.device)
-    warn_of_emulation(precision, options.device)
-    pipeline = Pipeline.load(
-        options.checkpoint,
-        options.device,
-        DTYPES[precision],
-        options.vae,
-        options.audio_encoder,
-        options.low_memory,
-        None if options.no_clips else ClipStore(options.clips),
-    )
-    if options.compile:
-        pipeline = pipeline.compiled()
+    pipeline = ModelChoice(**field_values(ModelChoice, options)).load(options.device)
     settings = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
     with tqdm(desc="denoising", unit="step") as bar, stop_when_interrupted() as stopped:
         animation = pipeline.animate(portrait, audio, settings, progress_on(bar), stopped)
@@ -110,14 +72,6 @@ def stop_when_interrupted() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def check_device(name: str) -> None:
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} cannot be used here: {reason}; try --device cpu") from error
 
 
 def progress_on(bar: tqdm) -> Callable[[Progress], None]:

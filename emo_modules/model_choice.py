@@ -1,0 +1,72 @@
+"""Which weights render, and how they compute."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+
+from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files
+from .pipeline import Pipeline
+from .precision import DTYPES, default_precision, warn_of_emulation
+from .sampling.clip_store import ClipStore, default_folder
+
+Stamp = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """What is loaded once, for one film or many. Fields are options of `animate` and `render`."""
+
+    checkpoint: Annotated[Path, "default: the built-in demo model"] = DEMO_CHECKPOINT
+    vae: Annotated[Path | None, "for checkpoints without one"] = None
+    audio_encoder: Annotated[Path | None, "for checkpoints without one"] = None
+    compile: Annotated[bool, "compile the Backbone: slow start, faster steps"] = False
+    low_memory: Annotated[bool, "hold ReferenceNet only while it reads; same pictures"] = False
+    dtype: Annotated[
+        Literal["bf16", "fp16", "fp32"] | None,
+        "default: bf16 on a GPU, fp16 on one too old for it, fp32 on a CPU",
+    ] = None
+    clips: Annotated[
+        Path | None,
+        "folder of finished clips, from which a run that was stopped goes on; default: EMO_CLIPS, or the "
+        "system's place for what can be made again",
+    ] = None
+    no_clips: Annotated[bool, "keep no finished clips, and take none that are there"] = False
+
+    def load(self, device: str) -> Pipeline:
+        """Raises ValueError for a device that is not there, and as `Pipeline.load`."""
+        check_device(device)
+        precision = self.dtype or default_precision(device)
+        warn_of_emulation(precision, device)
+        pipeline = Pipeline.load(
+            self.checkpoint,
+            device,
+            DTYPES[precision],
+            self.vae,
+            self.audio_encoder,
+            self.low_memory,
+            None if self.no_clips else ClipStore(self.clips or default_folder()),
+        )
+        return pipeline.compiled() if self.compile else pipeline
+
+    def stamps(self) -> list[Stamp]:
+        """What tells these weights from others: path, size and time of each of their files."""
+        beside = [path for path in (self.vae, self.audio_encoder) if path]
+        files = [file for path in beside for file in (path.rglob("*") if path.is_dir() else [path])]
+        return sorted(stamp(file) for file in [*checkpoint_files(self.checkpoint), *files])
+
+
+def stamp(path: Path) -> Stamp:
+    """Absolute path, bytes, and nanoseconds of the last change."""
+    found = path.stat()
+    return os.path.abspath(path), found.st_size, found.st_mtime_ns
+
+
+def check_device(name: str) -> None:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here: {reason}; try --device cpu") from error
