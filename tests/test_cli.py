@@ -13,7 +13,7 @@ from skimage import data
 
 from emo_modules.cli import COMMANDS, MOVED, main
 from emo_modules.cli import animate as command
-from emo_modules.cli.command_line import LIBRARY_ERRORS
+from emo_modules.faults import LIBRARY_ERRORS
 from emo_modules.media.video import read_video
 from emo_modules.pipeline import Pipeline
 from emo_training.cli import main as inspect

@@ -19,6 +19,7 @@ RANKS = {
         "config": 0,
         "writing": 0,
         "tables": 0,
+        "faults": 0,
         "schedule": 1,
         "models": 2,
         "media": 2,

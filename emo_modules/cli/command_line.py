@@ -7,20 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-NO_MEMORY = "not enough memory: close other programs, or work on less at once"
-# What libraries raise for a file or machine that is at fault, where no code of ours has said it better. Those
-# that are not imported have raised nothing. A RuntimeError is not here: it may be a fault of this program.
-LIBRARY_ERRORS = (
-    ("av", "FFmpegError"),
-    ("PIL.Image", "DecompressionBombError"),
-    ("pickle", "UnpicklingError"),
-    ("safetensors", "SafetensorError"),
-    ("soundfile", "SoundFileError"),
-    ("tarfile", "TarError"),
-    ("torch", "OutOfMemoryError"),
-    ("yaml", "YAMLError"),
-    ("zipfile", "BadZipFile"),
-)
+from ..faults import NO_MEMORY, input_errors
 
 
 def run_command_line(
@@ -61,9 +48,3 @@ def run_command_line(
 
 def _module(package: str, command: str) -> Any:
     return import_module(f"{package}.cli.{command.replace('-', '_')}")
-
-
-def input_errors() -> tuple[type[Exception], ...]:
-    """What a command raises where its input or the machine is at fault."""
-    loaded = (getattr(sys.modules[module], name) for module, name in LIBRARY_ERRORS if module in sys.modules)
-    return ValueError, OSError, MemoryError, *loaded
