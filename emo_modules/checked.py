@@ -6,10 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from math import inf
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Kind = TypeVar("Kind")
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a file",
+    type(None): "null",
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,9 @@ class Checked:
         kind: type = type(self)
         for name, hint in _hints(kind).items():
             value = getattr(self, name)
-            if not _fits(value, hint):
+            if not fits(value, hint):
                 raise ValueError(
-                    f"{kind.__name__}.{name} is {reprlib.repr(value)}; expected is {_words(hint)}"
+                    f"{kind.__name__}.{name} is {reprlib.repr(value)}; expected is {words(hint)}"
                 )
         for reason in self.impossible():
             raise ValueError(f"{kind.__name__}: {reason}")
@@ -77,17 +85,18 @@ def _hints(kind: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is what a type hint says, limits included; a number is finite."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _fits(value, args[0]) and all(limit.holds(value) for limit in _limits(args))
+        return fits(value, args[0]) and all(limit.holds(value) for limit in _limits(args))
     if origin in (Union, types.UnionType):
-        return any(_fits(value, arg) for arg in args)
+        return any(fits(value, arg) for arg in args)
     if origin is Literal:
         return any(value == arg and type(value) is type(arg) for arg in args)
     if origin is tuple:
         kinds = args[:1] * len(value) if isinstance(value, tuple) and args[-1] is ... else args
-        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(fits, value, kinds))
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and -inf < value < inf
     if hint is int:
@@ -100,18 +109,31 @@ def _limits(annotated: tuple[Any, ...]) -> list[Range | Length]:
     return [note for note in annotated[1:] if isinstance(note, (Range, Length))]
 
 
-def _words(hint: Any) -> str:
+def words(hint: Any) -> str:
     """What a field may be, for a message."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return " ".join([_words(args[0]), *map(str, _limits(args))])
+        return " ".join([words(args[0]), *map(str, _limits(args))])
     if origin in (Union, types.UnionType):
-        return " or ".join(map(_words, args))
+        return " or ".join(map(words, args))
     if origin is Literal:
         return f"one of {', '.join(map(str, args))}"
     if origin is tuple:
-        return f"a list, each {_words(args[0])}"
+        many = "a list" if args[-1] is ... else f"a list of {len(args)}"
+        return f"{many}, each {words(args[0])}"
     return "names and values" if origin is dict or is_dataclass(hint) else WORDS.get(hint, hint.__name__)
+
+
+def described_fields(record: type) -> Iterator[tuple[str, Any, Any, tuple[Any, ...]]]:
+    """Of the fields with a text: name, kind without `| None`, default, and the notes beside the kind."""
+    hints = get_type_hints(record, include_extras=True)
+    for field in fields(record):
+        if get_origin(hints[field.name]) is not Annotated:
+            continue
+        kind, *notes = get_args(hints[field.name])
+        if any(isinstance(note, str) for note in notes):
+            kinds = [part for part in get_args(kind) if part is not type(None)]
+            yield field.name, kinds[0] if type(None) in get_args(kind) else kind, field.default, tuple(notes)
 
 
 def from_dict(kind: type[Kind], values: Any, remedy: str) -> Kind:

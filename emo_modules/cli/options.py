@@ -8,14 +8,14 @@ text are the caller's affair.
 """
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
+
+from ..checked import described_fields
 
 
 def add_field_options(parser: argparse.ArgumentParser, record: type) -> None:
     """Adds the options of the dataclass `record`. None is required, and one that is not given is None."""
-    for name, hint, default, notes in _field_options(record):
+    for name, hint, default, notes in described_fields(record):
         text = next(note for note in notes if isinstance(note, str))
         names = next((note for note in notes if isinstance(note, tuple)), None)
         flag = f"--{'without-' if default is True else ''}{name.replace('_', '-')}"
@@ -32,21 +32,9 @@ def add_field_options(parser: argparse.ArgumentParser, record: type) -> None:
 
 def field_values(record: type, options: argparse.Namespace) -> dict[str, Any]:
     """Those of `record`'s options that were given, by field; for the others its defaults stand."""
-    given = {name: getattr(options, name) for name, *_ in _field_options(record)}
+    given = {name: getattr(options, name) for name, *_ in described_fields(record)}
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in given.items()
         if value is not None
     }
-
-
-def _field_options(record: type) -> Iterator[tuple[str, Any, Any, tuple[Any, ...]]]:
-    """Name, kind without `| None`, default, and the notes beside the kind."""
-    hints = get_type_hints(record, include_extras=True)
-    for field in fields(record):
-        if get_origin(hints[field.name]) is not Annotated:
-            continue
-        kind, *notes = get_args(hints[field.name])
-        if any(isinstance(note, str) for note in notes):
-            kinds = [part for part in get_args(kind) if part is not type(None)]
-            yield field.name, kinds[0] if type(None) in get_args(kind) else kind, field.default, tuple(notes)
