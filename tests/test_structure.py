@@ -20,6 +20,7 @@ RANKS = {
         "writing": 0,
         "tables": 0,
         "faults": 0,
+        "processes": 0,
         "schedule": 1,
         "models": 2,
         "media": 2,

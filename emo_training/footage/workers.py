@@ -1,14 +1,13 @@
 """Tasks spread over processes that may crash one by one, and that end with the process that started them."""
 
-import multiprocessing
-import os
 import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
+
+from emo_modules.processes import Child, start_child
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -22,8 +21,7 @@ TRIES = 2
 
 @dataclass
 class _Worker:
-    process: multiprocessing.process.BaseProcess
-    connection: Connection
+    child: Child
     task: Any = None  # None: idle
 
 
@@ -41,18 +39,18 @@ def run_tasks(
     """
     waiting = deque(tasks)
     crashes: Counter[Task] = Counter()
-    staff = [_start_worker(work) for _ in range(min(workers, len(tasks)))]
+    staff = [_Worker(start_child(_serve, work)) for _ in range(min(workers, len(tasks)))]
     try:
         while waiting or any(worker.task is not None for worker in staff):
             for worker in staff:
                 if worker.task is None and waiting:
                     worker.task = waiting.popleft()
-                    worker.connection.send(worker.task)
+                    worker.child.connection.send(worker.task)
             for place in _ready(staff):
                 worker = staff[place]
                 answer = _answer(worker)
                 if isinstance(answer, signal.Signals):
-                    staff[place] = _start_worker(work)
+                    staff[place] = _Worker(start_child(_serve, work))
                     crashes[worker.task] += 1
                     if crashes[worker.task] < TRIES:
                         waiting.appendleft(worker.task)
@@ -63,21 +61,11 @@ def run_tasks(
                     yield answer
     finally:
         for worker in staff:
-            worker.process.kill()  # safe at any moment, as everything here is
-            worker.process.join()
-
-
-def _start_worker(work: Callable[[Any], Any]) -> _Worker:
-    context = multiprocessing.get_context("spawn")  # forks of a process with threads may hang
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-    process.start()
-    theirs.close()  # so that its death shows as an end of the connection
-    return _Worker(process, ours)
+            worker.child.end()  # safe at any moment, as everything here is
 
 
 def _ready(staff: list[_Worker]) -> list[int]:
-    busy = {place: worker.connection for place, worker in enumerate(staff) if worker.task is not None}
+    busy = {place: worker.child.connection for place, worker in enumerate(staff) if worker.task is not None}
     answered = wait(list(busy.values()))
     return [place for place, connection in busy.items() if connection in answered]
 
@@ -85,12 +73,12 @@ def _ready(staff: list[_Worker]) -> list[int]:
 def _answer(worker: _Worker) -> Any:
     """The result, or the signal of a memory fault. Raises as `run_tasks`."""
     try:
-        good, value = worker.connection.recv()
+        good, value = worker.child.connection.recv()
     except (EOFError, ConnectionResetError):
         good, value = None, None
     if good is None:
-        worker.process.join()
-        return _death(worker.process.exitcode or 0)
+        worker.child.process.join()
+        return _death(worker.child.process.exitcode or 0)
     if not good:
         raise value
     return value
@@ -109,8 +97,6 @@ def _death(status: int) -> signal.Signals:
 
 
 def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             task = connection.recv()
@@ -121,11 +107,3 @@ def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
         except (OSError, ValueError, MemoryError) as error:
             answer = False, error
         connection.send(answer)
-
-
-def _end_with_parent() -> None:
-    """A killed parent's task must not go on writing beside the next run's."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only workers come here"
-    parent.join()
-    os._exit(1)
