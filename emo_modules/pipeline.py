@@ -29,7 +29,7 @@ from .models.emo import Conditioner
 from .sampling.clip_store import ClipStore
 from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, render_clips
 from .sampling.decode import decode_beside, decode_frames
-from .sampling.enlarge import Enlarger
+from .sampling.enlarge import Enlarger, video_sides
 from .sampling.lean import lean_conditioner
 from .sampling.motion_code import motion_code
 from .sampling.solver import Solver, Step
@@ -162,7 +162,8 @@ class Pipeline:
     def prepare(self, portrait: Tensor, options: Options) -> Prepared:
         """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
         face = find_face(portrait, options.box, options.mask, options.face_index)
-        config, (width, height) = self.config, self.sides(options.size)
+        config = self.config
+        width, height = video_sides(config, options.size)
         prepared = Prepared(*crop_to_face(portrait, face, width, height, config.framing), face)
         if face.found and family_of(config).reads_points:
             points = read_points(prepared.picture.movedim(0, -1), prepared.face)
@@ -170,20 +171,6 @@ class Pipeline:
         for reason in unfamiliar(config, prepared.picture):
             _log.warning("%s", reason)
         return prepared
-
-    def sides(self, size: int | None) -> tuple[int, int]:
-        """Width and height of the video. Raises ValueError for a size that this model cannot render."""
-        config, places = self.config, 8 * self.config.backbone.patch
-        if size is None or size == config.width == config.height:
-            return config.width, config.height
-        if not config.moving:
-            raise ValueError(
-                f"{config.name} renders {config.width} x {config.height} pixels; leave the size out, and "
-                "enlarge the video"
-            )
-        if size < config.width or size % places:
-            raise ValueError(f"the size is a multiple of {places} from {config.width} pixels on, got {size}")
-        return size, size
 
     def model_sized(self, prepared: Prepared) -> tuple[Tensor, Box]:
         """The picture (3, H, W) as large as the model draws, and the face in it."""

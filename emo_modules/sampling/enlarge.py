@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..config import EMOConfig
 from ..models.conditions import Conditions
 from ..models.denoiser import Denoiser
 from ..models.moving import move
@@ -42,3 +43,18 @@ class Enlarger:
             share = F.interpolate(share, moved.shape[-2:], mode="bilinear")
             pieces.append(torch.lerp(moved, drawn, share))
         return torch.cat(pieces)
+
+
+def video_sides(config: EMOConfig, size: int | None) -> tuple[int, int]:
+    """Width and height of the video. Raises ValueError for a size that this model cannot render."""
+    places = 8 * config.backbone.patch
+    if size is None or size == config.width == config.height:
+        return config.width, config.height
+    if not config.moving:
+        raise ValueError(
+            f"{config.name} renders {config.width} x {config.height} pixels; leave the size out, and "
+            "enlarge the video"
+        )
+    if size < config.width or size % places:
+        raise ValueError(f"the size is a multiple of {places} from {config.width} pixels on, got {size}")
+    return size, size

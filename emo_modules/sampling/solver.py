@@ -29,6 +29,15 @@ class Cancelled(RuntimeError):
     """Raise it from a progress callback to stop within one step; nothing catches it but the caller."""
 
 
+def check_steps(steps: int, guided: tuple[float, float]) -> None:
+    """Raises ValueError for less than one step, and for what is no part of them."""
+    if steps < 1:
+        raise ValueError(f"denoising needs at least 1 step, got {steps}")
+    first, last = guided
+    if not 0 <= first <= last <= 1:
+        raise ValueError(f"guided steps are a share from 0 to 1 and a larger one, got {first} and {last}")
+
+
 @dataclass(frozen=True)
 class Solver:
     """`solve(noise, conditions, clip)`: from noise (F, C, H, W) to clean latents of one clip, number 0 .., or
@@ -47,11 +56,7 @@ class Solver:
     guided_steps: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"denoising needs at least 1 step, got {self.steps}")
-        first, last = self.guided_steps
-        if not 0 <= first <= last <= 1:
-            raise ValueError(f"guided steps are a share from 0 to 1 and a larger one, got {first} and {last}")
+        check_steps(self.steps, self.guided_steps)
 
     def guided(self, cfg: float, timestep: Tensor, x: Tensor, conditions: Conditions) -> Tensor:
         """The prediction, moved away from that without portrait and sound; one pass when cfg is 1."""

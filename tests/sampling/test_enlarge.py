@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from emo_modules.media.audio import Audio
 from emo_modules.models.moving import Drawing, Painting, move
 from emo_modules.pipeline import Options, Pipeline
-from emo_modules.sampling.enlarge import Enlarger
+from emo_modules.sampling.enlarge import Enlarger, video_sides
 
 FRAMES, CHANNELS = 5, 6
 
@@ -67,10 +67,10 @@ def test_a_larger_video_has_the_smaller_ones_performance(pipeline, portrait):
 @pytest.mark.parametrize("size", [32, 72])
 def test_sizes_that_cannot_be_are_refused(pipeline, size):
     with pytest.raises(ValueError, match=f"multiple of 16 from 64 pixels on, got {size}"):
-        pipeline.sides(size)
+        video_sides(pipeline.config, size)
 
 
 def test_a_model_that_moves_nothing_says_that_it_has_one_size(tiny_pipeline):
     with pytest.raises(ValueError, match="tiny renders 64 x 64 pixels; leave the size out"):
-        tiny_pipeline.sides(128)
-    assert tiny_pipeline.sides(64) == (64, 64)
+        video_sides(tiny_pipeline.config, 128)
+    assert video_sides(tiny_pipeline.config, 64) == (64, 64)
