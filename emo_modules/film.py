@@ -52,8 +52,17 @@ def _embedding(path: Path) -> np.ndarray:
         raise ValueError(f"{path} is no .npy of numbers: write the face embedding with numpy.save") from error
 
 
-def write_video(animation: Animation, path: Path, keep: int = 10) -> tuple[Path, Tensor]:
-    """Write frames as they are decoded; returns where, and `keep` of them (keep, H, W, 3), evenly spaced."""
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A video that was written: where, how many frames, and some of them (K, H, W, 3), evenly spaced."""
+
+    path: Path
+    frames: int
+    kept: Tensor
+
+
+def write_video(animation: Animation, path: Path, keep: int = 10) -> Film:
+    """Write frames as they are decoded. When they end early, so does the sound."""
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     crop, kept, index = animation.prepared.crop, [], 0
@@ -66,4 +75,6 @@ def write_video(animation: Animation, path: Path, keep: int = 10) -> tuple[Path,
                 writer.write(frame)
                 kept += [frame] if index in wanted else []
                 index += 1
-    return writer.path, torch.stack(kept)
+        if index < animation.count:
+            writer.end_sound_with_frames()
+    return Film(writer.path, index, torch.stack(kept))

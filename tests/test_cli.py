@@ -1,6 +1,7 @@
 """`python -m emo_modules animate`: from files to a video, and an exit status with one line when it cannot."""
 
 import argparse
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -235,3 +236,34 @@ def test_running_out_of_memory_is_said(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("emo_training.cli.inspect.run", run)
     assert inspect(["inspect", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
     assert "error: not enough memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_with_the_clip_and_the_second_one_at_once(
+    animate, picture_file, sound_file, monkeypatch, capsys, times
+):
+    """0.8 s are five clips; the film of two of them plays, with sound as far as its last frame."""
+    sound, press = sound_file(0.8), command.progress_on
+
+    def pressing(bar):
+        show = press(bar)
+
+        def progress(at) -> None:
+            show(at)
+            if (at.clip, at.step) == (2, 1):
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+
+        return progress
+
+    monkeypatch.setattr(command, "progress_on", pressing)
+    status, output, errors = animate(picture_file, sound, *BOX)
+    assert "stopping after this clip" in errors
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if times == 2:
+        assert (status, output.exists()) == (130, False)
+        return
+    assert status == 0
+    frames, fps, heard, rate = read_video(output)
+    assert len(frames) == 8
+    assert heard.shape[1] / rate == pytest.approx(8 / 25, abs=0.03)

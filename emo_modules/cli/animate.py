@@ -45,15 +45,18 @@ def run(options: argparse.Namespace) -> None:
     settings = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
     with tqdm(desc="denoising", unit="step") as bar, stop_when_interrupted() as stopped:
         animation = pipeline.animate(portrait, audio, settings, progress_on(bar), stopped)
-        written, kept = write_video(animation, options.output)
+        film = write_video(animation, options.output)
     if options.sheet:
         write_sheet(
-            options.sheet, animation.prepared.picture.permute(1, 2, 0), kept, animation.audio.waveform
+            options.sheet, animation.prepared.picture.permute(1, 2, 0), film.kept, animation.audio.waveform
         )
+    asked = "" if film.frames == animation.count else f" of {animation.count}"
     print(
-        f"{written}: {animation.count} frames at {animation.fps:g} per second, "
+        f"{film.path}: {film.frames}{asked} frames at {animation.fps:g} per second, "
         f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
     )
+    if asked and not options.no_clips:
+        print("the same command goes on from there")
 
 
 @contextmanager
