@@ -17,6 +17,7 @@ from .managed.cues import cues_of, pictures_of
 from .managed.notices import show_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising, matching_config, render
+from .managed.stopping import begin, stopped, stops
 from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, supported_keywords
 
 FAR = 4  # times the model's own steps, or a part of them
@@ -43,6 +44,10 @@ class EMOSampler(io.ComfyNode):
             hidden=[io.Hidden.unique_id],
             **supported_keywords(io.Schema, search_aliases=["emo", "talking", "audio to video", "lip sync"]),
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        return stops()
 
     @classmethod
     def execute(
@@ -76,11 +81,18 @@ class EMOSampler(io.ComfyNode):
             video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step)
             clips: list[Tensor] = []
             done = 0
+            begin(cls.hidden.unique_id)
             for latents in video:
                 show.clip(len(clips), model.model.process_latent_in(latents), done, sound.mono, config.fps)
                 clips.append(latents.to(comfy.model_management.intermediate_device()))
                 done += len(latents)
-        sound = sound.fit_to_frames(frames, config.fps)
+                if done < frames and config.quirks.windows is None and stopped(cls.hidden.unique_id):
+                    log.warning(
+                        "stopped after %d of %d frames, as asked: queue it again to go on from there",
+                        done, frames,
+                    )  # fmt: skip
+                    break
+        sound = sound.fit_to_frames(done, config.fps)
         return io.NodeOutput(
             {"samples": torch.cat(clips)},
             {"waveform": sound.waveform[None], "sample_rate": sound.sample_rate},

@@ -165,9 +165,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     notes = {key: value[:NOTE] for key, value in metadata.items() if key not in OTHER_METADATA}
     tensors = read_tensors(files)
     _check_size(path, config, tensors)
-    return Checkpoint(
-        path, config, tensors, notes, f"Expected is {EXPECTED}. {WHERE}", file_digest(*files)
-    )
+    return Checkpoint(path, config, tensors, notes, f"Expected is {EXPECTED}. {WHERE}", file_digest(*files))
 
 
 def checkpoint_files(path: Path) -> list[Path]:

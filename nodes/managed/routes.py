@@ -1,4 +1,4 @@
-"""What the page asks for: the examples, and a first proposal of the face."""
+"""What the page asks for: the examples, a first proposal of the face, an end of sampling, finished clips."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ from ...emo_modules.cues.box import Box
 from ...emo_modules.cues.detect import search_faces
 from ...emo_modules.media.image import load_image, to_rgb
 from .files import EXAMPLES
+from .kept import clip_store
+from .stopping import press
 
 MOST_PIXELS = 50_000_000  # a phone's largest picture; each takes 12 bytes while a face is looked for
 KINDS = ("input", "output", "temp")  # of the folders that core's Load Image reads from
@@ -31,6 +33,9 @@ def register_routes() -> None:
         return
     server.routes.get("/emo_portrait/example/{name}")(example)
     server.routes.get("/emo_portrait/face")(face)
+    server.routes.post("/emo_portrait/stop/{node}")(stop)
+    server.routes.get("/emo_portrait/clips")(clips)
+    server.routes.delete("/emo_portrait/clips")(clips)
 
 
 async def example(request: web.Request) -> web.StreamResponse:
@@ -49,6 +54,19 @@ async def face(request: web.Request) -> web.Response:
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
     return web.json_response(found)
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Ends a sampler after the clip it is at; its node goes on with what is there."""
+    press(request.match_info["node"])
+    return web.json_response({})
+
+
+async def clips(request: web.Request) -> web.Response:
+    """How many finished clips are kept, and their bytes; after DELETE those that were."""
+    store = clip_store()
+    count, size = await asyncio.to_thread(store.empty if request.method == "DELETE" else store.size)
+    return web.json_response({"count": count, "bytes": size})
 
 
 def _picture(query: Mapping[str, str]) -> Path | None:

@@ -185,6 +185,10 @@ class Server:
             text = answer.read()
         return json.loads(text) if text else None
 
+    def delete(self, path: str) -> Any:
+        with urlopen(Request(self.url + path, method="DELETE"), timeout=60) as answer:
+            return json.loads(answer.read())
+
     def object_info(self, node_id: str) -> dict[str, Any]:
         return self.get(f"/object_info/{node_id}")[node_id]
 
