@@ -1,6 +1,7 @@
 // The growing preview on EMOSampler: plays the clips sent so far, the picture following the sound's clock.
 import { Video } from "./video.mjs";
 import { addPanel, button, growNode, html, nodeKey, ownsPointer, setFace } from "./dom.mjs";
+import { StopBar } from "./stop_bar.mjs";
 import { t } from "./words.mjs";
 
 const PLAY = "M4 2.5v11l9.5-5.5z";
@@ -54,11 +55,12 @@ export class ClipPlayer {
     this.seek = ownsPointer(html("input", range));
     this.time = html("span", { class: "emo-note" });
     this.count = html("span", { class: "emo-note", role: "status" }, t("The preview grows here during a run"));
+    this.stopBar = new StopBar(node);
     this.panel = html("div", { class: "emo-player emo-empty" },
       html("div", { class: "emo-stage emo-screen" }, this.canvas),
       html("div", { class: "emo-bar emo-controls" }, this.toggle, this.seek, this.mute),
-      html("div", { class: "emo-bar" }, this.time, this.count));
-    addPanel(node, "emo_preview", this.panel, () => (this.video ? 230 : 20));
+      html("div", { class: "emo-bar" }, this.time, this.count), this.stopBar.element);
+    addPanel(node, "emo_preview", this.panel, () => (this.video ? 230 : 20) + this.stopBar.height);
     this.seek.addEventListener("input", () => this.seekTo(Number(this.seek.value)));
     this.seek.addEventListener("keydown", (event) => event.stopPropagation());
     this.replaceStepPreview(node);

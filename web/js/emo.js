@@ -54,6 +54,17 @@ async function loadWords() {
   if (answer.ok) setWords((await answer.json())[locale]?.emoPortrait);
 }
 
+/** Which node runs now, by its execution id; null when none does. */
+function showRunning(id) {
+  const running = id === null ? null : nodeByExecutionId(rootGraph(), id);
+  for (const graph of allGraphs(rootGraph())) {
+    for (const node of graph.nodes.filter((each) => each.emoPanel?.stopBar)) {
+      if (node === running) node.emoPanel.stopBar.begin(String(id));
+      else node.emoPanel.stopBar.end();
+    }
+  }
+}
+
 /** After ComfyUI has put the English message on the node. */
 function showTranslated(nodeId) {
   const widget = nodeByExecutionId(rootGraph(), nodeId)?.widgets?.find((each) => each.name === TEXT_WIDGET);
@@ -68,6 +79,10 @@ app.registerExtension({
     await loadWords();
     api.addEventListener("progress_text", ({ detail }) => setTimeout(showTranslated, 0, detail.nodeId));
     setInterval(tick, TICK_MS);
+    api.addEventListener("executing", ({ detail }) => showRunning(detail ?? null));
+    for (const end of ["execution_error", "execution_interrupted"]) {
+      api.addEventListener(end, () => showRunning(null));
+    }
     api.addEventListener("emo.clip", ({ detail }) => {
       nodeByExecutionId(rootGraph(), detail.node)?.emoPanel?.receive?.(detail);
     });
