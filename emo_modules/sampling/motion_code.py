@@ -22,23 +22,31 @@ POLES = 3
 CALM = 0.8  # seconds after which a path has forgotten what moved it
 BEGIN = 0.5  # seconds within which the head leaves the portrait's pose
 PAST = 4.0  # seconds of noise that are remembered
+BLOCK = 100  # frames whose noise is drawn at once
 SHUTTING = 1.28  # above it lids begin to shut: a tenth of the time
 SHUT = 1.53  # and are shut
 QUICK = 2.0  # by how much faster a path goes from one to the other: lids seldom stop half way
 
 
-def motion_code(config: EMOConfig, frames: int, seed: int) -> Tensor | None:
-    """(F, MOTION_CODE) of a whole video, the same for the same seed on every device; None for weights that
-    read none."""
+def motion_code(config: EMOConfig, frames: int, seed: int, earlier: int = 0) -> Tensor | None:
+    """(F, MOTION_CODE) of a whole video, or, after `earlier` frames of the same seed, of what follows; the
+    same for the same seed on every device. None for weights that read none."""
     if not config.motion_code:
         return None
     generator = torch.Generator().manual_seed((seed + 2) % 2**64)  # another than the noises have
     past = round(PAST * config.fps)
-    path = paths(torch.randn(1, MOTION_CODE, past + frames, generator=generator), config.fps)[0]
-    phase = (torch.arange(frames) / (BEGIN * config.fps)).clamp(max=1)
+    # Block by block: what torch draws for a frame, and how it rounds, depends on how many it takes at once
+    count = -(-(earlier + frames) // BLOCK)
+    white = torch.randn(past, MOTION_CODE, generator=generator)
+    pieces = []
+    for _ in range(count):
+        white = torch.cat([white[-past:], torch.randn(BLOCK, MOTION_CODE, generator=generator)])
+        pieces.append(paths(white.T[None].contiguous(), config.fps)[0])
+    path = torch.cat(pieces)[: earlier + frames]
+    phase = (torch.arange(earlier + frames) / (BEGIN * config.fps)).clamp(max=1)
     path[:, :3] *= (phase**2 * (3 - 2 * phase))[:, None]
     path[:, 3] += QUICK * (path[:, 3] - SHUTTING).clamp(0, SHUT - SHUTTING)
-    return path
+    return path[earlier:]
 
 
 def paths(white: Tensor, fps: float) -> Tensor:

@@ -25,6 +25,14 @@ def test_a_seed_is_a_performance_of_any_length(performed):
     assert (short - other).abs().mean() > 0.1
 
 
+@pytest.mark.parametrize("frames", [1, 39, 99, 100, 101, 250, 999])
+def test_a_longer_sound_and_a_video_that_goes_on_have_the_same_performance(performed, frames):
+    """Bit for bit: clips that are kept are found by it."""
+    whole = motion_code(performed, 1000, 3)
+    assert torch.equal(motion_code(performed, frames, 3), whole[:frames])
+    assert torch.equal(motion_code(performed, 1000 - frames, 3, frames), whole[frames:])
+
+
 def test_the_largest_seed_of_comfyui_has_one_too(performed):
     assert motion_code(performed, 4, 2**64 - 1).isfinite().all()
 
