@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .cues.box import Box
+from .media.ending import read_ending
 from .media.image import load_image
 from .media.video import VideoWriter, soundtrack
 from .pipeline import Animation, Options
@@ -19,7 +20,7 @@ from .writing.errors import write_errors
 
 @dataclass(frozen=True)
 class FaceOptions:
-    """Whose face speaks, as a user says it: numbers and files."""
+    """Whose face speaks, and from where on, as a user says it: numbers and files."""
 
     box: Annotated[
         tuple[float, float, float, float] | None,
@@ -33,6 +34,10 @@ class FaceOptions:
         "face embedding, a .npy of 512 numbers, which Hallo, Hallo2 and JoyHallo need for the likeness",
     ] = None
 
+    after: Annotated[
+        Path | None, "a video of this portrait, and best of this seed, that the new one goes on from"
+    ] = None
+
     def options(self, others: Mapping[str, Any]) -> Options:
         """With the files read, and `others` of the options. Raises ValueError for files that hold no such
         thing."""
@@ -42,6 +47,7 @@ class FaceOptions:
             mask=load_image(self.mask).mean(-1) if self.mask else None,
             face_index=self.face,
             identity=_embedding(self.identity) if self.identity else None,
+            before=read_ending(self.after) if self.after else None,
         )
 
 

@@ -23,6 +23,7 @@ from .cues.familiar import unfamiliar
 from .families.family import SpeechEncoder
 from .families.table import audio_track, face_cues, family_of
 from .media.audio import Audio
+from .media.ending import Ending
 from .models.conditions import Conditions
 from .models.denoiser import Denoiser
 from .models.emo import Conditioner
@@ -64,6 +65,8 @@ class Options:
     face_index: int = 0  # among several faces, largest first
     identity: Any = None  # whose face it is, for weights that read an embedding: see `face_embedding`
     landmark_pictures: Tensor | None = None  # (F, 3, H, W) in 0..1, for weights that want one for each frame
+    start: Annotated[float, "seconds into the sound at which the video begins"] = 0.0
+    before: Ending | None = None  # of the video that this one goes on from
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,8 @@ class Pipeline:
         progress: Callable[[Progress], None] | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Iterator[Tensor]:
-        """Latents (F', C, H, W) of clip after clip, until `stopped` after one.
+        """Latents (F', C, H, W) of clip after clip, until `stopped` after one. The last of `frames` frames is
+        the sound's last.
 
         Raises MemoryError that says what to lower when a clip does not fit.
         """
@@ -212,11 +216,14 @@ class Pipeline:
             if identity is not None:
                 identity = identity.to(device, dtype)
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
+            heard = audio.frame_count(config.fps)
+            earlier = options.before.frames if options.before else 0
             driving = Driving(
-                audio_track(self.audio_encoder, audio, frames, config),
+                audio_track(self.audio_encoder, audio, heard, config),
                 self._speeds(frames, options),
                 self._pictures(frames, options.landmark_pictures),
-                motion_code(config, frames, options.seed),
+                motion_code(config, frames, options.seed, earlier),
+                first=heard - frames,
                 sound=audio.mono,
             )
             solver = self._solver(options, on_step if progress else None)
@@ -232,6 +239,7 @@ class Pipeline:
                 self._keep,
                 self._finish(prepared, device, dtype),
                 self._kept(prepared, identity, solver),
+                self._last_latents(options.before, device, dtype),
             ):
                 yield latents
                 done += 1
@@ -256,6 +264,20 @@ class Pipeline:
         if not self.config.quirks.motion_pixels:
             return motion
         return self.vae.encode(self.vae.decode(motion).clamp(-1, 1))
+
+    def _last_latents(self, ending: Ending | None, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+        """Of the video before, (M, C, H, W). Raises ValueError for weights that cannot go on from one."""
+        if ending is None:
+            return None
+        config, count = self.config, self.config.motion_frames
+        if not count or ending.frames < count:
+            raise ValueError(
+                f"{config.name} goes on from the last {count} frames of a video, this one has {ending.frames}"
+                if count
+                else f"{config.name} has no motion frames, with which a video could go on"
+            )
+        pictures = resize(ending.last[-count:].movedim(-1, 1), config.height, config.width)
+        return self.vae.encode(pictures.to(device, dtype) * 2 - 1)
 
     def _finish(
         self, prepared: Prepared, device: torch.device, dtype: torch.dtype
@@ -306,15 +328,17 @@ class Pipeline:
         Raise `Cancelled` from `progress` to stop within a step; the frames end early, with the clip, once
         `stopped` answers True.
         """
-        options = options or Options()
-        frames = audio.frame_count(self.config.fps)
+        options, fps = options or Options(), self.config.fps
+        first = round(options.start * fps)
+        spoken = audio.from_frame(first, fps)
+        frames = audio.frame_count(fps) - first
         prepared = self.prepare(portrait, options)
         latents = self.latents(prepared, audio, frames, options, progress, stopped)
         decoded = map(partial(decode_frames, self.vae), latents)
         return Animation(
             frames=decode_beside(self.vae, latents) if options.decode_beside else decoded,
             count=frames,
-            fps=self.config.fps,
-            audio=audio.fit_to_frames(frames, self.config.fps),
+            fps=fps,
+            audio=spoken.fit_to_frames(frames, fps),
             prepared=prepared,
         )

@@ -59,6 +59,14 @@ class Audio:
         """
         return 1 + int((self.waveform.shape[-1] - 1) * exact_fps(fps) // self.sample_rate)
 
+    def from_frame(self, first: int, fps: float | Fraction) -> Self:
+        """Without the samples before that frame. Raises ValueError when none are left."""
+        start = samples_in_frames(first, self.sample_rate, fps)
+        if start >= self.waveform.shape[-1]:
+            seconds = self.waveform.shape[-1] / self.sample_rate
+            raise ValueError(f"the sound ends after {seconds:.2f} s, before the start at {first / fps:.2f} s")
+        return replace(self, waveform=self.waveform[..., start:])
+
     def fit_to_frames(self, frames: int, fps: float | Fraction) -> Self:
         """Cut, or padded with zeros, to exactly the samples that `frames` frames last, at least one."""
         samples = max(1, samples_in_frames(frames, self.sample_rate, fps))
