@@ -14,6 +14,7 @@ from ..emo_modules.sampling.clips import Driving
 from ..emo_modules.sampling.motion_code import motion_code
 from .managed.audio import first_sound, speech_features, traced
 from .managed.cues import cues_of, pictures_of
+from .managed.earlier import frames_of, last_latents
 from .managed.notices import show_on
 from .managed.preview import Preview, Show
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising, matching_config, render
@@ -61,29 +62,36 @@ class EMOSampler(io.ComfyNode):
         mask: Tensor | None = None,
         landmark_pictures: Tensor | None = None,
         face_landmarks: Any = None,
+        previous: Any = None,
+        start_time: float = 0.0,
         **sampling: Any,
     ) -> io.NodeOutput:
         with show_on(cls.hidden.unique_id) as log:
             config = matching_config(model, reference)
             _say_if_unusual(config, sampling["steps"], sampling["cfg"], log)
             sound = first_sound(audio, log)
-            frames = sound.frame_count(config.fps)
+            first = round(start_time * config.fps)
+            spoken = sound.from_frame(first, config.fps)
+            heard = sound.frame_count(config.fps)
+            frames = heard - first
             size = tuple(8 * side for side in reference.portrait.shape[-2:])
             driving = Driving(
-                speech_features(audio_encoder, sound, frames, config),
+                speech_features(audio_encoder, sound, heard, config),
                 _per_frame(speed, frames, config, log),
                 pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
-                motion_code(config, frames, sampling["seed"]),
+                motion_code(config, frames, sampling["seed"], frames_of(previous)),
+                first,
                 **traced(audio_encoder, sound),
             )
             cues = cues_of(config, mask, face_landmarks, reference.points, size, log)
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
-            video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step)
+            last = last_latents(previous, reference, config)
+            video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step, last)
             clips: list[Tensor] = []
             done = 0
             begin(cls.hidden.unique_id)
             for latents in video:
-                show.clip(len(clips), model.model.process_latent_in(latents), done, sound.mono, config.fps)
+                show.clip(len(clips), model.model.process_latent_in(latents), done, spoken.mono, config.fps)
                 clips.append(latents.to(comfy.model_management.intermediate_device()))
                 done += len(latents)
                 if done < frames and config.quirks.windows is None and stopped(cls.hidden.unique_id):
@@ -92,7 +100,7 @@ class EMOSampler(io.ComfyNode):
                         done, frames,
                     )  # fmt: skip
                     break
-        sound = sound.fit_to_frames(done, config.fps)
+        sound = spoken.fit_to_frames(done, config.fps)
         return io.NodeOutput(
             {"samples": torch.cat(clips)},
             {"waveform": sound.waveform[None], "sample_rate": sound.sample_rate},
@@ -218,6 +226,24 @@ def _performance() -> list[io.Input]:
             tooltip="Show every step's picture, and each finished clip with its sound. Costs a few "
             "hundredths of the time.",
             **supported_keywords(io.Boolean.Input, advanced=True),
+        ),
+        io.MultiType.Input(
+            "previous",
+            types=[io.Latent, io.Video],
+            optional=True,
+            tooltip="A video of this portrait that the new one goes on from without a jump: EMO Sampler's "
+            "latent, or Load Video. Keep the seed, so that the head goes on where it was. Not for EchoMimic "
+            "and V-Express.",
+        ),
+        io.Float.Input(
+            "start_time",
+            default=0.0,
+            min=0.0,
+            max=86400.0,
+            step=0.01,
+            optional=True,
+            tooltip="Seconds into the audio at which the video begins; what was said before is still heard.",
+            **supported_keywords(io.Float.Input, advanced=True),
         ),
     ]
 

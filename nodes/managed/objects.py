@@ -13,6 +13,7 @@ from torch import Tensor
 from ...emo_modules.cues.face import Crop
 from ...emo_modules.media.finite import check_finite
 from .audio import ManagedAudioEncoder, encoded_layers
+from .earlier import take_earlier
 from .faces import boxes, landmarks
 from .pictures import masks, pictures
 from .reference import Reference, ReferenceNet
@@ -106,6 +107,7 @@ KINDS = {
     "IMAGE": Kind(pictures, "what is connected gives no picture"),
     "MASK": Kind(masks, "what is connected gives no mask"),
     "AUDIO": Kind(sound, "the video or file it came from has no sound"),
+    "LATENT,VIDEO": Kind(take_earlier(_latents), None),
     "LATENT": Kind(_latents, "connect EMO Sampler's latent"),
     "MODEL": Kind(_model, "connect EMO Load Model"),
     "VAE": Kind(_vae, None),

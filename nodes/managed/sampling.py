@@ -195,8 +195,10 @@ def render(
     cues: Cues,
     denoising: Denoising,
     on_step: OnStep,
+    before: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """Latents (F', C, h, w) on the VAE's scale, clip after clip, computed as they are asked for.
+    """Latents (F', C, h, w) on the VAE's scale, clip after clip, computed as they are asked for. `before` are
+    the last ones of a video that this one goes on from.
 
     Raises OutOfMemoryError that says what to lower when not even one clip fits.
     """
@@ -216,6 +218,7 @@ def render(
             conditioner.keep,
             conditioner.enlarge,
             kept_clips(model, reference, cues, denoising, solve.sigmas),
+            before,
         )
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(

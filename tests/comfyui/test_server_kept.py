@@ -103,3 +103,33 @@ def test_the_kept_clips_are_shown_and_emptied(server: Server) -> None:
     assert shown["count"] == 7 and shown["bytes"] > 0
     assert server.delete("/emo_portrait/clips") == shown
     assert server.get("/emo_portrait/clips") == {"count": 0, "bytes": 0}
+
+
+def test_a_video_goes_on_from_anothers_latents_without_a_jump(server: Server) -> None:
+    whole = frames_of(server, server.run(talking(SECONDS, seed=12))).astype(int)
+    prompt = talking(SECONDS, seed=12, start_time=1.44)
+    short = talking(1.44, seed=12)
+    prompt["half"] = node("TrimAudioDuration", audio=["example", 1], start_index=0.0, duration=1.44)
+    prompt["first"] = short["sampler"] | {"inputs": short["sampler"]["inputs"] | {"audio": ["half", 0]}}
+    prompt["sampler"]["inputs"]["previous"] = ["first", 0]
+    run = server.run(prompt)
+    rest = frames_of(server, run).astype(int)
+    assert len(rest) == FRAMES - 36
+    sound = server.clip(run.video)
+    assert sound.sound.shape[1] / sound.sample_rate == pytest.approx(len(rest) / 25, abs=0.05)
+    steps = np.abs(np.diff(whole, axis=0)).mean((1, 2, 3))
+    assert np.abs(rest[0] - whole[35]).mean() < 1.5 * steps.max()
+
+
+def test_a_video_that_is_too_short_to_go_on_from_is_said(server: Server) -> None:
+    prompt = talking(0.5, seed=13)
+    prompt["tiny"] = node("LatentFromBatch", samples=["first", 0], batch_index=0, length=1)
+    short = talking(0.5, seed=13)
+    prompt["first"] = short["sampler"]
+    prompt["sampler"]["inputs"] |= {"previous": ["tiny", 0], "seed": 14}
+    assert "goes on from the last 4 frames, the video before has 1" in server.run(prompt).error
+
+
+@pytest.mark.parametrize("start", [9.0])
+def test_a_start_beyond_the_sound_is_said(server: Server, start: float) -> None:
+    assert "the sound ends after 1.00 s" in server.run(talking(1.0, seed=15, start_time=start)).error
