@@ -4,6 +4,7 @@ A partial is `NAME.TOKEN.partial` beside the file, or `STEM.TOKEN.partial.SUFFIX
 grows. No two writers have the same one, so that two processes with one output both keep their work.
 """
 
+import errno
 import glob
 import json
 import os
@@ -11,7 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .errors import write_errors
 
 MARK = ".partial"
 LONGEST_NAME = 255  # bytes, on every file system in use
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 ABANDONED = 3600  # seconds without a write, after which no process can still be at it
 
 
@@ -59,17 +61,25 @@ def write_json(path: Path, content: Any, indent: int | None = None) -> None:
 def create_partial(path: Path, *, playable: bool = False) -> Path:
     """An empty file beside `path`; a playable one keeps the suffix. Raises OSError when there can be none."""
     mark = f".{secrets.token_hex(4)}{MARK}"
-    partial = named_after(path, mark) if playable else path.with_name(_fitting(path.name, mark))
+    partial = named_after(path, mark) if playable else path.with_name(fitting(path.name, mark))
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return partial
+
+
+def create_partial_folder(path: Path) -> Path:
+    """An empty folder beside `path`. Raises OSError when there can be none."""
+    partial = path.with_name(fitting(path.name, f".{secrets.token_hex(4)}{MARK}"))
+    partial.mkdir()
     return partial
 
 
 def named_after(path: Path, mark: str) -> Path:
     """talk.mp4 -> talk.part.mp4; a name that would get too long loses its end."""
-    return path.with_name(_fitting(path.stem, mark + path.suffix))
+    return path.with_name(fitting(path.stem, mark + path.suffix))
 
 
-def _fitting(name: str, end: str) -> str:
+def fitting(name: str, end: str) -> str:
+    """The two together; a name that would get too long loses its own end."""
     return name.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore") + end
 
 
@@ -118,6 +128,24 @@ def _claim(path: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def publish_folder(partial: Path, path: Path) -> Path:
+    """Gives a finished folder its name, or the next free one when anything but an empty folder has it.
+
+    Returns the name.
+    """
+    while True:
+        with suppress(OSError):
+            path.rmdir()  # Windows renames onto no folder, not even an empty one
+        try:
+            partial.rename(path)
+        except OSError as error:
+            if error.errno not in TAKEN:
+                raise
+            path = next_name(path)
+        else:
+            return path
 
 
 def next_name(path: Path) -> Path:

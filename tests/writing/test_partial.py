@@ -12,10 +12,12 @@ from safetensors import SafetensorError
 from emo_modules.writing.errors import WriteError
 from emo_modules.writing.partial import (
     create_partial,
+    create_partial_folder,
     leftovers,
     look_at,
     next_name,
     publish,
+    publish_folder,
     remove_partials,
     whole_file,
     write_json,
@@ -157,3 +159,35 @@ def test_safetensors_on_a_full_disk_are_an_error_like_any_other(tmp_path):
     with pytest.raises(SafetensorError, match="InvalidHeader"), whole_file(tmp_path / "model"):
         raise SafetensorError("InvalidHeader")  # nothing that the disk did
     assert names(tmp_path) == []
+
+
+def test_a_folder_gets_its_name_when_it_is_complete(tmp_path):
+    path = tmp_path / "frames"
+    partial = create_partial_folder(path)
+    (partial / "1.png").write_text("1")
+    assert re.fullmatch(r"frames\.[0-9a-f]{8}\.partial", partial.name)
+    assert leftovers(path) == [partial]
+    path.mkdir()  # an empty one is in nobody's way
+    assert publish_folder(partial, path) == path
+    assert (names(tmp_path), names(path)) == (["frames"], ["1.png"])
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_folder_takes_the_next_free_name_where_something_is(tmp_path, is_folder):
+    path = tmp_path / "EMO_00009_"
+    for taken in (path, tmp_path / "EMO_00010_"):
+        if is_folder:
+            taken.mkdir()
+        (taken / "others.png" if is_folder else taken).write_text("theirs")
+    partial = create_partial_folder(path)
+    (partial / "1.png").write_text("ours")
+    assert publish_folder(partial, path) == tmp_path / "EMO_00011_"
+    assert (tmp_path / "EMO_00011_" / "1.png").read_text() == "ours"
+    assert (path / "others.png" if is_folder else path).read_text() == "theirs"
+
+
+def test_a_folder_that_cannot_be_renamed_says_why(tmp_path):
+    partial = create_partial_folder(tmp_path / "frames")
+    with pytest.raises(FileNotFoundError):
+        publish_folder(partial, tmp_path / "gone" / "frames")
+    assert names(tmp_path) == [partial.name]
