@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from ..film import FaceOptions, write_video
 from ..media.audio import load_audio
+from ..media.formats import H264
 from ..media.image import load_image
-from ..media.video import SUFFIXES
 from ..model_choice import ModelChoice
 from ..pipeline import Options, Progress
 from ..writing.pictures import SUFFIXES as PICTURES
@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     inputs = (options.portrait, options.audio)
-    check_file_place(options.output, SUFFIXES, inputs)  # before minutes or hours are spent
+    check_file_place(options.output, H264.suffixes, inputs)  # before minutes or hours are spent
     if options.sheet:
         check_file_place(options.sheet, PICTURES, inputs)
     audio = load_audio(options.audio)

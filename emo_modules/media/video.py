@@ -1,7 +1,8 @@
-"""Video files: frames streamed to H.264 with AAC sound, and read back."""
+"""Films: frames streamed to H.264, VP9, ProRes, GIF or PNG with their sound, and read back."""
 
 import logging
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -15,19 +16,17 @@ import torch
 from torch import Tensor
 
 from ..writing.errors import WriteError, write_errors
-from ..writing.partial import create_partial, leftovers, look_at, named_after, publish, target_of
-from ..writing.place import check_file_place
+from ..writing.partial import Seen, look_at
 from .audio import Audio, decode_audio, exact_fps, resample, samples_in_frames
 from .downmix import to_stereo
-from .files import libav_name, open_input
-from .growing import frames_in, growing_options, with_index
+from .files import open_input
+from .formats import H264, Format, check_film, format_of, sound_beside
+from .growing import GrowingFile, GrowingFolder
 from .image import to_bytes
+from .palette import Palette
+from .sound_file import LAYOUTS, sound_frame, write_sound
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
-AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-LAYOUTS = {1: "mono", 2: "stereo"}
-SOUND_RATE = 48000  # where AAC does not know the recording's own rate
-BT709 = 1  # matrix, primaries and transfer in the H.264 header; players guess by size without it
+BT709 = 1  # matrix, primaries and transfer in the file's header; players guess by size without it
 LIMITED_RANGE = 1
 LOUDEST = 2**0.5  # 3 dB above full scale; decoders overshoot by less
 
@@ -35,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class VideoWriter:
-    """Writes frames one by one to an H.264 file (yuv420p) with the given sound, at flat memory.
+    """Writes frames one by one to a film with the given sound, at flat memory.
 
     The file appears only when the `with` block ends well, and `path` then says where: with `replace`, what
     was there before is replaced; a file that another writer finished in the meantime never is, the next free
@@ -43,11 +42,15 @@ class VideoWriter:
     even after a kill. An exception leaves the frames so far in `STEM.part.SUFFIX`, unless it is one of
     `cancelled_by` or no Exception, such as KeyboardInterrupt: then nothing is left.
 
-    Odd sizes get one more row or column that repeats the edge. Sound of 1 or 2 channels is written at its
-    full length, whatever the video's, unless `end_sound_with_frames` is called. crf is H.264's quality, 1 to
-    51; metadata becomes tags of the file.
-    Raises ValueError for a name, size, rate or sound that the file cannot hold, and for no frame at all,
-    WriteError when the place cannot be written.
+    `format` is what the suffix means unless it is given: see `formats`. `FOLDER/%05d.png` makes numbered
+    pictures; then all of this holds for the folder, which must be new or empty. What holds no sound gets it
+    beside, in the file `sound_path`.
+
+    Odd sizes get one more row or column that repeats the edge, where the format has no others. Sound of 1 or
+    2 channels is written at its full length, whatever the video's, unless `end_sound_with_frames` is called.
+    crf is H.264's quality, 1 to 51, brought to the format's own scale; metadata becomes tags of the file.
+    Raises ValueError for a name, size, rate or sound that the file cannot hold, for an encoder that is not
+    there, and for no frame at all, WriteError when the place cannot be written.
     """
 
     def __init__(
@@ -60,67 +63,96 @@ class VideoWriter:
         crf: int = 18,
         metadata: dict[str, str] | None = None,
         *,
+        format: Format | None = None,
         replace: bool = True,
         cancelled_by: tuple[type[Exception], ...] = (),
     ) -> None:
         if width < 1 or height < 1:
             raise ValueError(f"a video needs a size of at least 1x1, got {width}x{height}")
-        if not 1 <= crf <= 51:
-            raise ValueError(
-                f"crf goes from 1, the best, to 51, got {crf}; 0 would be lossless H.264, which browsers and "
-                "most players do not show"
-            )
-        check_file_place(Path(path), SUFFIXES)
-        self.path = target_of(Path(path))
-        self._shape = (height, width, 3)
+        self.path = Path(path)
+        self.sound_path: Path | None = None
+        self._format = format or format_of(self.path)
         self._fps = exact_fps(fps)
-        self._crf = crf
+        self._options = self._format.encoder_options(crf)
+        self._format.check_fps(self._fps)
+        check_film(self.path, self._format, replace=replace)
+        self._shape = (height, width, 3)
         self._metadata = metadata or {}
-        self._audio = None if audio is None else _as_aac(audio)
+        self._audio = None if audio is None else _as_track(audio, self._format)
         self._replace, self._cancelled_by = replace, cancelled_by
         self._frames, self._samples = 0, 0
         self._whole_sound, self._closed = True, False
 
     def __enter__(self) -> Self:
         with write_errors(self.path):
-            for old in leftovers(self.path):
-                _log.warning("%s is left from a run that was stopped, or still runs: it can be played", old)
-            self._before = look_at(self.path) if self._replace else None
-            self._partial = create_partial(self.path, playable=True)
-            self._container = av.open(libav_name(self._partial), "w", options=growing_options(self.path))
+            self._growing = self._begin()
+            self.path = self._growing.path
+            beside = sound_beside(self.path, self._format)
+            self._sound_before = look_at(beside) if self._replace else None
+            self._container = self._growing.open()
         self._container.metadata.update(self._metadata)
         self._picture = self._picture_stream()
-        if self._audio is not None:
-            layout = LAYOUTS[len(self._audio.waveform)]
-            self._sound = self._container.add_stream("aac", rate=self._audio.sample_rate, layout=layout)
+        self._palette = Palette(self._shape[1], self._shape[0], self._fps) if self._format.palette else None
+        self._sound = self._sound_stream()
         return self
+
+    def _begin(self) -> GrowingFile | GrowingFolder:
+        if self._format.numbered:
+            return GrowingFolder(self.path)
+        return GrowingFile(self.path, replace=self._replace)
 
     def _picture_stream(self) -> av.VideoStream:
         height, width, _ = self._shape
-        stream = self._container.add_stream("libx264", rate=self._fps, options={"crf": str(self._crf)})
-        stream.width, stream.height = width + width % 2, height + height % 2
-        stream.pix_fmt = "yuv420p"
+        stream = self._container.add_stream(self._format.encoder, rate=self._fps, options=self._options)
+        assert isinstance(stream, av.VideoStream)  # the type follows from the encoder's name
+        stream.width, stream.height = width + self._edge(width), height + self._edge(height)
+        stream.pix_fmt = self._format.pixels
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = LIMITED_RANGE
+        if not self._format.yuv:
+            context.sample_aspect_ratio = Fraction(1)  # PNG would say 0
+        else:
+            context.colorspace = context.color_primaries = context.color_trc = BT709
+            context.color_range = LIMITED_RANGE
         return stream
+
+    def _sound_stream(self) -> av.AudioStream | None:
+        if self._audio is None or self._format.sound is None:
+            return None
+        rate, layout = self._audio.sample_rate, LAYOUTS[len(self._audio.waveform)]
+        stream = self._container.add_stream(self._format.sound.encoder, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)  # the type follows from the encoder's name
+        return stream
+
+    def _edge(self, side: int) -> int:
+        return side % 2 if self._format.yuv else 0
 
     def write(self, frame: Tensor | np.ndarray) -> None:
         """Adds one frame (H, W, 3), uint8 or floats in 0..1. Raises ValueError for another shape."""
         if tuple(frame.shape) != self._shape:
             raise ValueError(f"the video takes frames {self._shape}, got {tuple(frame.shape)}")
-        height, width, _ = self._shape
-        pixels = np.pad(to_bytes(frame).cpu().numpy(), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        edges = [(0, self._edge(side)) for side in self._shape[:2]]
+        pixels = np.pad(to_bytes(frame).cpu().numpy(), (*edges, (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-        picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         picture.pts, picture.time_base = self._frames, 1 / self._fps
         with write_errors(self.path):
-            self._container.mux(self._picture.encode(picture))
+            self._encode(picture)
         self._frames += 1
-        if self._audio is not None:
-            # In step with the picture, so that a player finds both close together in the file.
-            until = samples_in_frames(self._frames, self._audio.sample_rate, self._fps)
-            self._write_sound(self._audio, until)
+        # In step with the picture, so that a player finds both close together in the file.
+        self._encode_sound(whole=False)
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        for painted in self._painted(picture):
+            self._container.mux(self._picture.encode(painted))
+
+    def _painted(self, picture: av.VideoFrame | None) -> Iterable[av.VideoFrame]:
+        """The frames that are ready, in the format's pixels; after the last frame comes None."""
+        if self._palette:
+            return self._palette.paint(picture)
+        if picture and self._format.yuv:
+            picture = picture.reformat(
+                format=self._format.pixels, dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
+        return [picture] if picture else []
 
     def end_sound_with_frames(self) -> None:
         """For a caller that stops early: the sound ends with the last frame, now or after more of them.
@@ -129,15 +161,15 @@ class VideoWriter:
         """
         self._whole_sound = False
 
-    def _write_sound(self, audio: Audio, until: int | None = None) -> None:
-        piece, rate = audio.waveform[:, self._samples : until], audio.sample_rate
-        if piece.shape[1] == 0:
+    def _encode_sound(self, *, whole: bool) -> None:
+        """What is not in the file yet, as far as the frames are or to the end."""
+        if self._audio is None or self._sound is None:
             return
-        sound = av.AudioFrame.from_ndarray(piece.contiguous().numpy(), "fltp", LAYOUTS[len(piece)])
-        sound.sample_rate, sound.pts, sound.time_base = rate, self._samples, Fraction(1, rate)
-        with write_errors(self.path):
-            self._container.mux(self._sound.encode(sound))
-        self._samples += piece.shape[1]
+        piece, rate = self._heard(self._audio, whole).waveform[:, self._samples :], self._audio.sample_rate
+        if piece.shape[1]:
+            with write_errors(self.path):
+                self._container.mux(self._sound.encode(sound_frame(piece, self._samples, rate)))
+            self._samples += piece.shape[1]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -150,33 +182,48 @@ class VideoWriter:
             else:
                 self._container.close()
         finally:
-            self._partial.unlink(missing_ok=True)
+            self._growing.discard()
 
     def _finish(self) -> None:
         if self._frames == 0:
             self._container.close()
             raise ValueError(f"no frame was written to {self.path}")
+        asked = self.path
         try:
             with write_errors(self.path):
-                if self._audio is not None and self._whole_sound:
-                    self._write_sound(self._audio)
+                self._encode_sound(whole=self._whole_sound)
                 self._close()
-                with with_index(self._partial, self._metadata) as whole:
-                    asked, self.path = self.path, publish(whole, self.path, self._before)
+                self._growing.publish(self._metadata)
         except WriteError:
             self._rescue()
             raise
+        self.path = self._growing.path
         if self._replace and self.path != asked:
             _log.warning("another run wrote %s in the meantime: this video is %s", asked, self.path)
+        self._write_sound_beside(self.path, self._sound_before if self.path == asked else None)
 
     def _rescue(self) -> None:
         """Gives what was written before an error a name of its own, if it can be played."""
         with suppress(OSError):  # a full disk takes no more; what it has taken plays
             self._close()
-        if frames := frames_in(self._partial):
-            kept = publish(self._partial, named_after(self.path, ".part"), None)
+        if frames := self._growing.frames():
+            kept = self._growing.keep()
             seconds = float(frames / self._fps)
             _log.warning("the %d frames (%.2f s) before the error are kept in %s", frames, seconds, kept)
+            self._whole_sound = False
+            with suppress(OSError):
+                self._write_sound_beside(kept, None)
+
+    def _write_sound_beside(self, film: Path, before: Seen) -> None:
+        if self._audio is not None and self._sound is None:
+            heard = self._heard(self._audio, self._whole_sound)
+            self.sound_path = write_sound(sound_beside(film, self._format), heard, before)
+            _log.info("the sound is in %s, because %s files hold none", self.sound_path, film.suffix)
+
+    def _heard(self, audio: Audio, whole: bool) -> Audio:
+        """The sound to its end, or to that of the last frame."""
+        until = None if whole else samples_in_frames(self._frames, audio.sample_rate, self._fps)
+        return replace(audio, waveform=audio.waveform[:, :until])
 
     def _close(self) -> None:
         """The frames and samples that the encoders still hold, and the file's end; once."""
@@ -184,32 +231,37 @@ class VideoWriter:
             return
         self._closed = True
         with self._container as container:
+            self._encode(None)
             container.mux(self._picture.encode(None))
-            if self._audio is not None:
+            if self._sound is not None:
                 container.mux(self._sound.encode(None))
 
 
-def _as_aac(audio: Audio) -> Audio:
-    """With an axis of channels. Raises ValueError for sound that AAC in a video does not hold."""
+def _as_track(audio: Audio, format: Format) -> Audio:
+    """With an axis of channels. Raises ValueError for sound that the format does not hold."""
     waveform = audio.waveform if audio.waveform.ndim == 2 else audio.waveform[None]
     if len(waveform) not in LAYOUTS:
         raise ValueError(f"the sound track takes 1 or 2 channels, got {len(waveform)}: mix them down")
-    if audio.sample_rate not in AAC_RATES:
-        raise ValueError(f"AAC has no sample rate {audio.sample_rate}; resample to one of {AAC_RATES}")
+    if format.sound and format.sound.rate(audio.sample_rate) != audio.sample_rate:
+        raise ValueError(
+            f"{format.sound.name} has no sample rate {audio.sample_rate}; "
+            f"resample to one of {format.sound.rates}"
+        )
     return replace(audio, waveform=waveform)
 
 
-def soundtrack(audio: Audio, frames: int, fps: float | Fraction) -> Audio:
+def soundtrack(audio: Audio, frames: int, fps: float | Fraction, format: Format = H264) -> Audio:
     """The sound as a file can hold it beside `frames` frames.
 
-    It is cut or padded to the frames' time; surround is mixed, rates that AAC does not know become 48 kHz.
-    A warning says when players will clip it.
+    It is cut or padded to the frames' time; surround is mixed, rates that the format does not know become
+    48 kHz. A warning says when players will clip it.
     """
     waveform, sample_rate = audio.waveform, audio.sample_rate
     if waveform.ndim == 2:
         waveform = to_stereo(waveform)
-    if sample_rate not in AAC_RATES:
-        waveform, sample_rate = resample(waveform, sample_rate, SOUND_RATE), SOUND_RATE
+    if format.sound:
+        sample_rate = format.sound.rate(audio.sample_rate)
+        waveform = resample(waveform, audio.sample_rate, sample_rate)
     peak = max(map(abs, map(float, waveform.aminmax())))
     if peak > LOUDEST:
         _log.warning(

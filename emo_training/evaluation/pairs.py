@@ -10,12 +10,12 @@ import numpy as np
 
 from emo_modules.media.audio import load_audio
 from emo_modules.media.files import open_input
-from emo_modules.media.video import SUFFIXES
+from emo_modules.media.formats import H264, VP9
 
 from ..perception.rates import FPS
 
 SLACK = 0.0005  # seconds: time stamps are rounded
-KINDS = (*SUFFIXES, ".webm", ".avi")
+KINDS = (*H264.suffixes, *VP9.suffixes, ".avi")
 
 
 @dataclass(frozen=True)
