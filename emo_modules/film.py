@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .cues.box import Box
 from .media.ending import read_ending
+from .media.formats import H264, Format
 from .media.image import load_image
 from .media.video import VideoWriter, soundtrack
 from .pipeline import Animation, Options
@@ -67,14 +68,17 @@ class Film:
     kept: Tensor
 
 
-def write_video(animation: Animation, path: Path, keep: int = 10) -> Film:
+def write_video(animation: Animation, path: Path, format: Format = H264, keep: int = 10) -> Film:
     """Write frames as they are decoded. When they end early, so does the sound."""
+    folder = path.parent.parent if format.numbered else path.parent
     with write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     crop, kept, index = animation.prepared.crop, [], 0
     wanted = set(torch.linspace(0, animation.count - 1, keep).round().int().tolist())
-    sound = soundtrack(animation.audio, animation.count, animation.fps)
-    writer = VideoWriter(path, crop.width, crop.height, animation.fps, sound, cancelled_by=(Cancelled,))
+    sound = soundtrack(animation.audio, animation.count, animation.fps, format)
+    writer = VideoWriter(
+        path, crop.width, crop.height, animation.fps, sound, format=format, cancelled_by=(Cancelled,)
+    )
     with writer:
         for frames in animation.frames:
             for frame in frames:

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import av
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +16,8 @@ from skimage import data
 from emo_modules.cli import COMMANDS, MOVED, main
 from emo_modules.cli import animate as command
 from emo_modules.faults import LIBRARY_ERRORS
+from emo_modules.media import formats
+from emo_modules.media.audio import load_audio
 from emo_modules.media.video import read_video
 from emo_modules.pipeline import Pipeline
 from emo_training.cli import main as inspect
@@ -88,13 +91,60 @@ def test_sound_is_written_as_a_video_can_hold_it(animate, picture_file, sound_fi
     assert sound.std() > 0.02
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "codecs", "heard"),
+    [
+        ("v.mov", (), ["h264", "aac"], "v.mov"),
+        ("v.mov", ("--format", "prores"), ["prores", "pcm_s24le"], "v.mov"),
+        ("v.webm", (), ["vp9", "opus"], "v.webm"),
+        ("v.gif", (), ["gif"], "v.sound.wav"),
+        ("v/%05d.png", (), ["png"], "v.sound.wav"),
+    ],
+)
+def test_the_suffix_chooses_the_format(
+    animate, tmp_path, picture_file, sound_file, caplog, name, options, codecs, heard
+):
+    caplog.set_level("INFO")
+    output, sound = tmp_path / "films" / name, sound_file(0.2)
+    status, _, errors = animate(picture_file, sound, *BOX, "--steps", "1", "-o", output, *options)
+    assert status == 0, errors
+    with av.open(str(output)) as container:
+        assert [stream.codec_context.name for stream in container.streams] == codecs
+        assert sum(1 for _ in container.decode(video=0)) == 5
+    heard = tmp_path / "films" / heard
+    track = load_audio(heard)
+    assert 0 <= track.waveform.shape[-1] - track.sample_rate // 5 <= AAC_PADDING
+    given = load_audio(sound).mono
+    middle = slice(500, len(given) - 500)
+    assert torch.corrcoef(torch.stack([track.mono[: len(given)][middle], given[middle]]))[0, 1] > 0.95
+    beside = [f"the sound is in {heard}, because {output.suffix} files hold none"] * (len(codecs) == 1)
+    assert [line for line in caplog.messages if "the sound is in" in line] == beside
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("v.mp4", ("--format", "prores"), "should end in .mov, got .mp4: name it v.mov"),
+        ("v.png", (), "names one picture where every frame needs a number: name them"),
+        ("v.webm", (), "needs the encoder libvpx-vp9, which this build of PyAV"),
+    ],
+)
+def test_a_format_that_cannot_be_written_is_said_before_anything_is_read(
+    animate, tmp_path, monkeypatch, name, options, message
+):
+    monkeypatch.setattr(formats, "has_encoder", lambda encoder: encoder != "libvpx-vp9")
+    status, _, errors = animate(tmp_path / "no.png", tmp_path / "no.wav", "-o", tmp_path / name, *options)
+    assert status == 1 and message in errors
+    assert list(tmp_path.glob("v*")) == []
+
+
 @pytest.mark.parametrize("suffix", [".avi", ""])
 def test_an_output_of_another_kind_is_refused(animate, tmp_path, picture_file, sound_file, suffix):
     target = tmp_path / f"video{suffix}"
     status, _, errors = animate(picture_file, sound_file(), *BOX, "-o", target)
     assert status == 1
     assert "error: " in errors
-    assert "should end in .mp4, .m4v, .mov or .mkv" in errors
+    assert "should end in .mp4, .m4v, .mov, .mkv, .webm, .gif or .png" in errors
     assert not target.exists()
 
 

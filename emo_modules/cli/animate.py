@@ -1,4 +1,4 @@
-"""`animate PORTRAIT AUDIO -o OUT.mp4`."""
+"""`animate PORTRAIT AUDIO -o OUT.mp4`, or another format of films."""
 
 import argparse
 import signal
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ..film import FaceOptions, write_video
 from ..media.audio import load_audio
-from ..media.formats import H264
+from ..media.formats import FORMATS, check_film, format_of
 from ..media.image import load_image
 from ..model_choice import ModelChoice
 from ..pipeline import Options, Progress
@@ -26,7 +26,14 @@ from .sheet import write_sheet
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("portrait", type=Path)
     parser.add_argument("audio", type=Path, help="any audio or video file with sound")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the video to write, .mp4")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="the film to write: .mp4, .m4v, .mov, .mkv, .webm, .gif, or FOLDER/%%05d.png for its frames",
+    )
+    parser.add_argument("--format", choices=sorted(FORMATS), help="default: what the output's suffix means")
     add_field_options(parser, Options)
     add_field_options(parser, FaceOptions)
     add_field_options(parser, ModelChoice)
@@ -36,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     inputs = (options.portrait, options.audio)
-    check_file_place(options.output, H264.suffixes, inputs)  # before minutes or hours are spent
+    format = FORMATS[options.format] if options.format else format_of(options.output)
+    check_film(options.output, format, inputs)  # before minutes or hours are spent
     if options.sheet:
         check_file_place(options.sheet, PICTURES, inputs)
     audio = load_audio(options.audio)
@@ -45,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     settings = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
     with tqdm(desc="denoising", unit="step") as bar, stop_when_interrupted() as stopped:
         animation = pipeline.animate(portrait, audio, settings, progress_on(bar), stopped)
-        film = write_video(animation, options.output)
+        film = write_video(animation, options.output, format)
     if options.sheet:
         write_sheet(
             options.sheet, animation.prepared.picture.permute(1, 2, 0), film.kept, animation.audio.waveform
