@@ -7,14 +7,16 @@ from typing import Any
 
 import comfy.model_management
 import comfy.utils
-from comfy_api.latest import InputImpl, io, ui
+from comfy_api.latest import io
 from torch import Tensor
 
-from ..emo_modules.media.audio import Audio
+from ..emo_modules.media.audio import Audio, exact_fps
 from ..emo_modules.media.finite import check_finite
+from ..emo_modules.media.formats import Format, check_encoders
 from ..emo_modules.media.image import to_rgb
 from ..emo_modules.media.video import VideoWriter, soundtrack
 from .managed.audio import first_sound
+from .managed.films import CHOICES, DEFAULT
 from .managed.metadata import graph_tags
 from .managed.notices import show_on
 from .managed.objects import check_decodes
@@ -32,8 +34,8 @@ class FramesToVideo(io.ComfyNode):
             node_id="FramesToVideo",
             display_name="EMO Frames to Video",
             category=CATEGORY,
-            description="Writes frames and sound to an MP4 and plays it. Latents are decoded as they are "
-            "written, so that memory stays flat however long the audio is.",
+            description="Writes frames and sound to an MP4, or another format, and plays it. Latents are "
+            "decoded as they are written, so that memory stays flat however long the audio is.",
             inputs=_inputs(),
             outputs=[io.Video.Output("VIDEO", display_name="video")],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -43,12 +45,13 @@ class FramesToVideo(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, filename_prefix: str | None = None, save_output: bool | None = None
+        cls, filename_prefix: str | None = None, save_output: bool | None = None, format: str = DEFAULT
     ) -> bool | str:
-        if filename_prefix is None:
-            return True
+        choice = CHOICES.get(str(format), CHOICES[DEFAULT])
         try:
-            check_prefix(str(filename_prefix), save_output is not False)
+            check_encoders(choice.format)
+            if filename_prefix is not None:
+                check_prefix(str(filename_prefix), save_output is not False, choice.ending)
         except (ValueError, OSError) as error:
             return str(error)
         return True
@@ -64,21 +67,25 @@ class FramesToVideo(io.ComfyNode):
         samples: dict[str, Tensor] | None = None,
         vae: Any = None,
         audio: dict[str, Any] | None = None,
+        format: str = DEFAULT,
     ) -> io.NodeOutput:
-        check_prefix(filename_prefix, save_output)  # what comes over a wire was not there to validate
+        choice = CHOICES[format]
+        # what comes over a wire was not there to validate
+        check_prefix(filename_prefix, save_output, choice.ending)
         count, batches = _frames(images, samples, vae)
         first = next(batches)
         height, width = first.shape[1:3]
         with show_on(cls.hidden.unique_id) as log:
-            path, subfolder = output_file(filename_prefix, save_output, width, height, cls.hidden, log)
-            sound = None if audio is None else _sound(first_sound(audio, log), count, fps, log)
+            path = output_file(filename_prefix, save_output, choice.ending, width, height, cls.hidden, log)
+            sound = None if audio is None else _sound(first_sound(audio, log), count, fps, choice.format, log)
             writer = VideoWriter(
-                path, width, height, fps, sound, crf=crf, metadata=graph_tags(cls.hidden), replace=False,
+                path, width, height, fps, sound, crf=crf, metadata=graph_tags(cls.hidden),
+                format=choice.format, replace=False,
                 cancelled_by=(comfy.model_management.InterruptProcessingException,),
             )  # fmt: skip
             _write(writer, chain([first], batches), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
-        shown = saved_result(writer.path, subfolder, save_output)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(writer.path)), ui=ui.PreviewVideo([shown]))
+        shown = choice.shown(writer, lambda path: saved_result(path, save_output))
+        return io.NodeOutput(choice.video(writer, (width, height), count, exact_fps(fps)), ui=shown)
 
 
 def _write(writer: VideoWriter, batches: Iterable[Tensor], bar: comfy.utils.ProgressBar) -> None:
@@ -89,7 +96,7 @@ def _write(writer: VideoWriter, batches: Iterable[Tensor], bar: comfy.utils.Prog
             bar.update(1)
 
 
-def _sound(audio: Audio, count: int, fps: float, log: logging.Logger) -> Audio:
+def _sound(audio: Audio, count: int, fps: float, format: Format, log: logging.Logger) -> Audio:
     """As the file holds it beside the frames; says when they do not last as long."""
     seconds, frames = audio.waveform.shape[-1] / audio.sample_rate, count / fps
     if abs(seconds - frames) > 1 / fps:
@@ -98,7 +105,7 @@ def _sound(audio: Audio, count: int, fps: float, log: logging.Logger) -> Audio:
             "connect the fps and audio of EMO Sampler",
             count, fps, frames, seconds, "cut" if seconds > frames else "followed by silence",
         )  # fmt: skip
-    return soundtrack(audio, count, fps)
+    return soundtrack(audio, count, fps, format)
 
 
 def _frames(
@@ -151,8 +158,9 @@ def _inputs() -> list[io.Input]:
             default=18,
             min=1,
             max=51,
-            tooltip="H.264 quality: 18 looks lossless, 6 more halve the file. 0, lossless, is not offered: "
-            "browsers do not play it.",
+            tooltip="Quality on H.264's scale: 18 looks lossless, 6 more halve the file. For VP9 it is "
+            "brought to that encoder's 1 to 63; the other formats have none to choose. 0, lossless, is not "
+            "offered: browsers do not play it.",
             **supported_keywords(io.Int.Input, advanced=True),
         ),
         io.Image.Input("images", optional=True, tooltip="Frames, from VAE Decode, an upscaler, Paste Back."),
@@ -161,4 +169,13 @@ def _inputs() -> list[io.Input]:
         ),
         io.Vae.Input("vae", optional=True, tooltip="For samples. From EMO Load Model or Load VAE."),
         io.Audio.Input("audio", optional=True, tooltip="From EMO Sampler. Cut or padded to the frames."),
+        io.Combo.Input(
+            "format",
+            options=[*CHOICES],
+            default=DEFAULT,
+            optional=True,
+            tooltip="webm: VP9 and Opus, for web pages. gif: repeats for ever, at most 50 frames per second. "
+            "png frames: numbered pictures in a folder. mov: ProRes 422 HQ, for editing; browsers do not "
+            "play it. The sound of gif and png frames goes into a .wav beside them.",
+        ),
     ]

@@ -33,7 +33,7 @@ NODES = {
     "EMOHeadSpeed": "mode speed curve fps audio",
     "EMOSampler": "model reference audio audio_encoder seed steps cfg sampler_name scheduler speed "
     "audio_scale mask landmark_pictures face_landmarks preview",
-    "FramesToVideo": "fps filename_prefix save_output crf images samples vae audio",
+    "FramesToVideo": "fps filename_prefix save_output crf images samples vae audio format",
     "EMOPasteBack": "images original crop feather",
     "EMOExample": "",
 }

@@ -9,29 +9,30 @@ from typing import Any
 import folder_paths
 from comfy_api.latest import io, ui
 
-from ...emo_modules.writing.place import check_file_place, name_problem
+from ...emo_modules.writing.place import check_place, name_problem
 
 DEFAULT_NAME = "EMO"
-SUFFIX = ".mp4"
 FIRST_NUMBER = "_00001_"
 WORD = re.compile(r"%([^%]+)%")
 DATE_PARTS = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
 CORES = {"year", "month", "day", "hour", "minute", "second", "width", "height"}
 
 
-def check_prefix(prefix: str, save_output: bool) -> None:
+def check_prefix(prefix: str, save_output: bool, ending: str) -> None:
     """What can be said of a name before the frames' size and other nodes' values are there.
+
+    `ending` is what follows the number: a suffix, or / and the names of files in a folder.
 
     Raises ValueError or WriteError for a name that leaves the folder, that Windows or this disk cannot hold,
     or for a folder that cannot be written.
     """
-    _place(_replace_words(prefix, lambda word: "x"), save_output)
+    _place(_replace_words(prefix, lambda word: "x"), save_output, ending)
 
 
 def output_file(
-    prefix: str, save_output: bool, width: int, height: int, hidden: Any, log: Any
-) -> tuple[Path, str]:
-    """The first free path NAME_0000N_.mp4, and its folder as seen from the base. Raises as `check_prefix`."""
+    prefix: str, save_output: bool, ending: str, width: int, height: int, hidden: Any, log: Any
+) -> Path:
+    """The first free path NAME_0000N_ENDING. Raises as `check_prefix`."""
 
     def value(word: str) -> str:
         found = _widget(word, hidden)
@@ -39,16 +40,18 @@ def output_file(
             log.warning("%%%s%% in filename_prefix names no widget of the workflow: it stays as it is", word)
         return f"%{word}%" if found is None else found
 
-    name = _place(_replace_words(prefix, value), save_output)
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+    name = _place(_replace_words(prefix, value), save_output, ending)
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(
         name, str(_base(save_output)), width, height
     )
-    return Path(folder) / f"{name}_{counter:05}_{SUFFIX}", subfolder
+    return Path(folder) / f"{name}_{counter:05}_{ending}"
 
 
-def saved_result(path: Path, subfolder: str, save_output: bool) -> ui.SavedResult:
+def saved_result(path: Path, save_output: bool) -> ui.SavedResult:
+    """A file of the output or temp folder as ComfyUI's page asks for it."""
     kind = io.FolderType.output if save_output else io.FolderType.temp
-    return ui.SavedResult(path.name, subfolder, kind)
+    folder = path.parent.relative_to(_base(save_output))
+    return ui.SavedResult(path.name, "/".join(folder.parts), kind)
 
 
 def _base(save_output: bool) -> Path:
@@ -56,17 +59,17 @@ def _base(save_output: bool) -> Path:
     return Path(output)
 
 
-def _place(prefix: str, save_output: bool) -> str:
+def _place(prefix: str, save_output: bool, ending: str) -> str:
     """The prefix as folders and a name with / between them, checked."""
     written = prefix.replace("\\", "/").strip()
     parts = [part for part in written.split("/") if part not in ("", ".")] or [DEFAULT_NAME]
     if written.startswith("/") or ".." in parts:
         raise ValueError(f"filename_prefix {prefix!r} leaves the output folder: give a name below it")
-    *folders, name = parts
-    for part in (*folders, name + FIRST_NUMBER + SUFFIX):
+    whole = "/".join(parts) + FIRST_NUMBER + ending
+    for part in whole.split("/"):
         if problem := name_problem(part):
             raise ValueError(f"filename_prefix {prefix!r}: {part!r} {problem}; choose another name")
-    check_file_place(_base(save_output).joinpath(*folders, name + FIRST_NUMBER + SUFFIX), (SUFFIX,))
+    check_place(_base(save_output) / whole)
     return "/".join(parts)
 
 

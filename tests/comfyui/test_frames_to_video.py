@@ -7,9 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from emo_modules.media import formats
+from emo_modules.media.audio import load_audio
 from emo_modules.media.video import read_video
 
 from .in_process import Pack
@@ -29,6 +33,15 @@ def output(comfy, tmp_path, monkeypatch) -> Path:
 def write(pack: Pack, **inputs: Any) -> Path:
     (video,) = pack.run("FramesToVideo", **({"images": FRAMES, "filename_prefix": "EMO"} | VIDEO | inputs))
     return Path(video.get_stream_source())
+
+
+def results(pack: Pack, **inputs: Any) -> tuple[Any, dict[str, Any]]:
+    """The VIDEO, and what the page is told."""
+    node = pack.nodes.NODE_CLASS_MAPPINGS["FramesToVideo"]
+    node.GET_SCHEMA()
+    given = {"images": FRAMES, "filename_prefix": "clips/EMO"} | VIDEO | inputs
+    made = node.PREPARE_CLASS_CLONE({}).execute(**given)
+    return made.args[0], made.ui
 
 
 def validate(pack: Pack, prefix: Any, **inputs: Any) -> bool | str:
@@ -107,7 +120,7 @@ def test_dates_and_widgets_are_filled_in_as_for_cores_savers(pack, output):
 
     def named(prefix: str) -> str:
         assert node.validate_inputs(filename_prefix=prefix) is True
-        path, _ = naming.output_file(prefix, True, 16, 9, hidden, log)
+        path = naming.output_file(prefix, True, ".mp4", 16, 9, hidden, log)
         return path.relative_to(output).as_posix().removesuffix("_00001_.mp4")
 
     assert named("%date:yyyy-MM-dd%/EMO") == f"{now:%Y-%m-%d}/EMO"
@@ -198,3 +211,111 @@ def test_the_graph_in_the_file_is_json_whatever_a_pack_put_into_it(pack):
     assert json.loads(tags["prompt"], parse_constant=pytest.fail) == {
         "1": {"is_changed": [None], "inputs": {"a": 1.5}}
     }
+
+
+def a_second_of_sound() -> dict[str, Any]:
+    times = torch.arange(16000) / 16000
+    return {"waveform": (0.4 * torch.sin(2 * torch.pi * 300 * times))[None, None], "sample_rate": 16000}
+
+
+# choice, the film that the page is told of and under which key, whether it plays it, codecs in it
+SHOWN = {
+    "mp4 (H.264)": ("EMO_00001_.mp4", "images", True, ["h264", "aac"]),
+    "webm (VP9)": ("EMO_00001_.webm", "images", True, ["vp9", "opus"]),
+    "gif": ("EMO_00001_.gif", "images", False, ["gif"]),
+    "png frames": ("EMO_00001_/00001.png", "images", False, ["png"]),
+    "mov (ProRes)": ("EMO_00001_.mov", "video", False, ["prores", "pcm_s24le"]),
+}
+
+
+@pytest.mark.parametrize("choice", SHOWN)
+def test_each_format_is_written_and_shown_as_the_page_can(pack, output, choice):
+    name, key, plays, codecs = SHOWN[choice]
+    _, shown = results(pack, format=choice, audio=a_second_of_sound(), images=FRAMES.repeat(3, 1, 1, 1))
+    path = output / "clips" / name
+    with av.open(str(path)) as container:
+        assert [stream.codec_context.name for stream in container.streams] == codecs
+    folder = "clips" if path.parent.name == "clips" else "clips/EMO_00001_"
+    film = {"filename": path.name, "subfolder": folder, "type": "output"}
+    heard = {"filename": "EMO_00001_.sound.wav", "subfolder": "clips", "type": "output"}
+    sound = {"audio": [heard]} if len(codecs) == 1 else {}
+    assert shown == {key: [film]} | sound | ({"animated": (True,)} if plays else {})
+    track = load_audio(output / "clips" / heard["filename"] if sound else path)
+    assert 0 <= track.waveform.shape[1] / track.sample_rate - 9 / 25 < 1024 / 16000
+    assert track.waveform.abs().max() > 0.3
+
+
+@pytest.mark.parametrize("choice", SHOWN)
+def test_core_reads_the_video_of_each_format(pack, output, choice, tmp_path):
+    """Get Video Components and Save Video, as core has them."""
+    y, x = torch.meshgrid(torch.arange(32) / 32, torch.arange(48) / 48, indexing="ij")
+    frames = torch.stack([torch.stack([x, y, torch.full_like(x, k / 8)], -1) for k in range(8)])
+    video, _ = results(pack, format=choice, audio=a_second_of_sound(), images=frames, fps=12.5)
+    parts = video.get_components()
+    assert parts.images.shape == frames.shape and abs(float(parts.frame_rate) - 12.5) < 1e-6
+    assert (parts.images - frames).abs().mean() < 0.03
+    seconds = parts.audio["waveform"].shape[-1] / parts.audio["sample_rate"]
+    assert -0.021 < seconds - 0.64 < 0.07  # the oldest core reads Opus without its first packet
+    assert 0.3 < parts.audio["waveform"].abs().max() < 0.6
+    assert video.get_dimensions() == (48, 32)
+    assert abs(video.get_duration() - 0.64) < 0.07
+    from comfy_api.latest import Types
+
+    video.save_to(str(tmp_path / "saved.mp4"), format=Types.VideoContainer("auto"), codec="auto", metadata={})
+    assert len(read_video(tmp_path / "saved.mp4")[0]) == 8
+
+
+def test_png_frames_hold_the_pictures_exactly_and_the_graph_in_the_first(pack, output, monkeypatch):
+    tags = {"prompt": '{"1": {}}', "workflow": '{"name": "写真"}'}
+    monkeypatch.setattr(pack.module("nodes.frames_to_video"), "graph_tags", lambda hidden: tags)
+    video, _ = results(pack, format="png frames", filename_prefix="EMO")
+    pictures = [Image.open(path) for path in sorted((output / "EMO_00001_").iterdir())]
+    shown = torch.stack([torch.tensor(np.array(picture)) for picture in pictures])
+    assert torch.equal(shown, (FRAMES * 255).round().byte())
+    assert torch.equal(video.get_components().images, shown / 255)
+    assert [{name: picture.info.get(name) for name in tags} for picture in pictures] == [
+        tags,
+        *[dict.fromkeys(tags)] * 2,
+    ]
+
+
+def test_numbers_count_on_over_formats(pack, output):
+    for number, choice in enumerate(SHOWN, 1):
+        _, shown = results(pack, format=choice, audio=a_second_of_sound(), filename_prefix="EMO")
+        (film,) = shown[SHOWN[choice][1]]
+        assert f"EMO_{number:05}_" in f"{film['subfolder']}/{film['filename']}"
+
+
+def test_an_encoder_that_is_not_there_is_said_before_the_run(pack, output, monkeypatch):
+    monkeypatch.setattr(
+        pack.module("emo_modules.media.formats"), "has_encoder", lambda name: name != "libvpx-vp9"
+    )
+    said = validate(pack, "EMO", format="webm (VP9)")
+    assert said.startswith("the format vp9 needs the encoder libvpx-vp9, which this build of PyAV")
+    assert said.endswith("choose h264, prores, gif or png, or install PyAV from PyPI")
+    assert validate(pack, None, format="webm (VP9)") == said  # where the prefix comes over a wire
+    assert validate(pack, "EMO", format="gif") is True
+    assert formats.has_encoder("libvpx-vp9"), "the pack has modules of its own in ComfyUI"
+
+
+@pytest.mark.parametrize("given", ["avi", ["gif"], 3])
+def test_another_format_is_refused_with_the_list(pack, output, given):
+    said = validate(pack, "EMO", format=given)
+    assert "format" in said and "png frames" in said
+    with pytest.raises(ValueError, match="format"):
+        write(pack, format=given)
+    assert list(output.iterdir()) == []
+
+
+def test_more_frames_than_players_show_of_a_gif_are_refused(pack, output):
+    with pytest.raises(ValueError, match="at most 50 frames per second of a gif, got 60"):
+        write(pack, format="gif", fps=60.0)
+    assert list(output.iterdir()) == []
+
+
+def test_the_format_is_the_last_input_so_that_saved_workflows_keep_their_widgets(pack):
+    schema = pack.nodes.NODE_CLASS_MAPPINGS["FramesToVideo"].GET_SCHEMA()
+    *_, last = schema.inputs
+    assert (last.id, last.optional, last.default, last.options) == (
+        "format", True, "mp4 (H.264)", list(SHOWN),
+    )  # fmt: skip
