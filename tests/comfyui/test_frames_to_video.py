@@ -1,6 +1,7 @@
 """What FramesToVideo writes: names, numbers, the graph in the file, and what is left after an error."""
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from emo_modules.media.video import read_video
 
 from .in_process import Pack
 
+ROOT = Path(__file__).parents[2]
 VIDEO = {"fps": 25.0, "save_output": True, "crf": 18}
 FRAMES = torch.rand(3, 16, 16, 3)
 
@@ -319,3 +321,10 @@ def test_the_format_is_the_last_input_so_that_saved_workflows_keep_their_widgets
     assert (last.id, last.optional, last.default, last.options) == (
         "format", True, "mp4 (H.264)", list(SHOWN),
     )  # fmt: skip
+
+
+def test_the_page_knows_which_formats_its_player_plays(pack):
+    script = (ROOT / "web/js/film_preview.mjs").read_text(encoding="utf-8")
+    (played,) = re.findall(r"const PLAYED = (\[.*\]);", script)
+    choices = pack.module("nodes.managed.films").CHOICES
+    assert json.loads(played) == [name for name, choice in choices.items() if choice.plays]

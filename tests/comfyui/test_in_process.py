@@ -75,6 +75,7 @@ NAMES = {
             "samples": "LATENT?",
             "vae": "VAE?",
             "audio": "AUDIO?",
+            "format": "COMBO?",
         },
         {"video": "VIDEO"},
     ),
@@ -90,7 +91,13 @@ DEFAULTS = {
     "FaceRegionMask": {"box_width": 0, "face_index": 0, "crop_width": 0},
     "EMOHeadSpeed": {"mode": "normal", "speed": 12.0, "curve": "", "fps": 25.0},
     "EMOSampler": {"steps": 0, "cfg": 0.0, "sampler_name": "euler", "scheduler": "as trained", "speed": 12.0},
-    "FramesToVideo": {"fps": 25.0, "filename_prefix": "video/EMO", "save_output": True, "crf": 18},
+    "FramesToVideo": {
+        "fps": 25.0,
+        "filename_prefix": "video/EMO",
+        "save_output": True,
+        "crf": 18,
+        "format": "mp4 (H.264)",
+    },
     "EMOPasteBack": {"feather": 16},
 }
 

@@ -5,6 +5,7 @@ import { api } from "../../../scripts/api.js";
 import { ClipPlayer } from "./clip_player.mjs";
 import { mountPanel } from "./dom.mjs";
 import { FaceBox } from "./face_box.mjs";
+import { followFormat } from "./film_preview.mjs";
 import { SpeedCurve } from "./speed_curve.mjs";
 import { allGraphs, nodeByExecutionId } from "./upstream.mjs";
 import { setWords, translateLines } from "./words.mjs";
@@ -23,8 +24,7 @@ function addStyle() {
 }
 
 function attach(node) {
-  // Frontend 1.35 shows what a node without a video input gives as a picture.
-  if (node.comfyClass === "FramesToVideo") node.previewMediaType = "video";
+  if (node.comfyClass === "FramesToVideo") followFormat(node);
   const Panel = PANELS[node.comfyClass];
   if (!Panel || !node.addDOMWidget) return;
   const panel = new Panel(node);
