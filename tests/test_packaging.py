@@ -32,7 +32,7 @@ NODES = {
     "ReferenceNetEncode": "reference_net vae image identity",
     "EMOHeadSpeed": "mode speed curve fps audio",
     "EMOSampler": "model reference audio audio_encoder seed steps cfg sampler_name scheduler speed "
-    "audio_scale mask landmark_pictures face_landmarks preview",
+    "audio_scale mask landmark_pictures face_landmarks preview previous start_time",
     "FramesToVideo": "fps filename_prefix save_output crf images samples vae audio format",
     "EMOPasteBack": "images original crop feather",
     "EMOExample": "",
