@@ -36,7 +36,7 @@ class Format:
 
     Without `sound` it holds none, and the sound gets a file of its own. `worst_crf` is the end of the
     encoder's own scale of quality, None where it has none. `fastest` is the most frames per second that
-    players keep up with.
+    players keep up with. Raises ValueError for numbered pictures with sound in them.
     """
 
     name: str
@@ -48,6 +48,10 @@ class Format:
     worst_crf: int | None = None
     fastest: int | None = None
     numbered: bool = False  # a folder of pictures instead of one file
+
+    def __post_init__(self) -> None:
+        if self.numbered and self.sound:
+            raise ValueError(f"{self.name} is numbered pictures, which hold no sound, got {self.sound.name}")
 
     @property
     def yuv(self) -> bool:

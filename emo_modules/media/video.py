@@ -46,9 +46,9 @@ class VideoWriter:
     pictures; then all of this holds for the folder, which must be new or empty. What holds no sound gets it
     beside, in the file `sound_path`.
 
-    Odd sizes get one more row or column that repeats the edge, where the format has no others. Sound of 1 or
-    2 channels is written at its full length, whatever the video's, unless `end_sound_with_frames` is called.
-    crf is H.264's quality, 1 to 51, brought to the format's own scale; metadata becomes tags of the file.
+    Odd sizes get one more row or column that repeats the edge where the format has even ones alone. Sound of
+    1 or 2 channels is written at its full length, whatever the video's, unless `end_sound_with_frames` is
+    called. crf is H.264's quality, 1 to 51, brought to the format's own scale; metadata becomes tags.
     Raises ValueError for a name, size, rate or sound that the file cannot hold, for an encoder that is not
     there, and for no frame at all, WriteError when the place cannot be written.
     """

@@ -438,3 +438,8 @@ def test_a_suffix_means_one_format_and_mov_stays_h264(tmp_path):
         ".gif": "gif",
     }
     assert format_of(tmp_path / "v" / "%d.png") is PNG and video.H264 is H264
+
+
+def test_a_format_that_cannot_be_is_refused_where_it_is_made():
+    with pytest.raises(ValueError, match="png is numbered pictures, which hold no sound, got AAC"):
+        replace(PNG, sound=H264.sound)
