@@ -1,10 +1,12 @@
 """EMOSampler."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import comfy.model_management
 import comfy.samplers
+import folder_paths
 import torch
 from comfy_api.latest import io
 from torch import Tensor
@@ -12,6 +14,7 @@ from torch import Tensor
 from ..emo_modules.config import EMOConfig
 from ..emo_modules.sampling.clips import Driving
 from ..emo_modules.sampling.motion_code import motion_code
+from ..emo_modules.writing.room import room_for
 from .managed.audio import first_sound, speech_features, traced
 from .managed.cues import cues_of, pictures_of
 from .managed.earlier import frames_of, last_latents
@@ -87,12 +90,13 @@ class EMOSampler(io.ComfyNode):
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
             last = last_latents(previous, reference, config)
             video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step, last)
-            clips: list[Tensor] = []
-            done = 0
+            samples, done = None, 0
             begin(cls.hidden.unique_id)
-            for latents in video:
-                show.clip(len(clips), model.model.process_latent_in(latents), done, spoken.mono, config.fps)
-                clips.append(latents.to(comfy.model_management.intermediate_device()))
+            for clip, latents in enumerate(video):
+                show.clip(clip, model.model.process_latent_in(latents), done, spoken.mono, config.fps)
+                if samples is None:
+                    samples = _room(frames, latents)
+                samples[done : done + len(latents)] = latents
                 done += len(latents)
                 if done < frames and config.quirks.windows is None and stopped(cls.hidden.unique_id):
                     log.warning(
@@ -102,10 +106,18 @@ class EMOSampler(io.ComfyNode):
                     break
         sound = spoken.fit_to_frames(done, config.fps)
         return io.NodeOutput(
-            {"samples": torch.cat(clips)},
+            {"samples": samples[:done]},
             {"waveform": sound.waveform[None], "sample_rate": sound.sample_rate},
             config.fps,
         )
+
+
+def _room(frames: int, like: Tensor) -> Tensor:
+    """For the latents of the whole video, where ComfyUI keeps what nodes pass on."""
+    device = comfy.model_management.intermediate_device()
+    if device.type != "cpu":
+        return like.new_empty((frames, *like.shape[1:]), dtype=torch.float32, device=device)
+    return room_for((frames, *like.shape[1:]), Path(folder_paths.get_temp_directory()))
 
 
 def _say_if_unusual(config: EMOConfig, steps: int, cfg: float, log: logging.Logger) -> None:

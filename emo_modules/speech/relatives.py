@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..media.audio import SAMPLE_RATE, Audio
+from ..writing.room import room_for
 from .wav2vec2 import AudioEncoder, interpolate_rows
 
 # The originals take a whole file in one pass (Hallo2: cut at 60 s); attention memory grows with its length.
@@ -49,7 +50,7 @@ def hallo_features(encoder: AudioEncoder, audio: Audio, frames: int, padding: in
     signal = _signal(encoder, audio, frames, padding)
     positions = _corner_positions(_count(encoder, signal), frames)
     config = encoder.config
-    features = torch.empty(frames, config.num_hidden_layers, config.hidden_size)
+    features = room_for((frames, config.num_hidden_layers, config.hidden_size))
     for piece in _pieces(frames, len(signal)):
         hidden = _hidden_states(encoder, signal, positions[piece.first : piece.last])
         for layer, output in enumerate(hidden[1:]):

@@ -13,6 +13,7 @@ from torch.nn import functional
 from ..checked import Channels, Checked, Length, Range, Share, from_dict
 from ..config import EMOConfig
 from ..media.audio import SAMPLE_RATE, Audio, exact_fps
+from ..writing.room import room_for
 
 if TYPE_CHECKING:
     from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Encoder
@@ -171,7 +172,7 @@ def encode_audio(
     if frames < 1:
         raise ValueError(f"encoding needs at least 1 frame, got {frames}")
     config = encoder.config
-    features = torch.empty(frames, config.num_hidden_layers, config.hidden_size)
+    features = room_for((frames, config.num_hidden_layers, config.hidden_size))
     start = 0
     for piece in _encoded_pieces(encoder, audio.mono, frames, exact_fps(fps), piece_seconds, overlap_seconds):
         features[start : start + len(piece)] = piece
