@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from emo_modules import __version__
 from emo_modules.families.table import RELEASES
 
 from .imports import KNOWN, MODULES, PACKAGES, dependencies, imports
@@ -103,6 +104,11 @@ def test_the_name_is_one_the_registry_takes() -> None:
 def test_versions_have_three_numbers() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", PROJECT["project"]["version"])
     assert re.fullmatch(r">=\d+\.\d+\.\d+", COMFY["requires-comfyui"])
+
+
+def test_the_code_knows_its_version() -> None:
+    """An installation by the registry is no distribution whose metadata could be asked."""
+    assert __version__ == PROJECT["project"]["version"]
 
 
 def test_the_script_folder_is_named_once() -> None:
