@@ -34,8 +34,9 @@ RANKS = {
         "pipeline": 8,
         "film": 9,
         "model_choice": 9,
-        "cli": 10,
-        "__main__": 11,
+        "jobs": 10,
+        "cli": 11,
+        "__main__": 12,
     },
     "emo_training": {
         "__init__": -1,
