@@ -1,9 +1,9 @@
 """Which weights render, and how they compute."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
 
@@ -34,6 +34,11 @@ class ModelChoice:
         "system's place for what can be made again",
     ] = None
     no_clips: Annotated[bool, "keep no finished clips, and take none that are there"] = False
+
+    def absolute(self) -> Self:
+        """The same files, for a process that is somewhere else."""
+        paths = {name: getattr(self, name) for name in ("checkpoint", "vae", "audio_encoder")}
+        return replace(self, **{name: path.absolute() for name, path in paths.items() if path})
 
     def load(self, device: str) -> Pipeline:
         """Raises ValueError for a device that is not there, and as `Pipeline.load`."""
