@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +84,21 @@ def render(arguments, capsys) -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.fixture
-def start(arguments) -> Callable[..., subprocess.Popen]:
-    """The command in a process of its own."""
+def start(arguments) -> Iterator[Callable[..., subprocess.Popen]]:
+    """The command in a process of its own, which ends with the test."""
+    running: list[subprocess.Popen] = []
 
     def run(jobs: Path, *options: Any, out: str = "out") -> subprocess.Popen:
         command = [sys.executable, "-m", "emo_modules", *arguments(jobs, *options, out=out)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
+        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, **pipes))
+        return running[-1]
 
-    return run
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
 
 
 def journal(out: Path) -> list[dict[str, Any]]:
