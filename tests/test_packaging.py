@@ -75,7 +75,7 @@ ARCHIVE = {
     *("emo_modules", "nodes", "web", "locales", "workflows", "samples"),
 }
 USERS_DOCUMENTS = {
-    *("demo-model.md", "licences.md", "performance.md", "relatives.md"),
+    *("demo-model.md", "licences.md", "many-jobs.md", "performance.md", "relatives.md"),
     *("demo.png", "images/widgets.png", "images/workflow.png"),
 }
 

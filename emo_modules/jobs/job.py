@@ -12,16 +12,15 @@ from .. import __version__
 from ..checkpoints.store import read_checkpoint
 from ..config import EMOConfig
 from ..film import FaceOptions
-from ..media.video import SUFFIXES
+from ..media.formats import Format, check_film, format_of
 from ..model_choice import ModelChoice, Stamp, stamp
 from ..pipeline import Options
 from ..sampling.enlarge import video_sides
 from ..sampling.solver import check_steps
-from ..writing.place import check_file_place
 from .columns import FACE, REQUIRED, SETTINGS, read_cell
 from .job_file import Row
 
-READ = ("portrait", "audio", "mask", "identity")
+READ = ("portrait", "audio", "mask", "identity", "after")
 LARGEST_SEED = 2**64 - 2  # the one after it is drawn from too
 STEM = 40  # characters of a name that a default output takes: any system can hold two of them
 
@@ -45,7 +44,13 @@ class Job:
 
     @property
     def inputs(self) -> list[Path]:
-        return [path for path in (self.portrait, self.audio, self.face.mask, self.face.identity) if path]
+        face = self.face
+        return [p for p in (self.portrait, self.audio, face.mask, face.identity, face.after) if p]
+
+    @property
+    def format(self) -> Format:
+        """Raises ValueError for a name that means none."""
+        return format_of(self.output)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,9 @@ def _wrong_output(job: Job) -> Iterator[str]:
         yield f"output is {job.name!r}; expected is a name below --out"
         return
     try:
-        check_file_place(job.output, SUFFIXES)
+        if job.format.numbered:
+            raise ValueError(f"output is {job.name!r}; a job writes one file: end it in .mp4, .webm or .gif")
+        check_film(job.output, job.format)
     except (OSError, ValueError) as error:
         yield str(error)
 

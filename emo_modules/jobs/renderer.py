@@ -51,7 +51,7 @@ class Renderer:
     def _film(self, job: Job) -> Animation:
         remove_leftovers(job)  # of a killed process that had the job before
         film = self._pipeline.animate(load_image(job.portrait), load_audio(job.audio), job.options())
-        write_video(film, job.output)
+        write_video(film, job.output, job.format)
         return film
 
 
