@@ -57,6 +57,7 @@ FOLDERS = {
     "prepare": ["emo_training", "prepare", "no", "OUT"],
     "prepare --part": ["emo_training", "prepare", "no", "OUT", "--part", "0/2"],
     "prepare --pack": ["emo_training", "prepare", "no", "OUT", "--pack"],
+    "render": ["emo_modules", "render", "no.csv", "--out", "OUT"],
     "render-pool": ["emo_people", "render-pool", "--out", "OUT"],
     "sheets": ["emo_people", "sheets", "--out", "OUT"],
     "render-mouths": ["emo_people", "render-mouths", "--out", "OUT"],

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ["emo_modules.cli.animate", "emo_modules.cli.render"]
 SLOW = {"diffusers", "transformers", "librosa", "numba", "sklearn", "scipy", "accelerate", "skimage", "cv2"}
 READ_A_RECORDING = """
 import torch

@@ -9,7 +9,7 @@ from ..jobs.job import Broken, check_rows
 from ..jobs.job_file import read_rows
 from ..jobs.local_engine import local_devices, render_locally
 from ..jobs.ray_engine import render_with_ray
-from ..jobs.report import NAME
+from ..jobs.report import NAME, Report
 from ..jobs.run import Engine, render_jobs
 from ..model_choice import ModelChoice
 from ..writing.folder_lock import folder_in_use
@@ -37,6 +37,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    with folder_in_use(options.out, "render"):
+        report = _render(options)
+    print(f"{options.out}: {report}")
+    if report.failed:
+        raise ValueError(
+            f"{len(report.failed)} of {report.jobs} jobs failed, and {options.out / NAME} says why: the same "
+            "command tries them again"
+        )
+
+
+def _render(options: argparse.Namespace) -> Report:
     model = ModelChoice(**field_values(ModelChoice, options)).absolute()
     engine = _engine(options, model)
     rows = read_rows(options.jobs)
@@ -46,18 +57,11 @@ def run(options: argparse.Namespace) -> None:
             f"{len(broken)} of {len(rows)} rows of {options.jobs} cannot be rendered: mend them, or render "
             f"the rest with --skip-broken\n{_listed(broken)}"
         )
-    with folder_in_use(options.out, "render"):
-        try:
-            report = render_jobs(jobs, broken, options.out, engine)
-        except KeyboardInterrupt:
-            _log.warning("stopped: finished films stay, and the same command goes on from here")
-            raise
-    print(f"{options.out}: {report}")
-    if report.failed:
-        raise ValueError(
-            f"{len(report.failed)} of {report.jobs} jobs failed, and {options.out / NAME} says why: the same "
-            "command tries them again"
-        )
+    try:
+        return render_jobs(jobs, broken, options.out, engine)
+    except KeyboardInterrupt:
+        _log.warning("stopped: finished films stay, and the same command goes on from here")
+        raise
 
 
 def _engine(options: argparse.Namespace, model: ModelChoice) -> Engine:
