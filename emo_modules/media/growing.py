@@ -49,7 +49,7 @@ class GrowingFile:
         return av.open(libav_name(self._partial), "w", options=growing_options(self.path))
 
     def publish(self, metadata: dict[str, str]) -> None:
-        with with_index(self._partial, metadata) as whole:
+        with with_index(self._partial, self.path, metadata) as whole:
             self.path = publish(whole, self.path, self._before)
 
     def frames(self) -> int:
@@ -128,15 +128,16 @@ def growing_options(path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def with_index(grown: Path, metadata: dict[str, str]) -> Iterator[Path]:
-    """The same packets with one index in front, as players and ComfyUI's page want them; a file of its own.
+def with_index(grown: Path, path: Path, metadata: dict[str, str]) -> Iterator[Path]:
+    """The same packets with one index in front, as players and ComfyUI's page want them; another partial of
+    `path`.
 
     It vanishes with the block unless it was moved. Raises OSError when it cannot be written.
     """
     if grown.suffix.lower() not in FRAGMENTED:
         yield grown
         return
-    whole = create_partial(grown, playable=True)
+    whole = create_partial(path, playable=True)
     try:
         _copy_packets(grown, whole, metadata)
         yield whole

@@ -116,17 +116,29 @@ def publish(partial: Path, path: Path, before: Seen) -> Path:
     if before is not None and look_at(path) == before:
         os.replace(partial, path)
         return path
-    while not _claim(path):
+    while not _name(partial, path):
         path = next_name(path)
-    os.replace(partial, path)
     return path
 
 
-def _claim(path: Path) -> bool:
+def _name(partial: Path, path: Path) -> bool:
+    """Whether the file has its name now, which nothing had. In one step: a kill leaves no empty file."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links, such as FAT
+        return _claim_and_move(partial, path)
+    partial.unlink()
+    return True
+
+
+def _claim_and_move(partial: Path, path: Path) -> bool:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except FileExistsError:
         return False
+    os.replace(partial, path)
     return True
 
 

@@ -50,7 +50,11 @@ WRONG = {
         {"decode_beside": "perhaps"},
         "decode_beside is 'perhaps'; expected is true or false",
     ),
-    "an output of another kind": ({"output": "a.avi"}, "should end in .mp4, .m4v, .mov or .mkv"),
+    "an output of another kind": (
+        {"output": "a.avi"},
+        "should end in .mp4, .m4v, .mov, .mkv, .webm, .gif or .png",
+    ),
+    "pictures": ({"output": "a/%05d.png"}, "a job writes one file: end it in .mp4, .webm or .gif"),
     "an output elsewhere": ({"output": "../a.mp4"}, "output is '../a.mp4'; expected is a name below --out"),
     "an absolute output": ({"output": "/a.mp4"}, "expected is a name below --out"),
     "two at once": ({"steps": "x", "face": "y"}, "steps is 'x'; .*; face is 'y'; "),

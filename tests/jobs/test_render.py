@@ -118,12 +118,12 @@ def test_what_failed_is_tried_again(render, write_jobs, folder):
 def test_ctrl_c_leaves_whole_films_and_says_how_to_go_on(render, write_jobs, folder, monkeypatch, caplog):
     write, calls = renderer.write_video, []
 
-    def interrupt(animation, path):
+    def interrupt(animation, path, format):
         calls.append(path)
         if len(calls) == 2:
             next(animation.frames)
             raise KeyboardInterrupt
-        return write(animation, path)
+        return write(animation, path, format)
 
     monkeypatch.setattr(renderer, "write_video", interrupt)
     jobs = write_jobs([job(k) for k in range(3)])
@@ -142,11 +142,11 @@ def test_ctrl_c_leaves_whole_films_and_says_how_to_go_on(render, write_jobs, fol
 def test_a_fault_of_the_program_is_raised_with_what_is_done_kept(render, write_jobs, folder, monkeypatch):
     write, calls = renderer.write_video, []
 
-    def fail(animation, path):
+    def fail(animation, path, format):
         calls.append(path)
         if len(calls) == 2:
             raise RuntimeError("shapes do not fit")
-        return write(animation, path)
+        return write(animation, path, format)
 
     monkeypatch.setattr(renderer, "write_video", fail)
     with pytest.raises(RuntimeError, match="shapes do not fit"):

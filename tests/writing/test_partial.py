@@ -5,6 +5,7 @@ import json
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
@@ -151,6 +152,32 @@ def test_a_file_of_another_writer_is_never_replaced(tmp_path):
     assert publish_text("three", before) == "v-2.mp4"
     assert publish_text("four", None) == "v-3.mp4"
     assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["three", "four", "two"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_that_is_free_is_taken_in_one_step_where_the_disk_can(tmp_path, monkeypatch, links):
+    """A process that is killed between two would leave an empty film."""
+    seen = []
+
+    def watched(source, target):
+        seen.append(Path(target).exists())
+        return real(source, target)
+
+    def linkless(source, target):
+        raise OSError(errno.EPERM, "no links here")
+
+    real = os.link if links else os.replace
+    if links:
+        monkeypatch.setattr(os, "link", watched)
+    else:
+        monkeypatch.setattr(os, "link", linkless)
+        monkeypatch.setattr(os, "replace", watched)
+    partial = create_partial(tmp_path / "v.mp4", playable=True)
+    partial.write_text("film")
+    assert publish(partial, tmp_path / "v.mp4", None) == tmp_path / "v.mp4"
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+    assert (tmp_path / "v.mp4").read_text() == "film"
+    assert seen == [not links]
 
 
 def test_safetensors_on_a_full_disk_are_an_error_like_any_other(tmp_path):
