@@ -90,12 +90,11 @@ class EMOSampler(io.ComfyNode):
             show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
             last = last_latents(previous, reference, config)
             video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step, last)
-            samples, done = None, 0
+            samples, done = torch.empty(0), 0
             begin(cls.hidden.unique_id)
             for clip, latents in enumerate(video):
                 show.clip(clip, model.model.process_latent_in(latents), done, spoken.mono, config.fps)
-                if samples is None:
-                    samples = _room(frames, latents)
+                samples = samples if done else _room(frames, latents)
                 samples[done : done + len(latents)] = latents
                 done += len(latents)
                 if done < frames and config.quirks.windows is None and stopped(cls.hidden.unique_id):
