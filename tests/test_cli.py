@@ -4,6 +4,7 @@ import argparse
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -288,9 +289,17 @@ def test_running_out_of_memory_is_said(monkeypatch, capsys, tmp_path):
     assert "error: not enough memory" in capsys.readouterr().err
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Shells start what runs in the background deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_ends_with_the_clip_and_the_second_one_at_once(
-    animate, picture_file, sound_file, monkeypatch, capsys, times
+    animate, picture_file, sound_file, monkeypatch, interruptible, times
 ):
     """0.8 s are five clips; the film of two of them plays, with sound as far as its last frame."""
     sound, press = sound_file(0.8), command.progress_on

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from emo_modules.media.video import read_video
 ROOT = Path(__file__).parents[2]
 BOX = [20, 16, 50, 52]
 SECONDS = (0.12, 0.2, 0.28)
-CODEC_ERROR = 6.0  # of 255, on average; films of two seeds are 50 apart
+CODEC_ERROR = 15.0  # of 255, on average; films of two seeds are 50 apart
 
 
 @pytest.fixture
@@ -92,13 +93,19 @@ def start(arguments) -> Iterator[Callable[..., subprocess.Popen]]:
         command = [sys.executable, "-m", "emo_modules", *arguments(jobs, *options, out=out)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, **pipes))
+        heard = {"preexec_fn": hear_interrupts} if os.name == "posix" else {}
+        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, **pipes, **heard))
         return running[-1]
 
     yield run
     for process in running:
         process.kill()
         process.wait()
+
+
+def hear_interrupts() -> None:
+    """Shells start what runs in the background deaf to Ctrl-C, and so would be what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def journal(out: Path) -> list[dict[str, Any]]:
