@@ -36,7 +36,7 @@ def search_faces(image: Tensor | np.ndarray) -> list[Box]:
 def detect_faces(image: Tensor | np.ndarray) -> list[Box]:
     """Faces that are turned by at most 70 degrees in image (H, W, 3), uint8 or 0..1, largest first.
 
-    The picture is searched at 480 px on its long side at most, for faces of at least 1/24 of that side. Boxes
+    The picture is searched at 416 px on its long side at most, for faces of at least 1/24 of that side. Boxes
     may reach out of the picture.
     """
     return [face.box for face in detect_people(image)]
@@ -129,7 +129,7 @@ def _finder() -> PyramidFinder:
 
 
 def _shrunk(picture: Tensor) -> Tensor:
-    """A picture (H, W, 3) of bytes or floats in 0..1, its long side at most 480 px."""
+    """A picture (H, W, 3) of bytes or floats in 0..1, its long side at most 416 px."""
     height, width = picture.shape[:2]
     scale = min(1.0, FINEST / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -27,7 +27,7 @@ STRIDE = 8  # px of a level to a cell of its maps
 DEEPEST = 16  # a level's sides are multiples of this
 TYPICAL_SIDE = 40.0  # px of a level
 SMALLEST, LARGEST = 14.0, 76.0  # px of a level: others are found in another one
-FINEST = 480  # px of the picture's long side in the finest level
+FINEST = 416  # px of the picture's long side in the finest level
 COARSEST = 24  # px of the long side in the last
 MAGNIFIED = 2.0  # the most that a small picture is enlarged
 MARGIN = 8  # px of grey around a level, so that a face at the edge has surroundings too
@@ -141,7 +141,7 @@ class PyramidFinder(nn.Module):
         found = np.concatenate([self._look(level, scale) for level, scale in levels])
         found = found[found[:, 0] >= MAYBE * least]
         merged = _merged(found[np.argsort(-found[:, 0], kind="stable")][:CANDIDATES])
-        rows = [self._look_again(levels, row) for row in merged[:LOOKED_AT_AGAIN]]
+        rows = self._look_again(levels, merged[:LOOKED_AT_AGAIN])
         rows += [row for row in merged[LOOKED_AT_AGAIN:] if row[0] >= max(least, least_tiny)]
         rows.sort(key=lambda row: -row[0])
         faces = [FoundFace(Box(*row[1:5].tolist()), float(row[0]), row[5:].reshape(5, 2)) for row in rows]
@@ -160,40 +160,56 @@ class PyramidFinder(nn.Module):
         rows[:, 1:] = (rows[:, 1:] - MARGIN) * np.tile(scale, 7)
         return rows
 
-    def _look_again(self, levels: list[tuple[Tensor, tuple[float, float]]], row: np.ndarray) -> np.ndarray:
-        """A face's row (15,), averaged with what cuts around it show."""
-        side = float((row[3:5] - row[1:3]).max())
-        level, scale = next((each for each in reversed(levels) if side / each[1][0] >= CLOSE), levels[0])
-        unit = np.tile(scale, 7)
-        there = row[1:] / unit + MARGIN
-        cuts, corner, zoom = _cut_out(level, there[:4])
-        again = [row]
-        for mirrored, (heat, reach, points) in enumerate(zip(*self(cuts), strict=True)):
-            seen = read_maps(heat.sigmoid(), reach, points)
-            if mirrored:
-                seen = _mirrored(seen)
-            seen[:, 1:] = ((seen[:, 1:] / zoom) + np.tile(corner, 7) - MARGIN) * unit
-            overlap = iou(seen[:, 1:5], row[1:5])
-            best = seen[overlap.argmax()] if overlap.max(initial=0) >= SAME_FACE else np.zeros(15)
-            again.append(best)
-        every = np.array(again)
-        mean = np.average(every, axis=0, weights=every[:, 0] ** 2)
-        mean[0] = every[:, 0].mean()
-        return mean
+    def _look_again(
+        self, levels: list[tuple[Tensor, tuple[float, float]]], rows: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Faces' rows (15,), each averaged with what cuts around it show; one call for all costs half."""
+        if not rows:
+            return []
+        cuts = [_cut_out(levels, row[1:5]) for row in rows]
+        pictures = torch.cat([cut.both for cut in cuts]).contiguous(memory_format=torch.channels_last)
+        heat, reach, points = self(pictures)
+        maps = zip(heat.sigmoid().split(2), reach.split(2), points.split(2), strict=True)
+        return [_averaged(row, cut, *seen) for row, cut, seen in zip(rows, cuts, maps, strict=True)]
 
 
-def _cut_out(level: Tensor, box: np.ndarray) -> tuple[Tensor, np.ndarray, float]:
-    """The square around a box of a level, and its mirror image; where its corner is in the level, and how
-    much it is enlarged."""
+@dataclass(frozen=True)
+class _Cut:
+    """The square around a face of a level, and its mirror image (2, 3, CUT, CUT); where its corner is in the
+    picture, and how many px of the picture one px is, both x and y in turn for box and points (14,)."""
+
+    both: Tensor
+    corner: np.ndarray
+    unit: np.ndarray
+
+
+def _cut_out(levels: list[tuple[Tensor, tuple[float, float]]], box: np.ndarray) -> _Cut:
+    """From the coarsest level that shows the face in this box of the picture well enough."""
+    side = float((box[2:] - box[:2]).max())
+    level, scale = next((each for each in reversed(levels) if side / each[1][0] >= CLOSE), levels[0])
     height, width = level.shape[-2:]
-    centre, zoom = (box[:2] + box[2:]) / 2, CLOSE / float((box[2:] - box[:2]).max())
+    there = box / np.tile(scale, 2) + MARGIN
+    centre, zoom = (there[:2] + there[2:]) / 2, CLOSE / float((there[2:] - there[:2]).max())
     half = CUT / 2 / zoom
     x, y = 2 * centre / np.array([width, height]) - 1
     turn = torch.tensor([[2 * half / width, 0, x], [0, 2 * half / height, y]])[None].float()
     grid = F.affine_grid(turn, [1, 3, CUT, CUT], align_corners=False)
     cut = F.grid_sample(level - GREY, grid, align_corners=False) + GREY
-    both = torch.cat([cut, cut.flip(-1)])
-    return both.contiguous(memory_format=torch.channels_last), centre - half, zoom
+    corner = (centre - half - MARGIN) * np.array(scale)
+    return _Cut(torch.cat([cut, cut.flip(-1)]), np.tile(corner, 7), np.tile(scale, 7) / zoom)
+
+
+def _averaged(row: np.ndarray, cut: _Cut, heat: Tensor, reach: Tensor, points: Tensor) -> np.ndarray:
+    """A face's row (15,) and what its cut and the mirrored one show, by their scores; unseen counts as 0."""
+    plain, mirrored = (read_maps(*each) for each in zip(heat, reach, points, strict=True))
+    every = [row]
+    for seen in (plain, _mirrored(mirrored)):
+        seen[:, 1:] = seen[:, 1:] * cut.unit + cut.corner
+        overlap = iou(seen[:, 1:5], row[1:5])
+        every.append(seen[overlap.argmax()] if overlap.max(initial=0) >= SAME_FACE else np.zeros(15))
+    mean = np.average(every, axis=0, weights=np.array(every)[:, 0] ** 2)
+    mean[0] = np.mean(every, axis=0)[0]
+    return mean
 
 
 def _mirrored(rows: np.ndarray) -> np.ndarray:
@@ -211,7 +227,8 @@ def _levels(picture: Tensor) -> Iterator[tuple[Tensor, tuple[float, float]]]:
     planes = picture.movedim(-1, 0)[None]
     for halvings in range(1 + max(0, math.floor(math.log2(side / COARSEST)))):
         size = [max(1, round(length * side / longest / 2**halvings)) for length in (height, width)]
-        planes = F.interpolate(planes, size=size, mode="bilinear", antialias=True)
+        if list(planes.shape[-2:]) != size:
+            planes = F.interpolate(planes, size=size, mode="bilinear", antialias=True)
         rest = (MARGIN, MARGIN + -size[1] % DEEPEST, MARGIN, MARGIN + -size[0] % DEEPEST)
         padded = F.pad(planes, rest, value=GREY).contiguous(memory_format=torch.channels_last)
         yield padded, (width / size[1], height / size[0])
