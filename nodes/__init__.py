@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .audio_encoder import LoadAudioEncoder
+from .conversation import EMOConversation
 from .example import EMOExample
 from .face_region import FaceRegionMask
 from .frames_to_video import FramesToVideo
@@ -23,6 +24,7 @@ class EMOExtension(ComfyExtension):
             FaceRegionMask,
             ReferenceNetEncode,
             EMOHeadSpeed,
+            EMOConversation,
             EMOSampler,
             FramesToVideo,
             EMOPasteBack,

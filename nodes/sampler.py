@@ -1,27 +1,17 @@
 """EMOSampler."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
-import comfy.model_management
 import comfy.samplers
-import folder_paths
-import torch
 from comfy_api.latest import io
-from torch import Tensor
 
 from ..emo_modules.config import EMOConfig
-from ..emo_modules.sampling.clips import Driving
-from ..emo_modules.sampling.motion_code import motion_code
-from ..emo_modules.writing.room import room_for
-from .managed.audio import first_sound, speech_features, traced
-from .managed.cues import cues_of, pictures_of
-from .managed.earlier import frames_of, last_latents
+from .managed.audio import every_sound, on_wire
 from .managed.notices import show_on
-from .managed.preview import Preview, Show
-from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising, matching_config, render
-from .managed.stopping import begin, stopped, stops
+from .managed.rendering import Rendering
+from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising
+from .managed.stopping import begin, stops
 from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, supported_keywords
 
 FAR = 4  # times the model's own steps, or a part of them
@@ -41,8 +31,18 @@ class EMOSampler(io.ComfyNode):
             "the audio.",
             inputs=_inputs(),
             outputs=[
-                io.Latent.Output("LATENT", display_name="latent", tooltip="All frames, one after another."),
-                io.Audio.Output("AUDIO", display_name="audio", tooltip="Exactly as long as the frames."),
+                io.Latent.Output(
+                    "LATENT",
+                    display_name="latent",
+                    is_output_list=True,
+                    tooltip="All frames, one after another; of several sounds or faces one video each.",
+                ),
+                io.Audio.Output(
+                    "AUDIO",
+                    display_name="audio",
+                    is_output_list=True,
+                    tooltip="Exactly as long as the frames.",
+                ),
                 io.Float.Output("FPS", display_name="fps"),
             ],
             hidden=[io.Hidden.unique_id],
@@ -56,67 +56,23 @@ class EMOSampler(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model: Any,
-        reference: Any,
         audio: dict[str, Any],
-        audio_encoder: Any,
-        speed: float | list[float],
-        preview: bool = True,
-        mask: Tensor | None = None,
-        landmark_pictures: Tensor | None = None,
-        face_landmarks: Any = None,
-        previous: Any = None,
-        start_time: float = 0.0,
-        **sampling: Any,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        audio_scale: float,
+        **shared: Any,
     ) -> io.NodeOutput:
+        denoising = Denoising(seed, steps, cfg, sampler_name, scheduler, audio_scale)
         with show_on(cls.hidden.unique_id) as log:
-            config = matching_config(model, reference)
-            _say_if_unusual(config, sampling["steps"], sampling["cfg"], log)
-            sound = first_sound(audio, log)
-            first = round(start_time * config.fps)
-            spoken = sound.from_frame(first, config.fps)
-            heard = sound.frame_count(config.fps)
-            frames = heard - first
-            size = tuple(8 * side for side in reference.portrait.shape[-2:])
-            driving = Driving(
-                speech_features(audio_encoder, sound, heard, config),
-                _per_frame(speed, frames, config, log),
-                pictures_of(config, landmark_pictures, face_landmarks, frames, size, log),
-                motion_code(config, frames, sampling["seed"], frames_of(previous)),
-                first,
-                **traced(audio_encoder, sound),
-            )
-            cues = cues_of(config, mask, face_landmarks, reference.points, size, log)
-            show = Show(Preview(model, reference) if preview else None, cls.hidden.unique_id, frames, config)
-            last = last_latents(previous, reference, config)
-            video = render(model, reference, driving, frames, cues, Denoising(**sampling), show.step, last)
-            samples, done = torch.empty(0), 0
+            rendering = Rendering(cls.hidden.unique_id, log, denoising, **shared)
+            _say_if_unusual(rendering.config, steps, cfg, log)
             begin(cls.hidden.unique_id)
-            for clip, latents in enumerate(video):
-                show.clip(clip, model.model.process_latent_in(latents), done, spoken.mono, config.fps)
-                samples = samples if done else _room(frames, latents)
-                samples[done : done + len(latents)] = latents
-                done += len(latents)
-                if done < frames and config.quirks.windows is None and stopped(cls.hidden.unique_id):
-                    log.warning(
-                        "stopped after %d of %d frames, as asked: queue it again to go on from there",
-                        done, frames,
-                    )  # fmt: skip
-                    break
-        sound = spoken.fit_to_frames(done, config.fps)
-        return io.NodeOutput(
-            {"samples": samples[:done]},
-            {"waveform": sound.waveform[None], "sample_rate": sound.sample_rate},
-            config.fps,
-        )
-
-
-def _room(frames: int, like: Tensor) -> Tensor:
-    """For the latents of the whole video, where ComfyUI keeps what nodes pass on."""
-    device = comfy.model_management.intermediate_device()
-    if device.type != "cpu":
-        return like.new_empty((frames, *like.shape[1:]), dtype=torch.float32, device=device)
-    return room_for((frames, *like.shape[1:]), Path(folder_paths.get_temp_directory()))
+            videos = [rendering.video(sound) for sound in every_sound(audio)]
+        latents = [{"samples": samples} for samples, _ in videos]
+        return io.NodeOutput(latents, [on_wire(sound) for _, sound in videos], rendering.config.fps)
 
 
 def _say_if_unusual(config: EMOConfig, steps: int, cfg: float, log: logging.Logger) -> None:
@@ -257,14 +213,3 @@ def _performance() -> list[io.Input]:
             **supported_keywords(io.Float.Input, advanced=True),
         ),
     ]
-
-
-def _per_frame(
-    speed: float | list[float], frames: int, config: EMOConfig, log: logging.Logger
-) -> Tensor | None:
-    """One value for each frame; the last one is held, what is beyond the audio is dropped."""
-    if config.backbone.speed_dim is None:
-        log.warning("%s has no speed layers: the speed is ignored", config.name)
-        return None
-    values = speed if isinstance(speed, list) else [speed]
-    return torch.tensor((values + values[-1:] * frames)[:frames])

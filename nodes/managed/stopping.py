@@ -1,6 +1,9 @@
 """Stop and keep: a press on the sampler's button ends it after the clip it is at, with what is there."""
 
+from comfy_execution.utils import get_executing_context
+
 _pressed: set[str] = set()
+_ended: dict[str, int] = {}  # frames of the video that a press ended, by node
 _stops = 0
 
 
@@ -10,17 +13,23 @@ def press(node: str) -> None:
 
 
 def begin(node: str | None) -> None:
-    """What was pressed before a run is not meant for it."""
+    """What was pressed before a run is not meant for it. ComfyUI calls a node again for each of several
+    speakers: that is no other run."""
     _pressed.discard(str(node))
+    context = get_executing_context()
+    if context is None or not context.list_index:
+        _ended.pop(str(node), None)
 
 
-def stopped(node: str | None) -> bool:
-    """Whether it was pressed since it began."""
+def stopped(node: str | None, frames: int) -> bool:
+    """Whether it was pressed since it began, or this many frames are enough, since another of its videos
+    ended with them."""
     global _stops
     if str(node) not in _pressed:
-        return False
+        return frames >= _ended.get(str(node), frames + 1)
     _pressed.discard(str(node))
     _stops += 1
+    _ended[str(node)] = frames
     return True
 
 

@@ -21,11 +21,15 @@ class Pack:
     nodes: ModuleType
 
     def run(self, node_id: str, **inputs: Any) -> tuple[Any, ...]:
-        """A node's outputs, as the executor would pass them on."""
+        """A node's outputs, as the executor would pass them on; a list of one thing as that thing."""
         node = self.nodes.NODE_CLASS_MAPPINGS[node_id]
-        node.GET_SCHEMA()
+        declared = node.GET_SCHEMA().outputs
         with torch.no_grad():
-            return node.PREPARE_CLASS_CLONE({}).execute(**inputs).args
+            outputs = node.PREPARE_CLASS_CLONE({}).execute(**inputs).args
+        return tuple(
+            value[0] if output.is_output_list and len(value) == 1 else value
+            for value, output in zip(outputs, declared, strict=True)
+        )
 
     def module(self, name: str) -> ModuleType:
         """`nodes.managed.sampling` and the like, as ComfyUI imported them."""
@@ -48,6 +52,12 @@ class Scene:
 
     def sample(self, seconds: float = 0.48, seed: int = 0, speed: Any = 12.0, **changes: Any) -> Tensor:
         """Latents (F, C, h, w) of the beginning of the speech; `changes` replace inputs of EMOSampler."""
+        return self.outputs(seconds, seed, speed, **changes)[0]["samples"]
+
+    def outputs(
+        self, seconds: float = 0.48, seed: int = 0, speed: Any = 12.0, **changes: Any
+    ) -> tuple[Any, ...]:
+        """All that EMOSampler gives."""
         inputs = SAMPLING | {
             "model": self.model,
             "reference": self.reference,
@@ -56,7 +66,7 @@ class Scene:
             "mask": self.mask,
             "preview": False,
         }
-        return self.pack.run("EMOSampler", **(inputs | changes), seed=seed, speed=speed)[0]["samples"]
+        return self.pack.run("EMOSampler", **(inputs | changes), seed=seed, speed=speed)
 
     def sound(self, seconds: float) -> dict[str, Any]:
         rate = self.audio["sample_rate"]
