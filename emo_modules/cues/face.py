@@ -125,7 +125,8 @@ def region_mask(boxes: Iterable[Box], height: int, width: int) -> Tensor:
 class Crop:
     """Which part of a picture the model sees: `box` in whole source pixels, shown at width x height.
 
-    The box may exceed the picture; what lies outside repeats the picture's edge.
+    The box may exceed the picture; what lies outside repeats the picture's edge. `face` is the face's box
+    in source pixels, None where no face was found.
     """
 
     source_width: int
@@ -133,6 +134,7 @@ class Crop:
     box: Box
     width: int
     height: int
+    face: Box | None = None
 
 
 def crop_to_face(
@@ -150,7 +152,7 @@ def crop_to_face(
     planes = to_rgb(as_float_image(image)).movedim(-1, 0)
     source_height, source_width = planes.shape[1:]
     box = crop_box(face, source_width, source_height, width / height, framing)
-    crop = Crop(source_width, source_height, box, width, height)
+    crop = Crop(source_width, source_height, box, width, height, face.box if face.found else None)
     cut = cut_out(planes, crop)
     if not face.found:
         return cut, crop, typical_face(framing, width, height)
