@@ -90,6 +90,18 @@ def accept(declared: io.Input, value: Any, log: logging.Logger) -> Any:
             return take(str(declared.get_io_type()), name, value, log)
 
 
+def _accept_each(declared: io.Input, values: Any, log: logging.Logger) -> list[Any]:
+    """What ComfyUI hands to a node that wants lists: a list for every input. A script may hand over the value
+    alone; a list without values is nothing that came."""
+    values = values if isinstance(values, list | tuple) else [values]
+    return [accept(declared, value, log) for value in values or [None]]
+
+
+def _nothing(value: Any, listed: bool) -> bool:
+    values = value if listed and isinstance(value, list | tuple) else [value]
+    return all(each is None for each in values)
+
+
 def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
     @functools.wraps(execute)
     def checked(cls: type[io.ComfyNode], **given: Any) -> io.NodeOutput:
@@ -98,11 +110,12 @@ def _checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutp
         with show_on(cls.hidden.unique_id) as log:
             schema = cls.define_schema()
             _refuse_others(schema, given)
+            read = _accept_each if schema.is_input_list else accept
             for declared in schema.inputs:
-                if given.get(declared.id) is None and declared.optional:
+                if declared.optional and _nothing(given.get(declared.id), schema.is_input_list):
                     given.pop(declared.id, None)
                 elif declared.id in given:
-                    given[declared.id] = accept(declared, given[declared.id], log)
+                    given[declared.id] = read(declared, given[declared.id], log)
             return execute(cls, **given)
 
     return checked
@@ -132,9 +145,12 @@ class _Validation:
         self.names = [*inspect.signature(self.own).parameters][1:] if self.own else []
 
     def __get__(self, instance: object, node: type[io.ComfyNode]) -> MethodType:
-        declared = {each.id: each for each in node.define_schema().inputs if _unchecked_by_core(each)}
+        schema = node.define_schema()
+        declared = {each.id: each for each in schema.inputs if _unchecked_by_core(each)}
 
         def validate_inputs(cls: type[io.ComfyNode], **given: Any) -> bool | str:
+            if schema.is_input_list:
+                given = {name: values[0] for name, values in given.items()}
             written = {name: value for name, value in given.items() if value is not None}  # None: a wire
             problems = [_problem(declared[name], written[name]) for name in declared if name in written]
             if self.own:

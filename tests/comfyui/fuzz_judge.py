@@ -45,8 +45,9 @@ def call(world: World, case: Case, touched: "Touched") -> Outcome:
             if refusal:
                 kind, text = "wrong" if jargon(refusal) else "validation", refusal
             else:
-                values = world.pack.run(case.node_id, **inputs)
-                text = faults(schema, values, inputs, "\n".join(said))
+                given = {name: [value] for name, value in inputs.items()}
+                lists = world.pack.run_lists(case.node_id, **given)
+                text = faults(schema, lists, inputs, "\n".join(said))
                 kind = "wrong" if text else "ok"
     except Exception as error:  # whatever it is, it is judged
         kind, text = judged(error, schema)
@@ -209,13 +210,15 @@ FORMS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def faults(schema: Any, values: tuple[Any, ...], inputs: dict[str, Any], said: str) -> str:
+def faults(schema: Any, lists: list[list[Any]], inputs: dict[str, Any], said: str) -> str:
     """What is wrong with a success, or nothing: outputs not finite, of a wrong form, NaN taken in silence."""
-    for output, value in zip(schema.outputs, values, strict=True):
+    for output, values in zip(schema.outputs, lists, strict=True):
         kind = str(output.get_io_type())
-        if not finite(value):
+        if not values:
+            return f"{kind} is an empty list"
+        if not finite(values):
             return f"{kind} is not finite"
-        if not FORMS.get(kind, lambda _: True)(value):
+        if not all(map(FORMS.get(kind, lambda _: True), values)):
             return f"{kind} has a wrong form"
     taken = [name for name, value in inputs.items() if not finite(value)]
     silent = [name for name in taken if not re.search(rf"{name}.*ignored", said)]

@@ -21,15 +21,25 @@ class Pack:
     nodes: ModuleType
 
     def run(self, node_id: str, **inputs: Any) -> tuple[Any, ...]:
-        """A node's outputs, as the executor would pass them on; a list of one thing as that thing."""
+        """A node's outputs, one of each, as the executor would pass them on."""
+        lists = self.run_lists(node_id, **{name: [value] for name, value in inputs.items()})
+        assert {len(values) for values in lists} == {1} or not lists
+        return tuple(values[0] for values in lists)
+
+    def run_lists(self, node_id: str, **inputs: list[Any]) -> list[list[Any]]:
+        """The lists of a node's outputs for lists of inputs, by the executor's own rules."""
+        import execution
+
         node = self.nodes.NODE_CLASS_MAPPINGS[node_id]
-        declared = node.GET_SCHEMA().outputs
-        with torch.no_grad():
-            outputs = node.PREPARE_CLASS_CLONE({}).execute(**inputs).args
-        return tuple(
-            value[0] if output.is_output_list and len(value) == 1 else value
-            for value, output in zip(outputs, declared, strict=True)
+        node.GET_SCHEMA()
+        longest = max(map(len, inputs.values()), default=1)
+        slices = (
+            {name: values[min(i, len(values) - 1)] for name, values in inputs.items()} for i in range(longest)
         )
+        with torch.no_grad():
+            calls = [inputs] if node.INPUT_IS_LIST else slices
+            results = [node.PREPARE_CLASS_CLONE({}).execute(**call).args for call in calls]
+        return execution.merge_result_data(results, node)
 
     def module(self, name: str) -> ModuleType:
         """`nodes.managed.sampling` and the like, as ComfyUI imported them."""
@@ -52,12 +62,13 @@ class Scene:
 
     def sample(self, seconds: float = 0.48, seed: int = 0, speed: Any = 12.0, **changes: Any) -> Tensor:
         """Latents (F, C, h, w) of the beginning of the speech; `changes` replace inputs of EMOSampler."""
-        return self.outputs(seconds, seed, speed, **changes)[0]["samples"]
+        (latents,) = self.videos(seconds, seed, speed, **changes)[0]
+        return latents["samples"]
 
-    def outputs(
+    def videos(
         self, seconds: float = 0.48, seed: int = 0, speed: Any = 12.0, **changes: Any
-    ) -> tuple[Any, ...]:
-        """All that EMOSampler gives."""
+    ) -> list[list[Any]]:
+        """The lists that EMOSampler gives."""
         inputs = SAMPLING | {
             "model": self.model,
             "reference": self.reference,
@@ -65,8 +76,11 @@ class Scene:
             "audio_encoder": self.encoder,
             "mask": self.mask,
             "preview": False,
+            "seed": seed,
+            "speed": speed,
         }
-        return self.pack.run("EMOSampler", **(inputs | changes), seed=seed, speed=speed)
+        wired = {name: [value] for name, value in (inputs | changes).items()}
+        return self.pack.run_lists("EMOSampler", **wired)
 
     def sound(self, seconds: float) -> dict[str, Any]:
         rate = self.audio["sample_rate"]

@@ -5,13 +5,13 @@ import torch
 
 
 def voices(pack, sounds, order="in turn", pause=0.5, turns=""):
-    names = {f"audio_{number}": sound for number, sound in enumerate(sounds, 1)}
-    return pack.run("EMOConversation", order=order, pause=pause, turns=turns, **names)
+    wired = {f"audio_{number}": [sound] for number, sound in enumerate(sounds, 1)}
+    return pack.run_lists("EMOConversation", order=[order], pause=[pause], turns=[turns], **wired)
 
 
 def test_a_conversation_gives_a_voice_to_each_and_the_sound_of_all(pack, scene):
     one, two = scene.sound(1.0), scene.sound(0.5)
-    (first, second), mixed = voices(pack, [one, two])
+    (first, second), (mixed,) = voices(pack, [one, two])
     length = mixed["waveform"].shape[-1]
     assert length == 2 * mixed["sample_rate"]
     assert first["waveform"].shape[-1] == second["waveform"].shape[-1] == length
@@ -21,7 +21,7 @@ def test_a_conversation_gives_a_voice_to_each_and_the_sound_of_all(pack, scene):
 
 
 def test_one_recording_is_taken_apart(pack, scene):
-    (first, second), mixed = voices(pack, [scene.sound(1.0)], "turns of one sound", turns="1 0 0.4\n2 0.4 1")
+    (first, second), (mixed,) = voices(pack, [scene.sound(1.0)], "turns of one sound", turns="1 0 0.4\n2 0.4 1")
     assert torch.equal(mixed["waveform"], first["waveform"] + second["waveform"])
     with pytest.raises(ValueError, match="2 sounds are connected"):
         voices(pack, [scene.sound(1.0)] * 2, "turns of one sound", turns="1 0 0.4")
@@ -34,7 +34,7 @@ def test_a_batch_of_sounds_gives_one_video_each(pack, scene):
     second["waveform"] = second["waveform"].flip(-1)
     both = first | {"waveform": torch.cat([first["waveform"], second["waveform"]])}
     videos = [scene.sample(audio=audio) for audio in (first, second)]
-    outputs = scene.outputs(audio=both)
+    outputs = scene.videos(audio=both)
     assert [len(latents["samples"]) for latents in outputs[0]] == [10, 10]
     assert all(torch.equal(each["samples"], video) for each, video in zip(outputs[0], videos, strict=True))
     assert not torch.equal(*videos)
