@@ -1,6 +1,5 @@
 """FaceRegionMask."""
 
-from functools import partial
 from typing import Any
 
 from comfy_api.latest import io, ui
@@ -9,11 +8,11 @@ from torch.nn import functional
 
 from ..emo_modules.config import Framing
 from ..emo_modules.cues.box import Box
-from ..emo_modules.cues.face import Face, crop_to_face, find_face, region_mask
+from ..emo_modules.cues.face import Crop, Face, crop_to_face, region_mask
 from ..emo_modules.cues.locator import FACE_MARGIN
-from .managed.faces import face_of
+from .managed.faces import Places, written_boxes
 from .managed.notices import show_on
-from .managed.pictures import one_picture
+from .managed.pictures import portraits
 from .managed.sampling import emo_config
 from .schema import CATEGORY, CropType, LandmarksType, follows_schema, supported_keywords
 
@@ -32,12 +31,25 @@ class FaceRegionMask(io.ComfyNode):
             display_name="EMO Face Region",
             category=CATEGORY,
             description="Finds the face, crops the portrait around it to the model's size and says where the "
-            "face may be. Order: a box drawn here, the mask, the bounding box, the landmarks, detection.",
+            "face may be. Order: a box drawn here, the mask, the bounding box, the landmarks, detection. Of "
+            "several people or pictures, each face is a video of its own.",
             inputs=[*_widgets(), *_sockets()],
             outputs=[
-                io.Mask.Output("MASK", display_name="mask", tooltip="Of the crop. To EMO Sampler."),
-                io.Image.Output("IMAGE", display_name="image", tooltip="The crop. To Reference Net Encode."),
-                CropType.Output("CROP", display_name="crop", tooltip="The way back, for EMO Paste Back."),
+                io.Mask.Output(
+                    "MASK", display_name="mask", tooltip="Of the crop. To EMO Sampler.", is_output_list=True
+                ),
+                io.Image.Output(
+                    "IMAGE",
+                    display_name="image",
+                    tooltip="The crop. To Reference Net Encode.",
+                    is_output_list=True,
+                ),
+                CropType.Output(
+                    "CROP",
+                    display_name="crop",
+                    tooltip="The way back, for EMO Paste Back.",
+                    is_output_list=True,
+                ),
             ],
             hidden=[io.Hidden.unique_id],
             **supported_keywords(io.Schema, search_aliases=["emo", "face mask", "face crop"]),
@@ -55,40 +67,55 @@ class FaceRegionMask(io.ComfyNode):
         crop_width: int,
         crop_height: int,
         no_face: str = WHOLE_PICTURE,
+        more_faces: str = "",
         model: Any = None,
         mask: Tensor | None = None,
         bounding_box: Any = None,
         face_landmarks: Any = None,
     ) -> io.NodeOutput:
+        drawn = box_width > 0 and box_height > 0
+        box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if drawn else None
+        more = written_boxes("more_faces", more_faces)
+        places = Places(box, more, face_index, mask, bounding_box, face_landmarks)
+        pictures = portraits(image)
         with show_on(cls.hidden.unique_id) as log:
-            picture = one_picture(image, log)
-            drawn = box_width > 0 and box_height > 0
-            box = Box(box_x, box_y, box_x + box_width, box_y + box_height) if drawn else None
-            given = partial(face_of, bounding_box, face_landmarks, face_index)
-            face = find_face(picture, box, None if mask is None else mask[0], face_index, given)
-        if not face.found and no_face == STOP:
+            faces = [places.faces(picture, i, len(pictures)) for i, picture in enumerate(pictures)]
+            found = [(picture, face) for picture, its in zip(pictures, faces, strict=True) for face in its]
+            if len(found) > 1:
+                log.info("%d faces: the nodes that follow run once for each", len(found))
+        if no_face == STOP and not all(face.found for _, face in found):
             raise ValueError("no face found: draw a box around it, or set no_face to the whole picture")
         config = None if model is None else emo_config(model)
         width = crop_width or (config.width if config else WITHOUT_MODEL)
         height = crop_height or (config.height if config else WITHOUT_MODEL)
         framing = config.framing if config else Framing()
-        crop, way_back, inside = crop_to_face(picture, face, width, height, framing)
-        region = region_mask([inside.scaled(FACE_MARGIN)], height, width)
-        shown = {"emo_face": [_shown(picture, face)]}
-        return io.NodeOutput(region, crop.movedim(0, -1)[None].contiguous(), way_back, ui=shown)
+        cut = [_cut(picture, face, width, height, framing) for picture, face in found]
+        shown = [_shown(picture, its) for picture, its in zip(pictures, faces, strict=True)]
+        return io.NodeOutput(*map(list, zip(*cut, strict=True)), ui={"emo_face": shown})
 
 
-def _shown(picture: Tensor, face: Face) -> dict[str, Any]:
-    """For the page: the portrait, made smaller, in a temporary file; its size, and the face in its pixels."""
-    box, (height, width) = face.box, picture.shape[:2]
+def _cut(
+    picture: Tensor, face: Face, width: int, height: int, framing: Framing
+) -> tuple[Tensor, Tensor, Crop]:
+    """Mask (1, height, width), crop (1, height, width, 3) and the way back."""
+    crop, way_back, inside = crop_to_face(picture, face, width, height, framing)
+    region = region_mask([inside.scaled(FACE_MARGIN)], height, width)
+    return region, crop.movedim(0, -1)[None].contiguous(), way_back
+
+
+def _shown(picture: Tensor, faces: list[Face]) -> dict[str, Any]:
+    """For the page: the portrait, made smaller, in a temporary file; its size, the faces in its pixels, and
+    what the first of them was taken from."""
+    height, width = picture.shape[:2]
     (saved,) = ui.PreviewImage(_small(picture)[None]).values
+    boxes = [face.box for face in faces]
     return {
         "image": dict(saved),
         "width": width,
         "height": height,
-        "box": [round(value) for value in (box.x0, box.y0, box.width, box.height)],
-        "found": face.found,
-        "source": face.source,
+        "boxes": [[round(value) for value in (box.x0, box.y0, box.width, box.height)] for box in boxes],
+        "found": faces[0].found,
+        "source": faces[0].source,
     }
 
 
@@ -105,7 +132,7 @@ def _small(picture: Tensor) -> Tensor:
 def _widgets() -> list[io.Input]:
     advanced = supported_keywords(io.Int.Input, advanced=True)
     return [
-        io.Image.Input("image", tooltip="The photo or drawing, of any size."),
+        io.Image.Input("image", tooltip="The photo or drawing, of any size; of a batch each picture."),
         io.Int.Input(
             "box_x", default=0, min=0, max=MAX_SIDE, tooltip="Left edge of the face, pixels of the picture."
         ),
@@ -160,6 +187,14 @@ def _widgets() -> list[io.Input]:
             "rendered.",
             **advanced,
         ),
+        io.String.Input(
+            "more_faces",
+            default="",
+            optional=True,
+            tooltip="Further faces of the picture: x, y, width and height in its pixels, one face on each "
+            "line or with semicolons between them. The + on the picture writes them.",
+            **supported_keywords(io.String.Input, advanced=True),
+        ),
     ]
 
 
@@ -174,7 +209,8 @@ def _sockets() -> list[io.Input]:
             "mask",
             optional=True,
             tooltip="White on the face, from ear to ear and hairline to chin. An empty one counts as none; "
-            "so does one that is white along the edges, as Load Image's of a cut-out is.",
+            "so does one that is white along the edges, as Load Image's of a cut-out is. A batch has one for "
+            "each face of the picture, or for each picture of a batch.",
         ),
         io.Custom("BOUNDING_BOX").Input(
             "bounding_box",

@@ -12,7 +12,7 @@ from ..emo_modules.cues.face_reader import largest_points
 from ..emo_modules.cues.familiar import unfamiliar
 from ..emo_modules.families.table import family_of
 from .managed.notices import show_on
-from .managed.pictures import one_picture
+from .managed.pictures import portraits
 from .managed.reference import ReferenceNet, encode_reference
 from .schema import (
     CATEGORY,
@@ -36,7 +36,8 @@ class ReferenceNetEncode(io.ComfyNode):
             node_id="ReferenceNetEncode",
             display_name="EMO Reference Net Encode",
             category=CATEGORY,
-            description="Reads the portrait once: who the person is. The sampler uses it for every frame.",
+            description="Reads the portrait once: who the person is. The sampler uses it for every frame. "
+            "Each picture of a batch is a portrait of its own.",
             inputs=[
                 ReferenceNetType.Input("reference_net", tooltip="From EMO Load Model."),
                 io.Vae.Input("vae", tooltip="From EMO Load Model, or Load VAE when the checkpoint has none."),
@@ -55,7 +56,14 @@ class ReferenceNetEncode(io.ComfyNode):
                     "research only.",
                 ),
             ],
-            outputs=[ReferenceType.Output("REFERENCE", display_name="reference")],
+            outputs=[
+                ReferenceType.Output(
+                    "REFERENCE",
+                    display_name="reference",
+                    tooltip="To EMO Sampler, which runs once for each portrait.",
+                    is_output_list=True,
+                )
+            ],
             hidden=[io.Hidden.unique_id],
             **supported_keywords(io.Schema, search_aliases=["emo", "identity"]),
         )
@@ -69,20 +77,24 @@ class ReferenceNetEncode(io.ComfyNode):
                 f"{reference_net.config.name} came without a VAE: connect Load VAE with the one it was "
                 "trained with, for Stable Diffusion 1.5's size vae-ft-mse-840000"
             )
+        config = reference_net.config
         with show_on(cls.hidden.unique_id) as log:
-            picture = one_picture(image, log)
-            _check_size(picture, reference_net.config)
-            picture = snap_to_multiple(picture, log, SNAP * reference_net.config.backbone.patch)
+            pictures = portraits(image)
+            _check_size(pictures, config)
+            pictures = snap_to_multiple(pictures, log, SNAP * config.backbone.patch)
             # Here rather than in EMO Face Region, which may be left out and need not know the model.
-            for reason in unfamiliar(reference_net.config, picture.movedim(-1, 0)):
+            for reason in unfamiliar(config, pictures[0].movedim(-1, 0)):
                 log.warning("%s", reason)
-            face = face_embedding(identity, picture, reference_net.config, log)
-            points = largest_points(picture) if family_of(reference_net.config).reads_points else None
-            return io.NodeOutput(encode_reference(reference_net, vae, picture[None], face, points))
+            references = []
+            for picture in pictures:
+                face = face_embedding(identity, picture, config, log)
+                points = largest_points(picture) if family_of(config).reads_points else None
+                references.append(encode_reference(reference_net, vae, picture[None], face, points))
+        return io.NodeOutput(references)
 
 
-def _check_size(picture: Tensor, config: EMOConfig) -> None:
-    height, width = picture.shape[:2]
+def _check_size(pictures: Tensor, config: EMOConfig) -> None:
+    height, width = pictures.shape[1:3]
     if width * height > MOST_AREA * config.width * config.height:
         raise ValueError(
             f"the portrait is {width}x{height} pixels, {config.name} was trained at "
@@ -91,14 +103,13 @@ def _check_size(picture: Tensor, config: EMOConfig) -> None:
         )
 
 
-def snap_to_multiple(picture: Tensor, log: logging.Logger, snap: int = SNAP) -> Tensor:
-    """(H, W, 3) -> its middle, with sides that are multiples of `snap`."""
-    height, width = (size // snap * snap for size in picture.shape[:2])
-    if not height or not width:
-        raise ValueError(
-            f"the portrait is {picture.shape[1]}x{picture.shape[0]}, at least {snap}x{snap} is needed"
-        )
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    if (height, width) != tuple(picture.shape[:2]):
-        log.warning("%dx%d cut to %dx%d, multiples of %d", *picture.shape[1::-1], width, height, snap)
-    return picture[top : top + height, left : left + width]
+def snap_to_multiple(pictures: Tensor, log: logging.Logger, snap: int = SNAP) -> Tensor:
+    """(B, H, W, 3) -> their middle, with sides that are multiples of `snap`."""
+    height, width = pictures.shape[1:3]
+    rows, columns = height // snap * snap, width // snap * snap
+    if not rows or not columns:
+        raise ValueError(f"the portrait is {width}x{height}, at least {snap}x{snap} is needed")
+    top, left = (height - rows) // 2, (width - columns) // 2
+    if (rows, columns) != (height, width):
+        log.warning("%dx%d cut to %dx%d, multiples of %d", width, height, columns, rows, snap)
+    return pictures[:, top : top + rows, left : left + columns]

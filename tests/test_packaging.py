@@ -29,7 +29,7 @@ NODES = {
     "LoadEMOModel": "checkpoint dtype",
     "LoadAudioEncoder": "audio_encoder_name normalize",
     "FaceRegionMask": "image box_x box_y box_width box_height face_index crop_width crop_height no_face "
-    "model mask bounding_box face_landmarks",
+    "more_faces model mask bounding_box face_landmarks",
     "ReferenceNetEncode": "reference_net vae image identity",
     "EMOHeadSpeed": "mode speed curve fps audio",
     "EMOConversation": "audio_1 order pause turns audio_2 audio_3 audio_4",

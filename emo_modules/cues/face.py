@@ -79,6 +79,29 @@ def find_face(
     return Face(faces[index], "detected")
 
 
+def find_faces(
+    image: Tensor | np.ndarray,
+    masks: Iterable[Tensor],
+    index: int = 0,
+    given: Callable[[], Box | None] = lambda: None,
+) -> list[Face]:
+    """One face of each mask, in their order, or the one that `find_face` finds when none of them marks one.
+
+    Raises ValueError as `find_face`, and when some of the masks mark a face and others do not.
+    """
+    height, width = image.shape[:2]
+    marked = [_masked(mask, width, height) for mask in masks]
+    boxes = [box for box in marked if box is not None]
+    if not boxes:
+        return [find_face(image, index=index, given=given)]
+    if len(boxes) < len(marked):
+        raise ValueError(
+            f"mask {marked.index(None) + 1} of {len(marked)} marks no face: give one for each face, which is "
+            "white on it"
+        )
+    return [Face(box, "mask") for box in boxes]
+
+
 def _nothing_found(image: Tensor | np.ndarray) -> str:
     height, width = image.shape[:2]
     lies = how_it_lies(image)

@@ -17,11 +17,9 @@ WHITE = 255.0
 CHANNELS = (1, 2, 3, 4)
 
 
-def one_picture(image: Tensor, log: logging.Logger) -> Tensor:
-    """IMAGE (B, H, W, C) -> (H, W, 3) float32 in 0..1: the first of a batch, on white where transparent."""
-    if len(image) > 1:
-        log.warning("%d pictures given, one portrait is needed: the first is used", len(image))
-    return to_rgb(as_float_image(image[0]))
+def portraits(image: Tensor) -> Tensor:
+    """IMAGE (B, H, W, C) -> (B, H, W, 3) float32 in 0..1, on white where transparent."""
+    return to_rgb(as_float_image(image))
 
 
 def pictures(name: str, value: Any, log: logging.Logger) -> Tensor:

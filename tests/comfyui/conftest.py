@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from .files import Inputs, write_upscaler
@@ -89,6 +90,14 @@ def pack(comfy: ModuleType) -> Pack:
 @pytest.fixture(scope="module")
 def scene(pack: Pack) -> Scene:
     return load_scene(pack)
+
+
+@pytest.fixture(scope="session")
+def photo() -> Tensor:
+    """(1, 512, 512, 3) a photograph of one person."""
+    from skimage import data
+
+    return torch.from_numpy(data.astronaut()).float()[None] / 255
 
 
 @pytest.fixture(scope="session")

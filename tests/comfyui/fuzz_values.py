@@ -215,6 +215,8 @@ PREFIXES += ["CON", "C:\\x", "~/x", "%date:yyyy-MM-dd%/a", "%width%x%height%", "
 CURVES = ["0:4, 2.5:20", "0:4\n1:5", "", ",,,", ":", "1", "a:b", "1:2:3", "0:99", "-1:5", "0:nan", "nan:1"]
 CURVES += ["inf:3", "1e308:5", "1e400:5", "1e9:5", "2000000:20", "0:4,0:20", "0:1e-320", "0:0x10", "２:４"]
 CURVES += [20000 * "0:4,"]
+BOX_LINES = ["20, 20, 60, 60", "20 20 60 60; 9 9 30 30", "1, 2", "1, 2, 0, 4", "1, 2, nan, 4"]
+BOX_LINES += ["900, 900, 9, 9", 200 * "1, 2, 3, 4\n"]
 
 
 CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
@@ -257,7 +259,7 @@ CHANGES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "MODEL": {"of another kind": lambda _: other_model(), "that overflows": overflowing_model},
     "VAE": {"of 4 channels": lambda _: small_vae(4), "of 16 channels": lambda _: small_vae(16)}
     | {"that overflows": lambda _: small_vae(8, scale=1e38)},
-    "STRING": {repr(text[:20]): lambda _, text=text: text for text in PREFIXES + CURVES},
+    "STRING": {repr(text[:20]): lambda _, text=text: text for text in PREFIXES + CURVES + BOX_LINES},
     "COMBO": {
         "not in the list": lambda _: "nonsense",
         "upper case": lambda text: str(text).upper(),

@@ -27,13 +27,18 @@ SAME_BOXES = {
 
 @pytest.mark.parametrize("name", SAME_BOXES)
 def test_boxes_of_any_form_are_the_same_box(taken, name: str) -> None:
-    (box,) = taken("BOUNDING_BOX", SAME_BOXES[name])
+    (box,) = taken("BOUNDING_BOX", SAME_BOXES[name])[0]
     assert (box.x0, box.y0, box.x1, box.y1) == FACE
+
+
+def test_each_picture_has_its_own_boxes(taken) -> None:
+    found = taken("BOUNDING_BOX", [[BOX], [], [BOX, [1, 2, 3, 4]]])
+    assert [[box.x1 for box in boxes] for boxes in found] == [[40], [], [40, 3]]
 
 
 @pytest.mark.parametrize("value", [[], [[]], [[], [BOX]], torch.zeros(0, 4)])
 def test_no_box_in_the_first_picture_is_no_box(taken, value) -> None:
-    assert taken("BOUNDING_BOX", value) == []
+    assert taken("BOUNDING_BOX", value)[0] == []
 
 
 @pytest.mark.parametrize(

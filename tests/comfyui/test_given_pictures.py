@@ -35,17 +35,17 @@ SAME_PICTURES = {
 def test_pictures_of_any_form_are_the_same_picture(pack, taken, name: str) -> None:
     found = taken("IMAGE", SAME_PICTURES[name])
     assert found.ndim == 4 and found.is_floating_point() and not found.requires_grad
-    portrait = pack.module("nodes.managed.pictures").one_picture(found, log)
-    assert portrait.shape == (6, 8, 3) and portrait.dtype == torch.float32
-    assert (portrait - PICTURE[0]).abs().max() < 1 / 250
+    portraits = pack.module("nodes.managed.pictures").portraits(found)
+    assert portraits.shape == (1, 6, 8, 3) and portraits.dtype == torch.float32
+    assert (portraits - PICTURE).abs().max() < 1 / 250
 
 
 def test_an_overshoot_is_cut_off_and_grey_becomes_colour(pack, taken) -> None:
-    one_picture = pack.module("nodes.managed.pictures").one_picture
-    over = one_picture(taken("IMAGE", PICTURE * 1.7 - 0.2), log)
-    assert torch.equal(over, (PICTURE[0] * 1.7 - 0.2).clamp(0, 1))
-    grey = one_picture(taken("IMAGE", PICTURE[..., :1]), log)
-    assert torch.equal(grey, PICTURE[0, ..., :1].expand(-1, -1, 3))
+    portraits = pack.module("nodes.managed.pictures").portraits
+    over = portraits(taken("IMAGE", PICTURE * 1.7 - 0.2))
+    assert torch.equal(over, (PICTURE * 1.7 - 0.2).clamp(0, 1))
+    grey = portraits(taken("IMAGE", PICTURE[..., :1]))
+    assert torch.equal(grey, PICTURE[..., :1].expand(-1, -1, -1, 3))
 
 
 def test_every_frame_of_a_video_is_a_picture(taken) -> None:

@@ -24,6 +24,7 @@ NAMES = {
             "crop_width": "INT",
             "crop_height": "INT",
             "no_face": "COMBO?",
+            "more_faces": "STRING?",
             "model": "MODEL?",
             "mask": "MASK?",
             "bounding_box": "BOUNDING_BOX?",

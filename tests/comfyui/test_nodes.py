@@ -17,14 +17,6 @@ CROP = {"crop_width": 0, "crop_height": 0}
 VIDEO = {"fps": 25.0, "save_output": True, "crf": 18}
 
 
-@pytest.fixture(scope="module")
-def photo() -> torch.Tensor:
-    """(1, 512, 512, 3) a photograph of one person."""
-    from skimage import data
-
-    return torch.from_numpy(data.astronaut()).float()[None] / 255
-
-
 def face_region(pack: Pack, image: torch.Tensor, **changes):
     return pack.run("FaceRegionMask", image=image, **(NO_BOX | CROP | changes))
 
@@ -79,6 +71,7 @@ def shown(pack: Pack, image: torch.Tensor, **inputs) -> dict:
     node = pack.nodes.NODE_CLASS_MAPPINGS["FaceRegionMask"]
     node.GET_SCHEMA()
     output = node.PREPARE_CLASS_CLONE({}).execute(image=image, **(NO_BOX | CROP | inputs))
+    assert len(output.ui["emo_face"]) == len(image)
     return output.ui["emo_face"][0]
 
 
@@ -90,7 +83,7 @@ def test_the_node_shows_where_the_face_was_taken_from(pack, photo, given, source
     told = shown(pack, photo, **given)
     assert (told["source"], told["found"]) == (source, True)
     if given:
-        assert told["box"] == [300, 200, 60, 80]
+        assert told["boxes"] == [[300, 200, 60, 80]]
 
 
 def test_without_a_face_the_run_goes_on_or_stops_as_asked(pack, caplog):
@@ -131,7 +124,7 @@ def test_face_index_beyond_the_faces_is_refused(pack, photo):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 40, 30, 3), (2, 301, 455, 3), (1, 64, 64, 4), (1, 64, 64, 1), (1, 8, 8, 3)]
+    "shape", [(1, 40, 30, 3), (1, 301, 455, 3), (1, 64, 64, 4), (1, 64, 64, 1), (1, 8, 8, 3)]
 )
 def test_pictures_without_a_face_are_used_whole(pack, shape):
     _, crop, way_back = face_region(pack, torch.full(shape, 0.5), crop_width=128, crop_height=128)

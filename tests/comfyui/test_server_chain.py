@@ -73,7 +73,7 @@ def test_the_mask_of_load_image_stands_for_the_box(server: Server, stand_ins: In
     run = server.run(prompt)
     assert run.error == ""
     (shown,) = run.outputs["face"]["emo_face"]
-    assert np.abs(np.array(shown["box"]) - [60, 100, 80, 100]).max() <= 1
+    assert np.abs(np.array(shown["boxes"][0]) - [60, 100, 80, 100]).max() <= 1
 
 
 def test_core_decodes_creates_and_saves_the_video(server: Server) -> None:
