@@ -33,6 +33,7 @@ RANKS = {
         "sampling": 7,
         "pipeline": 8,
         "film": 9,
+        "together": 9,
         "model_choice": 9,
         "jobs": 10,
         "cli": 11,

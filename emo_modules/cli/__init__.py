@@ -6,6 +6,7 @@ from .command_line import run_command_line
 
 COMMANDS = {
     "animate": "a portrait and an audio file -> a talking video",
+    "converse": "a picture of several people and a sound for each -> a video of their talk",
     "render": "a file of many portraits and sounds -> as many videos, on all devices or a cluster",
     "clips": "how much room finished clips take, or away with them",
     "convert": "the released weights of EMO's relatives -> one safetensors file",

@@ -21,7 +21,9 @@ def test_a_conversation_gives_a_voice_to_each_and_the_sound_of_all(pack, scene):
 
 
 def test_one_recording_is_taken_apart(pack, scene):
-    (first, second), (mixed,) = voices(pack, [scene.sound(1.0)], "turns of one sound", turns="1 0 0.4\n2 0.4 1")
+    (first, second), (mixed,) = voices(
+        pack, [scene.sound(1.0)], "turns of one sound", turns="1 0 0.4\n2 0.4 1"
+    )
     assert torch.equal(mixed["waveform"], first["waveform"] + second["waveform"])
     with pytest.raises(ValueError, match="2 sounds are connected"):
         voices(pack, [scene.sound(1.0)] * 2, "turns of one sound", turns="1 0 0.4")
