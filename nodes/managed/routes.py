@@ -44,7 +44,8 @@ async def example(request: web.Request) -> web.StreamResponse:
 
 
 async def face(request: web.Request) -> web.Response:
-    """A face, 0 the largest, of a picture that ComfyUI itself would show: its size, [x, y, w, h] or null."""
+    """Of a picture that ComfyUI itself would show: its size, the faces as [x, y, w, h], largest first, and
+    the one that is asked for or null."""
     path = _picture(request.query)
     if path is None:
         return web.json_response({"error": "no such picture"}, status=404)
@@ -87,12 +88,13 @@ def _picture(query: Mapping[str, str]) -> Path | None:
 def _find(path: Path, index: int) -> dict[str, object]:
     """Raises ValueError, without the path, for a file that is no picture or too large a one."""
     state = path.stat()
-    width, height, boxes = _faces(path, state.st_mtime_ns, state.st_size)
-    box = dict(enumerate(boxes)).get(index)
+    width, height, found = _faces(path, state.st_mtime_ns, state.st_size)
+    boxes = [[round(value) for value in (box.x0, box.y0, box.width, box.height)] for box in found]
     return {
         "width": width,
         "height": height,
-        "box": box and [round(value) for value in (box.x0, box.y0, box.width, box.height)],
+        "box": dict(enumerate(boxes)).get(index),
+        "boxes": boxes,
     }
 
 
