@@ -90,7 +90,7 @@ class FaceRegionMask(io.ComfyNode):
         height = crop_height or (config.height if config else WITHOUT_MODEL)
         framing = config.framing if config else Framing()
         cut = [_cut(picture, face, width, height, framing) for picture, face in found]
-        shown = [_shown(picture, its) for picture, its in zip(pictures, faces, strict=True)]
+        shown = [_shown(picture, its, len(more)) for picture, its in zip(pictures, faces, strict=True)]
         return io.NodeOutput(*map(list, zip(*cut, strict=True)), ui={"emo_face": shown})
 
 
@@ -103,9 +103,9 @@ def _cut(
     return region, crop.movedim(0, -1)[None].contiguous(), way_back
 
 
-def _shown(picture: Tensor, faces: list[Face]) -> dict[str, Any]:
-    """For the page: the portrait, made smaller, in a temporary file; its size, the faces in its pixels, and
-    what the first of them was taken from."""
+def _shown(picture: Tensor, faces: list[Face], further: int) -> dict[str, Any]:
+    """For the page: the portrait, made smaller, in a temporary file; its size, the faces in its pixels, how
+    many of them come from more_faces, and what the first was taken from."""
     height, width = picture.shape[:2]
     (saved,) = ui.PreviewImage(_small(picture)[None]).values
     boxes = [face.box for face in faces]
@@ -114,6 +114,7 @@ def _shown(picture: Tensor, faces: list[Face]) -> dict[str, Any]:
         "width": width,
         "height": height,
         "boxes": [[round(value) for value in (box.x0, box.y0, box.width, box.height)] for box in boxes],
+        "further": further,
         "found": faces[0].found,
         "source": faces[0].source,
     }
@@ -192,7 +193,7 @@ def _widgets() -> list[io.Input]:
             default="",
             optional=True,
             tooltip="Further faces of the picture: x, y, width and height in its pixels, one face on each "
-            "line or with semicolons between them. The + on the picture writes them.",
+            "line or with semicolons between them. The + below the picture writes them.",
             **supported_keywords(io.String.Input, advanced=True),
         ),
     ]

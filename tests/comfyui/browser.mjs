@@ -60,7 +60,7 @@ async function inMode(mode, vue) {
     await picture(page, `${mode} ${name}, after Run`);
   }
   await closeDialog(page);
-  const panels = ready ? { curve: await curves(page), box: await boxes(page) } : null;
+  const panels = ready ? { curve: await curves(page), box: await boxes(page), people: await people(page) } : null;
   await page.close();
   return { version, ready, workflows, players, panels, errors };
 }
@@ -197,6 +197,49 @@ async function boxes(page) {
   await page.getByRole('button', { name: 'Detect the face' }).click();
   said.cleared = await boxSays(page);
   return said;
+}
+
+// After `boxes`: a second person is added, moved by keys, selected by clicks, removed, added and undone.
+async function people(page) {
+  const press = (name) => page.getByRole('button', { name }).click();
+  const click = async (index) => {
+    const place = await page.locator(`[data-face="${index}"]`).boundingBox();
+    await page.mouse.click(place.x + place.width / 2, place.y + place.height / 2);
+  };
+  await page.evaluate((name) => {
+    const loader = window.app.graph.nodes.find((each) => each.type === 'LoadImage');
+    loader.widgets.find((widget) => widget.name === 'image').value = name;
+  }, given.pictures[1]);
+  const said = { alone: await peopleSay(page) };
+  await press('Add a person');
+  said.added = await peopleSay(page);
+  await page.keyboard.press('Shift+ArrowDown');
+  said.moved = await peopleSay(page);
+  await click(0);
+  said.first = await peopleSay(page);
+  await click(1);
+  await page.keyboard.press('Delete');
+  said.removed = await peopleSay(page);
+  await press('Add a person');
+  await page.waitForTimeout(500);
+  await page.evaluate(() => window.app.extensionManager.command.execute('Comfy.Undo'));
+  said.undone = await peopleSay(page);
+  return said;
+}
+
+async function peopleSay(page) {
+  const { note } = await boxSays(page);
+  return await page.evaluate((text) => {
+    const face = window.app.graph.nodes.find((each) => each.type === 'FaceRegionMask');
+    const shown = (name) => [...face.emoElement.querySelectorAll(name)];
+    return {
+      note: text,
+      more: face.widgets.find((widget) => widget.name === 'more_faces').value,
+      tags: shown('.emo-tag').map((tag) => tag.textContent),
+      handles: shown('.emo-handle').length,
+      nodes: window.app.graph.nodes.length,
+    };
+  }, note);
 }
 
 async function boxSays(page) {

@@ -158,5 +158,20 @@ def test_a_box_that_was_drawn_on_another_picture_is_questioned(pages: dict[str, 
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_people_are_added_selected_and_removed_on_the_picture(pages: dict[str, Any], mode: str) -> None:
+    """In a picture of two, of whom the first is detected."""
+    people = finished(pages, mode)["panels"]["people"]
+    assert people["alone"]["more"] == "" and people["alone"]["tags"] == ["detected"]
+    x, y, width, height = map(int, people["added"]["more"].split(", "))
+    detected = int(people["alone"]["note"].split()[-2].rstrip(","))
+    assert abs(x - detected) > 300 and people["added"]["tags"] == ["1 detected", "2"]
+    assert people["added"]["note"].startswith(f"2: {width} × {height} at {x}, {y}")
+    assert people["moved"]["more"] == f"{x}, {y + 10}, {width}, {height}"
+    assert people["first"]["note"].startswith("1: Detected ")
+    assert people["removed"] == people["alone"] and people["undone"] == people["removed"]
+    assert {(said["handles"], said["nodes"]) for said in people.values()} == {(8, 2)}
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_our_scripts_log_no_error(pages: dict[str, Any], mode: str) -> None:
     assert pages[mode]["errors"] == []

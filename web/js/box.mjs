@@ -3,6 +3,9 @@
 export const MIN_SIZE = 8;
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 
+const BETWEEN_BOXES = /[;\r\n]/;
+const BETWEEN_SIDES = /\s*,\s*|\s+/;
+
 const clamp = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
 
 /** Keeps a box inside a picture of `width` x `height`. */
@@ -37,3 +40,37 @@ export function handlePoint([x, y, w, h], handle) {
   const row = handle.includes("n") ? 0 : handle.includes("s") ? 1 : 0.5;
   return [x + w * column, y + h * row];
 }
+
+/** Whether two boxes share a pixel. */
+export function overlap([x, y, w, h], [otherX, otherY, otherW, otherH]) {
+  return x < otherX + otherW && otherX < x + w && y < otherY + otherH && otherY < y + h;
+}
+
+const holds = ([x, y, w, h], [px, py]) => px >= x && px < x + w && py >= y && py < y + h;
+const middle = ([x, y, w, h]) => [x + w / 2, y + h / 2];
+
+/** Whether two boxes mark the same face, however they were found. */
+export const sameFace = (one, other) => holds(one, middle(other)) || holds(other, middle(one));
+
+/** A place for one more face: as large as the last box and beside it, where no box is; in the middle without any. */
+export function freeBox(boxes, width, height) {
+  const side = Math.min(width, height) / 3;
+  if (!boxes.length) return clampBox([(width - side) / 2, (height - side) / 2, side, side], width, height);
+  const [x, y, w, h] = boxes.at(-1);
+  const [across, down] = [w * 1.5, h * 1.5];
+  const steps = [[1, 0], [-1, 0], [0, 1], [0, -1], [2, 0], [-2, 0], [1, 1], [-1, 1], [1, -1], [-1, -1]];
+  const places = steps.map(([dx, dy]) => clampBox([x + dx * across, y + dy * down, w, h], width, height));
+  const free = places.find((place) => !boxes.some((box) => overlap(place, box)));
+  return free ?? clampBox([x + w / 4, y + h / 4, w, h], width, height);
+}
+
+/** "210, 80, 120, 160; ..." -> {boxes, wrong}: what is no box stays text. */
+export function parseBoxes(text) {
+  const lines = String(text ?? "").split(BETWEEN_BOXES).map((line) => line.trim()).filter(Boolean);
+  const boxes = lines.map((line) => line.split(BETWEEN_SIDES).map((side) => (side ? Number(side) : NaN)));
+  const isBox = (box) => box.length === 4 && box.every(Number.isFinite) && box[2] > 0 && box[3] > 0;
+  return { boxes: boxes.filter(isBox), wrong: lines.filter((_, index) => !isBox(boxes[index])) };
+}
+
+/** In one line, so that it can be read and edited in the widget. */
+export const formatBoxes = (boxes) => boxes.map((box) => box.join(", ")).join("; ");
