@@ -83,7 +83,7 @@ def write_video(animation: Animation, path: Path, format: Format = H264, keep: i
         for frames in animation.frames:
             for frame in frames:
                 writer.write(frame)
-                kept += [frame] if index in wanted else []
+                kept += [frame.clone()] if index in wanted else []  # a view would hold its whole clip
                 index += 1
         if index < animation.count:
             writer.end_sound_with_frames()
