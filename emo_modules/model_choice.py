@@ -7,7 +7,9 @@ from typing import Annotated, Literal, Self
 
 import torch
 
-from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files
+from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, read_checkpoint
+from .config import EMOConfig
+from .cost.memory import Weights
 from .pipeline import Pipeline
 from .precision import DTYPES, default_precision, warn_of_emulation
 from .sampling.clip_store import ClipStore, default_folder
@@ -35,6 +37,20 @@ class ModelChoice:
     ] = None
     no_clips: Annotated[bool, "keep no finished clips, and take none that are there"] = False
 
+    def precision(self, device: str) -> str:
+        """The name of the type that it computes in."""
+        return self.dtype or default_precision(device)
+
+    @property
+    def how(self) -> str:
+        """What decides the speed beside weights, device and type."""
+        return " ".join(name for name in ("compile", "low_memory") if getattr(self, name))
+
+    def read(self) -> tuple[EMOConfig, Weights]:
+        """What the files hold, without loading it. Raises as `read_checkpoint`."""
+        found = read_checkpoint(self.checkpoint)
+        return found.config, Weights.of(found.tensors, *filter(None, (self.vae, self.audio_encoder)))
+
     def absolute(self) -> Self:
         """The same files, for a process that is somewhere else."""
         paths = {name: getattr(self, name) for name in ("checkpoint", "vae", "audio_encoder")}
@@ -43,7 +59,7 @@ class ModelChoice:
     def load(self, device: str) -> Pipeline:
         """Raises ValueError for a device that is not there, and as `Pipeline.load`."""
         check_device(device)
-        precision = self.dtype or default_precision(device)
+        precision = self.precision(device)
         warn_of_emulation(precision, device)
         pipeline = Pipeline.load(
             self.checkpoint,

@@ -15,6 +15,7 @@ from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, load_checkpoin
 from .checkpoints.vae import VAE
 from .config import EMOConfig
 from .config import Solver as SolverName
+from .cost.stopwatch import Stopwatch
 from .cues.box import Box
 from .cues.face import Crop, Face, crop_to_face, find_face, resize
 from .cues.face_embedding import face_embedding
@@ -28,7 +29,7 @@ from .models.conditions import Conditions
 from .models.denoiser import Denoiser
 from .models.emo import Conditioner
 from .sampling.clip_store import ClipStore
-from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, render_clips
+from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, pictures_of, render_clips
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.enlarge import Enlarger, video_sides
 from .sampling.lean import lean_conditioner
@@ -192,13 +193,14 @@ class Pipeline:
         options: Options,
         progress: Callable[[Progress], None] | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        watch: Stopwatch | None = None,
     ) -> Iterator[Tensor]:
         """Latents (F', C, H, W) of clip after clip, until `stopped` after one. The last of `frames` frames is
         the sound's last.
 
         Raises MemoryError that says what to lower when a clip does not fit.
         """
-        config = self.config
+        config, watch = self.config, watch or Stopwatch()
         device, dtype = (weights := next(self.model.parameters())).device, weights.dtype
         clips, done = clip_count(frames, config), 0
 
@@ -218,10 +220,12 @@ class Pipeline:
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
             heard = audio.frame_count(config.fps)
             earlier = options.before.frames if options.before else 0
+            with watch.hearing():
+                track = audio_track(self.audio_encoder, audio, heard, config)
             driving = Driving(
-                audio_track(self.audio_encoder, audio, heard, config),
+                track,
                 self._speeds(frames, options),
-                self._pictures(frames, options.landmark_pictures),
+                pictures_of(config, frames, options.landmark_pictures),
                 motion_code(config, frames, options.seed, earlier),
                 first=heard - frames,
                 sound=audio.mono,
@@ -234,7 +238,7 @@ class Pipeline:
                 video,
                 driving,
                 frames,
-                solver,
+                watch.solving(solver),
                 noise,
                 self._keep,
                 self._finish(prepared, device, dtype),
@@ -295,14 +299,6 @@ class Pipeline:
         how = (solver.name, solver.steps, solver.cfg, solver.guided_steps, solver.seed)
         return Kept(self.store, digest(self.name, who, how))
 
-    def _pictures(self, frames: int, pictures: Tensor | None) -> Tensor | None:
-        if self.config.quirks.locator_pictures and (pictures is None or len(pictures) < frames):
-            raise ValueError(
-                f"{self.config.name} wants a landmark picture for each of {frames} frames, got "
-                f"{0 if pictures is None else len(pictures)}"
-            )
-        return pictures if self.config.quirks.locator_pictures else None
-
     def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
         default = self.config.schedule
         return Solver(
@@ -322,8 +318,9 @@ class Pipeline:
         options: Options | None = None,
         progress: Callable[[Progress], None] | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        watch: Stopwatch | None = None,
     ) -> Animation:
-        """Portrait (H, W, 3) in 0..1 and audio -> frames and their sound.
+        """Portrait (H, W, 3) in 0..1 and audio -> frames and their sound; `watch` is told where time goes.
 
         Raise `Cancelled` from `progress` to stop within a step; the frames end early, with the clip, once
         `stopped` answers True.
@@ -333,7 +330,7 @@ class Pipeline:
         spoken = audio.from_frame(first, fps)
         frames = audio.frame_count(fps) - first
         prepared = self.prepare(portrait, options)
-        latents = self.latents(prepared, audio, frames, options, progress, stopped)
+        latents = self.latents(prepared, audio, frames, options, progress, stopped, watch)
         decoded = map(partial(decode_frames, self.vae), latents)
         return Animation(
             frames=decode_beside(self.vae, latents) if options.decode_beside else decoded,

@@ -168,14 +168,11 @@ def test_an_interrupted_rendering_leaves_finished_files_whole_and_no_other(
     status, output, _ = animate(picture_file, sound, *BOX)
     before = output.read_bytes()
 
-    def interrupt(bar):
-        def show(progress) -> None:
-            if progress.clip == 2:
-                raise KeyboardInterrupt
+    def interrupt(bar, progress) -> None:
+        if progress.clip == 2:
+            raise KeyboardInterrupt
 
-        return show
-
-    monkeypatch.setattr(command, "progress_on", interrupt)
+    monkeypatch.setattr(command.Bar, "step", interrupt)
     status, _, errors = animate(picture_file, sound, *BOX, "--seed", "1")
     assert status == 130
     assert errors.endswith("interrupted\n")
@@ -302,20 +299,15 @@ def test_ctrl_c_ends_with_the_clip_and_the_second_one_at_once(
     animate, picture_file, sound_file, monkeypatch, interruptible, times
 ):
     """0.8 s are five clips; the film of two of them plays, with sound as far as its last frame."""
-    sound, press = sound_file(0.8), command.progress_on
+    sound, show = sound_file(0.8), command.Bar.step
 
-    def pressing(bar):
-        show = press(bar)
+    def pressing(bar, at) -> None:
+        show(bar, at)
+        if (at.clip, at.step) == (2, 1):
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
 
-        def progress(at) -> None:
-            show(at)
-            if (at.clip, at.step) == (2, 1):
-                for _ in range(times):
-                    signal.raise_signal(signal.SIGINT)
-
-        return progress
-
-    monkeypatch.setattr(command, "progress_on", pressing)
+    monkeypatch.setattr(command.Bar, "step", pressing)
     status, output, errors = animate(picture_file, sound, *BOX)
     assert "stopping after this clip" in errors
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -38,6 +38,13 @@ RANKS = {
         "jobs": 10,
         "cli": 11,
         "__main__": 12,
+        "cost": 8,
+        "pipeline": 9,
+        "film": 10,
+        "model_choice": 10,
+        "jobs": 11,
+        "cli": 12,
+        "__main__": 13,
     },
     "emo_training": {
         "__init__": -1,

@@ -3,22 +3,28 @@
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import torch
 from tqdm import tqdm
 
+from ..cost.rates import RateBook
+from ..cost.stopwatch import Stopwatch
 from ..film import FaceOptions, write_video
 from ..media.audio import load_audio
 from ..media.formats import FORMATS, check_film, format_of
 from ..media.image import load_image
-from ..model_choice import ModelChoice
-from ..pipeline import Options, Progress
+from ..model_choice import ModelChoice, check_device
+from ..pipeline import Options
+from ..sampling.clip_store import default_folder
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place
+from .cost import Bar, bar_of, print_estimate, work_for
 from .options import add_field_options, field_values
 from .sheet import write_sheet
 
@@ -38,6 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_field_options(parser, FaceOptions)
     add_field_options(parser, ModelChoice)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="tell time and memory it will take, and render nothing",
+    )
     parser.add_argument("--sheet", type=Path, help="also write a picture of portrait, frames and waveform")
 
 
@@ -47,23 +58,38 @@ def run(options: argparse.Namespace) -> None:
     check_film(options.output, format, inputs)  # before minutes or hours are spent
     if options.sheet:
         check_file_place(options.sheet, PICTURES, inputs)
+    watch = Stopwatch(time.process_time())  # what it took to come here
     audio = load_audio(options.audio)
+    model = ModelChoice(**field_values(ModelChoice, options))
+    asked = field_values(Options, options)
+    if options.estimate:
+        check_device(options.device)
+        config, weights = model.read()
+        print_estimate(work_for(config, audio, Options(**asked), model, options.device), weights, model)
+        return
     portrait = load_image(options.portrait)
-    pipeline = ModelChoice(**field_values(ModelChoice, options)).load(options.device)
-    settings = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
-    with tqdm(desc="denoising", unit="step") as bar, stop_when_interrupted() as stopped:
-        animation = pipeline.animate(portrait, audio, settings, progress_on(bar), stopped)
-        film = write_video(animation, options.output, format)
+    pipeline = model.load(options.device)
+    settings = FaceOptions(**field_values(FaceOptions, options)).options(asked)
+    work = work_for(pipeline.config, audio, settings, model, options.device)
+    rates = RateBook(default_folder())
+    with bar_of(work) as bar, stop_when_interrupted() as stopped:
+        progress = Bar(bar, work, watch, rates.find(work))
+        animation = pipeline.animate(portrait, audio, settings, progress.step, stopped, watch)
+        film = write_video(
+            replace(animation, frames=progress.clips(animation.frames)), options.output, format
+        )
+    if found := watch.rates(work):
+        rates.add(work, found)
     if options.sheet:
         write_sheet(
             options.sheet, animation.prepared.picture.permute(1, 2, 0), film.kept, animation.audio.waveform
         )
-    asked = "" if film.frames == animation.count else f" of {animation.count}"
+    whole = "" if film.frames == animation.count else f" of {animation.count}"
     print(
-        f"{film.path}: {film.frames}{asked} frames at {animation.fps:g} per second, "
+        f"{film.path}: {film.frames}{whole} frames at {animation.fps:g} per second, "
         f"{animation.prepared.crop.width} x {animation.prepared.crop.height}"
     )
-    if asked and not options.no_clips:
+    if whole and not options.no_clips:
         print("the same command goes on from there")
 
 
@@ -83,11 +109,3 @@ def stop_when_interrupted() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def progress_on(bar: tqdm) -> Callable[[Progress], None]:
-    def show(progress: Progress) -> None:
-        bar.total = progress.clips * progress.steps
-        bar.update((progress.clip - 1) * progress.steps + progress.step - bar.n)  # kept clips took no step
-
-    return show

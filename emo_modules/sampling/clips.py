@@ -83,6 +83,16 @@ def _one(values: Tensor | None) -> Tensor | None:
     return None if values is None else values[None]
 
 
+def pictures_of(config: EMOConfig, frames: int, pictures: Tensor | None) -> Tensor | None:
+    """(F, 3, H, W) for weights that read one for each frame, else None. Raises ValueError for too few."""
+    if not config.quirks.locator_pictures:
+        return None
+    if pictures is None or len(pictures) < frames:
+        found = 0 if pictures is None else len(pictures)
+        raise ValueError(f"{config.name} wants a landmark picture for each of {frames} frames, got {found}")
+    return pictures
+
+
 def as_solved(latents: Tensor, _: Conditions) -> Tensor:
     return latents
 

@@ -1,0 +1,1 @@
+"""What a rendering takes: time and memory, told before it starts and counted while it runs."""
