@@ -2,7 +2,7 @@
 level.
 
 Nothing is computed: tensors are fake, and the bytes of those alive are counted as each operation runs. This
-is the number behind what the nodes tell ComfyUI (`ACTIVATIONS_PER_PIXEL` in nodes/managed/model.py).
+is the number behind what the nodes tell ComfyUI (`ACTIVATIONS_PER_PIXEL` in emo_modules/cost/memory.py).
 """
 
 import argparse

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig, ScheduleConfig
+from ...emo_modules.cost.memory import activation_bytes
 from ...emo_modules.models.attention import Operations, attend
 from ...emo_modules.models.conditions import Conditions
 from ...emo_modules.models.denoiser import Denoiser
@@ -21,9 +22,6 @@ from ...emo_modules.writing.digest import digest
 
 CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-# Activations of one denoising pass, in elements of the compute type per place, frame and channel of the
-# first level: benchmarks/activations.py finds 29 to 34 for latents of 32 x 32 and more.
-ACTIVATIONS_PER_PIXEL = 34
 
 
 def comfy_attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -107,12 +105,6 @@ class EMOModel(comfy.model_base.BaseModel):
 
     def get_dtype_inference(self) -> torch.dtype:  # not in ComfyUI 0.3.64
         return self.manual_cast_dtype or self.get_dtype()
-
-
-def activation_bytes(config: EMOConfig, frames: float, height: int, width: int, dtype: torch.dtype) -> float:
-    places = height * width / config.backbone.patch**2
-    elements = frames * places * config.backbone.block_out_channels[0] * ACTIVATIONS_PER_PIXEL
-    return elements * dtype.itemsize
 
 
 class EMOModelConfig(comfy.supported_models_base.BASE):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.cost.memory import activation_bytes
 from ...emo_modules.cues.face import resize
 from ...emo_modules.media.finite import check_finite
 from ...emo_modules.models.reads import Written
@@ -19,7 +20,7 @@ from ...emo_modules.models.reference import Past
 from ...emo_modules.models.reference import ReferenceNet as Network
 from ...emo_modules.models.relatives.identity import IdentityTokens
 from ...emo_modules.writing.digest import digest
-from .model import activation_bytes, latent_format, managed_operations, patcher_class
+from .model import latent_format, managed_operations, patcher_class
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ...emo_modules.sampling.clips import Driving
 from ...emo_modules.sampling.motion_code import motion_code
 from ...emo_modules.writing.room import room_for
 from .audio import speech_features, traced
+from .cost import Count
 from .cues import cues_of, pictures_of
 from .earlier import frames_of, last_latents
 from .preview import Preview, Show
@@ -58,12 +59,24 @@ class Rendering:
         shown = Preview(self.model, self.reference) if self.preview else None
         show = Show(shown, self.node, frames, config)
         last = last_latents(self.previous, self.reference, config)
-        driving = self._driving(sound, first, frames, size)
+        count = Count(self.node)
+        count.begin(self.model, self.reference, sound, first, self.denoising)
+        with count.watch.hearing():
+            features = speech_features(self.audio_encoder, sound, first + frames, config)
+        driving = Driving(
+            features,
+            _per_frame(self.speed, frames, config, self.log),
+            pictures_of(config, self.landmark_pictures, self.face_landmarks, frames, size, self.log),
+            motion_code(config, frames, self.denoising.seed, frames_of(self.previous)),
+            first,
+            **traced(self.audio_encoder, sound),
+        )
         samples, done = torch.empty(0), 0
+        on_step = count.steps(show.step)
         video = render(
-            self.model, self.reference, driving, frames, cues, self.denoising, show.step, last
-        )  # fmt: skip
-        for clip, latents in enumerate(video):
+            self.model, self.reference, driving, frames, cues, self.denoising, on_step, last, count.watch
+        )
+        for clip, latents in enumerate(count.clips(video)):
             scaled = self.model.model.process_latent_in(latents)
             show.clip(clip, scaled, done, spoken.mono, config.fps)
             samples = samples if done else _room(frames, latents)
@@ -75,18 +88,8 @@ class Rendering:
                     done, frames,
                 )  # fmt: skip
                 break
+        count.keep()
         return samples[:done], spoken.fit_to_frames(done, config.fps)
-
-    def _driving(self, sound: Audio, first: int, frames: int, size: tuple[int, int]) -> Driving:
-        config = self.config
-        return Driving(
-            speech_features(self.audio_encoder, sound, first + frames, config),
-            _per_frame(self.speed, frames, config, self.log),
-            pictures_of(config, self.landmark_pictures, self.face_landmarks, frames, size, self.log),
-            motion_code(config, frames, self.denoising.seed, frames_of(self.previous)),
-            first,
-            **traced(self.audio_encoder, sound),
-        )
 
 
 def _room(frames: int, like: Tensor) -> Tensor:

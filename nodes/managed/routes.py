@@ -1,4 +1,5 @@
-"""What the page asks for: the examples, a first proposal of the face, an end of sampling, finished clips."""
+"""What the page asks for: the examples, a first proposal of the face, what a run takes, an end of sampling,
+finished clips."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ import nodes
 
 from ...emo_modules.cues.box import Box
 from ...emo_modules.cues.detect import search_faces
+from ...emo_modules.faults import input_errors
 from ...emo_modules.media.image import load_image, to_rgb
+from .cost import foretell
 from .files import EXAMPLES
 from .kept import clip_store
 from .stopping import press
@@ -33,6 +36,7 @@ def register_routes() -> None:
         return
     server.routes.get("/emo_portrait/example/{name}")(example)
     server.routes.get("/emo_portrait/face")(face)
+    server.routes.get("/emo_portrait/cost")(cost)
     server.routes.post("/emo_portrait/stop/{node}")(stop)
     server.routes.get("/emo_portrait/clips")(clips)
     server.routes.delete("/emo_portrait/clips")(clips)
@@ -46,7 +50,7 @@ async def example(request: web.Request) -> web.StreamResponse:
 async def face(request: web.Request) -> web.Response:
     """Of a picture that ComfyUI itself would show: its size, the faces as [x, y, w, h], largest first, and
     the one that is asked for or null."""
-    path = _picture(request.query)
+    path = _file(request.query)
     if path is None:
         return web.json_response({"error": "no such picture"}, status=404)
     try:
@@ -55,6 +59,17 @@ async def face(request: web.Request) -> web.Response:
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
     return web.json_response(found)
+
+
+async def cost(request: web.Request) -> web.Response:
+    """What a run of the sampler takes, with the sound of a file and the values of widgets: see `foretell`."""
+    path = _file(request.query)
+    if path is None or "checkpoint" not in request.query:
+        return web.json_response({"error": "no such sound or model"}, status=404)
+    try:
+        return web.json_response(await asyncio.to_thread(foretell, request.query, path))
+    except input_errors():  # their texts name paths
+        return web.json_response({"error": "cannot be run"}, status=400)
 
 
 async def stop(request: web.Request) -> web.Response:
@@ -70,7 +85,7 @@ async def clips(request: web.Request) -> web.Response:
     return web.json_response({"count": count, "bytes": size})
 
 
-def _picture(query: Mapping[str, str]) -> Path | None:
+def _file(query: Mapping[str, str]) -> Path | None:
     """None for a path outside the folder it names, for what is no file, and for no name a file can have."""
     if "example" in query:
         return EXAMPLES / query["example"] if query["example"] in EXAMPLE_FILES else None

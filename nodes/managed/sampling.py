@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from ...emo_modules.config import EMOConfig
+from ...emo_modules.cost.memory import activation_bytes
+from ...emo_modules.cost.stopwatch import Stopwatch
 from ...emo_modules.cues.locator import Cues
 from ...emo_modules.models.conditions import Conditions, VideoConditions
 from ...emo_modules.models.emo import Conditioner
@@ -21,7 +23,7 @@ from ...emo_modules.sampling.enlarge import Enlarger
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .kept import kept_clips
-from .model import CONDITIONS, EMOModel, activation_bytes
+from .model import CONDITIONS, EMOModel
 from .reference import Reference
 from .values import describe
 from .windows import WindowGuider
@@ -196,9 +198,10 @@ def render(
     denoising: Denoising,
     on_step: OnStep,
     before: Tensor | None = None,
+    watch: Stopwatch | None = None,
 ) -> Iterator[Tensor]:
     """Latents (F', C, h, w) on the VAE's scale, clip after clip, computed as they are asked for. `before` are
-    the last ones of a video that this one goes on from.
+    the last ones of a video that this one goes on from; `watch` is told where the time goes.
 
     Raises OutOfMemoryError that says what to lower when not even one clip fits.
     """
@@ -213,7 +216,7 @@ def render(
             video,
             driving,
             frames,
-            solve,
+            (watch or Stopwatch()).solving(solve),
             noise,
             conditioner.keep,
             conditioner.enlarge,
