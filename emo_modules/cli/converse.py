@@ -1,6 +1,7 @@
 """`converse PORTRAIT SOUND SOUND -o OUT.mp4`: several people of one picture speak."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,9 +14,9 @@ from ..media.conversation import PAUSE, Conversation, at_once, by_turns, in_turn
 from ..media.formats import FORMATS, check_film, format_of
 from ..media.image import load_image
 from ..model_choice import ModelChoice
-from ..pipeline import Options
+from ..pipeline import Options, Progress
 from ..together import animate_together, faces_of
-from .animate import progress_on, stop_when_interrupted
+from .animate import stop_when_interrupted
 from .options import add_field_options, field_values
 
 
@@ -64,6 +65,14 @@ def run(options: argparse.Namespace) -> None:
             format,
         )
     print(f"{film.path}: {speakers} speakers, {film.frames} frames")
+
+
+def progress_on(bar: "tqdm[None]") -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        bar.total = progress.clips * progress.steps
+        bar.update((progress.clip - 1) * progress.steps + progress.step - bar.n)  # kept clips took no step
+
+    return show
 
 
 def _conversation(options: argparse.Namespace) -> Conversation:
