@@ -1,16 +1,17 @@
 """FramesToVideo."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import comfy.model_management
 import comfy.utils
-from comfy_api.latest import io
+from comfy_api.latest import Input, io
 from torch import Tensor
 
 from ..emo_modules.media.audio import Audio, exact_fps
+from ..emo_modules.media.conversation import at_once
 from ..emo_modules.media.finite import check_finite
 from ..emo_modules.media.formats import Format, check_encoders
 from ..emo_modules.media.image import to_rgb
@@ -37,7 +38,8 @@ class FramesToVideo(io.ComfyNode):
             description="Writes frames and sound to an MP4, or another format, and plays it. Latents are "
             "decoded as they are written, so that memory stays flat however long the audio is.",
             inputs=_inputs(),
-            outputs=[io.Video.Output("VIDEO", display_name="video")],
+            outputs=[io.Video.Output("VIDEO", display_name="video", is_output_list=True)],
+            is_input_list=True,
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
             **supported_keywords(io.Schema, search_aliases=["emo", "save video", "combine"]),
@@ -59,33 +61,62 @@ class FramesToVideo(io.ComfyNode):
     @classmethod
     def execute(
         cls,
+        images: Sequence[Tensor] = (),
+        samples: Sequence[Any] = (),
+        audio: Sequence[Any] = (),
+        **others: Any,
+    ) -> io.NodeOutput:
+        """One film for each of the videos; sounds beyond their number are those of several speakers in one
+        picture."""
+        films = max(len(images), len(samples), 1)
+        with show_on(cls.hidden.unique_id) as log:
+            sounds = [first_sound(each, log) for each in audio]
+            if films == 1 and len(sounds) > 1:
+                sounds = [at_once(sounds).mixed]
+            given = {"images": images, "samples": samples, "audio": sounds} | others
+            each = [{name: _at(values, k) for name, values in given.items()} for k in range(films)]
+            written = [cls._film(log, **one) for one in each]
+        shown: dict[str, list[Any]] = {}
+        for _, results in written:
+            for name, values in results.items():
+                shown.setdefault(name, []).extend(values)
+        return io.NodeOutput([video for video, _ in written], ui=shown)
+
+    @classmethod
+    def _film(
+        cls,
+        log: logging.Logger,
         fps: float,
         filename_prefix: str,
         save_output: bool,
         crf: int,
-        images: Tensor | None = None,
-        samples: dict[str, Tensor] | None = None,
+        images: Tensor | None,
+        samples: dict[str, Tensor] | None,
+        audio: Audio | None,
         vae: Any = None,
-        audio: dict[str, Any] | None = None,
         format: str = DEFAULT,
-    ) -> io.NodeOutput:
+    ) -> tuple[Input.Video, dict[str, Any]]:
         choice = CHOICES[format]
         # what comes over a wire was not there to validate
         check_prefix(filename_prefix, save_output, choice.ending)
         count, batches = _frames(images, samples, vae)
         first = next(batches)
         height, width = first.shape[1:3]
-        with show_on(cls.hidden.unique_id) as log:
-            path = output_file(filename_prefix, save_output, choice.ending, width, height, cls.hidden, log)
-            sound = None if audio is None else _sound(first_sound(audio, log), count, fps, choice.format, log)
-            writer = VideoWriter(
-                path, width, height, fps, sound, crf=crf, metadata=graph_tags(cls.hidden),
-                format=choice.format, replace=False,
-                cancelled_by=(comfy.model_management.InterruptProcessingException,),
-            )  # fmt: skip
-            _write(writer, chain([first], batches), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
+        path = output_file(filename_prefix, save_output, choice.ending, width, height, cls.hidden, log)
+        sound = None if audio is None else _sound(audio, count, fps, choice.format, log)
+        writer = VideoWriter(
+            path, width, height, fps, sound, crf=crf, metadata=graph_tags(cls.hidden),
+            format=choice.format, replace=False,
+            cancelled_by=(comfy.model_management.InterruptProcessingException,),
+        )  # fmt: skip
+        _write(writer, chain([first], batches), comfy.utils.ProgressBar(count, cls.hidden.unique_id))
         shown = choice.shown(writer, lambda path: saved_result(path, save_output))
-        return io.NodeOutput(choice.video(writer, (width, height), count, exact_fps(fps)), ui=shown)
+        return choice.video(writer, (width, height), count, exact_fps(fps)), shown
+
+
+def _at(values: Sequence[Any], place: int) -> Any:
+    """As ComfyUI deals out lists: the last value again where there are fewer, None where there is none."""
+    return values[min(place, len(values) - 1)] if values else None
 
 
 def _write(writer: VideoWriter, batches: Iterable[Tensor], bar: comfy.utils.ProgressBar) -> None:

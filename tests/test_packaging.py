@@ -37,7 +37,7 @@ NODES = {
     "audio_scale mask landmark_pictures face_landmarks preview previous start_time",
     "FramesToVideo": "fps filename_prefix save_output crf images samples vae audio format",
     "EMOPasteBack": "images original crop feather",
-    "EMOExample": "",
+    "EMOExample": "people",
 }
 # The files of a released set, where it has several.
 SETS = {
