@@ -25,6 +25,7 @@ from .reference import Reference
 from .sampling import Denoising, OnStep
 
 EVENT = "emo.cost"
+MOST = {"steps": 1000, "cfg": 30, "start": 86400, "width": 4096, "height": 4096}  # that widgets give
 
 
 def work_for(
@@ -121,11 +122,16 @@ def foretell(query: Mapping[str, str], sound_file: Path) -> dict[str, float | No
     checkpoint, state = checkpoint_path(query["checkpoint"]), sound_file.stat()
     config, weights, stored = _contents(checkpoint, checkpoint.stat().st_mtime_ns)
     parameters, arithmetic = choose_dtypes(query.get("dtype", "auto"), weights.all, stored)
-    width, height = (int(query.get(side, 0)) or getattr(config, side) for side in ("width", "height"))
+    width, height = (round(_number(query, side)) or getattr(config, side) for side in ("width", "height"))
     denoising = Denoising(
-        0, int(query.get("steps", 0)), float(query.get("cfg", 0)), query.get("sampler", "euler"), "", 1.0
+        seed=0,
+        steps=round(_number(query, "steps")),
+        cfg=_number(query, "cfg"),
+        sampler_name=query.get("sampler", ""),
+        scheduler="",
+        audio_scale=1.0,
     )
-    first = round(float(query.get("start", 0)) * config.fps)
+    first = round(_number(query, "start") * config.fps)
     sound = _sound(sound_file, state.st_mtime_ns, state.st_size)
     work = work_for(config, sound, first, (width, height), denoising, arithmetic or parameters)
     known = RateBook(clip_store().folder).find(work)
@@ -136,6 +142,14 @@ def foretell(query: Mapping[str, str], sound_file: Path) -> dict[str, float | No
         "bytes": _needed(work, weights.all * parameters.itemsize),
         "free": _free(),
     }
+
+
+def _number(query: Mapping[str, str], name: str) -> float:
+    """Raises ValueError for one that no widget gives."""
+    value = float(query.get(name, 0))
+    if not 0 <= value <= MOST[name]:
+        raise ValueError(f"{name} is from 0 to {MOST[name]}, got {value:g}")
+    return value
 
 
 def _needed(work: Work, weights: int) -> float:

@@ -102,6 +102,7 @@ async function opened(page, name, drawnInPage) {
       prompt: (await window.app.graphToPrompt()).output,
       zoom: canvas.ds.scale,
       textHidden: canvas.low_quality,
+      cost: graph.nodes.find((node) => node.type === 'EMOSampler')?.emoElement?.querySelector('.emo-stop').innerText,
       boxes: inPage ? [...document.querySelectorAll('[data-node-id]')].map(ofPage) : graph.nodes.map(ofCanvas),
     };
   }, drawnInPage);
@@ -114,6 +115,9 @@ async function played(page, seed) {
   await page.evaluate(async (value) => {
     const sampler = window.app.graph.nodes.find((node) => node.type === 'EMOSampler');
     sampler.widgets.find((widget) => widget.name === 'seed').value = value;
+    window.emoSaid = new Set(); // what the bar below the preview says while the sampler works
+    const bar = sampler.emoElement?.querySelector('.emo-stop');
+    if (bar) new MutationObserver(() => window.emoSaid.add(bar.innerText)).observe(bar, { childList: true, subtree: true });
     await window.app.queuePrompt(0);
   }, seed);
   const video = page.locator('video[src*=".mp4"], video:has(source[src*=".mp4"])').first();
@@ -124,11 +128,13 @@ async function played(page, seed) {
     return { source: null };
   }
   await page.waitForTimeout(SETTLE_MS);
-  return await video.evaluate((element) => ({
+  const said = await page.evaluate(() => [...window.emoSaid]);
+  return await video.evaluate((element, said) => ({
     source: element.currentSrc || element.src,
     width: element.videoWidth,
     duration: element.duration,
-  }));
+    said,
+  }), said);
 }
 
 // What the head speed curve says of each text, whether its frame is red, and how much it draws.

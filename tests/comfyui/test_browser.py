@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_a_workflow_runs_and_plays_on_the_node(
     side = 512 if "paste back" in name else 256  # into the sample portrait, or as the model draws
     assert server.clip(file).frames.shape == (125, side, side, 3)
     assert player["width"] in (0, side)  # 0 in a Chromium without H.264
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", RUN)
+def test_the_sampler_says_what_a_run_takes_and_what_is_left_of_it(
+    pages: dict[str, Any], mode: str, name: str
+) -> None:
+    found = finished(pages, mode)
+    line = found["workflows"][name]["cost"]
+    assert re.match(r"125 frames · 11 clips · (about \d+|time known after) .* · 0\.\d GB", line), line
+    left = [re.search(r"(\d+ min )?\d+ s left", said) for said in found["players"][name]["said"]]
+    assert any(left), found["players"][name]["said"]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,30 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { makeGraph } from "./graph.mjs";
 import { allGraphs, facePath, isLinked, nodeByExecutionId } from "../../web/js/upstream.mjs";
-import { parseFileName, picturePath, sourceOf, sourcePath } from "../../web/js/upstream.mjs";
-
-/** A graph with as much of ComfyUI's shape as the walk needs. links: [from, slot, to, slot]. */
-function makeGraph(nodes, links, root) {
-  const graph = { nodes, subgraphs: new Map(), links: new Map() };
-  graph.rootGraph = root ?? graph;
-  graph.getNodeById = (id) => nodes.find((node) => String(node.id) === String(id));
-  graph.getLink = (id) => graph.links.get(id);
-  links.forEach(([origin_id, origin_slot, target_id, target_slot], id) => {
-    graph.links.set(id, { origin_id, origin_slot, target_id, target_slot });
-  });
-  const linkInto = (node, slot) => {
-    const leadsThere = (link) => link.target_id === node.id && link.target_slot === slot;
-    return [...graph.links.values()].find(leadsThere) ?? null;
-  };
-  for (const node of nodes) {
-    node.graph = graph;
-    node.isInputConnected = (slot) => linkInto(node, slot) !== null;
-    node.getInputLink = (slot) => linkInto(node, slot);
-    // as in ComfyUI, where a subgraph node answers this about its inside
-    if (node.subgraph) node.getInputLink = () => assert.fail("a subgraph node's own links are not asked for");
-  }
-  return graph;
-}
+import { nodeBehind, parseFileName, picturePath, sourceOf, sourcePath } from "../../web/js/upstream.mjs";
 
 const IMAGE = { name: "image", type: "IMAGE" };
 const face = (id) => ({ id, type: "FaceRegionMask", inputs: [{ name: "model", type: "MODEL" }, IMAGE] });
@@ -117,4 +95,15 @@ test("pictures that may be cut out are shown as core's loader reads them, withou
   assert.equal(picturePath(file("a.jpg")), "/view?filename=a.jpg&subfolder=&type=input");
   assert.equal(picturePath({ example: true }), "/emo_portrait/example/portrait.png");
   assert.equal(picturePath({ other: true }), undefined);
+});
+
+test("the node behind an input is found over reroutes, and where asked over nodes that change what they hand on", () => {
+  const MODEL = { name: "model", type: "MODEL" };
+  const passing = (id, type) => ({ id, type, inputs: [MODEL], outputs: [{ type: "MODEL" }] });
+  const [loader, lora, sampler] = [passing(1, "LoadEMOModel"), passing(2, "LoraLoader"), passing(4, "EMOSampler")];
+  makeGraph([loader, lora, reroute(3), sampler], [[1, 0, 2, 0], [2, 0, 3, 0], [3, 0, 4, 0]]);
+  assert.equal(nodeBehind(sampler, "model", "LoadEMOModel", true), loader);
+  assert.equal(nodeBehind(sampler, "model", "LoadEMOModel"), undefined);
+  assert.equal(nodeBehind(sampler, "model", "LoraLoader"), lora);
+  assert.equal(nodeBehind(loader, "model", "LoadEMOModel", true), undefined);
 });

@@ -97,6 +97,7 @@ export class ClipPlayer {
     const video = videos.get(nodeKey(this.node));
     if (video && video !== this.video) this.show(video);
     if (this.video) this.dropStepPreview();
+    this.stopBar.tick();
   }
 
   show(video) {

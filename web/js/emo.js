@@ -83,6 +83,9 @@ app.registerExtension({
     for (const end of ["execution_error", "execution_interrupted"]) {
       api.addEventListener(end, () => showRunning(null));
     }
+    api.addEventListener("emo.cost", ({ detail }) => {
+      nodeByExecutionId(rootGraph(), detail.node)?.emoPanel?.stopBar?.receive(detail);
+    });
     api.addEventListener("emo.clip", ({ detail }) => {
       nodeByExecutionId(rootGraph(), detail.node)?.emoPanel?.receive?.(detail);
     });

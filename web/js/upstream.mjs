@@ -90,6 +90,24 @@ export function sourceOf(node, inputName) {
   return undefined;
 }
 
+/**
+ * The node of this class that feeds an input: over reroutes and bypassed nodes, and with `through` also over nodes that
+ * change what they hand on, such as a LoRA on a model.
+ */
+export function nodeBehind(node, inputName, wanted, through = false) {
+  let slot = node.inputs?.findIndex((input) => input.name === inputName) ?? -1;
+  for (let step = 0; slot >= 0 && step < MAX_STEPS; step++) {
+    const found = origin(node, slot);
+    if (!found) return undefined;
+    node = found.node;
+    if ((node.comfyClass ?? node.type) === wanted) return node;
+    slot = passedThrough(node, found.slot);
+    const type = node.outputs?.[found.slot]?.type;
+    if (slot < 0 && through) slot = node.inputs?.findIndex((input) => input.type === type) ?? -1;
+  }
+  return undefined;
+}
+
 /** The route of this server that answers with a source's bytes. */
 export function sourcePath(source, exampleName) {
   if (source?.example) return `/emo_portrait/example/${exampleName}`;
