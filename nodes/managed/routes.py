@@ -26,7 +26,7 @@ from .stopping import press
 
 MOST_PIXELS = 50_000_000  # a phone's largest picture; each takes 12 bytes while a face is looked for
 KINDS = ("input", "output", "temp")  # of the folders that core's Load Image reads from
-EXAMPLE_FILES = ("portrait.png", "speech.wav")
+EXAMPLE_FILES = ("portrait.png", "speech.wav", "two-people.png", "question.wav", "answer.wav")
 
 
 def register_routes() -> None:

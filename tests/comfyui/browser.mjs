@@ -216,6 +216,7 @@ async function people(page) {
     const loader = window.app.graph.nodes.find((each) => each.type === 'LoadImage');
     loader.widgets.find((widget) => widget.name === 'image').value = name;
   }, given.pictures[1]);
+  await page.getByText(/^Detected /).waitFor(); // two faces take the server longer than one
   const said = { alone: await peopleSay(page) };
   await press('Add a person');
   said.added = await peopleSay(page);

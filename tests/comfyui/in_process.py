@@ -89,7 +89,7 @@ class Scene:
 
 def load_scene(pack: Pack, dtype: str = "auto", checkpoint: str = SMALL) -> Scene:
     """The sample, and a small model of the demo's structure."""
-    image, audio = pack.run("EMOExample")
+    image, audio, _ = pack.run("EMOExample")
     model, net, vae = pack.run("LoadEMOModel", checkpoint=checkpoint, dtype=dtype)
     (encoder,) = pack.run("LoadAudioEncoder", audio_encoder_name=f"emo/{checkpoint}", normalize=True)
     mask, crop, _ = pack.run(

@@ -43,12 +43,14 @@ def results(pack: Pack, **inputs: Any) -> tuple[Any, dict[str, Any]]:
     node.GET_SCHEMA()
     given = {"images": FRAMES, "filename_prefix": "clips/EMO"} | VIDEO | inputs
     made = node.PREPARE_CLASS_CLONE({}).execute(**given)
-    return made.args[0], made.ui
+    (video,) = made.args[0]
+    return video, made.ui
 
 
 def validate(pack: Pack, prefix: Any, **inputs: Any) -> bool | str:
     node = pack.nodes.NODE_CLASS_MAPPINGS["FramesToVideo"]
-    return node.validate_inputs(filename_prefix=prefix, **inputs)
+    given = {"filename_prefix": prefix} | inputs
+    return node.validate_inputs(**{name: [value] for name, value in given.items()})
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_each_format_is_written_and_shown_as_the_page_can(pack, output, choice):
     film = {"filename": path.name, "subfolder": folder, "type": "output"}
     heard = {"filename": "EMO_00001_.sound.wav", "subfolder": "clips", "type": "output"}
     sound = {"audio": [heard]} if len(codecs) == 1 else {}
-    assert shown == {key: [film]} | sound | ({"animated": (True,)} if plays else {})
+    assert shown == {key: [film]} | sound | ({"animated": [True]} if plays else {})
     track = load_audio(output / "clips" / heard["filename"] if sound else path)
     assert 0 <= track.waveform.shape[1] / track.sample_rate - 9 / 25 < 1024 / 16000
     assert track.waveform.abs().max() > 0.3
@@ -328,3 +330,15 @@ def test_the_page_knows_which_formats_its_player_plays(pack):
     (played,) = re.findall(r"const PLAYED = (\[.*\]);", script)
     choices = pack.module("nodes.managed.films").CHOICES
     assert json.loads(played) == [name for name, choice in choices.items() if choice.plays]
+
+
+def test_lists_make_one_film_each_and_of_one_video_the_sounds_are_mixed(pack, output):
+    from_sampler = {"fps": [25.0, 25.0], "audio": [a_second_of_sound(), a_second_of_sound()]}
+    widgets = {"filename_prefix": ["EMO"], "save_output": [True], "crf": [18]}
+    (films,) = pack.run_lists("FramesToVideo", images=[FRAMES, FRAMES[:2]], **from_sampler, **widgets)
+    assert [len(film.get_components().images) for film in films] == [3, 2]
+    (films,) = pack.run_lists("FramesToVideo", images=[FRAMES], **from_sampler, **widgets)
+    alone = load_audio(write(pack, audio=a_second_of_sound())).waveform
+    mixed = load_audio(films[0].get_stream_source()).waveform
+    assert len(films) == 1 and len(list(output.glob("*.mp4"))) == 4
+    assert mixed.abs().max() > 1.3 * alone.abs().max()

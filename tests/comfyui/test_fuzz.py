@@ -89,7 +89,7 @@ def ids_of(pack: Pack) -> list[str]:
 
 def valid_objects(pack: Pack, node_ids: list[str], checkpoint: str) -> dict[str, list[Any]]:
     """By io type; the sound is short, and the picture small enough for tiny models."""
-    image, audio = pack.run("EMOExample")
+    image, audio, _ = pack.run("EMOExample")
     image = image[:, ::2, ::2]
     audio = audio | {"waveform": audio["waveform"][..., :SAMPLES]}
     start = {"IMAGE": [image], "AUDIO": [audio]} | OF_OTHERS

@@ -63,6 +63,8 @@ NAMES = {
             "landmark_pictures": "IMAGE?",
             "face_landmarks": "FACE_LANDMARKS?",
             "preview": "BOOLEAN?",
+            "previous": "LATENT,VIDEO?",
+            "start_time": "FLOAT?",
         },
         {"latent": "LATENT", "audio": "AUDIO", "fps": "FLOAT"},
     ),
@@ -84,7 +86,19 @@ NAMES = {
         {"images": "IMAGE", "original": "IMAGE", "crop": "EMO_CROP", "feather": "INT"},
         {"images": "IMAGE"},
     ),
-    "EMOExample": ({}, {"image": "IMAGE", "audio": "AUDIO"}),
+    "EMOConversation": (
+        {
+            "audio_1": "AUDIO",
+            "order": "COMBO",
+            "pause": "FLOAT",
+            "turns": "STRING",
+            "audio_2": "AUDIO?",
+            "audio_3": "AUDIO?",
+            "audio_4": "AUDIO?",
+        },
+        {"voices": "AUDIO", "audio": "AUDIO"},
+    ),
+    "EMOExample": ({"people": "COMBO?"}, {"image": "IMAGE", "audio": "AUDIO", "answer": "AUDIO"}),
 }
 DEFAULTS = {
     "LoadEMOModel": {"checkpoint": "demo (built in)", "dtype": "auto"},

@@ -102,7 +102,7 @@ def test_the_mask_of_a_cut_outs_background_is_left_aside(pack, photo, caplog):
 
 
 def test_the_sample_portrait_is_kept_whole(pack, scene):
-    image, _ = pack.run("EMOExample")
+    image, *_ = pack.run("EMOExample")
     _, _, way_back = face_region(pack, image, model=scene.model)
     assert (way_back.box.width, way_back.box.height) == image.shape[2:0:-1]
 

@@ -21,7 +21,7 @@ def test_latents_equal_the_library(scene):
     """Two clips, so that motion frames count; only ComfyUI's sigma at zero SNR differs: it is finite."""
     pipeline = Pipeline.load(scene.pack.module("nodes.managed.files").checkpoint_path(SMALL))
     options = Options(seed=3, head_speed=20.0, box=Box(134, 84, 380, 356))
-    image, _ = scene.pack.run("EMOExample")
+    image, *_ = scene.pack.run("EMOExample")
     prepared = pipeline.prepare(image[0], options)
     assert isinstance(prepared, Prepared)
     sound = scene.sound(0.8)

@@ -15,6 +15,7 @@ NODES = (
     "FaceRegionMask",
     "ReferenceNetEncode",
     "EMOHeadSpeed",
+    "EMOConversation",
     "EMOSampler",
     "FramesToVideo",
     "EMOPasteBack",
@@ -68,7 +69,8 @@ def test_help_pages_are_served(server: Server) -> None:
 
 
 def test_the_examples_are_served(server: Server) -> None:
-    for name, start in (("portrait.png", b"\x89PNG"), ("speech.wav", b"RIFF")):
+    for name in ("portrait.png", "speech.wav", "two-people.png", "question.wav", "answer.wav"):
+        start = b"RIFF" if name.endswith("wav") else b"\x89PNG"
         status, body = server.fetch(f"/emo_portrait/example/{name}")
         assert (status, body[:4]) == (200, start)
 

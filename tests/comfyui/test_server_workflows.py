@@ -11,6 +11,7 @@ from .files import Inputs
 from .harness import PACK, Clip, Prompt, Server
 from .prompts import API, api_prompt, only, with_own_files, with_small_model
 
+TOGETHER = "EMO two people talking"
 WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
 NAMES = [path.stem for path in WORKFLOWS]
 OWN = ("photo.png", "speech.wav")
@@ -68,6 +69,13 @@ def test_upscale_and_paste_back(server: Server, stand_ins: Inputs) -> None:
     assert changed[400:700, 300:700].mean() > 5, "the model moves the face"
 
 
+def test_two_people_talk_in_one_film(server: Server, stand_ins: Inputs) -> None:
+    clip = rendered(server, with_small_model(api_prompt(TOGETHER)))
+    check(clip, 121, (768, 480), 16000, 1)
+    moved = np.abs(np.diff(clip.frames.astype(int), axis=0)).mean(axis=(0, 3))
+    assert moved[120:330, 108:285].mean() > 0.3 and moved[111:323, 485:668].mean() > 0.3, "both faces move"
+
+
 @pytest.mark.parametrize(
     ("name", "fps", "licence"),
     [("EchoMimic talking photo", 24, "Apache-2.0"), ("Hallo talking photo", 25, "MIT")],
@@ -88,13 +96,21 @@ def test_no_workflow_asks_for_a_picture_or_a_sound_that_is_not_there(name: str) 
     prompt = api_prompt(name)
     for kind, widget in (("LoadImage", "image"), ("LoadAudio", "audio")):
         assert [e["inputs"][widget] for e in prompt.values() if e["class_type"] == kind] in ([], [""])
-    face = only(prompt, "FaceRegionMask")
-    assert {face[side] for side in ("box_x", "box_y", "box_width", "box_height")} == {0}
+    if name != TOGETHER:
+        face = only(prompt, "FaceRegionMask")
+        assert {face[side] for side in ("box_x", "box_y", "box_width", "box_height")} == {0}
+
+
+def test_the_boxes_of_two_people_are_known_to_be_the_examples() -> None:
+    """So that the page says "Drawn for another picture" over the user's own."""
+    graph = json.loads((PACK / "workflows" / f"{TOGETHER}.json").read_text(encoding="utf-8"))
+    (face,) = [node for node in graph["nodes"] if node["type"] == "FaceRegionMask"]
+    assert json.loads(face["properties"]["emo_box_for"]) == {"example": "two-people.png"}
 
 
 def test_every_workflow_has_its_api_form_and_the_other_way_round() -> None:
     assert sorted(path.stem for path in API.glob("*.json")) == NAMES
-    assert len(NAMES) == 6
+    assert len(NAMES) == 7
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -78,12 +78,24 @@ test("the walk enters a subgraph through its output", () => {
   assert.deepEqual(sourceOf(node, "image"), file("b.png", "", "output"));
 });
 
+test("an example's files are those of its choice and output", () => {
+  const example = (people) => ({ id: 1, type: "EMOExample", inputs: [], outputs: [IMAGE, {}, {}], widgets: people });
+  const source = (people) => {
+    const node = face(2);
+    makeGraph([example(people), node], [[1, 0, 2, 1]]);
+    return sourceOf(node, "image");
+  };
+  assert.deepEqual(source([{ name: "people", value: "two people" }]), { example: "two-people.png" });
+  assert.deepEqual(source([{ name: "people", value: "one person" }]), { example: "portrait.png" });
+  assert.deepEqual(source(undefined), { example: "portrait.png" });
+});
+
 test("sources become routes of the server", () => {
-  assert.equal(sourcePath({ example: true }, "speech.wav"), "/emo_portrait/example/speech.wav");
-  assert.equal(sourcePath(file("a&b.png", "sub"), "portrait.png"), "/view?filename=a%26b.png&subfolder=sub&type=input");
-  assert.equal(sourcePath({ other: true }, "portrait.png"), undefined);
-  assert.equal(sourcePath(undefined, "portrait.png"), undefined);
-  assert.equal(facePath({ example: true }, 0), "/emo_portrait/face?example=portrait.png&face_index=0");
+  assert.equal(sourcePath({ example: "speech.wav" }), "/emo_portrait/example/speech.wav");
+  assert.equal(sourcePath(file("a&b.png", "sub")), "/view?filename=a%26b.png&subfolder=sub&type=input");
+  assert.equal(sourcePath({ other: true }), undefined);
+  assert.equal(sourcePath(undefined), undefined);
+  assert.equal(facePath({ example: "portrait.png" }, 0), "/emo_portrait/face?example=portrait.png&face_index=0");
   assert.equal(facePath(file("a.png"), 1), "/emo_portrait/face?filename=a.png&subfolder=&type=input&face_index=1");
   assert.equal(facePath({ other: true }), undefined);
   assert.equal(facePath(undefined), undefined);
@@ -93,7 +105,7 @@ test("pictures that may be cut out are shown as core's loader reads them, withou
   const opaque = "&preview=jpeg;90&channel=rgb";
   assert.equal(picturePath(file("a.PNG")), `/view?filename=a.PNG&subfolder=&type=input${opaque}`);
   assert.equal(picturePath(file("a.jpg")), "/view?filename=a.jpg&subfolder=&type=input");
-  assert.equal(picturePath({ example: true }), "/emo_portrait/example/portrait.png");
+  assert.equal(picturePath({ example: "portrait.png" }), "/emo_portrait/example/portrait.png");
   assert.equal(picturePath({ other: true }), undefined);
 });
 

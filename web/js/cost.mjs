@@ -10,7 +10,7 @@ const valueOf = (node, name) => node.widgets?.find((widget) => widget.name === n
 /** The route that answers what this sampler takes; undefined where only a run can tell. */
 export function costPath(node) {
   const sound = sourceOf(node, "audio");
-  const file = sound?.example ? { example: "speech.wav" } : sound?.file;
+  const file = sound?.example ? { example: sound.example } : sound?.file;
   const model = nodeBehind(node, "model", "LoadEMOModel", true);
   const size = sizeOf(node);
   if (!file || !model || !size || isLinked(model, "checkpoint")) return undefined;

@@ -65,7 +65,7 @@ export class SpeedCurve {
   }
 
   setSource(source) {
-    const path = sourcePath(source, "speech.wav");
+    const path = sourcePath(source);
     const key = JSON.stringify(source);
     if (key === this.sourceKey) return;
     this.sourceKey = key;

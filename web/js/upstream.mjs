@@ -3,6 +3,11 @@
 const SUBGRAPH_INPUT = "-10";
 const MAX_STEPS = 50;
 const FILE_WIDGETS = { LoadImage: "image", LoadImageOutput: "image", LoadAudio: "audio" };
+// What EMOExample hands on, by its choice and output.
+const EXAMPLES = {
+  "one person": ["portrait.png", "speech.wav", "answer.wav"],
+  "two people": ["two-people.png", "question.wav", "answer.wav"],
+};
 const BYPASSED = 4;
 const TRANSPARENT = /\.(png|webp|gif|avif)$/i;
 
@@ -70,8 +75,13 @@ function passedThrough(node, slot) {
   return node.inputs.findIndex((input) => input.type === type);
 }
 
+function exampleFile({ node, slot }) {
+  const people = node.widgets?.find((widget) => widget.name === "people")?.value;
+  return (EXAMPLES[people] ?? EXAMPLES["one person"])[slot];
+}
+
 /**
- * The file behind an input: {example: true}, {file: {filename, subfolder, type}}, {other: true} when only a run
+ * The file behind an input: {example: name}, {file: {filename, subfolder, type}}, {other: true} when only a run
  * can tell, or undefined when nothing is connected.
  */
 export function sourceOf(node, inputName) {
@@ -80,7 +90,7 @@ export function sourceOf(node, inputName) {
     const found = origin(node, slot);
     if (!found) return undefined;
     const type = found.node.comfyClass ?? found.node.type;
-    if (type === "EMOExample") return { example: true };
+    if (type === "EMOExample") return { example: exampleFile(found) };
     const value = found.node.widgets?.find((widget) => widget.name === FILE_WIDGETS[type])?.value;
     if (value) return { file: parseFileName(value) };
     node = found.node;
@@ -109,8 +119,8 @@ export function nodeBehind(node, inputName, wanted, through = false) {
 }
 
 /** The route of this server that answers with a source's bytes. */
-export function sourcePath(source, exampleName) {
-  if (source?.example) return `/emo_portrait/example/${exampleName}`;
+export function sourcePath(source) {
+  if (source?.example) return `/emo_portrait/example/${source.example}`;
   return source?.file && `/view?${new URLSearchParams(source.file)}`;
 }
 
@@ -119,13 +129,13 @@ export function sourcePath(source, exampleName) {
  * below shows. Only of the kinds that can be transparent, for this route makes the server code the picture anew.
  */
 export function picturePath(source) {
-  const path = sourcePath(source, "portrait.png");
+  const path = sourcePath(source);
   const opaque = source?.file && TRANSPARENT.test(source.file.filename);
   return opaque ? `${path}&preview=jpeg;90&channel=rgb` : path;
 }
 
 /** The route that looks for the largest face of a picture; undefined for one that only a run can tell. */
 export function facePath(source, faceIndex) {
-  const query = source?.example ? { example: "portrait.png" } : source?.file;
+  const query = source?.example ? { example: source.example } : source?.file;
   return query && `/emo_portrait/face?${new URLSearchParams({ ...query, face_index: faceIndex })}`;
 }
