@@ -18,7 +18,7 @@ FLOAT = 4  # bytes
 # Of a process that has loaded a model, without its weights: Python, torch, transformers, PyAV.
 LIBRARIES = 480 * MIB
 # What kernels and the allocator hold besides, once the network has run for a while on a CPU.
-KERNELS = 180 * MIB
+KERNELS = 120 * MIB
 # H.264's look-ahead: so much at any size, and so many bytes for each of a frame's pixels.
 ENCODER, ENCODER_PER_PIXEL = 25 * MIB, 260
 # A clip's frames as they are decoded, joined, brought to 0..1 and written, while the next one comes.
