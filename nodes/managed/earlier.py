@@ -51,9 +51,11 @@ def last_latents(earlier: Earlier | None, reference: Reference, config: EMOConfi
         return None
     count, found = config.motion_frames, frames_of(earlier)
     if not count:
-        raise ValueError(f"{config.name} has no motion frames, with which a video could go on: disconnect it")
+        raise ValueError(
+            f"{config.name} has no motion frames, with which a video could go on: disconnect previous"
+        )
     if found < count:
-        raise ValueError(f"{config.name} goes on from the last {count} frames, the video before has {found}")
+        raise ValueError(f"{config.name} goes on from the last {count} frames, previous has {found}")
     height, width = reference.portrait.shape[-2:]
     if isinstance(earlier, Ending):
         pictures = earlier.last[-count:]

@@ -23,7 +23,8 @@ def describe(value: Any) -> str:
         return "a tensor that is sparse, nested or without data"
     if isinstance(value, Tensor | np.ndarray):
         kind = "a tensor" if isinstance(value, Tensor) else "an array"
-        return f"{kind} {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"{kind} {tuple(value.shape)} of {'yes and no' if dtype == 'bool' else dtype}"
     if isinstance(value, Mapping):
         return f"a dictionary of {join_names([*value]) or 'nothing'}"
     if isinstance(value, list | tuple):

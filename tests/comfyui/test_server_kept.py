@@ -127,7 +127,7 @@ def test_a_video_that_is_too_short_to_go_on_from_is_said(server: Server) -> None
     short = talking(0.5, seed=13)
     prompt["first"] = short["sampler"]
     prompt["sampler"]["inputs"] |= {"previous": ["tiny", 0], "seed": 14}
-    assert "goes on from the last 4 frames, the video before has 1" in server.run(prompt).error
+    assert "goes on from the last 4 frames, previous has 1" in server.run(prompt).error
 
 
 @pytest.mark.parametrize("start", [9.0])
