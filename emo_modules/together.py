@@ -10,7 +10,8 @@ from .cues.box import Box
 from .cues.detect import search_faces
 from .cues.face import Crop
 from .cues.paste import paste_stream
-from .media.conversation import Conversation
+from .media.audio import Audio
+from .media.conversation import Conversation, head_speeds
 from .pipeline import Animation, Options, Pipeline, Progress
 
 FEATHER = 16  # pixels of the picture over which a crop fades into it
@@ -38,14 +39,16 @@ def animate_together(
 ) -> Animation:
     """Portrait (H, W, 3) in 0..1 whose faces speak, voice k in box k -> whole pictures, at its size.
 
-    Every speaker performs from another seed. `progress` counts the clips of all of them. Raises ValueError
-    unless there is a box for each voice.
+    Every speaker performs from another seed, and is calmer while it listens. `progress` counts the clips of
+    all of them. Raises ValueError unless there is a box for each voice.
     """
     if len(boxes) != len(talk.voices):
         raise ValueError(f"{len(talk.voices)} people speak, but there are {len(boxes)} boxes: one for each")
     speakers: list[Animation] = []
     for number, (box, voice) in enumerate(zip(boxes, talk.voices, strict=True)):
         own = replace(options, box=box, seed=options.seed + number)
+        if options.head_speed is not None and options.speed_curve is None:
+            own = replace(own, speed_curve=_speeds(voice, pipeline.config.fps, options))
         show = progress and _among(progress, number, len(boxes))
         speakers.append(pipeline.animate(portrait, voice, own, show, stopped))
     first, (height, width) = speakers[0], portrait.shape[:2]
@@ -59,6 +62,12 @@ def animate_together(
         ),
         prepared=replace(first.prepared, crop=whole),
     )
+
+
+def _speeds(voice: Audio, fps: float, options: Options) -> tuple[float, ...]:
+    """Of the video's own frames."""
+    assert options.head_speed is not None
+    return head_speeds(voice, fps, options.head_speed)[round(options.start * fps) :]
 
 
 def _among(show: Callable[[Progress], None], number: int, speakers: int) -> Callable[[Progress], None]:

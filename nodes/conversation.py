@@ -5,13 +5,22 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..emo_modules.media.audio import Audio
-from ..emo_modules.media.conversation import PAUSE, Conversation, at_once, by_turns, in_turn, read_turns
+from ..emo_modules.media.conversation import (
+    PAUSE,
+    Conversation,
+    at_once,
+    by_turns,
+    head_speeds,
+    in_turn,
+    read_turns,
+)
 from .managed.audio import first_sound, on_wire
 from .managed.notices import show_on
 from .schema import CATEGORY, follows_schema, supported_keywords
 
 IN_TURN, AT_ONCE, TURNS = "in turn", "at once", "turns of one sound"
 LONGEST_PAUSE = 60.0  # seconds
+FPS, SPEAKING = 25.0, 12.0  # of the models that have speed layers; degrees per second
 
 
 @follows_schema
@@ -36,6 +45,13 @@ class EMOConversation(io.ComfyNode):
                 io.Audio.Output(
                     "AUDIO", display_name="audio", tooltip="All of them. To EMO Frames to Video."
                 ),
+                io.Float.Output(
+                    "SPEED",
+                    display_name="speed",
+                    is_output_list=True,
+                    tooltip="To EMO Sampler: heads turn with 12 degrees per second while they speak, with 4 "
+                    "while they listen.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
             **supported_keywords(io.Schema, search_aliases=["emo", "dialogue", "two people", "podcast"]),
@@ -48,7 +64,9 @@ class EMOConversation(io.ComfyNode):
         with show_on(cls.hidden.unique_id) as log:
             given = [audio_1, *(others[name] for name in sorted(others))]
             talk = _arranged([first_sound(audio, log) for audio in given], order, pause, turns)
-        return io.NodeOutput([on_wire(voice) for voice in talk.voices], on_wire(talk.mixed))
+        voices = [on_wire(voice) for voice in talk.voices]
+        speeds = [list(head_speeds(voice, FPS, SPEAKING)) for voice in talk.voices]
+        return io.NodeOutput(voices, on_wire(talk.mixed), speeds)
 
 
 def _arranged(sounds: list[Audio], order: str, pause: float, turns: str) -> Conversation:

@@ -13,6 +13,9 @@ from .downmix import to_stereo
 
 PAUSE = 0.3  # seconds from one speaker's end to the next one's beginning
 MOST_SPEAKERS = 16
+CALM = 4.0  # degrees per second, of a head that listens
+QUIET = 0.01  # of a voice's loudest frame, 40 dB below it
+AROUND = 0.4  # seconds before and after speech in which a speaker still moves like one
 TURN = re.compile(r"(\d+)\s*[:,;\s]\s*([\d.]+)\s*(?:[,;\s-]|to)\s*([\d.]+)")
 
 
@@ -76,6 +79,18 @@ def by_turns(sound: Audio, turns: Sequence[Turn]) -> Conversation:
             )
         voices[turn.speaker - 1, ..., start:end] = sound.waveform[..., start:end]
     return Conversation(tuple(replace(sound, waveform=voice) for voice in voices), sound)
+
+
+def head_speeds(voice: Audio, fps: float, speaking: float) -> tuple[float, ...]:
+    """Degrees per second for each frame: `speaking` around what the voice says, else at most CALM, since
+    listeners keep still."""
+    frames = voice.frame_count(fps)
+    per_frame = voice.fit_to_frames(frames, fps).mono.tensor_split(frames)
+    levels = torch.stack([piece.square().mean().sqrt() for piece in per_frame])
+    loud = (levels > QUIET * levels.max()).float()
+    reach = round(AROUND * fps)
+    near = functional.max_pool1d(loud[None], 2 * reach + 1, 1, reach)[0]
+    return tuple(speaking if each else min(speaking, CALM) for each in near.tolist())
 
 
 def read_turns(text: str) -> list[Turn]:

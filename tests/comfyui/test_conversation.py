@@ -11,17 +11,18 @@ def voices(pack, sounds, order="in turn", pause=0.5, turns=""):
 
 def test_a_conversation_gives_a_voice_to_each_and_the_sound_of_all(pack, scene):
     one, two = scene.sound(1.0), scene.sound(0.5)
-    (first, second), (mixed,) = voices(pack, [one, two])
+    (first, second), (mixed,), (speeds, _) = voices(pack, [one, two])
     length = mixed["waveform"].shape[-1]
     assert length == 2 * mixed["sample_rate"]
     assert first["waveform"].shape[-1] == second["waveform"].shape[-1] == length
     said = length // 2
     assert not first["waveform"][..., said:].any() and not second["waveform"][..., :said].any()
     assert torch.equal(mixed["waveform"], first["waveform"] + second["waveform"])
+    assert len(speeds) == 50 and (speeds[10], speeds[45]) == (12.0, 4.0)
 
 
 def test_one_recording_is_taken_apart(pack, scene):
-    (first, second), (mixed,) = voices(
+    (first, second), (mixed,), _ = voices(
         pack, [scene.sound(1.0)], "turns of one sound", turns="1 0 0.4\n2 0.4 1"
     )
     assert torch.equal(mixed["waveform"], first["waveform"] + second["waveform"])

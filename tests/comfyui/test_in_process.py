@@ -96,7 +96,7 @@ NAMES = {
             "audio_3": "AUDIO?",
             "audio_4": "AUDIO?",
         },
-        {"voices": "AUDIO", "audio": "AUDIO"},
+        {"voices": "AUDIO", "audio": "AUDIO", "speed": "FLOAT"},
     ),
     "EMOExample": ({"people": "COMBO?"}, {"image": "IMAGE", "audio": "AUDIO", "answer": "AUDIO"}),
 }

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emo_modules.media.audio import Audio
-from emo_modules.media.conversation import Turn, at_once, by_turns, in_turn, read_turns
+from emo_modules.media.conversation import Turn, at_once, by_turns, head_speeds, in_turn, read_turns
 
 RATE = 16000
 
@@ -80,3 +80,18 @@ def test_what_makes_no_conversation_is_refused() -> None:
         by_turns(tone(1.0), [Turn(1, 5, 6)])
     with pytest.raises(ValueError, match="from 1 to 16 sounds"):
         in_turn([])
+
+
+def test_heads_are_calm_while_they_listen() -> None:
+    talk = in_turn([tone(1.0), tone(1.0)], pause=0.0)
+    first, second = (head_speeds(voice, 25, 12.0) for voice in talk.voices)
+    assert len(first) == len(second) == 50
+    assert set(first[:34]) == {12.0} and set(first[36:]) == {4.0}, "0.4 s beyond the last word"
+    assert set(second[:14]) == {4.0} and set(second[16:]) == {12.0}
+    assert set(head_speeds(talk.voices[0], 25, 2.0)) == {2.0}, "who speaks calmly listens as calmly"
+
+
+def test_a_microphone_that_hears_the_others_faintly_is_one_that_listens() -> None:
+    sound = Audio(torch.cat([tone(1.0).waveform, tone(1.0, 0.001).waveform], 1), RATE)
+    speeds = head_speeds(sound, 25, 12.0)
+    assert (speeds[5], speeds[45]) == (12.0, 4.0)
