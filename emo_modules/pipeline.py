@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -200,7 +201,7 @@ class Pipeline:
 
         Raises MemoryError that says what to lower when a clip does not fit.
         """
-        config, watch = self.config, watch or Stopwatch()
+        config = self.config
         device, dtype = (weights := next(self.model.parameters())).device, weights.dtype
         clips, done = clip_count(frames, config), 0
 
@@ -220,7 +221,7 @@ class Pipeline:
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
             heard = audio.frame_count(config.fps)
             earlier = options.before.frames if options.before else 0
-            with watch.hearing():
+            with watch.hearing() if watch else nullcontext():
                 track = audio_track(self.audio_encoder, audio, heard, config)
             driving = Driving(
                 track,
@@ -238,7 +239,7 @@ class Pipeline:
                 video,
                 driving,
                 frames,
-                watch.solving(solver),
+                watch.solving(solver) if watch else solver,
                 noise,
                 self._keep,
                 self._finish(prepared, device, dtype),

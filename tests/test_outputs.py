@@ -20,6 +20,7 @@ BOX = ("--box", "20", "16", "50", "52")
 # command line of each, with OUT where its output goes; the inputs do not exist
 FILES = {
     "animate": (["emo_modules", "animate", "no.png", "no.wav", "-o", "OUT"], ".mp4"),
+    "converse": (["emo_modules", "converse", "no.png", "a.wav", "b.wav", "-o", "OUT"], ".mp4"),
     "animate --sheet": (
         ["emo_modules", "animate", "no.png", "no.wav", "-o", "v.mp4", "--sheet", "OUT"],
         ".png",

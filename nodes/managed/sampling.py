@@ -216,7 +216,7 @@ def render(
             video,
             driving,
             frames,
-            (watch or Stopwatch()).solving(solve),
+            watch.solving(solve) if watch else solve,
             noise,
             conditioner.keep,
             conditioner.enlarge,
