@@ -54,7 +54,7 @@ def test_every_widget_explains_itself(server: Server) -> None:
 
 
 def test_templates_are_listed_and_served_with_their_pictures(server: Server) -> None:
-    assert len(WORKFLOWS) == 6
+    assert len(WORKFLOWS) == 7
     assert sorted(server.get("/workflow_templates")[PACK_FOLDER]) == WORKFLOWS
     for name in WORKFLOWS:
         for suffix, start in ((".json", b"{"), (".jpg", b"\xff\xd8\xff")):
@@ -88,7 +88,7 @@ def test_the_face_route_finds_a_face_and_says_when_there_is_none(server: Server,
     x, y, width, height = found["box"]
     assert min(x, y) >= 0 and min(width, height) > 20
     nothing = server.get("/emo_portrait/face", filename="route_noise.png", subfolder="", type="input")
-    assert nothing == {"width": 50, "height": 40, "box": None}
+    assert nothing == {"width": 50, "height": 40, "box": None, "boxes": []}
     assert server.get("/emo_portrait/face", example="portrait.png")["width"] == 512
 
 
