@@ -1,6 +1,5 @@
 """Which weights render, and how they compute."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,8 +12,7 @@ from .cost.memory import Weights
 from .pipeline import Pipeline
 from .precision import DTYPES, default_precision, warn_of_emulation
 from .sampling.clip_store import ClipStore, default_folder
-
-Stamp = tuple[str, int, int]
+from .writing.digest import file_digest
 
 
 @dataclass(frozen=True)
@@ -72,17 +70,10 @@ class ModelChoice:
         )
         return pipeline.compiled() if self.compile else pipeline
 
-    def stamps(self) -> list[Stamp]:
-        """What tells these weights from others: path, size and time of each of their files."""
+    def files_digest(self) -> str:
+        """Tells these weights from others."""
         beside = [path for path in (self.vae, self.audio_encoder) if path]
-        files = [file for path in beside for file in (path.rglob("*") if path.is_dir() else [path])]
-        return sorted(stamp(file) for file in [*checkpoint_files(self.checkpoint), *files])
-
-
-def stamp(path: Path) -> Stamp:
-    """Absolute path, bytes, and nanoseconds of the last change."""
-    found = path.stat()
-    return os.path.abspath(path), found.st_size, found.st_mtime_ns
+        return file_digest(*checkpoint_files(self.checkpoint), *beside)
 
 
 def check_device(name: str) -> None:

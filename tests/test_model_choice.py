@@ -7,28 +7,27 @@ import pytest
 from emo_modules.model_choice import ModelChoice, check_device
 
 
-def names(choice: ModelChoice) -> list[str]:
-    return [os.path.basename(path) for path, *_ in choice.stamps()]
-
-
-def test_the_built_in_model_is_its_four_files() -> None:
-    assert names(ModelChoice()) == [f"emo-demo-0000{k}-of-00004.safetensors" for k in (1, 2, 3, 4)]
-
-
-def test_a_release_is_all_files_of_its_set(tmp_path) -> None:
-    for name in ("denoising_unet.pth", "reference_unet.pth", "motion_module.pth", "vae.pth", "other.txt"):
+def test_a_release_is_all_files_of_its_set_and_no_other(tmp_path) -> None:
+    parts = ("denoising_unet.pth", "reference_unet.pth", "motion_module.pth", "vae.pth")
+    for name in (*parts, "other.txt"):
         (tmp_path / name).write_bytes(b"x")
-    found = names(ModelChoice(tmp_path / "denoising_unet.pth", vae=tmp_path / "vae.pth"))
-    assert found == ["denoising_unet.pth", "motion_module.pth", "reference_unet.pth", "vae.pth"]
+    choice = ModelChoice(tmp_path / "denoising_unet.pth", vae=tmp_path / "vae.pth")
+    before = choice.files_digest()
+    (tmp_path / "other.txt").write_bytes(b"xx")
+    assert choice.files_digest() == before
+    for name in parts:
+        (tmp_path / name).write_bytes(b"xx")
+        assert choice.files_digest() != before, name
+        before = choice.files_digest()
 
 
 def test_another_content_is_another_model(tiny_checkpoint, tmp_path) -> None:
     copied = tmp_path / "tiny.safetensors"
     copied.write_bytes(tiny_checkpoint.read_bytes())
-    before = ModelChoice(copied).stamps()
-    assert before == ModelChoice(copied).stamps()
+    before = ModelChoice(copied).files_digest()
+    assert before == ModelChoice(copied).files_digest()
     os.utime(copied, (1, 1))
-    assert before != ModelChoice(copied).stamps()
+    assert before != ModelChoice(copied).files_digest()
 
 
 def test_it_is_loaded_as_chosen(tiny_checkpoint) -> None:

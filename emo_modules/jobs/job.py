@@ -1,10 +1,8 @@
 """Jobs: rows that can be rendered as far as can be told without rendering them."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,10 +11,11 @@ from ..checkpoints.store import read_checkpoint
 from ..config import EMOConfig
 from ..film import FaceOptions
 from ..media.formats import Format, check_film, format_of
-from ..model_choice import ModelChoice, Stamp, stamp
+from ..model_choice import ModelChoice
 from ..pipeline import Options
 from ..sampling.enlarge import video_sides
 from ..sampling.solver import check_steps
+from ..writing.digest import digest, file_digest
 from .columns import FACE, REQUIRED, SETTINGS, read_cell
 from .job_file import Row
 
@@ -80,8 +79,8 @@ def check_rows(
         else:
             broken.append(Broken(row.number, "; ".join(problems)))
     jobs, more = _apart(jobs)
-    stamps = model.stamps()
-    digested = [replace(job, digest=_digest(job, model, stamps)) for job in jobs]
+    weights = model.files_digest()
+    digested = [replace(job, digest=_digest(job, model, weights)) for job in jobs]
     return digested, sorted(broken + more, key=lambda one: one.row)
 
 
@@ -168,10 +167,7 @@ def _apart(jobs: Sequence[Job]) -> tuple[list[Job], list[Broken]]:
     return good, broken
 
 
-def _digest(job: Job, model: ModelChoice, stamps: Sequence[Stamp]) -> str:
+def _digest(job: Job, model: ModelChoice, weights: str) -> str:
     """Not of the device, nor of where the film goes."""
-    decides = [
-        __version__, stamps, model.dtype, model.compile, dict(job.settings), asdict(job.face),
-        [stamp(path) for path in job.inputs],
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+    how, inputs = (model.dtype, model.compile), file_digest(*job.inputs)
+    return digest(__version__, weights, how, job.settings, job.face, inputs)

@@ -52,9 +52,10 @@ def _add(total: "hashlib._Hash", value: Any, unknown: Callable[[Any], str] | Non
 
 
 def file_digest(*files: Path) -> str:
-    """Of files as `make` knows them: name, size and time of change. Reading gigabytes would take longer than
-    what the name saves. Raises FileNotFoundError."""
-    states = [(file.resolve(), file.stat()) for file in files]
+    """Of files, and of all in folders, as `make` knows them: name, size and time of change. Reading gigabytes
+    would take longer than what the name saves. Raises FileNotFoundError."""
+    found = [one for file in files for one in (file, *sorted(file.rglob("*")))]
+    states = [(file.resolve(), file.stat()) for file in found]
     return digest([(str(path), state.st_size, state.st_mtime_ns) for path, state in states])
 
 

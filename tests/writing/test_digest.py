@@ -61,6 +61,15 @@ def test_a_file_that_was_written_again_is_another(tmp_path):
         file_digest(tmp_path / "absent")
 
 
+def test_a_folder_is_all_that_is_in_it(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (file := tmp_path / "deep" / "weights").write_bytes(b"one")
+    before = file_digest(tmp_path)
+    assert file_digest(tmp_path) == before
+    file.write_bytes(b"three")
+    assert file_digest(tmp_path) != before
+
+
 def test_code_is_what_its_files_say(tmp_path):
     for name, text in (("one", "a = 1"), ("two", "a = 2"), ("three", "a = 1")):
         (tmp_path / name).mkdir()
