@@ -24,7 +24,9 @@ from benchmarks.seeing.animated import Acted, Animated, summarise
 from emo_modules.film import write_video
 from emo_modules.media.audio import load_audio
 from emo_modules.media.image import load_image
-from emo_modules.pipeline import Options, Pipeline, Prepared
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 from emo_modules.writing.partial import whole_file, write_text
 from emo_modules.writing.pictures import save_picture
 from emo_modules.writing.place import check_file_place
@@ -114,7 +116,7 @@ def make_films(pipeline: Pipeline, options: Options, portrait: Portrait, folder:
         if not film.exists():
             print(f"{portrait.name} says {sound.name}", file=sys.stderr, flush=True)
             write_video(pipeline.animate(picture, load_audio(sound.path), options), film, keep=1)
-    return pipeline.prepare(picture, options)
+    return Prepared.from_portrait(picture, options, pipeline.config)
 
 
 def judge(

@@ -14,7 +14,8 @@ from .media.ending import read_ending
 from .media.formats import H264, Format
 from .media.image import load_image
 from .media.video import VideoWriter, soundtrack
-from .pipeline import Animation, Options
+from .options import Options
+from .pipeline import Animation
 from .sampling.solver import Cancelled
 from .writing.errors import write_errors
 

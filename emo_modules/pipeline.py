@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,60 +15,28 @@ from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, load_checkpoint
 from .checkpoints.vae import VAE
 from .config import EMOConfig
-from .config import Solver as SolverName
 from .cost.stopwatch import Stopwatch
-from .cues.box import Box
-from .cues.face import Crop, Face, crop_to_face, find_face, resize
+from .cues.face import resize
 from .cues.face_embedding import face_embedding
-from .cues.face_reader import read_points
-from .cues.familiar import unfamiliar
 from .families.family import SpeechEncoder
-from .families.table import audio_track, face_cues, family_of
+from .families.table import audio_track, face_cues
 from .media.audio import Audio
 from .media.ending import Ending
 from .models.conditions import Conditions
 from .models.denoiser import Denoiser
 from .models.emo import Conditioner
+from .options import Options
+from .prepared import Prepared
 from .sampling.clip_store import ClipStore
 from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, pictures_of, render_clips
 from .sampling.decode import decode_beside, decode_frames
-from .sampling.enlarge import Enlarger, video_sides
+from .sampling.enlarge import Enlarger
 from .sampling.lean import lean_conditioner
 from .sampling.motion_code import motion_code
 from .sampling.solver import Solver, Step
 from .writing.digest import code_digest, digest, file_digest
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to render; None takes the checkpoint's own default. Fields with a text are options of `animate`."""
-
-    seed: Annotated[int, "another seed gives another performance"] = 0
-    steps: Annotated[int | None, "denoising steps; default: as the checkpoint says"] = None
-    cfg: Annotated[float | None, "guidance; 1 is off and twice as fast; default: the checkpoint's"] = None
-    guided_steps: Annotated[
-        tuple[float, float],
-        "guide only from this share of the steps to that one; the others take half the time",
-        ("FROM", "TO"),
-    ] = (0.0, 1.0)
-    solver: Annotated[SolverName | None, "default: the checkpoint's"] = None
-    decode_beside: Annotated[bool, "decode a clip while the next one is sampled, on a GPU"] = False
-    size: Annotated[
-        int | None, "pixels of the video's sides, for models that move portraits; default: the checkpoint's"
-    ] = None
-    # None leaves the speed layers out
-    head_speed: Annotated[float | None, "degrees per second: 4 calm, 12 normal, 25 active"] = 12.0
-    # Of each frame, instead of `head_speed`; the last one is held
-    speed_curve: tuple[float, ...] | None = None
-    box: Box | None = None  # of the face, in the portrait's pixels
-    mask: Tensor | None = None  # (H, W) of the face region, in the portrait's pixels
-    face_index: int = 0  # among several faces, largest first
-    identity: Any = None  # whose face it is, for weights that read an embedding: see `face_embedding`
-    landmark_pictures: Tensor | None = None  # (F, 3, H, W) in 0..1, for weights that want one for each frame
-    start: Annotated[float, "seconds into the sound at which the video begins"] = 0.0
-    before: Ending | None = None  # of the video that this one goes on from
 
 
 @dataclass(frozen=True)
@@ -81,17 +49,6 @@ class Progress:
     step: int
     steps: int
     estimate: Tensor
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A portrait as the model sees it."""
-
-    picture: Tensor  # (3, H, W) in 0..1, the crop
-    crop: Crop
-    face: Box  # in the crop's pixels
-    found: Face  # in the portrait's, and what it was taken from
-    points: Tensor | None = None  # (68, 2) in the crop's, where the weights make use of them
 
 
 @dataclass(frozen=True)
@@ -164,27 +121,6 @@ class Pipeline:
     def model(self) -> Denoiser:
         return self.conditioner.denoiser
 
-    def prepare(self, portrait: Tensor, options: Options) -> Prepared:
-        """Portrait (H, W, 3) in 0..1 -> the model's crop around the face."""
-        face = find_face(portrait, options.box, options.mask, options.face_index)
-        config = self.config
-        width, height = video_sides(config, options.size)
-        prepared = Prepared(*crop_to_face(portrait, face, width, height, config.framing), face)
-        if face.found and family_of(config).reads_points:
-            points = read_points(prepared.picture.movedim(0, -1), prepared.face)
-            prepared = replace(prepared, points=points)
-        for reason in unfamiliar(config, prepared.picture):
-            _log.warning("%s", reason)
-        return prepared
-
-    def model_sized(self, prepared: Prepared) -> tuple[Tensor, Box]:
-        """The picture (3, H, W) as large as the model draws, and the face in it."""
-        config, (height, width) = self.config, prepared.picture.shape[-2:]
-        if (width, height) == (config.width, config.height):
-            return prepared.picture, prepared.face
-        small = resize(prepared.picture[None], config.height, config.width)[0]
-        return small, prepared.face.mapped(0, 0, config.width / width, config.height / height)
-
     @torch.no_grad()
     def latents(
         self,
@@ -210,7 +146,7 @@ class Pipeline:
             progress(Progress(done + 1, clips, step.index, step.total, step.estimate))
 
         try:
-            picture, face = self.model_sized(prepared)
+            picture, face = prepared.model_sized(config)
             pixels = picture[None].to(device, dtype) * 2 - 1
             reference = self.vae.encode(pixels)
             identity = face_embedding(options.identity, prepared.picture.permute(1, 2, 0), config, _log)
@@ -221,7 +157,9 @@ class Pipeline:
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
             heard = audio.frame_count(config.fps)
             earlier = options.before.frames if options.before else 0
-            with watch.hearing() if watch else nullcontext():
+            solver = self._solver(options, on_step if progress else None)
+            solve, hearing = (watch.solving(solver), watch.hearing()) if watch else (solver, nullcontext())
+            with hearing:
                 track = audio_track(self.audio_encoder, audio, heard, config)
             driving = Driving(
                 track,
@@ -231,7 +169,6 @@ class Pipeline:
                 first=heard - frames,
                 sound=audio.mono,
             )
-            solver = self._solver(options, on_step if progress else None)
             height, width = reference.shape[-2:]
             noise = noise_for(config, frames, (height, width), options.seed, device, dtype)
             for latents in render_clips(
@@ -239,7 +176,7 @@ class Pipeline:
                 video,
                 driving,
                 frames,
-                watch.solving(solver) if watch else solver,
+                solve,
                 noise,
                 self._keep,
                 self._finish(prepared, device, dtype),
@@ -330,7 +267,7 @@ class Pipeline:
         first = round(options.start * fps)
         spoken = audio.from_frame(first, fps)
         frames = audio.frame_count(fps) - first
-        prepared = self.prepare(portrait, options)
+        prepared = Prepared.from_portrait(portrait, options, self.config)
         latents = self.latents(prepared, audio, frames, options, progress, stopped, watch)
         decoded = map(partial(decode_frames, self.vae), latents)
         return Animation(

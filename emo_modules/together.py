@@ -12,7 +12,8 @@ from .cues.face import Crop
 from .cues.paste import paste_stream
 from .media.audio import Audio
 from .media.conversation import Conversation, head_speeds
-from .pipeline import Animation, Options, Pipeline, Progress
+from .options import Options
+from .pipeline import Animation, Pipeline, Progress
 
 FEATHER = 16  # pixels of the picture over which a crop fades into it
 

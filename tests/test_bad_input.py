@@ -20,7 +20,9 @@ from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
 from emo_modules.media.image import load_image
 from emo_modules.media.video import read_video
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 from emo_modules.sampling.solver import Cancelled
 
 FACE = Options(box=Box(20, 16, 50, 52))
@@ -95,8 +97,8 @@ def test_one_of_several_faces_is_chosen_by_its_size(
     monkeypatch.setattr("emo_modules.cues.face.search_faces", lambda image: faces)
     picture = load_image(picture_file)
     for index, face in enumerate(faces):
-        found = tiny_pipeline.prepare(picture, Options(face_index=index))
-        assert found.crop == tiny_pipeline.prepare(picture, Options(box=face)).crop
+        found = Prepared.from_portrait(picture, Options(face_index=index), tiny_pipeline.config)
+        assert found.crop == Prepared.from_portrait(picture, Options(box=face), tiny_pipeline.config).crop
     status, output, errors = animate(picture_file, sound_file(), "--face", "2")
     assert (status, output.exists()) == (1, False)
     assert "error: face index 2, but found 2: give 0 (largest) to 1" in errors

@@ -7,7 +7,7 @@ from PIL import Image
 
 from emo_modules.cues.box import Box
 from emo_modules.film import FaceOptions
-from emo_modules.pipeline import Options
+from emo_modules.options import Options
 
 
 def test_nothing_asked_for_leaves_the_defaults() -> None:

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
-from emo_modules.pipeline import Animation, Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Animation, Pipeline
+from emo_modules.prepared import Prepared
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.schedule import SOLVERS
 
@@ -105,7 +107,10 @@ def test_half_precision(tiny_checkpoint, tiny_pipeline, portrait, tones):
 def test_a_mask_is_as_good_as_its_box(tiny_pipeline, portrait):
     mask = torch.zeros(140, 168)  # of another size than the picture
     mask[32:104, 40:100] = 1
-    one, two = (tiny_pipeline.prepare(portrait, options) for options in (FACE, Options(mask=mask)))
+    one, two = (
+        Prepared.from_portrait(portrait, options, tiny_pipeline.config)
+        for options in (FACE, Options(mask=mask))
+    )
     assert (one.face, one.crop) == (two.face, two.crop)
     assert torch.equal(one.picture, two.picture)
 
@@ -113,7 +118,7 @@ def test_a_mask_is_as_good_as_its_box(tiny_pipeline, portrait):
 def test_the_box_says_where_the_face_stays(tiny_pipeline, portrait, tones):
     """Another box with the same crop: the whole picture is shown in both."""
     small, large = Options(box=Box(30, 20, 50, 50)), Options(box=Box(2, 2, 82, 68))
-    prepared = [tiny_pipeline.prepare(portrait, options) for options in (small, large)]
+    prepared = [Prepared.from_portrait(portrait, options, tiny_pipeline.config) for options in (small, large)]
     moved = replace(prepared[1], face=Box(8, 8, 24, 24))
     sound = Audio(tones(0.1, 16000)[0])
     one, two = (torch.cat(list(tiny_pipeline.latents(p, sound, 3, large))) for p in (prepared[1], moved))
@@ -220,7 +225,7 @@ def test_decoding_beside_the_next_clip_gives_the_same_frames(tiny_pipeline, port
 def test_guidance_in_an_interval_lies_between_none_and_all(tiny_pipeline, portrait, tones):
     def latents(**changes) -> torch.Tensor:
         options = replace(FACE, steps=4, cfg=3.0, **changes)
-        prepared = tiny_pipeline.prepare(portrait, options)
+        prepared = Prepared.from_portrait(portrait, options, tiny_pipeline.config)
         return torch.cat(list(tiny_pipeline.latents(prepared, Audio(tones(0.1, 16000)[0]), 2, options)))
 
     everywhere, nowhere = latents(), latents(guided_steps=(0.0, 0.0))

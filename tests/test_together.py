@@ -11,7 +11,7 @@ from emo_modules.media.audio import Audio
 from emo_modules.media.conversation import at_once, in_turn
 from emo_modules.media.image import as_float_image
 from emo_modules.media.video import read_video
-from emo_modules.pipeline import Options
+from emo_modules.options import Options
 from emo_modules.together import animate_together, faces_of
 
 LEFT, RIGHT = Box(20, 16, 50, 52), Box(150, 16, 180, 52)

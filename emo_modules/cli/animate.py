@@ -20,7 +20,7 @@ from ..media.audio import load_audio
 from ..media.formats import FORMATS, check_film, format_of
 from ..media.image import load_image
 from ..model_choice import ModelChoice, check_device
-from ..pipeline import Options
+from ..options import Options
 from ..sampling.clip_store import default_folder
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place

@@ -14,7 +14,8 @@ from ..media.conversation import PAUSE, Conversation, at_once, by_turns, in_turn
 from ..media.formats import FORMATS, check_film, format_of
 from ..media.image import load_image
 from ..model_choice import ModelChoice
-from ..pipeline import Options, Progress
+from ..options import Options
+from ..pipeline import Progress
 from ..together import animate_together, faces_of
 from .animate import stop_when_interrupted
 from .options import add_field_options, field_values

@@ -13,7 +13,8 @@ from ..cost.stopwatch import Stopwatch
 from ..cost.work import Work
 from ..media.audio import Audio
 from ..model_choice import ModelChoice
-from ..pipeline import Options, Progress
+from ..options import Options
+from ..pipeline import Progress
 from ..precision import DTYPES
 from ..sampling.clip_store import default_folder
 from ..sampling.enlarge import video_sides

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from ..checked import described_fields, fits, words
 from ..film import FaceOptions
-from ..pipeline import Options
+from ..options import Options
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ..config import EMOConfig
 from ..film import FaceOptions
 from ..media.formats import Format, check_film, format_of
 from ..model_choice import ModelChoice
-from ..pipeline import Options
+from ..options import Options
 from ..sampling.enlarge import video_sides
 from ..sampling.solver import check_steps
 from ..writing.digest import digest, file_digest

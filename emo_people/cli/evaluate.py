@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from emo_modules.checkpoints.store import DEMO_CHECKPOINT
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
 from emo_modules.schedule import SOLVERS
 from emo_modules.writing.partial import write_text
 from emo_modules.writing.pictures import save_picture

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emo_modules.pipeline import Prepared
+from emo_modules.prepared import Prepared
 from emo_training.evaluation.metrics import best_lag, pearson
 from emo_training.evaluation.motion import blink_count
 from emo_training.evaluation.pairs import Video

@@ -10,7 +10,9 @@ import numpy as np
 from emo_modules.film import write_video
 from emo_modules.media.audio import load_audio
 from emo_modules.media.image import load_image, to_bytes
-from emo_modules.pipeline import Options, Pipeline, Prepared
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 from emo_training.evaluation.metrics import running_mean
 from emo_training.evaluation.pairs import Video
 from emo_training.perception.face_track import FaceTrack

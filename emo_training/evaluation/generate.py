@@ -17,7 +17,9 @@ from emo_modules.cues.face import Face, crop_to_face
 from emo_modules.media.audio import SAMPLE_RATE, Audio
 from emo_modules.media.files import libav_name
 from emo_modules.media.video import VideoWriter
-from emo_modules.pipeline import Options, Pipeline, Prepared
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.writing.partial import remove_partials, whole_file, write_text
 

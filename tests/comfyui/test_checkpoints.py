@@ -11,7 +11,9 @@ from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
 from emo_modules.models.emo import EMO
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 
 from ..hostile import CASES
 from .in_process import SAMPLING, Pack
@@ -77,7 +79,13 @@ def test_nodes_equal_the_library(
     options = Options(seed=5, steps=4, cfg=cfg, head_speed=9.0, box=Box(20, 15, 60, 55))
     frames = -(-24000 * 25 // 16000)
     sound = Audio(audio["waveform"][0], 16000)
-    expected = torch.cat(list(pipeline.latents(pipeline.prepare(portrait, options), sound, frames, options)))
+    expected = torch.cat(
+        list(
+            pipeline.latents(
+                Prepared.from_portrait(portrait, options, pipeline.config), sound, frames, options
+            )
+        )
+    )
     found = render(pack, "random.safetensors", portrait, audio, cfg=cfg) * pipeline.config.latent_scale
     assert found.shape == expected.shape
     error = (found - expected).abs().mean() / expected.abs().mean()
@@ -92,7 +100,9 @@ def test_a_larger_crop_is_a_larger_video_as_in_the_library(
     audio = {"waveform": tones(1, 4000)[None], "sample_rate": 16000}
     options = Options(seed=5, steps=4, cfg=1.0, head_speed=9.0, box=Box(20, 15, 60, 55), size=128)
     sound = Audio(audio["waveform"][0], 16000)
-    expected = torch.cat(list(pipeline.latents(pipeline.prepare(portrait, options), sound, 7, options)))
+    expected = torch.cat(
+        list(pipeline.latents(Prepared.from_portrait(portrait, options, pipeline.config), sound, 7, options))
+    )
     found = render(pack, "moving.safetensors", portrait, audio, size=128, cfg=1.0)
     assert found.shape == expected.shape == (7, 6, 16, 16)
     assert (found - expected).abs().mean() / expected.abs().mean() < 0.02

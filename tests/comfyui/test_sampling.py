@@ -8,7 +8,9 @@ import torch
 
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
-from emo_modules.pipeline import Options, Pipeline, Prepared
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 
 from .in_process import load_scene
 from .prompts import SMALL
@@ -22,7 +24,7 @@ def test_latents_equal_the_library(scene):
     pipeline = Pipeline.load(scene.pack.module("nodes.managed.files").checkpoint_path(SMALL))
     options = Options(seed=3, head_speed=20.0, box=Box(134, 84, 380, 356))
     image, *_ = scene.pack.run("EMOExample")
-    prepared = pipeline.prepare(image[0], options)
+    prepared = Prepared.from_portrait(image[0], options, pipeline.config)
     assert isinstance(prepared, Prepared)
     sound = scene.sound(0.8)
     audio = Audio(sound["waveform"][0], sound["sample_rate"])

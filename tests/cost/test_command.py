@@ -11,7 +11,7 @@ from emo_modules.cli import main
 from emo_modules.cost.rates import FILE
 from emo_modules.film import write_video
 from emo_modules.media.audio import Audio
-from emo_modules.pipeline import Options
+from emo_modules.options import Options
 
 BOX = ("--box", "20", "16", "50", "52")
 

@@ -10,7 +10,8 @@ from emo_modules.checkpoints.store import DEMO_CHECKPOINT
 from emo_modules.cues.face import resize
 from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.image import load_image, to_bytes
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
 from emo_people.evaluation.person_films import Seen
 from emo_people.filming.take import Direction, rehearse
 from emo_training.evaluation.metrics import pearson

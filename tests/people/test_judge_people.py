@@ -15,7 +15,8 @@ from emo_modules.cues.face import Crop, Face, crop_to_face
 from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.image import load_image
 from emo_modules.media.video import VideoWriter
-from emo_modules.pipeline import Options, Prepared
+from emo_modules.options import Options
+from emo_modules.prepared import Prepared
 from emo_people.acting.face import Expression, Pose
 from emo_people.acting.performance import perform
 from emo_people.evaluation.judge import Judge

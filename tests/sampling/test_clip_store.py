@@ -10,7 +10,9 @@ from torch import Tensor
 
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
+from emo_modules.prepared import Prepared
 from emo_modules.sampling.clip_store import Clip, ClipStore, default_folder
 
 FRAMES, CLIP = 80, 4  # 3.2 s, twenty clips
@@ -35,7 +37,7 @@ class Renderer:
 
     def __call__(self, sound: Tensor = SOUND, clips: int | None = None, **changes) -> Tensor:
         self.computed, chosen = 0, replace(OPTIONS, head_speed=9.0, **changes)
-        prepared, audio = self.pipeline.prepare(PORTRAIT, chosen), Audio(sound)
+        prepared, audio = Prepared.from_portrait(PORTRAIT, chosen, self.pipeline.config), Audio(sound)
         frames = audio.frame_count(25)
         made = self.pipeline.latents(prepared, audio, frames, chosen)
         return torch.cat([clip for _, clip in zip(range(clips or 99), made, strict=False)])
@@ -59,7 +61,10 @@ def test_a_run_goes_on_where_another_was_stopped(render, clips):
     expected = torch.cat(
         list(
             whole.latents(
-                whole.prepare(PORTRAIT, OPTIONS), Audio(SOUND), FRAMES, replace(OPTIONS, head_speed=9.0)
+                Prepared.from_portrait(PORTRAIT, OPTIONS, whole.config),
+                Audio(SOUND),
+                FRAMES,
+                replace(OPTIONS, head_speed=9.0),
             )
         )
     )

@@ -11,7 +11,9 @@ from emo_modules.config import AudioConfig, EMOConfig
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
 from emo_modules.models.conditions import VideoConditions
-from emo_modules.pipeline import Options, Pipeline, Progress
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline, Progress
+from emo_modules.prepared import Prepared
 from emo_modules.sampling.clips import Driving, clip_count, render_clips
 from emo_modules.sampling.noise import clip_noise, video_noise
 from emo_modules.sampling.solver import Cancelled, Solver
@@ -140,7 +142,7 @@ def performed(pipeline: Pipeline, frames: int) -> Tensor:
 def latents(pipeline: Pipeline, frames: int = FRAMES, progress=None, **options) -> Iterator[Tensor]:
     chosen = replace(FACE, **options)
     generator = torch.Generator().manual_seed(5)
-    prepared = pipeline.prepare(torch.rand(64, 64, 3, generator=generator), chosen)
+    prepared = Prepared.from_portrait(torch.rand(64, 64, 3, generator=generator), chosen, pipeline.config)
     audio = Audio(torch.randn(frames * 640, generator=generator))
     return pipeline.latents(prepared, audio, frames, chosen, progress)
 

@@ -13,7 +13,8 @@ from emo_modules.checkpoints.vae import build_vae
 from emo_modules.cues.face import Box
 from emo_modules.families.table import family_of
 from emo_modules.media.audio import Audio
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
 
 from ..relatives import random_emo, small
 

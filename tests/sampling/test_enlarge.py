@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from emo_modules.media.audio import Audio
 from emo_modules.models.moving import Drawing, Painting, move
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
 from emo_modules.sampling.enlarge import Enlarger, video_sides
 
 FRAMES, CHANNELS = 5, 6

@@ -10,7 +10,8 @@ from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
 from emo_modules.media.ending import Ending, read_ending
 from emo_modules.media.video import VideoWriter
-from emo_modules.pipeline import Options, Pipeline
+from emo_modules.options import Options
+from emo_modules.pipeline import Pipeline
 
 CLIP, PAST = 4, 2
 FRAMES = 24  # six clips

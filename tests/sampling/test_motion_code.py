@@ -7,7 +7,8 @@ import torch
 
 from emo_modules.media.audio import Audio
 from emo_modules.models.conditioning import MOTION_CODE
-from emo_modules.pipeline import Options
+from emo_modules.options import Options
+from emo_modules.prepared import Prepared
 from emo_modules.sampling.motion_code import BEGIN, SHUT, SHUTTING, motion_code
 
 
@@ -62,7 +63,10 @@ def test_lids_shut_about_as_often_as_those_of_people_who_speak(performed):
 
 def test_without_its_code_a_video_is_another(performed, make_pipeline, portrait, tones):
     pipeline = make_pipeline(performed)
-    prepared, sound = pipeline.prepare(portrait, Options()), Audio(tones(0.3, 16000)[0])
+    prepared, sound = (
+        Prepared.from_portrait(portrait, Options(), pipeline.config),
+        Audio(tones(0.3, 16000)[0]),
+    )
 
     def latents():
         return torch.cat(list(pipeline.latents(prepared, sound, 8, Options(steps=1))))
