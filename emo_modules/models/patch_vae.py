@@ -87,7 +87,11 @@ class PatchVAE(nn.Module):
         return latents + self.encoder(images) if self.encoder else latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.patch_out(latents), 8) + self.decoder(latents)
+        return self.sketch(latents) + self.decoder(latents)
+
+    def sketch(self, latents: Tensor) -> Tensor:
+        """The linear path alone: softer in fine detail, at a twentieth of the time."""
+        return F.pixel_shuffle(self.patch_out(latents), 8)
 
     @torch.no_grad()
     def start_from_components(self, images: Tensor) -> None:

@@ -25,13 +25,13 @@ QUALITY = 80
 
 
 class Preview:
-    """Decodes with the demo's small VAE, else as ComfyUI previews other latents: TAESD if the user switched
-    it on, a linear estimate otherwise."""
+    """Sketches of the demo's small VAE, else as ComfyUI previews other latents: TAESD if the user switched it
+    on, a linear estimate otherwise."""
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, reference: Reference):
         self.latent_format, self.device = model.model.latent_format, model.load_device
         network = getattr(reference.vae, "first_stage_model", None)  # other packs' VAEs may have none
-        self.vae = reference.vae if isinstance(network, PatchVAE) else None
+        self.vae = network if isinstance(network, PatchVAE) else None
         self.previewer = latent_preview.get_previewer(model.load_device, self.latent_format) or (
             latent_preview.Latent2RGBPreviewer(self.latent_format.latent_rgb_factors)
             if self.latent_format.latent_rgb_factors
@@ -41,7 +41,8 @@ class Preview:
     def pictures(self, latents: Tensor) -> list[Image.Image]:
         """Latents (F, C, h, w) on the model's scale; none for latents that nothing can preview."""
         if self.vae is not None:
-            frames = self.vae.decode(self.latent_format.process_out(latents))
+            own = self.latent_format.process_out(latents).to(self.vae.patch_out.weight)
+            frames = (self.vae.sketch(own).movedim(1, -1) + 1) / 2
             return [Image.fromarray(frame) for frame in to_bytes(frames).cpu().numpy()]
         if self.previewer is None:
             return []

@@ -57,6 +57,14 @@ def test_the_sample_portrait_speaks(demo):
     assert (frames[:, 125:165, 105:150].std(0) > 0.02).float().mean() > 0.1  # the mouth moves
 
 
+def test_previews_show_what_is_decoded(demo):
+    portrait = load_image(SAMPLES / "portrait.png").movedim(-1, 0)[None]
+    latents = demo.vae.encode(resize(portrait, 256, 256) * 2 - 1)
+    with torch.no_grad():
+        sketched, decoded = demo.vae.sketch(latents), demo.vae.decode(latents)
+    assert (sketched - decoded).abs().mean() < 0.03  # of -1..1
+
+
 @needs_voices
 def test_lips_follow_a_voice_that_was_never_heard(demo, take, drawn):
     frames = CLIPS * demo.config.clip_frames
