@@ -11,7 +11,7 @@ from .managed.audio import every_sound, on_wire
 from .managed.notices import show_on
 from .managed.rendering import Rendering
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising
-from .managed.stopping import begin, stops
+from .managed.stopping import begin, speaker, stops
 from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, supported_keywords
 
 FAR = 4  # times the model's own steps, or a part of them
@@ -65,6 +65,7 @@ class EMOSampler(io.ComfyNode):
         audio_scale: float,
         **shared: Any,
     ) -> io.NodeOutput:
+        seed = (seed + speaker()) % 2**64  # two who nod at the same time look like puppets
         denoising = Denoising(seed, steps, cfg, sampler_name, scheduler, audio_scale)
         with show_on(cls.hidden.unique_id) as log:
             rendering = Rendering(cls.hidden.unique_id, log, denoising, **shared)
@@ -113,7 +114,8 @@ def _sampling() -> list[io.Input]:
             min=0,
             max=0xFFFFFFFFFFFFFFFF,
             control_after_generate=True,
-            tooltip="Another seed gives another performance of the same words.",
+            tooltip="Another seed gives another performance of the same words. Of several speakers each "
+            "takes the next one.",
         ),
         io.Int.Input(
             "steps",

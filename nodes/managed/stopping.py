@@ -16,9 +16,14 @@ def begin(node: str | None) -> None:
     """What was pressed before a run is not meant for it. ComfyUI calls a node again for each of several
     speakers: that is no other run."""
     _pressed.discard(str(node))
-    context = get_executing_context()
-    if context is None or not context.list_index:
+    if speaker() == 0:
         _ended.pop(str(node), None)
+
+
+def speaker() -> int:
+    """For which of several speakers ComfyUI calls the node now."""
+    context = get_executing_context()
+    return 0 if context is None else context.list_index or 0
 
 
 def stopped(node: str | None, frames: int) -> bool:

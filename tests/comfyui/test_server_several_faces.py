@@ -1,5 +1,7 @@
 """Several people through the nodes of one: ComfyUI runs those in the middle once for each."""
 
+import numpy as np
+
 from .files import Inputs
 from .harness import Prompt, Server
 from .prompts import node, only, talking
@@ -35,6 +37,8 @@ def test_two_people_in_one_picture_become_one_video(server: Server, inputs: Inpu
     moved = frames.std(axis=0).mean(axis=-1)
     left, right, below = moved[60:175, 175:280], moved[60:175, 687:792], moved[400:]
     assert min(left.mean(), right.mean()) > 10 * below.mean()
+    # the same face and sound, but not the same performance
+    assert np.abs(frames[:, 60:175, 175:280] - frames[:, 60:175, 687:792]).mean() > 2
 
 
 def test_a_line_that_is_no_face_stops_the_run_with_the_line(server: Server, inputs: Inputs) -> None:
