@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..checked import Channels, Checked, Count, Length, Range, from_dict
 from ..config import EMOConfig
+from ..models.cpu import for_convolutions
 from ..models.patch_vae import PatchVAE
 from ..speech.wav2vec2 import ONLY_SHAPE
 
@@ -93,7 +94,7 @@ class DiffusersVAE(nn.Module):
         return latents * self.scale
 
     def decode(self, latents: Tensor) -> Tensor:
-        latents = latents / self.scale
+        latents = for_convolutions(latents / self.scale)
         return self.decoder(self.post_quant_conv(latents) if hasattr(self, "post_quant_conv") else latents)
 
 

@@ -1,4 +1,4 @@
-"""Layers for CPUs: linear layers through oneDNN.
+"""What is faster on CPUs: linear layers through oneDNN, and pictures as its convolutions read them.
 
 PyTorch sends float32 matrix products to MKL, which leaves half of an AMD processor's vector width unused;
 its convolutions go to oneDNN, which does not. The operation is the one that torch.compile calls.
@@ -21,6 +21,11 @@ class Linear(nn.Linear):
 
 class CPUOperations(Operations):
     Linear = Linear
+
+
+def for_convolutions(x: Tensor) -> Tensor:
+    """The same pictures (N, C, H, W), on a CPU with channels last: oneDNN takes two thirds of the time."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
 
 
 def operations_for(device: torch.device | str) -> type[Operations]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Operations, zero_module
+from .cpu import for_convolutions
 
 
 class Residual(nn.Module):
@@ -87,6 +88,7 @@ class PatchVAE(nn.Module):
         return latents + self.encoder(images) if self.encoder else latents
 
     def decode(self, latents: Tensor) -> Tensor:
+        latents = for_convolutions(latents)
         return self.sketch(latents) + self.decoder(latents)
 
     def sketch(self, latents: Tensor) -> Tensor:

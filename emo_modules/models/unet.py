@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
 from .attention import Attention, Modules, Operations, sinusoid
+from .cpu import for_convolutions
 from .reads import Reads, Written
 from .relatives.regions import RegionalAudioBlock, RegionalAudioTransformer
 from .spatial import ResnetBlock, SpatialTransformer
@@ -228,9 +229,7 @@ class UNet(nn.Module):
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
         if code is not None:
             emb = emb + code
-        if x.device.type == "cpu":  # oneDNN's convolutions are faster so, and tokens need no transposing
-            x = x.contiguous(memory_format=torch.channels_last)
-        h = self.conv_in(F.pixel_unshuffle(x, self.config.patch))
+        h = self.conv_in(F.pixel_unshuffle(for_convolutions(x), self.config.patch))
         if added is not None:
             h = h + added
         skips, layer = [h], iter(reads)

@@ -52,8 +52,6 @@ def decode_frames(vae: VAE, latents: Tensor, batch: int = DECODE_BATCH) -> Tenso
     Decodes in smaller batches if memory is short. Raises MemoryError when not even one frame fits, ValueError
     with the remedy when a frame is NaN.
     """
-    if latents.device.type == "cpu":  # oneDNN's convolutions are faster so
-        latents = latents.contiguous(memory_format=torch.channels_last)
     while True:
         try:
             pieces = [vae.decode(piece).float().cpu() for piece in latents.split(batch)]
