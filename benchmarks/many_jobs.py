@@ -75,6 +75,7 @@ def write_pieces(speech: Path, folder: Path, seconds: float) -> list[str]:
 def render(jobs: Path, out: Path, kills: int, films: int, *options: str) -> tuple[float, int]:
     """Seconds it took, and how many workers were killed, after equal shares of the films."""
     command = [sys.executable, "-m", "emo_modules", "render", str(jobs), "--out", str(out), "--skip-broken"]
+    command.append("--no-clips")  # else the later runs would take what the first one rendered
     start, killed = time.monotonic(), 0
     engine = options[options.index("--engine") + 1] if options else "local"
     run = subprocess.Popen([*command, *options], cwd=ROOT, stdout=sys.stderr)
