@@ -25,9 +25,10 @@ from emo_people.networks.fit import channels_last
 from emo_training.training.batch_sources import MemorySource
 from emo_training.training.config_file import stage_draw
 from emo_training.training.logs import peak_memory
-from emo_training.training.loop import TrainConfig, Trainer
+from emo_training.training.loop import Trainer
 from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch
 from emo_training.training.stages import PAPER_STAGES, select_parameters
+from emo_training.training.train_config import TrainConfig
 
 
 def random_samples(config: EMOConfig, draw: Draw) -> SampleSet:

@@ -7,7 +7,7 @@ from emo_modules import model_choice, precision
 from emo_modules.models import precision as probed
 from emo_modules.pipeline import Pipeline
 from emo_modules.precision import default_precision, warn_of_emulation
-from emo_training.training.loop import TrainConfig
+from emo_training.training.train_config import TrainConfig
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp16"), ((8, 0), "bf16"), ((12, 0), "bf16")])

@@ -22,11 +22,12 @@ from emo_modules.schedule import alphas_cumprod
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
-from emo_training.training.loop import TrainConfig, Trainer, load_parameters
+from emo_training.training.loop import Trainer, load_parameters
 from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw
 from emo_training.training.sheets import signed_to_bytes
 from emo_training.training.stages import PAINTER, Stage, start_as_lookup
+from emo_training.training.train_config import TrainConfig
 
 from ..filming.clips import SIDE
 from ..networks.fit import Log, channels_last

@@ -22,11 +22,12 @@ from ..footage.shards import ShardIndex, best_split
 from ..training.batch_sources import BatchSource, MemorySource
 from ..training.config_file import build_config, read_values
 from ..training.logs import Board
-from ..training.loop import Sheet, TrainConfig, Trainer, load_parameters
+from ..training.loop import Sheet, Trainer, load_parameters
 from ..training.sample_set import SampleSet, draw_batch
 from ..training.shard_source import ShardSource
 from ..training.sheets import sheet_draw, sheet_drawer
 from ..training.start import Start, check_trainable, starting_model
+from ..training.train_config import TrainConfig
 
 SHOWN = 4  # samples on a sample sheet
 

@@ -7,10 +7,10 @@ from typing import Any
 from emo_modules.checked import from_dict
 from emo_modules.config import EMOConfig
 
-from .loop import TrainConfig
 from .sample_set import Draw
+from .train_config import TrainConfig
 
-REMEDY = "configs/ has an example of every stage, TrainConfig in emo_training/training/loop.py every field"
+REMEDY = "configs/ has an example of every stage, TrainConfig in training/train_config.py every field"
 
 
 def read_values(path: Path) -> dict[str, Any]:

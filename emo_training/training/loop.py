@@ -5,17 +5,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emo_modules.checked import Checked
 from emo_modules.models.emo import EMO
-from emo_modules.models.precision import fast_type
 from emo_modules.schedule import alphas_cumprod
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
@@ -25,84 +22,16 @@ from emo_modules.writing.partial import whole_file
 from .batch_sources import BatchSource, Drawn
 from .graphs import Graphed
 from .logs import Board, keep_until, peak_memory
-from .losses import LossConfig, Noised, add_training_noise
+from .losses import Noised, add_training_noise
 from .objective import Denoising, Objective
-from .sample_set import Batch, Draw
-from .stages import DEMO_STAGES, PAPER_STAGES, Stage, part_of, select_parameters
+from .optimizers import build_optimizer
+from .progress import TrainProgress
+from .sample_set import Batch
+from .stages import Stage, select_parameters
 from .state import find_state, new_state, replace_state
+from .train_config import TrainConfig
 
-FRESH = ("audio_projection", "audio", "speed")  # parts that pretrained image models lack
 Sheet = Callable[[EMO, Path], Tensor]
-
-
-@dataclass(frozen=True)
-class TrainConfig(Checked):
-    """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
-
-    stage: Annotated[Literal["image", "video", "speed"], "of the paper's three"]
-    steps: Annotated[int, "updates of the weights, at the end of which the stage is done"]
-    demo: bool = False  # the demo's stage table
-    lr: Annotated[float, "default: 1e-5, the paper's"] = 1e-5
-    fresh_rate: float = 1.0  # multiplies the learning rate of audio and speed layers
-    warmup: int = 500
-    sampling: Draw = Draw()
-    loss: LossConfig = LossConfig()
-    accumulate: Annotated[int, "batches of each process per update"] = 1
-    recompute: Annotated[bool, "gradient checkpointing"] = False
-    optimizer: Literal["adamw", "adafactor"] = "adamw"  # Adafactor keeps no moments: a third of the memory
-    ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
-    seed: Annotated[int, "of fresh layers, of the order of samples and of noise"] = 0
-    precision: Annotated[
-        Literal["auto", "no", "bf16", "fp16"], "default: auto, what the device is fast in, but not fp16"
-    ] = "auto"
-    minutes: Annotated[float | None, "stop, resumable, after this much wall clock"] = None
-    clock: Annotated[float | None, "minutes, over all sittings, that end the stage before its steps do"] = (
-        None
-    )
-    save_every: Annotated[int, "steps; default: 250"] = 250
-    log_every: int = 25
-    graph: Annotated[bool, "a GPU repeats what was captured of the first step: faster for small models"] = (
-        False
-    )
-
-    def impossible(self) -> Iterator[str]:
-        if self.graph and self.accumulate > 1:
-            yield f"graph captures a step of one batch, got accumulate {self.accumulate}"
-
-    @property
-    def mixed_precision(self) -> Literal["no", "bf16", "fp16"]:
-        """On the device that trains here."""
-        if self.precision != "auto":
-            return self.precision
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-        return "bf16" if fast_type(kind) == torch.bfloat16 else "no"
-
-    @property
-    def table(self) -> Stage:
-        return (DEMO_STAGES if self.demo else PAPER_STAGES)[self.stage]
-
-
-@dataclass
-class TrainProgress:
-    """How far a run is; saved and loaded with the optimizer."""
-
-    step: int = 0
-    seconds: float = 0.0  # of wall clock, over all sittings
-    running: dict[str, float] = field(default_factory=dict)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step, "seconds": self.seconds, "running": self.running}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step, self.running = state["step"], state["running"]
-        self.seconds = state.get("seconds", 0.0)
-
-    def update(self, rows: list[dict[str, Tensor]]) -> None:
-        """Takes in the losses of some steps, which then have to be there: a GPU is waited for."""
-        for row in rows:
-            for name, value in zip(row, torch.stack(list(row.values())).tolist(), strict=True):
-                self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
-        rows.clear()
 
 
 class Trainer:
@@ -147,7 +76,7 @@ class Trainer:
             self.gradients, self.forward = Graphed(self.gradients), Graphed(self.forward)
         self.named = select_parameters(model, self.stage)
         parameters = [p for _, p in self.named]
-        optimizer = self.build_optimizer()
+        optimizer = build_optimizer(self.named, config)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.progress, self.ema = TrainProgress(), None
         self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
@@ -157,18 +86,6 @@ class Trainer:
             self.ema.to(self.accelerator.device)
             self.accelerator.register_for_checkpointing(self.ema)
         self.alphas = alphas_cumprod(model.config.schedule)
-
-    def build_optimizer(self) -> torch.optim.Optimizer:
-        if self.config.optimizer == "adafactor":
-            return torch.optim.Adafactor(self.groups(), weight_decay=0.01)
-        return torch.optim.AdamW(self.groups(), betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-
-    def groups(self) -> list[dict[str, Any]]:
-        """The trained parameters in optimizer groups: audio and speed layers have their own learning rate."""
-        fresh = [p for name, p in self.named if part_of(name) in FRESH]
-        others = [p for name, p in self.named if part_of(name) not in FRESH]
-        rates = ((others, self.config.lr), (fresh, self.config.lr * self.config.fresh_rate))
-        return [{"params": group, "lr": rate} for group, rate in rates if group]
 
     def rate(self, step: int) -> float:
         """The learning rate's share: it rises in `warmup` steps, then falls as a cosine to nothing."""

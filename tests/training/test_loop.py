@@ -17,11 +17,12 @@ from emo_modules.schedule import alphas_cumprod
 from emo_training.training.batch_sources import MemorySource
 from emo_training.training.graphs import clone_tensors, copy_tensors
 from emo_training.training.logs import Board, keep_until
-from emo_training.training.loop import TrainConfig, Trainer, load_parameters
+from emo_training.training.loop import Trainer, load_parameters
 from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.objective import Denoising
 from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch, draw_places
 from emo_training.training.sheets import sheet_draw, sheet_drawer
+from emo_training.training.train_config import TrainConfig
 
 CLIP = Draw(batch=2, frames=3, motion_frames=2)
 PICTURES = Draw(batch=2, frames=3, motion_frames=0)

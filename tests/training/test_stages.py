@@ -12,7 +12,7 @@ from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.models.spatial import grid_positions
 from emo_training.training.batch_sources import MemorySource
-from emo_training.training.loop import TrainConfig, Trainer, load_parameters
+from emo_training.training.loop import Trainer, load_parameters
 from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw, SampleSet
 from emo_training.training.stages import (
@@ -25,6 +25,7 @@ from emo_training.training.stages import (
     select_parameters,
     start_as_lookup,
 )
+from emo_training.training.train_config import TrainConfig
 
 # Without clips nobody reads what ReferenceNet's last layer does after its tap, so nothing teaches it.
 AFTER_THE_LAST_TAP = (
