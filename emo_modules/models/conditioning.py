@@ -60,8 +60,12 @@ class AudioProjection(nn.Module):
 
 
 def speed_buckets(speeds: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
-    """Head speeds (...) in degrees per second -> (..., d): s_d = tanh((w - c_d) / r_d * 3)."""
-    return torch.tanh((speeds[..., None] - centres) / radii * 3)
+    """Head speeds (...) in degrees per second -> (..., d): s_d = tanh((w - c_d) / r_d * 3).
+
+    A speed that is not known (NaN) is in the middle of every bucket at once, as no speed is: footage whose
+    pose is unknown for some frames is trained on, and says nothing of these.
+    """
+    return torch.tanh((speeds[..., None] - centres) / radii * 3).nan_to_num(nan=0.0)
 
 
 class MotionCodeEncoder(nn.Module):

@@ -30,6 +30,14 @@ def test_constant_speed_gives_constant_tokens_and_another_speed_others():
     assert (slow - fast).abs().max() > 0.05
 
 
+def test_an_unknown_speed_is_in_no_bucket_and_leaves_the_others_as_they_are():
+    centres, radii = torch.tensor([0.0, 10.0]), torch.tensor([5.0, 6.0])
+    known = speed_buckets(torch.tensor([[3.0, 7.0]]), centres, radii)
+    partly = speed_buckets(torch.tensor([[float("nan"), 7.0]]), centres, radii)
+    assert partly[0, 0].tolist() == [0.0, 0.0]
+    assert torch.equal(partly[0, 1], known[0, 1])
+
+
 def test_speed_buckets_need_a_radius_each():
     with pytest.raises(ValueError, match="got 2 centres and 1 radii"):
         SpeedEncoder(SpeedConfig(centres=(0.0, 1.0), radii=(1.0,)), 6)
