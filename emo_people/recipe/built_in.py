@@ -27,6 +27,7 @@ from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw
 from emo_training.training.sheets import signed_to_bytes
 from emo_training.training.stages import PAINTER, Stage, start_as_lookup
+from emo_training.training.state import saved_weights
 from emo_training.training.train_config import TrainConfig
 
 from ..filming.clips import SIDE
@@ -185,7 +186,7 @@ class BuiltInTraining:
         objective = MovingObjective(config, plan.loss, table.clips, table.speed, self.decode)
         source = ClipSource(self.clips, self.model.portrait_encoder, stage.sampling, stage.seed)
         Trainer(self.model, source, stage, folder, log=self.log, objective=objective, stage=table).run()
-        load_parameters(self.model, folder / "ema.safetensors")
+        load_parameters(self.model, saved_weights(folder))
         self.model.eval()
         self.log(f"{plan.name}: {len(self.clips)} clips; held out {self.figures(table.clips, table.speed)}")
         if table.clips:

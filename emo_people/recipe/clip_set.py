@@ -95,10 +95,14 @@ class ClipSet:
         self.begins[rows] = begins
         self.count += len(clips)
 
+    def rows(self, draw: Draw, generator: torch.Generator) -> Tensor:
+        """Which clips a microbatch is of, (B,): the first that its generator decides."""
+        return torch.randint(self.count, (draw.batch,), generator=generator, device=self.device)
+
     def draw(self, draw: Draw, encoder: nn.Module, generator: torch.Generator) -> MovingBatch:
         """B clips; without motion frames (image stage) frames from anywhere in them."""
         config, count = self.config, draw.batch
-        rows = torch.randint(self.count, (count,), generator=generator, device=self.device)
+        rows = self.rows(draw, generator)
         places, first = draw_windows(self.begins[rows], draw, generator)
         shown, clip = rows[:, None], places[:, draw.motion_frames :]
         colour, view = draw_colours(count, generator), draw_views(self.boxes[rows, 0] / SIDE, generator)
@@ -219,3 +223,7 @@ class ClipSource:
         for number in microbatches:
             generator = microbatch_generator(self.seed, number, device=self.clips.device)
             yield self.clips.draw(self.draw, self.encoder, generator), generator
+
+    def names(self, microbatch: int) -> list[str]:
+        generator = microbatch_generator(self.seed, microbatch, device=self.clips.device)
+        return [f"number {row}" for row in self.clips.rows(self.draw, generator).tolist()]

@@ -27,6 +27,7 @@ from ..training.sample_set import SampleSet, draw_batch
 from ..training.shard_source import ShardSource
 from ..training.sheets import sheet_draw, sheet_drawer
 from ..training.start import Start, check_trainable, starting_model
+from ..training.state import saved_weights
 from ..training.train_config import TrainConfig
 
 SHOWN = 4  # samples on a sample sheet
@@ -91,7 +92,7 @@ def train_stage(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     progress = Trainer(model, source, config, options.out, sheet=sheet, board=board).run()
     if main:
-        load_parameters(model, options.out / "ema.safetensors")
+        load_parameters(model, saved_weights(options.out))
         written = options.out / "checkpoint.safetensors"
         save_checkpoint(written, model.config, dict(model.named_children()) | encoders.parts, notes)
         print(f"{written}: stage {config.stage}, step {progress.step} of {config.steps}")

@@ -7,7 +7,7 @@ import torch
 
 from emo_modules.config import EMOConfig
 
-from .sample_set import Batch, Draw, SampleSet, draw_batch
+from .sample_set import Batch, Draw, SampleSet, draw_batch, draw_picks
 
 Drawn = tuple[Batch, torch.Generator]
 
@@ -18,6 +18,9 @@ class BatchSource(Protocol):
     where it stopped, and P processes read what one process with P times the accumulation reads."""
 
     def stream(self, microbatches: Sequence[int]) -> Iterator[Drawn]: ...
+
+    def names(self, microbatch: int) -> list[str]:
+        """The samples that its clips are of, as people can find them."""
 
 
 def microbatch_generator(
@@ -37,3 +40,7 @@ class MemorySource:
         for number in microbatches:
             generator = microbatch_generator(self.seed, number)
             yield draw_batch(self.samples, self.config, self.draw, generator), generator
+
+    def names(self, microbatch: int) -> list[str]:
+        picks = draw_picks(len(self.samples), self.draw, microbatch_generator(self.seed, microbatch))
+        return [f"number {pick}" for pick in picks.tolist()]

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from emo_modules.writing.errors import write_errors
 from emo_modules.writing.partial import write_text
 
 
@@ -19,6 +22,40 @@ def keep_until(log: Path, step: int) -> None:
         lines = log.read_text().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         write_text(log, "".join(whole))
+
+
+class RunLog:
+    """What a run tells: printed lines, `log.jsonl`, `skipped.jsonl` and TensorBoard, all in `folder`."""
+
+    def __init__(self, folder: Path, stage: str, say: Callable[[str], None], board: "Board | None") -> None:
+        self.figures_file, self.skipped_file = folder / "log.jsonl", folder / "skipped.jsonl"
+        self.stage, self.say, self.board = stage, say, board
+
+    def resume(self, step: int) -> None:
+        for path in (self.figures_file, self.skipped_file):
+            keep_until(path, step)
+
+    def figures(self, line: Mapping[str, float]) -> None:
+        """One line of numbers; of those that are not finite JSON has none, so they become null."""
+        known = {name: value if math.isfinite(value) else None for name, value in line.items()}
+        self.say(f"{self.stage} {json.dumps(known)}")
+        append_line(self.figures_file, known)
+        if self.board is not None:
+            self.board.figures(known)
+
+    def skipped(self, step: int, reason: str, samples: Sequence[str]) -> None:
+        self.say(f"{self.stage} step {step}: no update, its {reason}; samples {', '.join(samples)}")
+        append_line(self.skipped_file, {"step": step, "reason": reason, "samples": list(samples)})
+
+    def video(self, step: int, frames: Tensor, fps: float) -> None:
+        """Frames (F, H, W, 3) uint8, where there is a board to show them."""
+        if self.board is not None:
+            self.board.video(step, frames, fps)
+
+
+def append_line(path: Path, content: Mapping[str, Any]) -> None:
+    with write_errors(path), path.open("a") as file:
+        file.write(json.dumps(content, allow_nan=False) + "\n")
 
 
 def peak_memory(device: torch.device) -> int:
@@ -43,9 +80,9 @@ class Board:
 
         self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
-    def figures(self, line: dict[str, Any]) -> None:
+    def figures(self, line: Mapping[str, float | None]) -> None:
         for name, value in line.items():
-            if name != "step":
+            if name != "step" and value is not None:
                 self.writer.add_scalar(name, value, line["step"])
         self.writer.flush()
 

@@ -1,45 +1,46 @@
 """One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import alphas_cumprod
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
-from emo_modules.writing.errors import write_errors
-from emo_modules.writing.partial import whole_file
 
+from .average import averaged, averaged_weights
 from .batch_sources import BatchSource, Drawn
 from .graphs import Graphed
-from .logs import Board, keep_until, peak_memory
+from .guard import Guard, not_finite, patience_in, spoilt_microbatches
+from .logs import Board, RunLog, peak_memory
 from .losses import Noised, add_training_noise
 from .objective import Denoising, Objective
 from .optimizers import build_optimizer
 from .progress import TrainProgress
 from .sample_set import Batch
 from .stages import Stage, select_parameters
-from .state import find_state, new_state, replace_state
+from .state import WEIGHTS, find_state, keep_state, new_state, state_of
 from .train_config import TrainConfig
 
 Sheet = Callable[[EMO, Path], Tensor]
+Validation = Callable[[EMO], dict[str, float]]
 
 
 class Trainer:
-    """`run` trains one stage in `folder` and leaves the averaged weights in `folder/ema.safetensors`.
+    """`run` trains one stage in `folder` and leaves the averaged weights there (`state.saved_weights`).
 
-    `objective` takes the place of the denoising losses, and `stage` of the configuration's. `sheet(model,
-    path)` draws samples of the averaged model at every save and returns them as a video (F, H, W, 3) uint8;
-    `board` shows figures and samples in TensorBoard.
+    `objective` takes the place of the denoising losses, and `stage` of the configuration's. At every save
+    `sheet(model, path)` draws samples of the averaged model and returns them as a video (F, H, W, 3) uint8,
+    and `validation(model)` tells its losses; `board` shows figures and samples in TensorBoard.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Trainer:
         board: Board | None = None,
         objective: Objective | None = None,
         stage: Stage | None = None,
+        validation: Validation | None = None,
     ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
@@ -63,8 +65,8 @@ class Trainer:
             cpu=not torch.cuda.is_available(),
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
-        self.config, self.source, self.folder, self.log = config, source, folder, log
-        self.sheet, self.board = sheet, board
+        self.config, self.source, self.folder = config, source, folder
+        self.log, self.sheet, self.validation = RunLog(folder, config.stage, log, board), sheet, validation
         self.stage, self.emo = stage or config.table, model
         if config.recompute:
             model.backbone.recompute_layers()
@@ -78,7 +80,9 @@ class Trainer:
         parameters = [p for _, p in self.named]
         optimizer = build_optimizer(self.named, config)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.progress, self.ema = TrainProgress(), None
+        self.guard = Guard(patience_in(config.mixed_precision))
+        updates_see = config.sampling.batch * config.accumulate * self.accelerator.num_processes
+        self.progress, self.ema = TrainProgress(updates_see), None
         self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
@@ -100,59 +104,106 @@ class Trainer:
         return 0.0 if clock is None else min(1.0, self.progress.seconds / (60 * clock))
 
     def run(self) -> TrainProgress:
-        """Trains to the last step, or until the time is up; goes on from `folder/state` if it is there."""
+        """Trains to the last step, or until the time is up; goes on from the newest state in `folder`.
+
+        Raises ValueError when one update after the other was left out because it was not finite.
+        """
+        self.resume()
+        progress, config = self.progress, self.config
+        start, first, before = time.monotonic(), progress.step, progress.seconds
+        self.model.train()
+        batches = self.source.stream(self.microbatches())
+        while progress.step < config.steps and self.passed() < 1:
+            self.step(batches)
+            spent = time.monotonic() - start
+            progress.seconds = before + spent
+            if progress.step % config.log_every == 0:
+                self.report(spent / (progress.step - first))
+            if progress.step % config.save_every == 0:
+                self.save()
+            if config.minutes is not None and spent > config.minutes * 60:
+                break
+        if not state_of(self.folder, progress.step).exists():
+            self.save()
+        return progress
+
+    def resume(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if (saved := find_state(self.folder)) is not None:
             self.accelerator.load_state(str(saved))
             if self.ema is not None:
                 self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
         if self.accelerator.is_main_process:
-            keep_until(self.folder / "log.jsonl", self.progress.step)
-        start, first, before = time.monotonic(), self.progress.step, self.progress.seconds
-        self.model.train()
-        batches, recent = self.source.stream(self.microbatches()), list[dict[str, Tensor]]()
-        while self.progress.step < self.config.steps and self.passed() < 1:
-            recent.append(self.step(batches))
-            self.progress.step += 1
-            spent = time.monotonic() - start
-            self.progress.seconds = before + spent
-            if self.progress.step % self.config.log_every == 0:
-                self.progress.update(recent)
-                self.report(spent / (self.progress.step - first))
-            if self.progress.step % self.config.save_every == 0:
-                self.progress.update(recent)
-                self.save()
-            if self.config.minutes is not None and spent > self.config.minutes * 60:
-                break
-        self.progress.update(recent)
-        self.save()
-        return self.progress
+            self.log.resume(self.progress.step)
+
+    @property
+    def next_microbatch(self) -> int:
+        """The lowest number of those that no process has seen. With another batch than before, the clips of
+        a part of one are seen again rather than left out."""
+        return self.progress.clips // self.config.sampling.batch
 
     def microbatches(self) -> list[int]:
         """The numbers of those that this process trains on, from here to the last step."""
-        processes, own = self.accelerator.num_processes, self.accelerator.process_index
-        first, last = (step * self.config.accumulate for step in (self.progress.step, self.config.steps))
-        return [turn * processes + own for turn in range(first, last)]
+        processes, first = self.accelerator.num_processes, self.next_microbatch
+        turns = (self.config.steps - self.progress.step) * self.config.accumulate
+        return [first + turn * processes + self.accelerator.process_index for turn in range(turns)]
 
-    def step(self, batches: Iterator[Drawn]) -> dict[str, Tensor]:
-        """One update; returns the losses' means over all microbatches of all processes."""
-        totals: dict[str, Tensor] = {}
+    def step(self, batches: Iterator[Drawn]) -> dict[str, float]:
+        """One step; returns the losses' means over all microbatches of all processes, and the gradient's norm
+        before it is clipped. Unless all of them are finite, nothing is updated.
+
+        Reading them is the only wait for the device in a step. A decision that stayed there would have to be
+        understood by every optimizer, the average and fp16's scale; this one costs what it takes to launch
+        the optimizer, and while that works, the next batch is prepared.
+        """
         if not self.config.graph:  # whose gradients are overwritten
             self.optimizer.zero_grad()
-        for turn in range(self.config.accumulate):
-            apart = turn < self.config.accumulate - 1
-            with self.accelerator.no_sync(self.model) if apart else nullcontext():
-                noised = self.objective.prepare(self.forward, self.add_noise(*next(batches)))
-                losses = self.gradients(noised)
-            for name, loss in losses.items():
-                totals[name] = totals.get(name, 0) + loss
-        self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
-        self.optimizer.step()
+        rows = [self.microbatch(batches, turn) for turn in range(self.config.accumulate)]
+        norm = self.accelerator.clip_grad_norm_([p for _, p in self.named], 1.0)
+        losses = torch.stack([torch.stack(list(row.values())) for row in rows])  # (accumulate, kinds)
+        means = self.accelerator.reduce(losses.mean(0), "mean")
+        values = torch.cat([means, norm.to(means).reshape(1)]).tolist()
+        figures = dict(zip([*rows[0], "grad_norm"], values, strict=True))
+        if made := self.guard.allows(figures):
+            self.update()
+        else:
+            self.leave_out(losses.sum(1), figures)
         self.lr_schedule.step()
+        self.progress.advance(figures if made else None)
+        return figures
+
+    def microbatch(self, batches: Iterator[Drawn], turn: int) -> dict[str, Tensor]:
+        """Adds to the gradients, which the last turn brings together from all processes; returns losses."""
+        apart = turn < self.config.accumulate - 1
+        with self.accelerator.no_sync(self.model) if apart else nullcontext():
+            noised = self.objective.prepare(self.forward, self.add_noise(*next(batches)))
+            return self.gradients(noised)
+
+    def update(self) -> None:
+        self.optimizer.step()
         if self.ema is not None:
             self.ema.step([p for _, p in self.named])
-        means = torch.stack(list(totals.values())) / self.config.accumulate
-        return dict(zip(totals, self.accelerator.reduce(means, "mean").unbind(), strict=True))
+
+    def leave_out(self, losses: Tensor, figures: dict[str, float]) -> None:
+        """Tells whose losses, (accumulate,) of this process, are not finite. Raises ValueError when too many
+        updates in a row were left out."""
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.update()  # to a smaller scale, if it was that
+        finite = self.accelerator.gather(losses).isfinite().tolist()
+        spoilt = spoilt_microbatches(finite, self.next_microbatch, self.accelerator.num_processes)
+        reason, step = not_finite(figures), self.progress.step + 1
+        if self.accelerator.is_main_process:
+            samples = [name for number in spoilt for name in self.source.names(number)]
+            self.log.skipped(step, reason, samples)
+        if self.guard.exhausted:
+            raise ValueError(
+                f"{self.guard.in_a_row} updates in a row were left out, the last in step {step}: {reason}; "
+                f"{self.kept()}. Look at the samples that {self.log.skipped_file} names, or lower lr"
+            )
+
+    def kept(self) -> str:
+        state = find_state(self.folder)
+        return f"{state} is as it was" if state else "no state was saved yet"
 
     def compute_gradients(self, noised: Noised) -> dict[str, Tensor]:
         """Adds to the gradients; returns the losses."""
@@ -172,65 +223,66 @@ class Trainer:
         return noised.to(self.accelerator.device)
 
     def report(self, seconds: float) -> None:
+        """Logs the figures, of steps that take so long."""
+        progress = self.progress
         line = {
-            "step": self.progress.step,
+            "step": progress.step,
             "seconds": round(seconds, 3),
+            "clips_per_second": round(progress.per_update / seconds, 2),
+            "hours_left": round(self.seconds_left(seconds) / 3600, 2),
             "memory_gb": round(peak_memory(self.accelerator.device) / 1e9, 2),
             "lr": self.lr_schedule.get_last_lr()[0],
-            **{name: round(value, 4) for name, value in self.progress.running.items()},
+            "skipped": progress.skipped,
+            **{name: round(value, 4) for name, value in progress.running.items()},
         }
         if self.accelerator.is_main_process:
-            self.log(f"{self.config.stage} {json.dumps(line)}")
-            path = self.folder / "log.jsonl"
-            with write_errors(path), path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            if self.board is not None:
-                self.board.figures(line)
+            self.log.figures(line)
+
+    def seconds_left(self, seconds: float) -> float:
+        """Until the last step or the end of the clock, whichever comes first."""
+        steps = (self.config.steps - self.progress.step) * seconds
+        clock = self.config.clock
+        return steps if clock is None else min(steps, max(0.0, 60 * clock - self.progress.seconds))
 
     def save(self) -> None:
-        """State, samples and averaged weights; a kill while saving leaves the previous ones usable.
+        """State and averaged weights, then samples and losses of the averaged model; a kill while saving
+        leaves the states before usable.
 
-        Raises WriteError, as when the disk is full.
+        Raises WriteError, as when the disk is full, and ValueError rather than save what is not finite.
         """
+        self.check_weights()
         with new_state(self.folder) as partial:
             self.accelerator.save_state(str(partial))
+            if self.accelerator.is_main_process:
+                save_file(averaged_weights(self.emo, self.named, self.ema), partial / WEIGHTS)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            replace_state(self.folder)
-            if self.sheet is not None:
-                self.draw_sheet(self.sheet)
-            self.save_weights()
+            keep_state(self.folder, self.progress.step, self.config.keep_last)
+            self.show()
         self.accelerator.wait_for_everyone()
 
-    def save_weights(self) -> None:
-        """The averaged weights, or the last ones where no average is kept."""
-        weights = {name: p.detach() for name, p in self.emo.named_parameters()}
-        if self.ema is not None:
-            averaged = zip(self.named, self.ema.shadow_params, strict=True)
-            weights |= {name: value for (name, _), value in averaged}
-        weights = {name: value.contiguous().cpu() for name, value in weights.items()}
-        with whole_file(self.folder / "ema.safetensors") as partial:
-            save_file(weights, partial)
+    def check_weights(self) -> None:
+        """No good state goes for one that cannot be trained further."""
+        held = [[p for _, p in self.named], self.ema.shadow_params if self.ema is not None else []]
+        if not all(get_total_norm(weights).isfinite() for weights in held):
+            raise ValueError(
+                f"weights are not finite after step {self.progress.step}, and are not saved; {self.kept()}. "
+                "Train with a lower lr"
+            )
 
-    def draw_sheet(self, sheet: Sheet) -> None:
-        with self.with_average():
-            video = sheet(self.emo, self.folder / f"samples-{self.progress.step:06d}.png")
-        if self.board is not None:
-            self.board.video(self.progress.step, video, self.emo.config.fps)
+    def show(self) -> None:
+        """Samples and losses of the averaged model."""
+        step = self.progress.step
+        with averaged(self.named, self.ema):
+            if self.sheet is not None:
+                video = self.sheet(self.emo, self.folder / f"samples-{step:06d}.png")
+                self.log.video(step, video, self.emo.config.fps)
+            if self.validation is not None:
+                losses = {name: round(loss, 4) for name, loss in self.validation(self.emo).items()}
+                self.log.figures({"step": step, **losses})
         self.model.train()
-
-    @contextmanager
-    def with_average(self) -> Iterator[None]:
-        """The model with the averaged weights, if an average is kept."""
-        parameters = [p for _, p in self.named]
-        if self.ema is not None:
-            self.ema.store(parameters)
-            self.ema.copy_to(parameters)
-        yield
-        if self.ema is not None:
-            self.ema.restore(parameters)
 
 
 def load_parameters(model: EMO, path: Path) -> None:
-    """Weights that a stage left behind (`ema.safetensors`). Raises ValueError when they do not fit."""
+    """Weights that a stage left behind (`state.saved_weights`). Raises ValueError when they do not fit."""
     load_strict(model, read_weights(path, "the weights that a stage of the training left"), str(path))

@@ -149,7 +149,7 @@ def draw_batch(samples: SampleSet, config: EMOConfig, draw: Draw, generator: tor
     def randint(high: int) -> Tensor:
         return torch.randint(high, (draw.batch,), generator=generator)
 
-    picks = randint(len(samples))
+    picks = draw_picks(len(samples), draw, generator)
     window, reference_places = draw_places(samples.latents.shape[1], draw, draw.batch, generator)
     clip = window[:, draw.motion_frames :]
     context = clip[:, :, None] + torch.arange(2 * config.audio.context + 1)
@@ -170,6 +170,11 @@ def draw_batch(samples: SampleSet, config: EMOConfig, draw: Draw, generator: tor
         mask=region_masks(union, kept.region, config),
         speeds=samples.speeds[picks[:, None], clip].float(),
     )
+
+
+def draw_picks(samples: int, draw: Draw, generator: torch.Generator) -> Tensor:
+    """Which samples a microbatch's clips are of, (B,): the first that its generator decides."""
+    return torch.randint(samples, (draw.batch,), generator=generator)
 
 
 def draw_places(frames: int, draw: Draw, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -105,12 +105,10 @@ class ShardSamples(Dataset[RawBatch]):
 
     def __getitem__(self, microbatch: int) -> RawBatch:
         generator = microbatch_generator(self.seed, microbatch)
-        size = self.draw.batch
         kept = draw_kept(self.draw, generator)
-        entries = [self.order[microbatch * size + row] for row in range(size)]
         rows = [
             self.read(entry, bool(elsewhere), generator)
-            for entry, elsewhere in zip(entries, kept.portrait, strict=True)
+            for entry, elsewhere in zip(self.entries(microbatch), kept.portrait, strict=True)
         ]
         return RawBatch(
             torch.stack([row.pictures for row in rows]),
@@ -121,6 +119,10 @@ class ShardSamples(Dataset[RawBatch]):
             torch.stack([row.speeds for row in rows]),
             kept,
         )
+
+    def entries(self, microbatch: int) -> list[SampleEntry]:
+        size = self.draw.batch
+        return [self.order[microbatch * size + row] for row in range(size)]
 
     def read(self, entry: SampleEntry, elsewhere: bool, generator: torch.Generator) -> RawClip:
         (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
@@ -186,6 +188,9 @@ class ShardSource:
         )
         for number, raw in zip(microbatches, raws, strict=True):
             yield self.encode(raw), microbatch_generator(self.seed, number, NOISE)
+
+    def names(self, microbatch: int) -> list[str]:
+        return [entry.key for entry in self.samples.entries(microbatch)]
 
     @torch.no_grad()
     def encode(self, raw: RawBatch) -> Batch:

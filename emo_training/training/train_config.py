@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import torch
 
-from emo_modules.checked import Checked
+from emo_modules.checked import Checked, Range
 from emo_modules.models.precision import fast_type
 
 from .losses import LossConfig
@@ -39,6 +39,7 @@ class TrainConfig(Checked):
         None
     )
     save_every: Annotated[int, "steps; default: 250"] = 250
+    keep_last: Annotated[int, Range(1, 1000), "states, of the last saves; default: 2"] = 2
     log_every: int = 25
     graph: Annotated[bool, "a GPU repeats what was captured of the first step: faster for small models"] = (
         False

@@ -39,6 +39,7 @@ from emo_people.recipe.objective import (
 from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.sample_set import Draw
 from emo_training.training.stages import part_of
+from emo_training.training.state import saved_weights
 
 SHAPE = {"block_out_channels": (16, 16), "attention_levels": (True, True), "heads": 2, "norm_groups": 8}
 CONFIG = replace(
@@ -274,7 +275,7 @@ def test_a_stage_trains_checks_and_shows(clips, model, tmp_path):
     training.run_stage(replace(plan, config=config, loss=loss), minutes=5)
     changed = {name for name, part in model.named_parameters() if not part.equal(before[name])}
     assert changed and all(name.startswith("painter.") for name in changed)
-    assert (tmp_path / "painter" / "ema.safetensors").exists()
+    assert saved_weights(tmp_path / "painter").exists()
     assert "held out {'shown'" in lines[-1]
     with Image.open(tmp_path / "painter" / "sheet.jpg") as sheet:
         assert sheet.size == (7 * SIDE, 16 * SIDE)

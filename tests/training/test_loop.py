@@ -22,10 +22,12 @@ from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.objective import Denoising
 from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch, draw_places
 from emo_training.training.sheets import sheet_draw, sheet_drawer
+from emo_training.training.state import saved_weights
 from emo_training.training.train_config import TrainConfig
 
 CLIP = Draw(batch=2, frames=3, motion_frames=2)
 PICTURES = Draw(batch=2, frames=3, motion_frames=0)
+VARYING = ("seconds", "memory_gb", "clips_per_second", "hours_left")
 ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "drop_both": 0.0, "whole_region": 0.0}
 
 
@@ -59,12 +61,12 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, ti
         assert resumed.step == step
     assert resumed.running == progress.running
     assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), model.parameters(), strict=True))
-    one, two = (load_file(tmp_path / name / "ema.safetensors") for name in ("whole", "parts"))
+    one, two = (load_file(saved_weights(tmp_path / name)) for name in ("whole", "parts"))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[name], p) for name, p in whole.named_parameters())
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
-    without_time = [[{**json.loads(line), "seconds": 0, "memory_gb": 0} for line in log] for log in logs]
+    without_time = [[json.loads(line) | dict.fromkeys(VARYING, 0) for line in log] for log in logs]
     assert without_time[0] == without_time[1]
     assert [line["step"] for line in without_time[0]] == [2, 4]
 
@@ -149,7 +151,7 @@ def test_adafactor_without_an_average_learns_and_resumes(make_pipeline, tiny_con
             model = make_pipeline(tiny_config).model
             run = trainer(model, samples, replace(config, minutes=minutes), tmp_path / folder)
             progress = run.run()
-        ends.append((progress.running, load_file(tmp_path / folder / "ema.safetensors")))
+        ends.append((progress.running, load_file(saved_weights(tmp_path / folder))))
     (losses, one), (others, two) = ends
     assert losses == others
     assert all(torch.equal(one[name], p) for name, p in model.named_parameters())
@@ -179,7 +181,7 @@ def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, sampl
     logged = [json.loads(line)["denoise"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [e.value for e in events.Scalars("denoise")] == pytest.approx(logged)
     shown = events.Images("samples")
-    assert [(e.step, e.width, e.height) for e in shown] == [(step, 128, 128) for step in (2, 4, 4)]
+    assert [(e.step, e.width, e.height) for e in shown] == [(step, 128, 128) for step in (2, 4)]
     with Image.open(io.BytesIO(shown[0].encoded_image_string)) as gif:
         assert (gif.format, gif.n_frames) == ("GIF", tiny_config.clip_frames)
 
@@ -200,13 +202,13 @@ def test_averaged_weights_load_strictly_and_samples_show_them(make_pipeline, tin
         return torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
 
     trainer(model, samples, replace(RUN, save_every=2), tmp_path, sheet=sheet).run()
-    assert [name for name, _ in shown] == [f"samples-{step:06d}.png" for step in (2, 4, 4)]
-    averaged = load_file(tmp_path / "ema.safetensors")
+    assert [name for name, _ in shown] == [f"samples-{step:06d}.png" for step in (2, 4)]
+    averaged = load_file(saved_weights(tmp_path))
     assert all(torch.equal(averaged[name], value) for name, value in shown[-1][1].items())
     assert any(not torch.equal(averaged[name], p) for name, p in model.named_parameters())
-    load_parameters(model, tmp_path / "ema.safetensors")
+    load_parameters(model, saved_weights(tmp_path))
     assert all(torch.equal(averaged[name], p) for name, p in model.named_parameters())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ema.safetensors", "log.jsonl", "state"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "state-000002", "state-000004"]
 
 
 def test_the_loss_falls(make_pipeline, tiny_config, samples, tmp_path):
@@ -215,7 +217,7 @@ def test_the_loss_falls(make_pipeline, tiny_config, samples, tmp_path):
     model = make_pipeline(tiny_config).model
     before = measured_loss(model, one, config)
     trainer(model, one, config, tmp_path).run()
-    load_parameters(model, tmp_path / "ema.safetensors")
+    load_parameters(model, saved_weights(tmp_path))
     assert measured_loss(model, one, config) < 0.75 * before
 
 

@@ -25,6 +25,7 @@ from emo_training.training.stages import (
     select_parameters,
     start_as_lookup,
 )
+from emo_training.training.state import saved_weights
 from emo_training.training.train_config import TrainConfig
 
 # Without clips nobody reads what ReferenceNet's last layer does after its tap, so nothing teaches it.
@@ -116,7 +117,7 @@ def test_a_stage_changes_exactly_what_its_table_names(
     assert trained(model, samples, config, tmp_path) == expected(model, config)
     averaged = make_pipeline(tiny_config).model
     before = {name: parameter.clone() for name, parameter in averaged.named_parameters()}
-    load_parameters(averaged, tmp_path / "ema.safetensors")
+    load_parameters(averaged, saved_weights(tmp_path))
     changed = {n for n, parameter in averaged.named_parameters() if not torch.equal(parameter, before[n])}
     assert changed == expected(model, config)
 
