@@ -85,6 +85,18 @@ class Conditioner:
         conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures, last, code)
         return conditions if self.audio_scale == 1 else conditions.scaled_audio(self.audio_scale)
 
+    def pictures(self, video: VideoConditions, count: int, code: Tensor | None = None) -> Conditions:
+        """Of single pictures, `count` of each portrait (image stage): no layer looks from one to another."""
+        return Conditions(
+            count,
+            [replace(row, still=True) for row in video.reads],
+            video.without,
+            video.portrait,
+            video.face,
+            pixels=video.pixels,
+            code=self.denoiser.read_code(code, video.portrait, count),
+        )
+
     def last_of(self, motion: Tensor, portrait: Tensor) -> Tensor:
         """The last of the motion latents (B, M, C, H, W), or the portrait's (B, C, H, W) where none is
         kept."""
@@ -124,22 +136,12 @@ class EMO(Denoiser):
         """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W), or of a
         model that moves the portrait its B*F frames.
 
-        Conditions as `Conditioner` takes them. Without audio the pictures are no clip (image stage): no layer
-        looks from one to another.
+        Conditions as `Conditioner` takes them. Without audio the pictures are no clip (image stage).
         """
         frames, conditioner = noisy.shape[1], self.conditioner(kept)
         video = conditioner.video(portrait, picture, pixels=pixels)
         if audio is None:
-            reads = [replace(row, still=True) for row in video.reads]
-            conditions = Conditions(
-                frames,
-                reads,
-                video.without,
-                video.portrait,
-                video.face,
-                pixels=video.pixels,
-                code=self.read_code(code, video.portrait, frames),
-            )
+            conditions = conditioner.pictures(video, frames, code)
         else:
             conditions = conditioner.clip(video, frames, audio, speeds, code=code, motion=motion)
         if self.config.moving:

@@ -4,6 +4,7 @@ import argparse
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,24 @@ from emo_modules.families.family import SpeechEncoder
 from emo_modules.writing.folder_lock import folder_in_use
 
 from ..footage.shards import ShardIndex, best_split
-from ..training.batch_sources import BatchSource, MemorySource
+from ..training.batch_sources import MemorySource
 from ..training.config_file import build_config, read_values
 from ..training.logs import Board
-from ..training.loop import Sheet, Trainer, load_parameters
-from ..training.sample_set import SampleSet, draw_batch
+from ..training.loop import Sheet, Trainer, Validation, load_parameters
+from ..training.losses import LossConfig
+from ..training.objective import Denoising
+from ..training.sample_set import Draw, SampleSet, draw_batch
 from ..training.shard_source import ShardSource
 from ..training.sheets import sheet_draw, sheet_drawer
+from ..training.speed_buckets import check_speeds
 from ..training.start import Start, check_trainable, starting_model
 from ..training.state import saved_weights
+from ..training.summary import describe_run
 from ..training.train_config import TrainConfig
+from ..training.validation import validation_losses
 
 SHOWN = 4  # samples on a sample sheet
+VALIDATED = 16  # samples that the held-out losses are of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,13 +91,21 @@ def train_stage(
     encoders = load_encoders(model.config, loaded, options)
     for part in encoders.parts.values():
         part.to(device).requires_grad_(False).eval()
+    if index is not None and config.table.speed:
+        check_speeds(index.speeds)
     source = open_source(config, model.config, encoders, index, options)
-    sheet = None
-    if main and config.table.clips and encoders.vae is not None:
-        sheet = make_sheet(config, model.config, encoders.vae, encoders.audio_encoder, options)
+    sheet = make_sheet(config, model.config, encoders, options) if main else None
+    validation = make_validation(config, model.config, encoders, options) if main else None
     board = Board(options.out) if main else None
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-    progress = Trainer(model, source, config, options.out, sheet=sheet, board=board).run()
+    trainer = Trainer(model, source, config, options.out, sheet=sheet, board=board, validation=validation)
+    if main:
+        trained = sum(parameter.numel() for _, parameter in trainer.named)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        print(describe_run(config, source.footage, trained, parameters, trainer.progress.per_update))
+        if index is not None and validation is None:
+            print("nobody is held out: samples are of people who are trained on, and nothing is validated")
+    progress = trainer.run()
     if main:
         load_parameters(model, saved_weights(options.out))
         written = options.out / "checkpoint.safetensors"
@@ -135,7 +150,7 @@ def open_source(
     encoders: Encoders,
     index: ShardIndex | None,
     options: argparse.Namespace,
-) -> BatchSource:
+) -> MemorySource | ShardSource:
     if index is None:
         return MemorySource(SampleSet.load(options.samples), model, config.sampling, config.seed)
     encoder = encoders.audio_encoder if config.table.clips else None
@@ -150,18 +165,37 @@ def open_source(
 
 
 def make_sheet(
-    config: TrainConfig,
-    model: EMOConfig,
-    vae: VAE,
-    audio_encoder: SpeechEncoder | None,
-    options: argparse.Namespace,
-) -> Sheet:
-    """Draws samples of the test split, where there is one."""
-    whole = sheet_draw(model, SHOWN)
+    config: TrainConfig, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
+) -> Sheet | None:
+    """Draws held-out samples, if there is a VAE to draw them with."""
+    if encoders.vae is None:
+        return None
+    whole = sheet_draw(model, SHOWN, config.table.clips)
     if options.samples:
         shown = draw_batch(SampleSet.load(options.samples), model, whole, torch.Generator().manual_seed(7))
     else:
-        held_out = ShardIndex.load(options.shards, best_split(options.shards))
-        source = ShardSource(held_out, model, whole, 7, vae, audio_encoder, workers=0)
+        source = held_out_source(config, model, whole, encoders.vae, encoders.audio_encoder, options.shards)
         shown, _ = next(source.stream([0]))
-    return sheet_drawer(vae, shown, config.table.speed)
+    return sheet_drawer(encoders.vae, shown, config.table)
+
+
+def make_validation(
+    config: TrainConfig, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
+) -> Validation | None:
+    """Tells the losses of samples that are not trained on, if there are any."""
+    if encoders.vae is None or options.samples or best_split(options.shards) != "test":
+        return None
+    one = sheet_draw(model, 1, config.table.clips)
+    source = held_out_source(config, model, one, encoders.vae, encoders.audio_encoder, options.shards)
+    numbers = range(min(VALIDATED, source.footage.samples))
+    batches = [batch for batch, _ in source.stream(numbers)]
+    objective = Denoising(model, config.table, LossConfig())
+    return partial(validation_losses, batches=batches, objective=objective)
+
+
+def held_out_source(
+    config: TrainConfig, model: EMOConfig, draw: Draw, vae: VAE, encoder: SpeechEncoder | None, shards: Path
+) -> ShardSource:
+    """Of the test split, where there is one."""
+    index = ShardIndex.load(shards, best_split(shards))
+    return ShardSource(index, model, draw, 7, vae, encoder if config.table.clips else None, workers=0)

@@ -8,6 +8,7 @@ import torch
 from emo_modules.config import EMOConfig
 
 from .sample_set import Batch, Draw, SampleSet, draw_batch, draw_picks
+from .summary import Footage
 
 Drawn = tuple[Batch, torch.Generator]
 
@@ -40,6 +41,10 @@ class MemorySource:
         for number in microbatches:
             generator = microbatch_generator(self.seed, number)
             yield draw_batch(self.samples, self.config, self.draw, generator), generator
+
+    @property
+    def footage(self) -> Footage:
+        return Footage.of_samples(self.samples)
 
     def names(self, microbatch: int) -> list[str]:
         picks = draw_picks(len(self.samples), self.draw, microbatch_generator(self.seed, microbatch))

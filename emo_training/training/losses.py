@@ -74,6 +74,13 @@ def add_training_noise(
     size, frames = batch.latents.shape[:2]
     levels = 1 if batch.motion.shape[1] else frames
     timesteps = draw_timesteps((size, levels), config, generator).expand(size, frames)
+    return noised_at(timesteps, batch, schedule, alphas, generator)
+
+
+def noised_at(
+    timesteps: Tensor, batch: Batch, schedule: ScheduleConfig, alphas: Tensor, generator: torch.Generator
+) -> Noised:
+    """The batch at timesteps (B, F)."""
     device = batch.latents.device
     alpha_bar = alphas[timesteps.to(alphas.device)].float()[..., None, None, None].to(device)
     noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator).to(device)

@@ -33,6 +33,7 @@ from .sample_set import (
     draw_places,
     region_masks,
 )
+from .summary import Footage
 
 SHARDS_TOGETHER = 8  # shards whose samples are mixed: reads stay close together, neighbours become rare
 ENCODED_AT_ONCE = 8  # pictures in one pass of the VAE
@@ -188,6 +189,10 @@ class ShardSource:
         )
         for number, raw in zip(microbatches, raws, strict=True):
             yield self.encode(raw), microbatch_generator(self.seed, number, NOISE)
+
+    @property
+    def footage(self) -> Footage:
+        return Footage.of_entries(self.samples.order.entries)
 
     def names(self, microbatch: int) -> list[str]:
         return [entry.key for entry in self.samples.entries(microbatch)]

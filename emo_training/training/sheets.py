@@ -15,14 +15,15 @@ from emo_modules.sampling.solver import Solver
 from emo_modules.writing.pictures import save_picture
 
 from .sample_set import Batch, Draw
+from .stages import Stage
 
 
-def sheet_draw(config: EMOConfig, rows: int) -> Draw:
-    """Whole clips with every condition, as at inference."""
+def sheet_draw(config: EMOConfig, rows: int, clips: bool = True) -> Draw:
+    """Whole clips, or single pictures, with every condition, as at inference."""
     return Draw(
         rows,
-        config.clip_frames,
-        config.motion_frames,
+        config.clip_frames if clips else 1,
+        config.motion_frames if clips else 0,
         first_clip=0,
         drop_reference=0,
         drop_audio=0,
@@ -33,28 +34,32 @@ def sheet_draw(config: EMOConfig, rows: int) -> Draw:
 
 
 @torch.no_grad()
-def generate_batch(model: EMO, batch: Batch, steps: int, with_speed: bool) -> Tensor:
-    """Latents (B, F, C, H, W) that the model makes of a batch's portraits, sound and perhaps head speeds."""
+def generate_batch(model: EMO, batch: Batch, steps: int, stage: Stage) -> Tensor:
+    """Latents (B, F, C, H, W) that the model makes of a batch's portraits, and of what else the stage has:
+    sound and head speeds."""
     generator = torch.Generator().manual_seed(7)
     config, device = model.config, next(model.parameters()).device
     conditioner = model.conditioner()
     video = conditioner.video(batch.reference, batch.mask)
-    speeds = batch.speeds if with_speed else None
-    conditions = conditioner.clip(video, config.clip_frames, batch.audio, speeds)
+    if stage.clips:
+        speeds = batch.speeds if stage.speed else None
+        conditions = conditioner.clip(video, config.clip_frames, batch.audio, speeds)
+    else:
+        conditions = conditioner.pictures(video, batch.latents.shape[1])
     noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
     made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
     return made.unflatten(0, batch.latents.shape[:2])
 
 
 @torch.no_grad()
-def write_sheet(path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, with_speed: bool) -> Tensor:
+def write_sheet(path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, stage: Stage) -> Tensor:
     """Two lines a clip: portrait and true frames, portrait and generated frames; every second one is drawn.
 
     Returns the video (F, H, W, 3) uint8: the clips side by side, true ones above, generated ones below.
     """
     model.eval()
     batch = batch.to(next(model.parameters()).device)
-    made = generate_batch(model, batch, steps, with_speed)
+    made = generate_batch(model, batch, steps, stage)
     lines = torch.stack([batch.latents, made], dim=1).flatten(0, 1)
     portraits = batch.reference.repeat_interleave(2, dim=0)[:, None]
     home = next(vae.parameters()).device
@@ -76,10 +81,10 @@ def side_by_side(clips: Tensor) -> Tensor:
     return pairs.permute(2, 1, 3, 0, 4, 5).flatten(3, 4).flatten(1, 2).contiguous()
 
 
-def sheet_drawer(vae: VAE, batch: Batch, with_speed: bool) -> Callable[[EMO, Path], Tensor]:
+def sheet_drawer(vae: VAE, batch: Batch, stage: Stage) -> Callable[[EMO, Path], Tensor]:
     """What `Trainer` calls at every save."""
 
     def draw(model: EMO, path: Path) -> Tensor:
-        return write_sheet(path, model, vae, batch, model.config.schedule.steps, with_speed)
+        return write_sheet(path, model, vae, batch, model.config.schedule.steps, stage)
 
     return draw

@@ -12,6 +12,14 @@ REACH = 0.995  # the fastest bucket's centre: beyond it lie mostly wrong measure
 NARROWEST = 1.0  # degrees per second between centres; poses are not known better
 
 
+def check_speeds(histogram: np.ndarray) -> None:
+    """Raises ValueError when no frame's speed is known."""
+    if not histogram.any():
+        raise ValueError(
+            "the shards know no head speed: prepare them with an analyser that reads poses, such as mediapipe"
+        )
+
+
 def fit_speed_buckets(histogram: np.ndarray, config: SpeedConfig) -> SpeedConfig:
     """`config` with as many buckets as before, whose centres have equally many frames between them.
 
@@ -19,10 +27,7 @@ def fit_speed_buckets(histogram: np.ndarray, config: SpeedConfig) -> SpeedConfig
     a bucket's radius is the mean distance to its neighbours, so that they overlap by half. Raises ValueError
     when no frame's speed is known.
     """
-    if not histogram.any():
-        raise ValueError(
-            "the shards know no head speed: prepare them with an analyser that reads poses, such as mediapipe"
-        )
+    check_speeds(histogram)
     count = len(config.centres)
     shares = np.linspace(0, REACH, count)
     total = np.cumsum(histogram) / histogram.sum()

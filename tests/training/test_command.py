@@ -1,5 +1,7 @@
 """`train` on shards, stage after stage, and what it says when something is missing."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,9 @@ import torch
 
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_training.cli import main
-from emo_training.footage.shards import ShardIndex
+from emo_training.footage.shards import SPEED_BINS, ShardIndex, write_index
 from emo_training.training.speed_buckets import fit_speed_buckets
+from emo_training.training.stages import PAPER_STAGES
 
 from ..relatives import random_emo, small
 from ..shards import write_shards
@@ -36,7 +39,10 @@ def test_the_three_stages_follow_each_other(train, tmp_path, shards, tiny_checkp
     after = load_checkpoint(tmp_path / "speed" / "checkpoint.safetensors")
     assert after.config.speed == fit_speed_buckets(ShardIndex.load(shards).speeds, before.config.speed)
     assert after.vae is not None and after.audio_encoder is not None
-    assert (tmp_path / "video" / "samples-000002.png").stat().st_size > 500
+    for stage in PAPER_STAGES:
+        assert (tmp_path / stage / "samples-000002.png").stat().st_size > 500
+        (line,) = (tmp_path / stage / "log.jsonl").read_text().splitlines()
+        assert 0 < json.loads(line)["validation"] < 10
     assert list((tmp_path / "speed" / "tensorboard").glob("events*"))
     changed = {key.split(".")[0] for key, value in after.model.state_dict().items()
                if not torch.equal(value, before.model.state_dict()[key])}  # fmt: skip
@@ -47,6 +53,41 @@ def test_speed_buckets_can_be_kept(train, tmp_path, tiny_checkpoint):
     assert train("speed", "--keep-speed-buckets")[0] == 0
     kept = load_checkpoint(tmp_path / "speed" / "checkpoint.safetensors").config.speed
     assert kept == load_checkpoint(tiny_checkpoint).config.speed
+
+
+def test_the_speed_stage_needs_speeds_even_if_it_keeps_its_buckets(train, tmp_path):
+    unknown = write_shards(tmp_path / "unknown", clips=2)
+    for path in unknown.glob("*.index.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"speeds": [0] * SPEED_BINS}))
+    status, error = train("speed", "--keep-speed-buckets", data=unknown)
+    assert status == 1
+    assert "the shards know no head speed" in error
+    assert not list((tmp_path / "speed").glob("state*"))
+
+
+def test_the_first_line_says_what_the_run_amounts_to(train, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda *words, **_: said.append(" ".join(map(str, words))))
+    assert train("image")[0] == 0
+    assert re.fullmatch(
+        r"image: 6 samples, 0.002 hours of 3 people; 0\.\d of 0\.\d million parameters train; "
+        "2 updates of 1 see 2 pictures, 0.333 epochs",
+        said[0],
+    )
+    assert said[-1].endswith("stage image, step 2 of 2")
+
+
+def test_where_nobody_is_held_out_no_loss_is_told_as_if_somebody_were(train, tmp_path, monkeypatch):
+    everybody = write_shards(tmp_path / "everybody", clips=2)
+    for path in everybody.glob("test*"):
+        path.unlink()
+    write_index(everybody, {})
+    said: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda *words, **_: said.append(" ".join(map(str, words))))
+    assert train("image", data=everybody)[0] == 0
+    assert said[1].startswith("nobody is held out")
+    assert not (tmp_path / "image" / "log.jsonl").exists()
+    assert (tmp_path / "image" / "samples-000002.png").exists()
 
 
 def test_pictures_without_sound_are_for_the_image_stage(train, tmp_path):

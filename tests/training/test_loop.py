@@ -22,6 +22,7 @@ from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.objective import Denoising
 from emo_training.training.sample_set import Batch, Draw, SampleSet, draw_batch, draw_places
 from emo_training.training.sheets import sheet_draw, sheet_drawer
+from emo_training.training.stages import PAPER_STAGES
 from emo_training.training.state import saved_weights
 from emo_training.training.train_config import TrainConfig
 
@@ -173,7 +174,7 @@ def test_tensorboard_shows_figures_and_samples(make_pipeline, tiny_config, sampl
 
     model, board = make_pipeline(tiny_config).model, Board(tmp_path)
     batch = draw_batch(samples, tiny_config, sheet_draw(tiny_config, 2), generator())
-    sheet = sheet_drawer(make_pipeline(tiny_config).vae, batch, with_speed=False)
+    sheet = sheet_drawer(make_pipeline(tiny_config).vae, batch, PAPER_STAGES["video"])
     trainer(model, samples, replace(RUN, save_every=2), tmp_path, sheet=sheet, board=board).run()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
