@@ -115,7 +115,9 @@ class MovingObjective:
         self.dice = torch.Generator().manual_seed(0)
         self.critic: Critic | None = None  # made on the device of the first batch
 
-    def prepare(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
+    def prepare(
+        self, forward: Callable[[Noised], Drawing], noised: Noised, generator: torch.Generator
+    ) -> Noised:
         if self.loss.own_motion and self.roll() < self.loss.own_motion:
             noised = self.with_own_motion(forward, noised)
         if self.loss.critic and self.critic is None:

@@ -176,7 +176,8 @@ class Trainer:
         """Adds to the gradients, which the last turn brings together from all processes; returns losses."""
         apart = turn < self.config.accumulate - 1
         with self.accelerator.no_sync(self.model) if apart else nullcontext():
-            noised = self.objective.prepare(self.forward, self.add_noise(*next(batches)))
+            batch, generator = next(batches)
+            noised = self.objective.prepare(self.forward, self.add_noise(batch, generator), generator)
             return self.gradients(noised)
 
     def update(self) -> None:

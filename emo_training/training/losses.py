@@ -1,12 +1,12 @@
 """The paper's objective: denoising at a random timestep, and optional extras."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor
 
-from emo_modules.checked import Checked
+from emo_modules.checked import Checked, Range
 from emo_modules.config import ScheduleConfig
 from emo_modules.sampling.noise import clip_noise
 from emo_modules.schedule import TRAIN_STEPS, add_noise, training_target
@@ -21,6 +21,7 @@ class LossConfig(Checked):
     inference_share: float = 0.0  # share of samples at the timesteps that a few-step inference visits
     inference_steps: int = 4
     motion_noise: float = 0.0  # motion frames are disturbed by up to this much
+    own_motion: Annotated[float, Range(0, 1)] = 0.0  # share of clips after motion frames with own errors
     motion_patch_drop: float = 0.0  # this share of their places is blanked (Hallo2 sec. 3.2)
     min_snr: float | None = None  # gamma of min-SNR weighting (arXiv 2303.09556), 5 in that paper
 

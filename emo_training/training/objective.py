@@ -4,19 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
 
 from .losses import LossConfig, Noised, denoising_loss
+from .own_motion import with_own_motion
 from .stages import Stage
 
 
 class Objective(Protocol):
     """What is minimised. `model` is the model as `accelerate` wraps it."""
 
-    def prepare(self, forward: Callable[[Noised], Any], noised: Noised) -> Noised:
-        """What is denoised instead; `forward` is `Objective.forward` of the model, which may be a graph."""
+    def prepare(self, forward: Callable[[Noised], Any], noised: Noised, generator: torch.Generator) -> Noised:
+        """What is denoised instead; `forward` is `Objective.forward` of the model, which may be a graph, and
+        `generator` the microbatch's."""
 
     def forward(self, model: nn.Module, noised: Noised) -> Any: ...
 
@@ -32,8 +35,10 @@ class Denoising:
     stage: Stage
     loss: LossConfig
 
-    def prepare(self, forward: Callable[[Noised], Any], noised: Noised) -> Noised:
-        return noised
+    def prepare(self, forward: Callable[[Noised], Any], noised: Noised, generator: torch.Generator) -> Noised:
+        if not (self.loss.own_motion and self.stage.clips):
+            return noised
+        return with_own_motion(forward, noised, self.loss.own_motion, self.config.schedule, generator)
 
     def forward(self, model: nn.Module, noised: Noised) -> Tensor:
         given = noised.batch.conditions(self.stage.clips, self.stage.speed)

@@ -48,6 +48,9 @@ class TrainConfig(Checked):
     def impossible(self) -> Iterator[str]:
         if self.graph and self.accumulate > 1:
             yield f"graph captures a step of one batch, got accumulate {self.accumulate}"
+        draw = self.sampling
+        if self.loss.own_motion and draw.frames < draw.motion_frames:
+            yield f"own_motion needs as many frames as motion frames, {draw.motion_frames}, got {draw.frames}"
 
     @property
     def mixed_precision(self) -> Literal["no", "bf16", "fp16"]:

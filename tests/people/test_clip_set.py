@@ -222,7 +222,7 @@ def test_motion_frames_can_be_what_the_model_makes_itself(clips, model):
     objective, given = noised(clips, model)
     objective.loss = MovingLoss(own_motion=1.0)
     with torch.no_grad():
-        prepared = objective.prepare(partial(objective.forward, model), given)
+        prepared = objective.prepare(partial(objective.forward, model), given, torch.Generator())
     parts = objective.losses(model, prepared)
     told = {"displacement", "strain", "points", "velocity", "hidden", "drawn", "cover", "painted"}
     assert set(parts) == told

@@ -49,8 +49,9 @@ RUN = TrainConfig(
 
 
 def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, tiny_config, samples, tmp_path):
+    config = replace(RUN, loss=replace(RUN.loss, own_motion=0.5))
     whole = make_pipeline(tiny_config).model
-    progress = trainer(whole, samples, RUN, tmp_path / "whole").run()
+    progress = trainer(whole, samples, config, tmp_path / "whole").run()
     assert progress.step == 4
     for step, minutes in ((1, 0.0), (2, 0.0), (4, None)):
         model = make_pipeline(tiny_config).model
@@ -58,7 +59,7 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, ti
             with torch.no_grad():  # all that counts comes from the folder
                 for parameter in model.parameters():
                     parameter.add_(1)
-        resumed = trainer(model, samples, replace(RUN, minutes=minutes), tmp_path / "parts").run()
+        resumed = trainer(model, samples, replace(config, minutes=minutes), tmp_path / "parts").run()
         assert resumed.step == step
     assert resumed.running == progress.running
     assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), model.parameters(), strict=True))
