@@ -232,7 +232,7 @@ class Trainer:
             "clips_per_second": round(progress.per_update / seconds, 2),
             "hours_left": round(self.seconds_left(seconds) / 3600, 2),
             "memory_gb": round(peak_memory(self.accelerator.device) / 1e9, 2),
-            "lr": self.lr_schedule.get_last_lr()[0],
+            "lr": float(self.lr_schedule.get_last_lr()[0]),
             "skipped": progress.skipped,
             **{name: round(value, 4) for name, value in progress.running.items()},
         }
@@ -264,8 +264,9 @@ class Trainer:
 
     def check_weights(self) -> None:
         """No good state goes for one that cannot be trained further."""
-        held = [[p for _, p in self.named], self.ema.shadow_params if self.ema is not None else []]
-        if not all(get_total_norm(weights).isfinite() for weights in held):
+        weights: list[Tensor] = [p.detach() for _, p in self.named]
+        average: list[Tensor] = self.ema.shadow_params if self.ema is not None else []
+        if not (get_total_norm(weights).isfinite() and get_total_norm(average).isfinite()):
             raise ValueError(
                 f"weights are not finite after step {self.progress.step}, and are not saved; {self.kept()}. "
                 "Train with a lower lr"

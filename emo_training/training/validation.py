@@ -31,5 +31,5 @@ def mean_loss(model: EMO, batches: Sequence[Batch], objective: Objective, level:
     for number, batch in enumerate(batches):
         timesteps = torch.full(batch.latents.shape[:2], level)
         noised = noised_at(timesteps, batch, schedule, alphas, microbatch_generator(SEED, number))
-        losses.append(sum(objective.losses(model, noised.to(device)).values()))
+        losses.append(torch.stack(list(objective.losses(model, noised.to(device)).values())).sum())
     return float(torch.stack(losses).mean())
