@@ -96,6 +96,7 @@ class Draw(Checked):
     drop_audio: Share = 0.1
     drop_both: Share = 0.05  # guidance's other half is without portrait and sound
     portrait_share: Share = 0.15  # references that are other pictures; the rest are frames of the sample
+    person_share: Share = 0.1  # most of an epoch of shards that one of many people takes
     whole_region: Share = 0.1  # the mask covers the picture, as at inference when no face is found
 
     @property

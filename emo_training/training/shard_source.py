@@ -6,7 +6,7 @@ video, and encoding is a small part of a step.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from emo_modules.speech.wav2vec2 import context_windows
 from ..footage.decode import decode_pictures, decode_sound, resize_pictures
 from ..footage.shards import SampleEntry, ShardIndex
 from .batch_sources import Drawn, microbatch_generator
+from .sample_order import SampleOrder
 from .sample_set import (
     Batch,
     Draw,
@@ -35,7 +36,6 @@ from .sample_set import (
 )
 from .summary import Footage
 
-SHARDS_TOGETHER = 8  # shards whose samples are mixed: reads stay close together, neighbours become rare
 ENCODED_AT_ONCE = 8  # pictures in one pass of the VAE
 NOISE = 1  # the use of `microbatch_generator` for noise; 0 is for what is read
 
@@ -64,32 +64,6 @@ class RawClip(NamedTuple):
     speeds: Tensor
 
 
-class SampleOrder:
-    """The endless sequence of samples: each epoch all of them, in an order of its own."""
-
-    def __init__(self, entries: Sequence[SampleEntry], seed: int) -> None:
-        self.entries, self.seed = entries, seed
-        self._epoch, self._order = -1, np.empty(0, np.int64)
-
-    def __getitem__(self, n: int) -> SampleEntry:
-        epoch, place = divmod(n, len(self.entries))
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._shuffle(epoch)
-        return self.entries[self._order[place]]
-
-    def _shuffle(self, epoch: int) -> np.ndarray:
-        rng = np.random.default_rng((self.seed, epoch))
-        members = self._by_shard
-        shards = rng.permutation(len(members))
-        groups = [shards[k : k + SHARDS_TOGETHER] for k in range(0, len(shards), SHARDS_TOGETHER)]
-        return np.concatenate([rng.permutation(np.concatenate([members[s] for s in g])) for g in groups])
-
-    @cached_property
-    def _by_shard(self) -> list[np.ndarray]:
-        names = np.array([entry.shard for entry in self.entries])
-        return [np.flatnonzero(names == name) for name in np.unique(names)]
-
-
 class ShardSamples(Dataset[RawBatch]):
     """Microbatch number -> `RawBatch`; runs in the workers."""
 
@@ -102,7 +76,7 @@ class ShardSamples(Dataset[RawBatch]):
                 "prepare longer ones"
             )
         self.index, self.config, self.draw, self.seed = index, config, draw, seed
-        self.order, self.sound = SampleOrder(usable, seed), sound
+        self.order, self.sound = SampleOrder(usable, seed, draw.person_share), sound
 
     def __getitem__(self, microbatch: int) -> RawBatch:
         generator = microbatch_generator(self.seed, microbatch)

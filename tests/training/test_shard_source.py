@@ -1,6 +1,5 @@
 """Clips come out of shards in one order for every number of processes, and all of a clip is of one time."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from emo_modules.pipeline import Pipeline
 from emo_training.footage.shards import ShardIndex
 from emo_training.training.sample_set import Batch, Draw
-from emo_training.training.shard_source import SampleOrder, ShardSamples, ShardSource
+from emo_training.training.shard_source import ShardSamples, ShardSource
 
 from ..shards import FRAMES, level, write_shards
 
@@ -31,15 +30,6 @@ def index(shards: Path) -> ShardIndex:
 def source(index: ShardIndex, tiny_pipeline: Pipeline) -> ShardSource:
     parts = (tiny_pipeline.vae, tiny_pipeline.audio_encoder)
     return ShardSource(index, tiny_pipeline.config, CLIP, 0, *parts, workers=0)
-
-
-def test_every_epoch_has_every_clip_once_and_an_order_of_its_own(index):
-    order = SampleOrder(index.entries, seed=3)
-    epochs = [[order[n].key for n in range(e * 6, e * 6 + 6)] for e in range(3)]
-    assert all(Counter(epoch) == Counter(entry.key for entry in index.entries) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) == 3
-    assert [order[n].key for n in range(6)] == epochs[0]  # also when asked for again
-    assert [SampleOrder(index.entries, seed=4)[n].key for n in range(6)] != epochs[0]
 
 
 def test_only_clips_of_the_split_are_trained_on(index, shards):
