@@ -26,6 +26,7 @@ def encode_sample(shot: CroppedShot, config: PrepareConfig) -> Sample:
         audio=None if shot.waveform is None else encode_flac(shot.waveform),
         arrays=arrays,
         facts=_facts(shot, config, arrays["speeds"]),
+        landmarks=shot.track.landmarks,
     )
 
 
@@ -61,8 +62,6 @@ def _arrays(shot: CroppedShot) -> dict[str, np.ndarray]:
     track = shot.track
     speeds = estimate_speed(track.rotations, FPS)
     arrays = {"boxes": track.boxes, "rotations": track.rotations, "speeds": speeds}
-    if track.landmarks is not None:
-        arrays["landmarks"] = track.landmarks
     if track.openings is not None:
         arrays["openings"] = track.openings
     return {name: rows.astype(np.float32) for name, rows in arrays.items()}

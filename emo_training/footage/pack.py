@@ -10,7 +10,7 @@ from emo_modules.writing.partial import whole_file
 
 from ..perception.rates import FPS
 from .prepare import Part, part_record, part_tar
-from .shards import INDEX, ShardWriter, read_sample, scan_shard, write_index
+from .shards import INDEX, ShardWriter, read_members, scan_shard, write_index
 
 DROPPED = "dropped.jsonl"
 Plan = dict[str, list[tuple[str, list[str]]]]  # shard -> its parts' keys and their samples' keys, in order
@@ -71,7 +71,8 @@ def _write_shard(path: Path, wanted: list[tuple[str, list[str]]], parts_folder: 
         for key, samples in wanted:
             entries = {entry.key: entry for entry in scan_shard(part_tar(parts_folder, key))}
             for sample in samples:
-                writer.write(read_sample(parts_folder, entries[sample]))
+                entry = entries[sample]
+                writer.write_members(sample, read_members(parts_folder, entry, entry.places))
 
 
 def _write_drops(path: Path, parts: list[Part]) -> None:

@@ -10,7 +10,10 @@ import pytest
 from emo_training.footage.decode import decode_pictures, decode_sound
 from emo_training.footage.shards import (
     INDEX,
+    LANDMARKS,
     SPEED_BIN,
+    Sample,
+    SampleEntry,
     ShardIndex,
     ShardWriter,
     index_path,
@@ -50,6 +53,52 @@ def test_one_clip_is_read_by_its_place(shards):
         "clip003", "train-000001.tar", "person1", FRAMES,
     )  # fmt: skip
     assert read.video == make_sample(3).video
+
+
+def with_landmarks(size: float = 512.0) -> Sample:
+    """Points all over a picture of that size, and a frame in which nothing was found."""
+    points = np.random.default_rng(5).uniform(0, size, (FRAMES, 478, 2)).astype(np.float32)
+    points[3] = np.nan
+    return replace(make_sample(0), landmarks=points)
+
+
+def write_one(folder: Path, sample: Sample) -> SampleEntry:
+    with ShardWriter(folder / "train-000000.tar") as writer:
+        writer.write(sample)
+    write_index(folder, {})
+    return ShardIndex.load(folder).entries[0]
+
+
+def test_landmarks_are_off_by_an_eighth_of_a_pixel_at_most(tmp_path):
+    sample = with_landmarks()
+    read = read_sample(tmp_path, write_one(tmp_path, sample), landmarks=True).landmarks
+    assert read.dtype == np.float32 and np.isnan(read[3]).all()
+    off = np.abs(np.delete(read - sample.landmarks, 3, axis=0))
+    assert 0 < off.max() <= 512 / 4096
+
+
+def test_landmarks_are_read_where_they_are_asked_for_and_nowhere_else(tmp_path):
+    sample = with_landmarks()
+    entry = write_one(tmp_path, sample)
+    start, size = entry.places[LANDMARKS]
+    assert size < 0.5 * sample.landmarks.nbytes
+    path = tmp_path / entry.shard
+    spoilt = bytearray(path.read_bytes())
+    spoilt[start : start + size] = bytes(size)
+    path.write_bytes(spoilt)
+    read = ShardIndex.load(tmp_path).read(entry)
+    assert read.landmarks is None and read.video == sample.video
+    with pytest.raises(ValueError, match="pickle|zip"):
+        ShardIndex.load(tmp_path).read(entry, landmarks=True)
+
+
+def test_shards_that_have_landmarks_among_their_arrays_are_read_too(tmp_path):
+    old = with_landmarks()
+    arrays = old.arrays | {"landmarks": old.landmarks}
+    entry = write_one(tmp_path, replace(old, arrays=arrays, landmarks=None))
+    read = read_sample(tmp_path, entry, landmarks=True)
+    assert np.array_equal(read.landmarks, old.landmarks, equal_nan=True)
+    assert read.arrays.keys() == old.arrays.keys()
 
 
 def test_the_index_counts_speeds(shards):
