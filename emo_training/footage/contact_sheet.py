@@ -55,7 +55,7 @@ def _description(sample: Sample) -> str:
     quality = ", ".join(f"{name} {value:g}" for name, value in facts["quality"].items())
     owner = f"identity {facts['identity']}, licence {facts['licence'] or 'unknown'}"
     return (
-        f"{sample.key}   {facts['split']}, {owner}\n"
+        f"{sample.key}   {owner}\n"
         f"{facts['source']} {facts['start']:.2f} to {facts['stop']:.2f} s, {facts['frames']} frames of "
         f"{facts['size']} px, crop {facts['crop']}\nsync {heard};  mean speed {speed};  {quality}"
     )

@@ -10,7 +10,6 @@ from ..perception.pose import estimate_speed
 from ..perception.rates import FPS, SAMPLE_RATE
 from .config import PrepareConfig
 from .shards import Sample
-from .sources import split_of
 from .spans import CroppedShot
 
 BT709 = 1
@@ -73,7 +72,6 @@ def _facts(shot: CroppedShot, config: PrepareConfig, speeds: np.ndarray) -> dict
     return {
         "source": source.name,
         "identity": source.identity,
-        "split": split_of(source.identity, config.test_share),
         "licence": source.licence,
         "consent": source.consent,
         "start": shot.start_seconds,

@@ -14,15 +14,18 @@ from emo_modules.writing.errors import FULL_DISK
 from emo_modules.writing.partial import remove_partials, write_json
 
 from .config import PrepareConfig
-from .pack import is_packed, load_part, pack, packing_has_begun, remove_part
+from .pack import is_packed, load_part, load_parts, pack, packing_has_begun, remove_part, write_summary
 from .prepare import Part, load_tools, part_record, source_size, write_part
-from .shards import INDEX, ShardWriter
-from .sources import find_sources, split_of
+from .shards import ShardWriter
+from .sources import find_sources, read_manifest
 from .spans import Drop, Source
+from .splits import assign_splits
 from .workers import run_tasks
 
 PARTS = "parts"
 CONFIG = "config.json"
+VERSION = 2  # of the parts
+SPLITTING = {"test_share", "split_list"}  # settings that parts do not depend on
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ def prepare_footage(
     """
     load_tools(config)  # says what is wrong with the weights before anything starts
     sources, parts = _begin(footage, shards, config)
+    # says what is wrong with the list or manifest before anything starts
+    assign_splits({source.name: source.identity for source in sources}, read_manifest(footage), config)
     mine = sources if share is None else _share(sources, *share)
     todo = [source for source in mine if not _is_done(source, parts)]
     if todo and packing_has_begun(shards):
         raise ValueError(
-            f"{shards} already holds shards, and {len(todo)} files of {footage} are not in them, such as "
-            f"{todo[0].name}: prepare new footage into a folder of its own"
+            f"{shards} already holds shards, and {len(todo)} files of {footage} are not in them as they are "
+            f"now, such as {todo[0].name}: prepare new footage into a folder of its own"
         )
     with _disk_errors(shards):
         _run(todo, mine, config, parts, engine or Engine())
@@ -67,10 +72,21 @@ def prepare_footage(
 
 
 def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str, Any]:
-    """Packs parts, all of which must be there; returns the summary. Raises as prepare_footage."""
+    """Packs parts, all of which must be there, and decides who is held out; returns the summary.
+
+    Of shards that are packed only the index is written, with the split as it is asked for now. Raises as
+    prepare_footage.
+    """
     sources, parts = _begin(footage, shards, config)
-    if is_packed(shards):
-        return json.loads((shards / INDEX).read_text(encoding="utf-8"))["summary"]
+    if not is_packed(shards):
+        _pack_parts(sources, shards, parts, config.shard_size)
+    packed = load_parts(parts)
+    splits = assign_splits({part.source: part.identity for part in packed}, read_manifest(footage), config)
+    with _disk_errors(shards):
+        return write_summary(shards, packed, splits, _public(config))
+
+
+def _pack_parts(sources: list[Source], shards: Path, parts: Path, shard_size: int) -> None:
     if not packing_has_begun(shards):
         missing = [source for source in sources if not _is_done(source, parts)]
         if missing:
@@ -82,10 +98,9 @@ def pack_footage(footage: Path, shards: Path, config: PrepareConfig) -> dict[str
             if path.stem not in {source.key for source in sources}:
                 remove_part(parts, path.stem)  # its file was taken away, perhaps because someone asked for it
     with _disk_errors(shards):
-        summary = pack(shards, parts, _public(config), config.shard_size)
+        pack(shards, parts, load_parts(parts), shard_size)
     for folder in (shards, parts):
         remove_partials(folder)
-    return summary
 
 
 def _begin(footage: Path, shards: Path, config: PrepareConfig) -> tuple[list[Source], Path]:
@@ -93,11 +108,13 @@ def _begin(footage: Path, shards: Path, config: PrepareConfig) -> tuple[list[Sou
     sources = find_sources(footage, shards)
     parts = shards / PARTS
     parts.mkdir(parents=True, exist_ok=True)
-    path, wanted = parts / CONFIG, asdict(config)
+    path = parts / CONFIG
+    wanted = {"version": VERSION} | {k: v for k, v in asdict(config).items() if k not in SPLITTING}
     if not path.exists():
         write_json(path, wanted)
     found = json.loads(path.read_text(encoding="utf-8"))
-    other = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    names = (wanted.keys() | found.keys()) - SPLITTING
+    other = sorted(name for name in names if wanted.get(name) != found.get(name))
     if other:
         difference = ", ".join(f"{name} {found.get(name)} (now {wanted.get(name)})" for name in other)
         raise ValueError(f"{shards} was begun with {difference}: use the same settings or another folder")
@@ -111,6 +128,7 @@ def _public(config: PrepareConfig) -> dict[str, Any]:
     return asdict(config) | {
         "analyzer": analyzer,
         "syncnet": config.syncnet and Path(config.syncnet).name,
+        "split_list": config.split_list and Path(config.split_list).name,
     }
 
 
@@ -122,7 +140,10 @@ def _share(sources: list[Source], index: int, count: int) -> list[Source]:
 
 def _is_done(source: Source, parts: Path) -> bool:
     path = part_record(parts, source.key)
-    return path.exists() and load_part(path).bytes == source_size(source)
+    if not path.exists():
+        return False
+    part = load_part(path)
+    return (part.bytes, part.identity) == (source_size(source), source.identity)
 
 
 @contextmanager
@@ -150,7 +171,7 @@ def _run(
         prepared = _ray(todo, config, parts, engine.workers)
     else:
         work = partial(write_part, config=config, parts=parts)
-        crashed = partial(_write_crashed, config=config, parts=parts)
+        crashed = partial(_write_crashed, parts=parts)
         prepared = run_tasks(work, todo, engine.workers, crashed)
     hours = 0.0
     # Bytes, because a file's length in time is not known before it is opened.
@@ -162,11 +183,10 @@ def _run(
             bar.set_postfix_str(f"{hours:.2f} h of footage, {rate:.2f} h/h")
 
 
-def _write_crashed(source: Source, what: str, config: PrepareConfig, parts: Path) -> Part:
+def _write_crashed(source: Source, what: str, parts: Path) -> Part:
     """The part of a file that no process survives."""
     drop = asdict(Drop(source.name, 0.0, 0.0, "read", f"corrupt: {what}"))
-    split = split_of(source.identity, config.test_share)
-    part = Part(source.key, source.name, source_size(source), split, drops=(drop,))
+    part = Part(source.key, source.name, source_size(source), source.identity, drops=(drop,))
     with ShardWriter(parts / f"{source.key}.tar"):
         pass
     write_json(part_record(parts, source.key), asdict(part))

@@ -11,6 +11,7 @@ from emo_modules.writing.partial import whole_file
 from ..perception.rates import FPS
 from .prepare import Part, part_record, part_tar
 from .shards import INDEX, ShardWriter, read_members, scan_shard, write_index
+from .splits import SPLITS, Splits
 
 DROPPED = "dropped.jsonl"
 Plan = dict[str, list[tuple[str, list[str]]]]  # shard -> its parts' keys and their samples' keys, in order
@@ -22,20 +23,21 @@ def load_part(path: Path) -> Part:
 
 
 def plan_shards(parts: Iterable[Part], shard_size: int) -> Plan:
-    """Samples in the order of their keys, a new shard as soon as one has `shard_size` bytes."""
+    """Samples in the order of their keys, a new shard as soon as one has `shard_size` bytes.
+
+    Shards hold people of both splits, so that whoever changes the split need not move a sample.
+    """
     plan: Plan = {}
-    filled: dict[str, int] = defaultdict(int)
-    numbers: dict[str, int] = defaultdict(int)
+    number = filled = 0
     for part in sorted(parts, key=lambda part: part.key):
         for sample in part.clips:
-            if filled[part.split] >= shard_size:
-                numbers[part.split] += 1
-                filled[part.split] = 0
-            shard = plan.setdefault(f"{part.split}-{numbers[part.split]:06d}.tar", [])
+            if filled >= shard_size:
+                number, filled = number + 1, 0
+            shard = plan.setdefault(f"shard-{number:06d}.tar", [])
             if not shard or shard[-1][0] != part.key:
                 shard.append((part.key, []))
             shard[-1][1].append(sample["key"])
-            filled[part.split] += sample["bytes"]
+            filled += sample["bytes"]
     return plan
 
 
@@ -43,12 +45,15 @@ def packing_has_begun(shards: Path) -> bool:
     return any(shards.glob("*.tar"))
 
 
-def pack(shards: Path, parts_folder: Path, config: dict[str, Any], shard_size: int) -> dict[str, Any]:
-    """Writes all shards from the parts, removing parts whose samples lie in finished shards; then the lists.
+def load_parts(parts_folder: Path) -> list[Part]:
+    return [load_part(path) for path in sorted(parts_folder.glob("*-????????.json"))]
 
-    Returns the summary. The bytes depend on the parts alone, not on what an earlier run had done.
+
+def pack(shards: Path, parts_folder: Path, parts: list[Part], shard_size: int) -> None:
+    """Writes all shards from the parts, removing those whose samples lie in finished shards; then the drops.
+
+    The bytes depend on the parts alone, not on what an earlier run had done.
     """
-    parts = [load_part(path) for path in sorted(parts_folder.glob("*-????????.json"))]
     plan = plan_shards(parts, shard_size)
     last = {key: shard for shard, wanted in plan.items() for key, _ in wanted}
     for shard, wanted in plan.items():
@@ -61,8 +66,15 @@ def pack(shards: Path, parts_folder: Path, config: dict[str, Any], shard_size: i
         if not part.clips:
             part_tar(parts_folder, part.key).unlink(missing_ok=True)
     _write_drops(shards / DROPPED, parts)
-    summary = summarize(parts)
-    write_index(shards, {"summary": summary, "config": config})
+
+
+def write_summary(shards: Path, parts: list[Part], splits: Splits, config: dict[str, Any]) -> dict[str, Any]:
+    """Writes the index of packed shards, who is in which split among it; returns the summary."""
+    shown = {part.identity for part in parts if part.clips}
+    people = {who: split for who, split in splits.people.items() if who in shown}
+    counts = {split: list(people.values()).count(split) for split in SPLITS}
+    summary = summarize(parts) | {"people": counts, "not_in_footage": list(splits.unknown)}
+    write_index(shards, {"summary": summary, "config": config, "splits": people})
     return summary
 
 

@@ -22,7 +22,7 @@ from .encode import encode_sample
 from .shards import Sample, ShardWriter
 from .shots import SHOT_FINDERS, track_shots
 from .sound import SILENCE, level, read_sound
-from .sources import has_refused, split_of
+from .sources import has_refused
 from .spans import CroppedShot, Drop, Media, Shot, Sound, Source, Span, Stage, run_stages
 from .video_reader import VideoReader, probe
 
@@ -139,7 +139,7 @@ class Part:
     key: str
     source: str
     bytes: int  # of the source: another size means another file
-    split: str
+    identity: str
     clips: tuple[dict[str, Any], ...] = ()  # samples: key, frames, bytes; the name is the file's
     drops: tuple[dict[str, Any], ...] = ()
 
@@ -179,7 +179,7 @@ def write_part(source: Source, config: PrepareConfig, parts: Path) -> Part:
             before = tar.size
             tar.write(item)
             samples.append({"key": item.key, "frames": item.facts["frames"], "bytes": tar.size - before})
-    split = split_of(source.identity, config.test_share)
-    part = Part(source.key, source.name, source_size(source), split, tuple(samples), tuple(drops))
+    size, who = source_size(source), source.identity
+    part = Part(source.key, source.name, size, who, tuple(samples), tuple(drops))
     write_json(part_record(parts, source.key), asdict(part))
     return part

@@ -23,12 +23,16 @@ from emo_modules.writing.partial import create_partial, write_json
 
 from ..perception.rates import FPS
 
-VERSION = 1
+VERSION = 2  # of the indices; those of version 1 are read too
 BLOCK = tarfile.BLOCKSIZE
 SPEED_BIN = 0.25  # degrees per second
 SPEED_BINS = 800
 INDEX = "index.json"
 LANDMARKS = "landmarks.npz"
+REMEDY = (
+    "run the same `prepare` again with another --test-share, with --split-list or with the column `split` in "
+    "the manifest; nothing is prepared again for that"
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class SampleEntry:
 
     key: str
     shard: str
-    split: str
+    split: str  # of shards from before index.json knew it; "" in a shard's own index since then
     identity: str
     frames: int
     sound: bool
@@ -174,7 +178,7 @@ def scan_shard(path: Path) -> list[SampleEntry]:
         raise ValueError(f"{path}: sample {broken[0]} lacks mp4, npz or json; prepare or copy it again")
     return [
         SampleEntry(
-            key, path.name, facts[key]["split"], facts[key]["identity"], facts[key]["frames"],
+            key, path.name, facts[key].get("split", ""), facts[key]["identity"], facts[key]["frames"],
             "flac" in files, files,
         )
         for key, files in places.items()
@@ -186,15 +190,17 @@ def index_path(shard: Path) -> Path:
 
 
 def index_shard(path: Path) -> None:
-    """Write SHARD.index.json: the samples' places, and a histogram of head speeds."""
-    counts = np.zeros(SPEED_BINS, np.int64)
+    """Write SHARD.index.json: the samples' places, and for each person a histogram of head speeds."""
+    counts: dict[str, np.ndarray] = {}
     entries = scan_shard(path)
     for entry in entries:
-        speeds = read_sample(path.parent, entry).arrays["speeds"]
+        speeds = _unpack(read_members(path.parent, entry, ["npz"])["npz"])["speeds"]
         known = np.clip(speeds[np.isfinite(speeds)] / SPEED_BIN, 0, SPEED_BINS - 1)
-        counts += np.bincount(known.astype(np.int64), minlength=SPEED_BINS)
+        own = counts.setdefault(entry.identity, np.zeros(SPEED_BINS, np.int64))
+        own += np.bincount(known.astype(np.int64), minlength=SPEED_BINS)
+    people = {who: np.trim_zeros(own, "b").tolist() for who, own in counts.items()}
     rows = [asdict(entry) for entry in entries]
-    write_json(index_path(path), {"version": VERSION, "clips": rows, "speeds": counts.tolist()})
+    write_json(index_path(path), {"version": VERSION, "clips": rows, "speeds": people})
 
 
 def write_index(folder: Path, facts: dict[str, Any]) -> None:
@@ -228,15 +234,19 @@ class ShardIndex:
             raise ValueError(
                 f"{folder} has no {INDEX}: expected a folder that `python -m emo_training prepare` finished"
             )
-        listed = json.loads((folder / INDEX).read_text())["shards"]
+        index = json.loads((folder / INDEX).read_text())
+        splits, listed = index.get("splits", {}), index["shards"]
         entries, speeds = [], np.zeros(SPEED_BINS, np.int64)
         for name in (shard["name"] for shard in listed):
             stored = json.loads(index_path(folder / name).read_text())
-            mine = [_entry(row) for row in stored["clips"] if row["split"] == split]
+            rows = [_entry(row, splits) for row in stored["clips"]]
+            mine = [entry for entry in rows if entry.split == split]
             entries += mine
-            speeds += np.array(stored["speeds"]) if mine else 0
+            speeds += _sum_speeds(stored["speeds"], {entry.identity for entry in mine})
         if not entries:
-            raise ValueError(f"{folder} has no sample of the split {split!r} in its {len(listed)} shards")
+            raise ValueError(
+                f"{folder} has no sample of the split {split!r} in its {len(listed)} shards: {REMEDY}"
+            )
         return cls(folder, tuple(entries), speeds)
 
     @cached_property
@@ -257,10 +267,20 @@ class ShardIndex:
 
 def best_split(folder: Path) -> str:
     """What samples are shown of: the split that is not trained on, unless there is none."""
-    names = [shard["name"] for shard in json.loads((folder / INDEX).read_text())["shards"]]
-    return "test" if any(name.startswith("test") for name in names) else "train"
+    index = json.loads((folder / INDEX).read_text())
+    old = any(shard["name"].startswith("test") for shard in index["shards"])
+    return "test" if old or "test" in index.get("splits", {}).values() else "train"
 
 
-def _entry(row: dict[str, Any]) -> SampleEntry:
+def _entry(row: dict[str, Any], splits: dict[str, str]) -> SampleEntry:
     places = {suffix: (place[0], place[1]) for suffix, place in row["places"].items()}
-    return SampleEntry(**(row | {"places": places}))
+    return SampleEntry(**(row | {"places": places, "split": splits.get(row["identity"], row["split"])}))
+
+
+def _sum_speeds(stored: Any, people: set[str]) -> np.ndarray:
+    """The histogram of these people; one of version 1 is of a whole shard, and so of one split."""
+    counts = np.zeros(SPEED_BINS, np.int64)
+    known = [stored] if isinstance(stored, list) and people else [stored[who] for who in people]
+    for own in known:
+        counts[: len(own)] += np.array(own, np.int64)
+    return counts

@@ -12,8 +12,9 @@ from typing import Any
 from .spans import Source
 
 MANIFESTS = ("manifest.jsonl", "manifest.csv")
-COLUMNS = {"file", "identity", "licence", "consent", "sound"}
+COLUMNS = {"file", "identity", "licence", "consent", "sound", "split"}
 NO = {"no", "false", "0", "none"}
+SPLITS = ("train", "test")
 LONGEST_KEY = 60
 
 
@@ -93,7 +94,7 @@ def _hash(text: str) -> str:
 def read_manifest(footage: Path) -> dict[str, dict[str, Any]]:
     """Rows by file name, of manifest.jsonl or manifest.csv; empty when there is none.
 
-    Raises ValueError for two manifests, a row without `file`, an unknown column or a repeated file.
+    Raises ValueError for two manifests, a row without `file`, an unknown column or split, or a repeated file.
     """
     found = [footage / name for name in MANIFESTS if (footage / name).exists()]
     if len(found) > 1:
@@ -104,6 +105,8 @@ def read_manifest(footage: Path) -> dict[str, dict[str, Any]]:
             raise ValueError(f"{found[0]} line {line}: expected a row with `file`, got {row}")
         if unknown := set(row) - COLUMNS:
             raise ValueError(f"{found[0]} line {line}: unknown {unknown}, the columns are {sorted(COLUMNS)}")
+        if row.get("split") and row["split"] not in SPLITS:
+            raise ValueError(f"{found[0]} line {line}: split is {row['split']!r}, expected is train or test")
         name = str(row["file"]).replace("\\", "/").removeprefix("./")
         if name in rows:
             raise ValueError(f"{found[0]} line {line}: {name} was listed before")

@@ -20,6 +20,7 @@ from emo_training.footage.config import PrepareConfig
 from emo_training.footage.engine import Engine, pack_footage, prepare_footage
 from emo_training.footage.prepare import Part
 from emo_training.footage.shards import ShardIndex, read_samples
+from emo_training.footage.sources import split_of
 from emo_training.footage.workers import ACCESS_VIOLATION, _death, run_tasks
 
 from ..systems import needs_proc, needs_signals
@@ -121,17 +122,17 @@ def test_parts_of_an_array_give_the_same_bytes_as_one_run(here, footage, unkille
     assert prepare_footage(footage, tmp_path, CONFIG) == summary  # nothing is left to do
 
 
-def test_every_clip_is_in_one_shard_of_its_split(unkilled, tmp_path):
+def test_every_sample_is_in_one_shard_and_one_split(unkilled, tmp_path):
     for name, content in unkilled.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     shards = sorted(tmp_path.glob("*.tar"))
-    samples = [(path.name, sample) for path in shards for sample in read_samples(path)]
-    assert len({sample.key for _, sample in samples}) == len(samples) >= 5
-    assert all(name.startswith(sample.facts["split"]) for name, sample in samples)
+    samples = {sample.key: sample for path in shards for sample in read_samples(path)}
+    assert len(samples) == sum(1 for path in shards for _ in read_samples(path)) >= 5
     assert len(shards) >= 3 and not list((tmp_path / "parts").glob("*.tar"))
-    found = {entry.key for split in ("train", "test") for entry in ShardIndex.load(tmp_path, split).entries}
-    assert found == {sample.key for _, sample in samples}
+    found = [entry for split in ("train", "test") for entry in ShardIndex.load(tmp_path, split).entries]
+    assert sorted(entry.key for entry in found) == sorted(samples)
+    assert all(entry.split == split_of(entry.identity, CONFIG.test_share) for entry in found)
     assert json.loads((tmp_path / "dropped.jsonl").read_text())["source"] == "notes.txt"
 
 
@@ -185,18 +186,62 @@ def test_a_full_disk_stops_with_the_remedy_and_resumes(here, footage, unkilled, 
 
 
 def test_shards_fill_up_in_the_order_of_the_keys():
-    def part(key, split, *sizes):
+    def part(key, *sizes):
         clips = [{"key": f"{key}-{k}", "frames": 25, "bytes": size} for k, size in enumerate(sizes)]
-        return Part(key, key, 1, split, tuple(clips))
+        return Part(key, key, 1, key, tuple(clips))
 
-    plan = pack.plan_shards(
-        [part("c", "train", 60), part("a", "train", 50, 60, 70), part("b", "test", 200)], 100
-    )
+    plan = pack.plan_shards([part("c", 60), part("a", 50, 60, 70), part("b", 40, 200)], 100)
     assert plan == {
-        "train-000000.tar": [("a", ["a-0", "a-1"])],
-        "train-000001.tar": [("a", ["a-2"]), ("c", ["c-0"])],
-        "test-000000.tar": [("b", ["b-0"])],
+        "shard-000000.tar": [("a", ["a-0", "a-1"])],
+        "shard-000001.tar": [("a", ["a-2"]), ("b", ["b-0"])],
+        "shard-000002.tar": [("b", ["b-1"])],
+        "shard-000003.tar": [("c", ["c-0"])],
     }
+
+
+def split_again(footage, shards, **settings):
+    """Prepares once more with other settings of the split: who is held out, and all files but the index."""
+    prepare_footage(footage, shards, replace(CONFIG, **settings))
+    entries = ShardIndex.load(shards, "test").entries
+    kept = {name: content for name, content in contents(shards).items() if name != "index.json"}
+    return {entry.identity for entry in entries}, kept
+
+
+def test_another_split_prepares_and_packs_nothing_again(here, footage, unkilled, tmp_path, monkeypatch):
+    names = tmp_path / "held-out.txt"
+    names.write_text("person3\nfilm-of-nobody\n")
+    shards = tmp_path / "shards"
+    prepare_footage(footage, shards, CONFIG)
+    monkeypatch.setattr(engine, "write_part", pytest.fail)
+    monkeypatch.setattr(pack, "ShardWriter", pytest.fail)
+    listed, files = split_again(footage, shards, split_list=str(names))
+    assert listed == {"person3"}
+    index = json.loads((shards / "index.json").read_text())
+    assert index["summary"]["people"] == {"train": 4, "test": 1}
+    assert index["summary"]["not_in_footage"] == ["film-of-nobody"]
+    assert index["config"]["split_list"] == "held-out.txt"  # no path of this machine
+    everybody, again = split_again(footage, shards, test_share=1.0)
+    assert everybody == {f"person{k}" for k in range(5)} and again == files
+    prepare_footage(footage, shards, CONFIG)
+    assert contents(shards) == unkilled
+
+
+def test_head_speeds_of_people_held_out_are_not_counted(here, footage, tmp_path):
+    prepare_footage(footage, tmp_path, replace(CONFIG, test_share=0.0))
+    everybody = ShardIndex.load(tmp_path).speeds
+    prepare_footage(footage, tmp_path, CONFIG)
+    train, test = (ShardIndex.load(tmp_path, split) for split in ("train", "test"))
+    assert test.speeds.sum() > 0 and np.array_equal(train.speeds + test.speeds, everybody)
+    frames = sum(entry.frames for entry in train.entries)
+    assert 0.9 * frames <= train.speeds.sum() <= frames
+
+
+def test_a_split_that_cannot_be_is_refused_before_anything_is_prepared(here, footage, tmp_path):
+    names = tmp_path / "held-out.txt"
+    names.write_text("nobody\n")
+    with pytest.raises(ValueError, match="none of its 1 lines names a file or person of the footage"):
+        prepare_footage(footage, tmp_path / "shards", replace(CONFIG, split_list=str(names)))
+    assert not list((tmp_path / "shards").rglob("*.tar"))
 
 
 def _task(number):
@@ -282,6 +327,7 @@ def test_the_contact_sheet_shows_every_sample(unkilled, tmp_path, capsys):
         (["--without-sound", "--shots", "transnet"], {"sound": False, "shots": "transnet"}),
         (["--min-seconds", "1.5", "--size", "256"], {"min_seconds": 1.5, "size": 256}),
         (["--syncnet", "net"], {"syncnet": str(Path("net").resolve())}),
+        (["--split-list", "test.txt"], {"split_list": str(Path("test.txt").resolve())}),
         (["--shard-mb", "2"], {"shard_size": 2_000_000}),
     ],
 )

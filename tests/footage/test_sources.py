@@ -47,6 +47,7 @@ def test_csv_manifest_and_refusal(tmp_path):
         ('{"identity": "a"}', "line 1: expected a row with `file`"),
         ('{"file": "a"}\n{"file": "a"}', "line 2: a was listed before"),
         ('{"file": "a", "license": "x"}', "unknown {'license'}"),
+        ('{"file": "a", "split": "val"}', "line 1: split is 'val', expected is train or test"),
         ("{", "line 1 is no JSON"),
     ],
 )
