@@ -103,6 +103,7 @@ def prepare_shot(
         stages.trim_to_sound,
         partial(stages.split_evenly, config=config),
         stages.drop_silent,
+        stages.drop_still_lips,
     ]
     cropped: list[Stage[CroppedShot]] = [partial(stages.check_quality, config=config)]
     if tools.measure_sync:

@@ -4,9 +4,12 @@ import errno
 import os
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from emo_training.footage import prepare
 from emo_training.footage.config import PrepareConfig
@@ -14,9 +17,11 @@ from emo_training.footage.decode import decode_pictures, decode_sound
 from emo_training.footage.prepare import Tools, prepare_source
 from emo_training.footage.sources import find_sources
 from emo_training.footage.spans import Drop
+from emo_training.perception.analyzers import load_analyzer
 
 from .films import MarkerAnalyzer, beside, nobody, speech, talking, write_film
 
+ROOT = Path(__file__).parents[2]
 CONFIG = PrepareConfig(size=128, min_seconds=1, max_seconds=3, smallest_face=40)
 TOOLS = Tools(MarkerAnalyzer())
 
@@ -37,7 +42,7 @@ def test_a_good_film_gives_one_whole_clip(tmp_path):
     assert clips == [(0.0, 2.0)] and drops == []
     facts, arrays = sample.facts, sample.arrays
     assert (facts["frames"], facts["fps"], facts["size"], facts["identity"]) == (50, 25, 128, "anna")
-    assert facts["sync"] is None and facts["split"] in ("train", "test")
+    assert facts["sync"] is None and "split" not in facts  # which is decided later
     assert {name: rows.shape for name, rows in arrays.items()} == {
         "boxes": (50, 4), "rotations": (50, 3), "speeds": (50,),
     }  # fmt: skip
@@ -143,3 +148,15 @@ def test_a_full_disk_is_no_fault_of_the_file(tmp_path, monkeypatch):
         prepared(tmp_path)
     monkeypatch.setattr(prepare, "read_sound", lambda *_: (_ for _ in ()).throw(MemoryError))
     assert prepared(tmp_path)[1] == [("too large", 0.0, 1.4)]
+
+
+def test_a_photograph_with_a_voice_is_dropped_without_a_syncnet(tmp_path):
+    picture = np.array(Image.open(ROOT / "samples" / "portrait.png").convert("RGB").resize((256, 256)))
+
+    def moved():
+        for k in range(40):
+            turn = np.array([[1 + k / 400, 0, 8 * np.sin(k / 5)], [0, 1 + k / 400, -k / 10]])
+            yield cv2.warpAffine(picture, turn, (256, 256), borderMode=cv2.BORDER_REFLECT)
+
+    write_film(tmp_path / "a.mp4", moved(), speech(1.6))
+    assert prepared(tmp_path, tools=Tools(load_analyzer("faces")))[1] == [("lips do not move", 0.0, 1.6)]

@@ -78,6 +78,32 @@ def test_short_and_silent_shots_are_dropped():
     assert spans(stages.drop_silent(replace(span, sound=Sound(samples, 0, 480000)))) == [(100, 150, "silent")]
 
 
+def speaking(opening, seconds=3.0):
+    span = shot([1] * round(25 * seconds))
+    openings = np.tile(np.float32([0, 0.55, 0.1, 0.1]), (len(span), 1))
+    openings[:, 0] = opening
+    return replace(span, track=replace(span.track, openings=openings))
+
+
+def test_lips_that_do_not_move_while_there_is_sound_are_dropped():
+    noise = np.random.default_rng(0).normal(0, 0.004, 75)
+    syllables = 0.08 + 0.08 * np.sin(np.arange(75))
+    assert spans(stages.drop_still_lips(speaking(0.1 + noise))) == [(100, 175, "lips do not move")]
+    talks = speaking(syllables + noise)
+    assert stages.drop_still_lips(talks) == [talks]
+    lost = talks.track.openings.copy()
+    lost[20:28] = np.nan  # bridged
+    bridged = replace(talks, track=replace(talks.track, openings=lost))
+    assert stages.drop_still_lips(bridged) == [bridged]
+
+
+def test_still_lips_are_no_fault_of_pictures_alone_or_where_no_mouth_is_read():
+    silent = replace(speaking(0.1), sound=None)
+    assert stages.drop_still_lips(silent) == [silent]
+    unread = shot([1] * 75)
+    assert stages.drop_still_lips(unread) == [unread]
+
+
 def test_only_what_has_sound_is_kept():
     span = shot([1] * 100)
     sound = Sound(span.sound.samples, 110 * 640, 180 * 640 - 100)
