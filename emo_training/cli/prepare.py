@@ -8,6 +8,7 @@ from typing import Any
 from emo_modules.cli.options import add_field_options, field_values
 from emo_modules.writing.folder_lock import folder_in_use
 
+from ..footage.advice import explain_nothing, say_time, warn
 from ..footage.config import PrepareConfig
 from ..footage.engine import Engine, pack_footage, prepare_footage
 
@@ -28,8 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     given = field_values(PrepareConfig, options)
-    if options.syncnet:
-        given["syncnet"] = str(Path(options.syncnet).resolve())
+    for name in ("syncnet", "split_list"):
+        if name in given:
+            given[name] = str(Path(given[name]).resolve())
     config = PrepareConfig(**given, shard_size=round(options.shard_mb * 1e6))
     share = _share(options.part) if options.part else None
     engine = Engine(options.engine, options.workers)
@@ -41,11 +43,22 @@ def run(options: argparse.Namespace) -> None:
         else:
             summary = prepare_footage(options.footage, options.shards, config, engine, share)
     if summary:
-        _log.info("%s sources, %.2f h of footage", summary["sources"], summary["hours_in"])
-        for cause, figures in summary["dropped"].items():
-            _log.info("  dropped %.3f h in %d spans, %s", figures["hours"], figures["spans"], cause)
-        kept = f"{summary['clips']} samples, {summary['hours_out']:.3f} h"
-        print(f"{options.shards}: {kept}; dropped.jsonl lists the rest")
+        _report(options.shards, summary)
+
+
+def _report(shards: Path, summary: dict[str, Any]) -> None:
+    """Raises ValueError with what to do when no sample came out."""
+    _log.info("%s sources, %s of footage", summary["sources"], say_time(summary["hours_in"]))
+    for cause, figures in summary["dropped"].items():
+        _log.info("  dropped %s in %d spans, %s", say_time(figures["hours"]), figures["spans"], cause)
+    if not summary["clips"]:
+        raise ValueError(explain_nothing(shards, summary))
+    for warning in warn(shards, summary):
+        _log.warning("%s", warning)
+    people = summary["people"]
+    kept = f"{summary['clips']} samples, {say_time(summary['hours_out'])}"
+    held_out = f"{people['test']} of {sum(people.values())} people are held out"
+    print(f"{shards}: {kept}; {held_out}; dropped.jsonl lists the rest")
 
 
 def _share(text: str) -> tuple[int, int]:

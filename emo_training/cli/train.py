@@ -19,6 +19,7 @@ from emo_modules.config import EMOConfig
 from emo_modules.families.family import SpeechEncoder
 from emo_modules.writing.folder_lock import folder_in_use
 
+from ..footage.advice import warn_of_split
 from ..footage.shards import ShardIndex, best_split
 from ..training.batch_sources import MemorySource
 from ..training.config_file import build_config, read_values
@@ -38,6 +39,8 @@ from ..training.validation import validation_losses
 
 SHOWN = 4  # samples on a sample sheet
 VALIDATED = 16  # samples that the held-out losses are of
+
+_log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +73,8 @@ def run(options: argparse.Namespace) -> None:
     if options.checkpoint:
         check_trainable(read_checkpoint(options.checkpoint).config)
     index = ShardIndex.load(options.shards) if options.shards else None
+    if options.shards and state.is_main_process and (warning := warn_of_split(options.shards)):
+        _log.warning("%s", warning)
     # all processes write there, for one run
     with folder_in_use(options.out, "train") if state.is_main_process else nullcontext():
         train_stage(options, values, index, state.device, state.is_main_process)

@@ -13,6 +13,7 @@ from typing import Any
 from emo_modules.writing.errors import FULL_DISK
 from emo_modules.writing.partial import remove_partials, write_json
 
+from .advice import say_time
 from .config import PrepareConfig
 from .pack import is_packed, load_part, load_parts, pack, packing_has_begun, remove_part, write_summary
 from .prepare import Part, load_tools, part_record, source_size, write_part
@@ -180,7 +181,7 @@ def _run(
             hours += part.seconds / 3600
             bar.update(sizes[part.key])
             rate = hours / max(bar.format_dict["elapsed"] / 3600, 1e-9)
-            bar.set_postfix_str(f"{hours:.2f} h of footage, {rate:.2f} h/h")
+            bar.set_postfix_str(f"{say_time(hours)} of footage, {rate:.2f} of it in the same time")
 
 
 def _write_crashed(source: Source, what: str, parts: Path) -> Part:
