@@ -11,7 +11,8 @@ from emo_modules.writing.partial import whole_file
 from ..perception.rates import FPS
 from .prepare import Part, part_record, part_tar
 from .shards import INDEX, ShardWriter, read_members, scan_shard, write_index
-from .splits import SPLITS, Splits
+from .sources import SPLITS
+from .splits import Splits
 
 DROPPED = "dropped.jsonl"
 Plan = dict[str, list[tuple[str, list[str]]]]  # shard -> its parts' keys and their samples' keys, in order

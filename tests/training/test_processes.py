@@ -75,7 +75,7 @@ def test_two_processes_do_what_one_does_with_twice_the_accumulation(tmp_path, co
     finish(start(ALONE, command("one", 3, "--accumulate", "2")))
     finish(start(PAIR, command("two", 3)))
     one, two = log(tmp_path / "one"), log(tmp_path / "two")
-    assert [line["step"] for line in two] == [1, 2, 3]
+    assert [line["step"] for line in two if "denoise" in line] == [1, 2, 3]  # others are of held-out samples
     for ours, theirs in zip(one, two, strict=True):
         assert ours == pytest.approx(theirs, abs=2e-4)  # the log has four digits
     first, second = (load_file(saved_weights(tmp_path / name)) for name in ("one", "two"))
