@@ -46,12 +46,15 @@ def attention_masks(face: Box, lips: Box | None, height: int, width: int) -> tup
 def mask_levels(mask: Tensor) -> list[Tensor]:
     """The mask (h, w) in 0..1 for the UNet's four resolutions: 1, 1/2, 1/4, 1/8, each flattened to (tokens,).
 
-    Odd sides are rounded up, as the UNet's downsampling rounds them. Values come in steps of 1/255.
+    Values come in steps of 1/255.
     """
-    height, width = mask.shape
     pixels = (mask * 255).round()
-    sizes = [(math.ceil(height / 2**level), math.ceil(width / 2**level)) for level in range(LEVELS)]
-    return [(_shrunk(pixels, *size) / 255).flatten() for size in sizes]
+    return [(_shrunk(pixels, *size) / 255).flatten() for size in level_sizes(*mask.shape)]
+
+
+def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Of the UNet's four resolutions; odd sides are rounded up, as the UNet's downsampling rounds them."""
+    return [(math.ceil(height / 2**level), math.ceil(width / 2**level)) for level in range(LEVELS)]
 
 
 def estimate_lips(face: Box) -> Box:

@@ -51,6 +51,14 @@ def zero_module(layer: Kind) -> Kind:
     return layer
 
 
+def for_group_norm(x: Tensor) -> Tensor:
+    """x (N, C, H, W) as a norm takes it that is trained behind layers that are not: GroupNorm's backward pass
+    in channels-last order crashes when its input needs no gradient (torch 2.13, CPU)."""
+    if x.requires_grad or not torch.is_grad_enabled():
+        return x
+    return x.clone(memory_format=torch.contiguous_format)  # of 1 x 1 places, `contiguous` keeps the order
+
+
 class Attention(nn.Module):
     """Multi-head attention of tokens (N, L, D) to a context (B, L', context_dim)."""
 

@@ -54,3 +54,9 @@ class KeptConditions(NamedTuple):
     reference: Tensor
     audio: Tensor
     motion: Tensor
+
+    @property
+    def face(self) -> Tensor:
+        """Of weights whose guidance goes without the locator too (`Conditions.face_guided`): its other half
+        is a clip that has neither portrait nor sound."""
+        return torch.maximum(self.reference, self.audio)

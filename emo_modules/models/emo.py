@@ -48,11 +48,15 @@ class Conditioner:
         tokens = net.identity_tokens(identity, portrait)
         written = net.portrait(portrait, tokens)
         del net
-        if self.kept is not None:
-            portrait = drop(portrait, self.kept.reference)
-            written = [layer.drop(self.kept.reference) for layer in written]
         pixels = pixels if self.config.moving else None  # no other keeps them
-        return self.denoiser.read_portrait(portrait, written, picture, tokens, regions, pixels)
+        if self.kept is None:
+            return self.denoiser.read_portrait(portrait, written, picture, tokens, regions, pixels)
+        kept = self.kept.reference
+        portrait, written = drop(portrait, kept), [layer.drop(kept) for layer in written]
+        told = None if tokens is None else tokens.drop(kept)
+        video = self.denoiser.read_portrait(portrait, written, picture, told, regions, pixels)
+        reads = [replace(row, reference_kept=kept) for row in video.reads]
+        return replace(video, reads=reads, tokens=tokens)
 
     def clip(
         self,
@@ -80,22 +84,41 @@ class Conditioner:
             past = self.past(motion, video.tokens)
             past = past if self.kept is None else past.drop(self.kept.motion)
         if audio is not None:  # after the past, whose reading may have moved the denoiser out of memory
-            tokens = self.denoiser.audio_tokens(audio)
-            tokens = tokens if self.kept is None else drop(tokens, self.kept.audio)
+            tokens = self.audio_tokens(audio)
         conditions = self.denoiser.read_clip(video, frames, tokens, past, speeds, pictures, last, code)
+        conditions = self.with_face_kept(conditions)
         return conditions if self.audio_scale == 1 else conditions.scaled_audio(self.audio_scale)
 
-    def pictures(self, video: VideoConditions, count: int, code: Tensor | None = None) -> Conditions:
-        """Of single pictures, `count` of each portrait (image stage): no layer looks from one to another."""
-        return Conditions(
-            count,
-            [replace(row, still=True) for row in video.reads],
-            video.without,
-            video.portrait,
-            video.face,
-            pixels=video.pixels,
-            code=self.denoiser.read_code(code, video.portrait, count),
+    def stills(
+        self,
+        video: VideoConditions,
+        frames: int,
+        audio: Tensor | None = None,
+        pictures: Tensor | None = None,
+        code: Tensor | None = None,
+    ) -> Conditions:
+        """Of pictures that are no clip (image stage): there is no past, and no layer looks from one to
+        another. Arguments are those of `clip`."""
+        denoiser, reads = self.denoiser, [replace(row, still=True) for row in video.reads]
+        if audio is not None:
+            reads = denoiser.backbone.project(reads, audio=self.audio_tokens(audio))
+        face = video.face if pictures is None else denoiser.face_locator(pictures)
+        code = denoiser.read_code(code, video.portrait, frames)
+        return self.with_face_kept(
+            Conditions(frames, reads, video.without, video.portrait, face, pixels=video.pixels, code=code)
         )
+
+    def audio_tokens(self, audio: Tensor) -> Tensor:
+        """Windows (B, F, rows, layers, D) -> tokens (B*F, L, D'), zeros where training drops them."""
+        tokens = self.denoiser.audio_tokens(audio)
+        return tokens if self.kept is None else drop(tokens, self.kept.audio)
+
+    def with_face_kept(self, conditions: Conditions) -> Conditions:
+        """Without the locator's features where guidance's other half has none, and training drops both."""
+        face = conditions.face
+        if self.kept is None or face is None or not self.config.quirks.face_guided:
+            return conditions
+        return replace(conditions, face=drop(face, self.kept.face))
 
     def last_of(self, motion: Tensor, portrait: Tensor) -> Tensor:
         """The last of the motion latents (B, M, C, H, W), or the portrait's (B, C, H, W) where none is
@@ -125,25 +148,30 @@ class EMO(Denoiser):
         noisy: Tensor,
         timesteps: Tensor,
         portrait: Tensor,
-        picture: Tensor,
+        picture: Tensor | None,
         audio: Tensor | None = None,
         motion: Tensor | None = None,
         speeds: Tensor | None = None,
         kept: KeptConditions | None = None,
         pixels: Tensor | None = None,
         code: Tensor | None = None,
+        identity: Tensor | None = None,
+        regions: dict[int, Regions] | None = None,
+        pictures: Tensor | None = None,
+        still: bool = False,
     ) -> Tensor | Drawing:
         """Training: noisy latents (B, F, C, H, W), timesteps (B, F) -> predictions (B, F, C, H, W), or of a
         model that moves the portrait its B*F frames.
 
-        Conditions as `Conditioner` takes them. Without audio the pictures are no clip (image stage).
+        Conditions as `Conditioner` takes them. Without audio, or where they are `still`, the pictures are no
+        clip (`Conditioner.stills`).
         """
         frames, conditioner = noisy.shape[1], self.conditioner(kept)
-        video = conditioner.video(portrait, picture, pixels=pixels)
-        if audio is None:
-            conditions = conditioner.pictures(video, frames, code)
+        video = conditioner.video(portrait, picture, identity, regions, pixels)
+        if audio is None or still:
+            conditions = conditioner.stills(video, frames, audio, pictures, code)
         else:
-            conditions = conditioner.clip(video, frames, audio, speeds, code=code, motion=motion)
+            conditions = conditioner.clip(video, frames, audio, speeds, pictures, code, motion)
         if self.config.moving:
             return self.draw(noisy.flatten(0, 1), timesteps.flatten(), conditions)
         prediction = self.predict(noisy.flatten(0, 1), timesteps.flatten(), conditions)

@@ -26,6 +26,7 @@ class Reads:
     """What one layer of the Backbone gets, projected once: `UNet.nothing` and `UNet.project` make it."""
 
     reference: Context | None = None  # None: joined to self-attention, and absent
+    reference_kept: Tensor | None = None  # (B,) of training: 0 where the joined one is absent all the same
     context: Context | None = None  # identity tokens of some relatives
     audio: Context | list[KeysValues] | None = None  # a list, or None: of Hallo's branches
     motion: MotionTokens | None = None

@@ -83,7 +83,9 @@ class TransformerBlock(nn.Module):
         Backbone's reference-attention reads."""
         quirks, normed, written = self.config.quirks, self.norm1(x), None
         keys = self.attn1.keys_values(normed)
-        x = x + self.attn1(normed, beside_portrait(keys, reads.reference, frames) if self.joined else keys)
+        if self.joined:
+            keys = beside_portrait(keys, reads.reference, frames, reads.reference_kept)
+        x = x + self.attn1(normed, keys)
         if self.writes:
             written = normed if self.joined else self.norm2(x)
         elif not self.joined:

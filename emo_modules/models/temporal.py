@@ -8,7 +8,16 @@ from torch import Tensor, nn
 
 from ..config import UNetConfig
 from ..tables import cached
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
+from .attention import (
+    Attention,
+    FeedForward,
+    KeysValues,
+    Modules,
+    Operations,
+    for_group_norm,
+    sinusoid,
+    zero_module,
+)
 
 
 class MotionTokens(NamedTuple):
@@ -96,11 +105,8 @@ class TemporalTransformer(nn.Module):
 
     def tokens(self, x: Tensor, frames: int) -> Tensor:
         """(B*F, C, H, W) -> (B*H*W, F, C), normalised frame by frame."""
-        if torch.is_grad_enabled() and not x.requires_grad:
-            # GroupNorm's backward pass in channels-last order crashes when its input needs no gradient
-            # (torch 2.13, CPU): the speed stage's first temporal module and its motion maps
-            x = x.contiguous()
-        h = self.norm(x).unflatten(0, (-1, frames)).permute(0, 3, 4, 1, 2)
+        # the speed stage's first module, and its motion maps, need no gradient
+        h = self.norm(for_group_norm(x)).unflatten(0, (-1, frames)).permute(0, 3, 4, 1, 2)
         return self.proj_in(h.flatten(0, 2))
 
     def motion(self, maps: Tensor, motion_frames: int) -> MotionTokens:

@@ -15,6 +15,10 @@ class IdentityTokens(NamedTuple):
     cond: Tensor
     uncond: Tensor
 
+    def drop(self, kept: Tensor) -> "IdentityTokens":
+        """Those of no face where kept (B,) is 0."""
+        return IdentityTokens(torch.where(kept[:, None, None] > 0, self.cond, self.uncond), self.uncond)
+
 
 class IdentityProjection(nn.Module):
     """Face embedding (B, 512) -> tokens (B, L, context_dim) for attn2."""

@@ -8,14 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from ...config import UNetConfig
-from ..attention import Attention, FeedForward, KeysValues, Modules, Operations, zero_module
+from ..attention import (
+    Attention,
+    FeedForward,
+    KeysValues,
+    Modules,
+    Operations,
+    for_group_norm,
+    zero_module,
+)
 
 REGIONS = ("full", "face", "lip")
 
 
 @dataclass(frozen=True)
 class Region:
-    """Where one branch acts at one resolution: places (K,) with a mask above 0 and their masks (K, 1)."""
+    """Where one branch acts at one resolution: places (K,) and their masks, (K, 1) of all frames or (N, K, 1)
+    of each."""
 
     places: Tensor
     mask: Tensor
@@ -42,6 +51,17 @@ def read_regions(
         len(full): Regions((_region(full), _region(face), _region(lip)), weights)
         for full, face, lip in levels
     }
+
+
+def batch_regions(levels: list[Tensor], frames: int) -> dict[int, Regions]:
+    """Masks (B, 3, L) in 0..1 of every resolution -> what layers of L tokens read, by L, for B clips of as
+    many frames. Clips differ in where their masks are 0, so that all places are computed."""
+    regions = {}
+    for masks in levels:
+        places = torch.arange(masks.shape[2], device=masks.device)
+        full, face, lip = masks.repeat_interleave(frames, dim=0)[..., None].unbind(1)
+        regions[len(places)] = Regions((Region(places, full), Region(places, face), Region(places, lip)))
+    return regions
 
 
 def _region(mask: Tensor) -> Region:
@@ -86,7 +106,8 @@ class RegionalAudioBlock(nn.Module):
         """Each region's attention is computed only where its mask is above 0; elsewhere it leaves the bias
         of its last layer."""
         query = None if audio is None else self.norm2(x)
-        total = torch.zeros_like(x if audio is not None else x[:1])
+        alike = audio is None and regions.parts[0].mask.ndim == 2  # all frames get the same
+        total = torch.zeros_like(x[:1] if alike else x)
         for k, (name, region) in enumerate(zip(REGIONS, regions.parts, strict=True)):
             attention, last = self.branch(k), getattr(self, f"zero_conv_{name}")
             if audio is None or query is None:  # the same bias everywhere, times the mask
@@ -113,6 +134,6 @@ class RegionalAudioTransformer(nn.Module):
         self.proj_out = operations.Conv2d(dim, channels, 1)
 
     def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: dict[int, Regions]) -> Tensor:
-        tokens = self.proj_in(self.norm(x)).flatten(2).transpose(1, 2)
+        tokens = self.proj_in(self.norm(for_group_norm(x))).flatten(2).transpose(1, 2)
         tokens = self.transformer_blocks[0](tokens, audio, regions[tokens.shape[1]])
         return x + self.proj_out(tokens.transpose(1, 2).unflatten(2, x.shape[-2:]))
