@@ -1,17 +1,20 @@
-"""The relatives' released files -> one file of ours, checked against the model before it is written."""
+"""The relatives' released files -> one file of ours, checked against the model first; and back."""
 
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ..families.family import Release
+from ..families.table import family_of
 from ..models.emo import EMO
 from ..weights.reading import read_header
+from ..writing.partial import whole_file
 from ..writing.place import check_file_place
 from .encoders import load_audio_encoder, load_vae
 from .released import EXPECTED, read_released
-from .store import CONFIG, Checkpoint, save_checkpoint
+from .store import CONFIG, Checkpoint, read_checkpoint, save_checkpoint
 
 
 def convert(
@@ -41,3 +44,33 @@ def convert(
         parts["audio_encoder"] = load_audio_encoder(audio_encoder, release.config, "cpu")
     save_checkpoint(output, release.config, parts, release.notes, dtype)
     return release
+
+
+def convert_back(checkpoint: Path, folder: Path, dtype: torch.dtype | None = None) -> list[Path]:
+    """Write the files of a release into `folder` as safetensors, with its names, keys and shapes, from a
+    checkpoint of ours in a relative's structure; floating-point tensors become `dtype`, or stay.
+
+    Raises ValueError when it is of EMO's own structure or does not fit, and ValueError or WriteError when a
+    file cannot be written.
+    """
+    found = read_checkpoint(checkpoint)
+    config, family = found.config, family_of(found.config)
+    names = [name for name, release in family.releases.items() if release.config.name == config.name]
+    if family.files is None or not names:
+        raise ValueError(
+            f"{checkpoint} is {config.name}, of which there is no release: expected is a checkpoint trained "
+            "from the weights of one of EMO's relatives"
+        )
+    with found.on_meta():
+        parts = dict(EMO(config).named_children())
+    found.check(parts)
+    model = {key: value for key, value in found.tensors.items() if key.split(".", 1)[0] in parts}
+    written = []
+    for stem, tensors in family.files.write(names[0], config, model).items():
+        file = folder / f"{stem}.safetensors"
+        check_file_place(file, (".safetensors",), [checkpoint])
+        converted = {key: value.to("cpu", dtype).contiguous() for key, value in tensors.items()}
+        with whole_file(file) as partial:
+            save_file(converted, partial, metadata={"format": "pt"} | found.notes)
+        written.append(file)
+    return written

@@ -14,10 +14,22 @@ from ..cues.locator import Cues
 from ..cues.masks import echomimic_region
 from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.whisper import WHISPER_TINY, WhisperEncoder, encode_whisper
-from ..weights.animatediff import animatediff_motion_modules
+from ..weights.animatediff import animatediff_motion_modules, as_animatediff
 from ..weights.rename import rename
 from ..weights.whisper import build_whisper
-from .family import AUDIO, WIDE_LOCATOR, Family, Files, Hearing, Release, Tensors, schedule, under
+from .family import (
+    AUDIO,
+    AUDIO_BACK,
+    WIDE_LOCATOR,
+    Family,
+    Files,
+    Hearing,
+    Release,
+    Tensors,
+    part_of,
+    schedule,
+    under,
+)
 
 MAIN = "denoising_unet"
 SOURCE = "https://huggingface.co/BadToBest/EchoMimic"
@@ -79,6 +91,19 @@ def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple
     return f"echomimic{pose}{'_acc' if '_acc' in variant else ''}", tensors
 
 
+def _write(name: str, config: EMOConfig, state: Tensors) -> dict[str, Tensors]:
+    variant = name.removeprefix("echomimic")
+    pose = "_pose" if "_pose" in variant else ""
+    backbone = rename(as_animatediff(part_of(state, "backbone")), AUDIO_BACK)
+    motion = {key: value for key, value in backbone.items() if ".motion_modules." in key}
+    return {
+        MAIN + variant: {key: value for key, value in backbone.items() if key not in motion},
+        "motion_module" + variant: motion,
+        "reference_unet" + pose: part_of(state, "reference_net"),
+        "face_locator" + pose: part_of(state, "face_locator"),
+    }
+
+
 ECHOMIMIC = Family(
     Hearing(
         "whisper-tiny",
@@ -95,6 +120,7 @@ ECHOMIMIC = Family(
         "denoising_unet of EchoMimic with its other files beside it",
         _owns,
         _read,
+        _write,
         beside=("motion_module", "reference_unet", "face_locator"),
     ),
 )

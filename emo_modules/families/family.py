@@ -28,6 +28,7 @@ WIDE_LOCATOR = (16, 32, 96, 256)
 # Stable Diffusion's names -> ours, of what the originals put into its transformer blocks
 BLOCK = r"(attentions\.\d+\.transformer_blocks\.0\.)"
 AUDIO: Rules = [(BLOCK + r"attn2\.", r"\1attn_audio."), (BLOCK + r"norm2\.", r"\1norm_audio.")]
+AUDIO_BACK: Rules = [(BLOCK + r"attn_audio\.", r"\1attn2."), (BLOCK + r"norm_audio\.", r"\1norm2.")]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Files:
     owns: Callable[[Tensors], bool]  # whether the main file's tensors are this family's
     # main file, its tensors, what reads a file beside it by its stem -> the release, tensors by our names
     read: Callable[[Path, Tensors, Callable[[str], Tensors]], tuple[str, Tensors]]
+    # a release's name, its configuration, tensors by our names -> those of each file, by its stem
+    write: Callable[[str, EMOConfig, Tensors], dict[str, Tensors]]
     beside: tuple[str, ...] = ()  # how the names of the other files begin
     unread: str = "$^"  # a pattern of our names
 
@@ -136,6 +139,11 @@ def schedule(beta_schedule: Literal["linear", "scaled_linear"], steps: int, cfg:
         steps=steps,
         cfg=cfg,
     )
+
+
+def part_of(state: Tensors, part: str) -> Tensors:
+    """Inverse of `under`."""
+    return {key.removeprefix(f"{part}."): v for key, v in state.items() if key.startswith(f"{part}.")}
 
 
 def under(part: str, state: Tensors) -> Tensors:

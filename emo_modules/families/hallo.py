@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..config import EMOConfig, UNetConfig
@@ -15,12 +16,13 @@ from ..cues.locator import Cues
 from ..cues.masks import attention_masks, hallo_region, mask_levels
 from ..media.audio import SAMPLE_RATE, Audio
 from ..models.relatives.regions import read_regions
+from ..models.unet import UNet
 from ..quirks import IdentityConfig, Quirks, UNetQuirks
 from ..speech.relatives import hallo_features
 from ..speech.wav2vec2 import AudioEncoder
-from ..weights.animatediff import animatediff_motion_modules
+from ..weights.animatediff import animatediff_motion_modules, as_animatediff
 from ..weights.rename import Rules, rename
-from .family import Family, Files, Release, Tensors, schedule, wav2vec2
+from .family import Family, Files, Release, Tensors, schedule, under, wav2vec2
 
 SETS = [
     ("hallo", "Hallo", "fudan-generative-ai/hallo"),
@@ -33,6 +35,13 @@ PARTS: Rules = [
     (r"^imageproj\.", "reference_net.identity_projection."),
     (r"^audioproj\.", "audio_projection."),
 ]
+NAMES: Rules = [  # back again
+    (r"^reference_net\.identity_projection\.", "imageproj."),
+    (r"^reference_net\.", "reference_unet."),
+    (r"^backbone\.", "denoising_unet."),
+    (r"^audio_projection\.", "audioproj."),
+]
+ZERO_CONV = r"\.zero_conv_\w+\.weight$"
 
 
 def _config(name: str) -> EMOConfig:
@@ -82,9 +91,24 @@ def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple
     second = "hallo2" in "/".join(main.parts[-2:]).lower()  # the same keys and shapes as the first
     tensors = animatediff_motion_modules(rename(state, PARTS), str(main))
     for key, value in tensors.items():
-        if value.ndim == 4 and re.search(r"\.zero_conv_\w+\.weight$", key):
+        if value.ndim == 4 and re.search(ZERO_CONV, key):
             tensors[key] = value.flatten(1)  # a 1x1 convolution is a linear layer on tokens
     return ("hallo2" if second else "hallo") if own else "joyhallo", tensors
+
+
+def _write(name: str, config: EMOConfig, state: Tensors) -> dict[str, Tensors]:
+    """The temporal modules that are never run, which the original's loader insists on, are zeros."""
+    tensors = dict(state)
+    quirks = replace(config.backbone.quirks, temporal_without_attention=True)
+    with torch.device("meta"):
+        whole = UNet(replace(config.backbone, quirks=quirks))
+    like = state["backbone.conv_in.weight"]
+    for key, value in under("backbone", whole.state_dict()).items():
+        if key not in tensors:
+            tensors[key] = like.new_zeros(value.shape)
+        if re.search(ZERO_CONV, key):
+            tensors[key] = tensors[key][:, :, None, None]
+    return {"net": rename(as_animatediff(tensors), NAMES)}
 
 
 HALLO = Family(
@@ -101,6 +125,7 @@ HALLO = Family(
         "net.pth of Hallo, Hallo2 or JoyHallo",
         _owns,
         _read,
+        _write,
         # temporal modules where there is no attention: AnimateDiff's, as they were
         unread=r"^backbone\.(down_blocks\.3|up_blocks\.0)\.motion_modules\.",
     ),

@@ -12,21 +12,24 @@ from ..cues.landmarks import draw_kps, estimate_kps, kps_of
 from ..cues.locator import Cues
 from ..quirks import Quirks, UNetQuirks, WindowConfig
 from ..speech.relatives import v_express_features
-from ..weights.animatediff import animatediff_motion_modules
+from ..weights.animatediff import animatediff_motion_modules, as_animatediff
 from ..weights.rename import Rules, rename
 from .family import (
     AUDIO,
+    AUDIO_BACK,
     BLOCK,
     WIDE_LOCATOR,
     Family,
     Files,
     Release,
     Tensors,
+    part_of,
     schedule,
     under,
     wav2vec2,
 )
 
+REFERENCE_BACK: Rules = [(BLOCK + r"attn_ref\.", r"\1attn1_5."), (BLOCK + r"norm_ref\.", r"\1norm1_5.")]
 REFERENCE: Rules = [(BLOCK + r"attn1_5\.", r"\1attn_ref."), (BLOCK + r"norm1_5\.", r"\1norm_ref.")]
 
 
@@ -75,6 +78,20 @@ def _read(main: Path, state: Tensors, beside: Callable[[str], Tensors]) -> tuple
     return "v_express", tensors
 
 
+def _write(name: str, config: EMOConfig, state: Tensors) -> dict[str, Tensors]:
+    """The temporal modules are in two files, as released."""
+    audio = part_of(state, "audio_projection")
+    audio["latents"] = audio.pop("latents.weight")[None]
+    backbone = rename(as_animatediff(part_of(state, "backbone")), REFERENCE_BACK + AUDIO_BACK)
+    return {
+        "denoising_unet": backbone,
+        "motion_module": {key: value for key, value in backbone.items() if ".motion_modules." in key},
+        "reference_net": part_of(state, "reference_net"),
+        "v_kps_guider": part_of(state, "face_locator"),
+        "audio_projection": audio,
+    }
+
+
 V_EXPRESS = Family(
     wav2vec2(
         "wav2vec2-base-960h", lambda encoder, audio, frames, _: v_express_features(encoder, audio, frames)
@@ -94,6 +111,7 @@ V_EXPRESS = Family(
         "denoising_unet of V-Express with its other files beside it",
         _owns,
         _read,
+        _write,
         beside=("motion_module", "reference_net", "audio_projection", "v_kps_guider"),
         unread=r"^reference_net\.conv_(norm_)?out\.",
     ),

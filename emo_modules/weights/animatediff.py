@@ -17,6 +17,15 @@ RULES = [
     (r"\.norms\.1\.", ".norm2."),
     (r"\.ff_norm\.", ".norm3."),
 ]
+NAMES = [  # back again
+    (r"(\.motion_modules\.\d+)\.", r"\1.temporal_transformer."),
+    (r"\.attn1\.", ".attention_blocks.0."),
+    (r"\.attn2\.", ".attention_blocks.1."),
+    (r"\.norm1\.", ".norms.0."),
+    (r"\.norm2\.", ".norms.1."),
+    (r"\.norm3\.", ".ff_norm."),
+]
+TABLE_LENGTH = 32  # frames in AnimateDiff v2's position tables
 POSITIONS = r"\.(pos_encoder|pos_embed)\.pe$"
 NOT_IN_ANIMATEDIFF = r"^(?!.*\.motion_modules\.)|\.(norm|attn)_speed\."
 EXPECTED = (
@@ -35,6 +44,16 @@ def animatediff_motion_modules(state: dict[str, Tensor], source: str) -> dict[st
         if re.search(POSITIONS, key) and not _is_time_table(table):
             raise ValueError(f"{source}: {key} is not the sinusoidal table of AnimateDiff. {REMEDY}")
     return rename({k: v for k, v in state.items() if not re.search(POSITIONS, k)}, RULES)
+
+
+def as_animatediff(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Inverse of `animatediff_motion_modules`, position tables included; other keys stay as they are."""
+    modules = {key: value for key, value in state.items() if ".motion_modules." in key}
+    named = rename(modules, NAMES)
+    for key in [key for key in named if key.endswith(".to_q.weight")]:
+        width = named[key].new_empty(1, TABLE_LENGTH, len(named[key]))
+        named[key.replace("to_q.weight", "pos_encoder.pe")] = time_positions(width)[None].clone()
+    return {key: value for key, value in state.items() if key not in modules} | named
 
 
 def _is_time_table(table: Tensor) -> bool:

@@ -1,19 +1,25 @@
 """`convert`: one file of ours out of a release, with configuration and licence, that predicts the same."""
 
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
-from emo_modules.checkpoints.convert import convert
-from emo_modules.checkpoints.store import load_checkpoint
+from emo_modules.checkpoints.convert import convert, convert_back
+from emo_modules.checkpoints.released import read_released
+from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
+from emo_modules.cli import main
 from emo_modules.config import EMOConfig
-from emo_modules.families.table import RELEASES
+from emo_modules.families.table import RELEASES, family_of
+from emo_modules.models.emo import EMO
 from emo_modules.speech.whisper import WhisperEncoder
 
 from ..relatives import (
     NAMES,
+    RELEASED,
     Scene,
     copied,
     random_emo,
@@ -127,3 +133,71 @@ def test_a_file_of_ours_needs_no_conversion(tmp_path):
     convert(write_release("hallo", tmp_path / "set"), output)
     with pytest.raises(ValueError, match="already"):
         convert(output, tmp_path / "again.safetensors")
+
+
+# The way back
+
+# in the release, but never computed: Hallo's modules without attention, V-Express' output of ReferenceNet
+UNREAD = r"denoising_unet\.(down_blocks\.3|up_blocks\.0)\.motion_modules\.|^conv_(norm_)?out\."
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_checkpoint_becomes_the_release_that_it_came_from(tmp_path, name):
+    model = random_emo(small(name))
+    save_checkpoint(
+        tmp_path / "own.safetensors", small(name), dict(model.named_children()), {"title": "Mine"}
+    )
+    files = convert_back(tmp_path / "own.safetensors", tmp_path / name)
+    expected = {file.split(".")[0]: state for file, state in release(name, model.state_dict()).items()}
+    assert sorted(expected) == sorted(file.stem for file in files)
+    for file in files:
+        found, whole = load_file(file), expected[file.stem]
+        if (name, file.stem) == ("v_express", "denoising_unet"):  # whose older temporal modules are not kept
+            whole = {key: value for key, value in whole.items() if ".motion_modules." not in key}
+        read = {key: value for key, value in whole.items() if not re.search(UNREAD, key)}
+        assert all(torch.equal(found[key], value) for key, value in read.items() if not key.endswith(".pe"))
+        assert all(torch.allclose(found[key], read[key], atol=1e-6) for key in read if key.endswith(".pe"))
+    again, tensors = read_released(files[0])
+    assert again is RELEASES[name]
+    state = model.state_dict()
+    assert tensors.keys() == state.keys()
+    assert all(torch.equal(tensors[key], value) for key, value in state.items())
+
+
+ECHOMIMIC = {"denoising_unet": 686, "motion_module": 588, "reference_unet": 570, "face_locator": 18}
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("hallo", {"net": 2656}),
+        ("echomimic", ECHOMIMIC),
+        (
+            "v_express",
+            {"denoising_unet": 1386, "motion_module": 588, "reference_net": 680, "v_kps_guider": 18,
+             "audio_projection": 52},
+        ),
+    ],
+)  # fmt: skip
+def test_full_sizes_have_as_many_tensors_as_the_released_files(name, counts):
+    """V-Express' reference_net has four more: an output that is never computed."""
+    config = RELEASED[name].config
+    with torch.device("meta"):
+        state = EMO(config).state_dict()
+    files = family_of(config).files.write(name, config, state)
+    assert {stem: len(tensors) for stem, tensors in files.items()} == counts
+
+
+def test_the_way_back_on_the_command_line(tmp_path, capsys, tiny_checkpoint):
+    model = random_emo(small("echomimic"))
+    save_checkpoint(tmp_path / "own.safetensors", small("echomimic"), dict(model.named_children()))
+    given = ["convert", str(tmp_path / "own.safetensors"), str(tmp_path / "set"), "--as-released"]
+    assert main([*given, "--dtype", "fp16"]) == 0
+    written = load_file(tmp_path / "set" / "face_locator.safetensors")
+    assert all(value.dtype == torch.float16 for value in written.values())
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert main([*given, "--vae", "vae.safetensors"]) == 1
+    assert "releases have neither VAE nor speech encoder" in capsys.readouterr().err
+    given[1] = str(tiny_checkpoint)
+    assert main(given) == 1
+    assert "of which there is no release: expected is a checkpoint trained" in capsys.readouterr().err
