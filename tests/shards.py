@@ -38,8 +38,11 @@ def encode_sound(clip: int, frames: int) -> bytes:
     return out.getvalue()
 
 
-def make_sample(clip: int, frames: int = FRAMES, sound: bool = True, **facts: Any) -> Sample:
-    """Clip number `clip`; its head turns at `clip` degrees per second more every frame."""
+def make_sample(
+    clip: int, frames: int = FRAMES, sound: bool = True, landmarks: int = 0, **facts: Any
+) -> Sample:
+    """Clip number `clip`; its head turns at `clip` degrees per second more every frame. Landmarks lie
+    anywhere in its face's box and move with it."""
     boxes = np.tile(np.float32([16, 16, 40, 48]), (frames, 1))
     boxes[:, [0, 2]] += np.arange(frames, dtype=np.float32)[:, None] / 4
     arrays = {
@@ -47,6 +50,9 @@ def make_sample(clip: int, frames: int = FRAMES, sound: bool = True, **facts: An
         "rotations": np.zeros((frames, 3), np.float32),
         "speeds": np.arange(frames, dtype=np.float32) * clip,
     }
+    if landmarks:
+        places = np.random.default_rng(clip).random((landmarks, 2), np.float32)
+        arrays["landmarks"] = boxes[:, None, :2] + places * (boxes[:, None, 2:] - boxes[:, None, :2])
     known = {"identity": f"person{clip // 2}", "split": "train", "frames": frames, "size": SIZE, "fps": 25}
     audio = encode_sound(clip, frames) if sound else None
     return Sample(f"clip{clip:03d}", encode_video(clip, frames), audio, arrays, known | facts)

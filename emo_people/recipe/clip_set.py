@@ -7,6 +7,7 @@ are compared.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
 from emo_modules.media.audio import exact_fps
-from emo_modules.models.conditions import KeptConditions
 from emo_modules.speech.wav2vec2 import AudioEncoder, frame_positions, interpolate_rows
 from emo_training.training.batch_sources import Drawn, microbatch_generator
 from emo_training.training.graphs import DEVICE
@@ -45,7 +45,7 @@ class MovingBatch(Batch):
     hidden: Tensor  # (B, F, 1, 32, 32) 0..1
     landmarks: Tensor  # (B, F, 68, 2) px
 
-    def conditions(self, clips: bool, speed: bool) -> dict[str, Tensor | KeptConditions]:
+    def conditions(self, clips: bool, speed: bool) -> dict[str, Any]:
         return super().conditions(clips, speed) | {"pixels": self.pixels, "code": self.code}
 
 

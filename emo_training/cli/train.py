@@ -23,14 +23,17 @@ from ..footage.advice import warn_of_split
 from ..footage.shards import ShardIndex, best_split
 from ..training.batch_sources import MemorySource
 from ..training.config_file import build_config, read_values
+from ..training.identities import Identities
 from ..training.logs import Board
 from ..training.loop import Sheet, Trainer, Validation, load_parameters
 from ..training.losses import LossConfig
 from ..training.objective import Denoising
+from ..training.relatives import relative_of
 from ..training.sample_set import Draw, SampleSet, draw_batch
 from ..training.shard_source import ShardSource
 from ..training.sheets import sheet_draw, sheet_drawer
 from ..training.speed_buckets import check_speeds
+from ..training.stages import Stage, stage_of
 from ..training.start import Start, check_trainable, starting_model
 from ..training.state import saved_weights
 from ..training.summary import describe_run
@@ -56,6 +59,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audio-encoder", type=Path, help="the speech encoder, as it was published: goes into the checkpoint"
     )
+    parser.add_argument(
+        "--identities", type=Path, help="a folder of IDENTITY.npy, face embeddings (Hallo, Hallo2, JoyHallo)"
+    )
     add_field_options(parser, TrainConfig)
     parser.add_argument("--batch", type=int, help="samples per process; default: the paper's")
     parser.add_argument("--workers", type=int, default=2, help="processes that read shards")
@@ -71,7 +77,10 @@ def run(options: argparse.Namespace) -> None:
     state = PartialState(cpu=not torch.cuda.is_available())
     values = given_values(options)
     if options.checkpoint:
-        check_trainable(read_checkpoint(options.checkpoint).config)
+        config = read_checkpoint(options.checkpoint).config
+        check_trainable(config, Start(**field_values(Start, options)))
+        if "stage" in values:
+            stage_of(config, values["stage"], values.get("demo", False))
     index = ShardIndex.load(options.shards) if options.shards else None
     if options.shards and state.is_main_process and (warning := warn_of_split(options.shards)):
         _log.warning("%s", warning)
@@ -93,14 +102,15 @@ def train_stage(
     start = Start(**field_values(Start, options))
     model, loaded, notes = starting_model(start, values.get("seed", 0), fitted.speeds if fitted else None)
     config = build_config(values, model.config)
+    stage = stage_of(model.config, config.stage, config.demo)
     encoders = load_encoders(model.config, loaded, options)
     for part in encoders.parts.values():
         part.to(device).requires_grad_(False).eval()
-    if index is not None and config.table.speed:
+    if index is not None and stage.speed:
         check_speeds(index.speeds)
-    source = open_source(config, model.config, encoders, index, options)
-    sheet = make_sheet(config, model.config, encoders, options) if main else None
-    validation = make_validation(config, model.config, encoders, options) if main else None
+    source = open_source(config, stage, model.config, encoders, index, options)
+    sheet = make_sheet(stage, model.config, encoders, options) if main else None
+    validation = make_validation(stage, model.config, encoders, options) if main else None
     board = Board(options.out) if main else None
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     trainer = Trainer(model, source, config, options.out, sheet=sheet, board=board, validation=validation)
@@ -151,56 +161,78 @@ def load_encoders(config: EMOConfig, start: Loaded | None, options: argparse.Nam
 
 def open_source(
     config: TrainConfig,
+    stage: Stage,
     model: EMOConfig,
     encoders: Encoders,
     index: ShardIndex | None,
     options: argparse.Namespace,
 ) -> MemorySource | ShardSource:
     if index is None:
+        if relative_of(model):
+            raise ValueError(f"encoded samples have what EMO reads only: train {model.name} on --shards")
         return MemorySource(SampleSet.load(options.samples), model, config.sampling, config.seed)
-    encoder = encoders.audio_encoder if config.table.clips else None
-    if encoders.vae is None or (encoder is None and config.table.clips):
-        needed = {"--vae": encoders.vae} | ({"--audio-encoder": encoder} if config.table.clips else {})
+    encoder = encoders.audio_encoder if stage.sound else None
+    if encoders.vae is None or (encoder is None and stage.sound):
+        needed = {"--vae": encoders.vae} | ({"--audio-encoder": encoder} if stage.sound else {})
         missing = " and ".join(flag for flag, part in needed.items() if part is None)
         raise ValueError(f"shards hold pictures and sound, so {missing} must be given: the start has none")
     precision = torch.bfloat16 if config.mixed_precision == "bf16" else None
     return ShardSource(
-        index, model, config.sampling, config.seed, encoders.vae, encoder, options.workers, precision
+        index,
+        model,
+        config.sampling,
+        config.seed,
+        encoders.vae,
+        encoder,
+        options.workers,
+        precision,
+        open_identities(model, options),
     )
 
 
 def make_sheet(
-    config: TrainConfig, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
+    stage: Stage, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
 ) -> Sheet | None:
     """Draws held-out samples, if there is a VAE to draw them with."""
     if encoders.vae is None:
         return None
-    whole = sheet_draw(model, SHOWN, config.table.clips)
+    whole = sheet_draw(model, SHOWN, stage.clips)
     if options.samples:
         shown = draw_batch(SampleSet.load(options.samples), model, whole, torch.Generator().manual_seed(7))
     else:
-        source = held_out_source(config, model, whole, encoders.vae, encoders.audio_encoder, options.shards)
+        source = held_out_source(stage, model, whole, encoders.vae, encoders.audio_encoder, options)
         shown, _ = next(source.stream([0]))
-    return sheet_drawer(encoders.vae, shown, config.table)
+    return sheet_drawer(encoders.vae, shown, stage)
 
 
 def make_validation(
-    config: TrainConfig, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
+    stage: Stage, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
 ) -> Validation | None:
     """Tells the losses of samples that are not trained on, if there are any."""
     if encoders.vae is None or options.samples or best_split(options.shards) != "test":
         return None
-    one = sheet_draw(model, 1, config.table.clips)
-    source = held_out_source(config, model, one, encoders.vae, encoders.audio_encoder, options.shards)
+    one = sheet_draw(model, 1, stage.clips)
+    source = held_out_source(stage, model, one, encoders.vae, encoders.audio_encoder, options)
     numbers = range(min(VALIDATED, source.footage.samples))
     batches = [batch for batch, _ in source.stream(numbers)]
-    objective = Denoising(model, config.table, LossConfig())
+    objective = Denoising(model, stage, LossConfig())
     return partial(validation_losses, batches=batches, objective=objective)
 
 
 def held_out_source(
-    config: TrainConfig, model: EMOConfig, draw: Draw, vae: VAE, encoder: SpeechEncoder | None, shards: Path
+    stage: Stage,
+    model: EMOConfig,
+    draw: Draw,
+    vae: VAE,
+    encoder: SpeechEncoder | None,
+    options: argparse.Namespace,
 ) -> ShardSource:
     """Of the test split, where there is one."""
-    index = ShardIndex.load(shards, best_split(shards))
-    return ShardSource(index, model, draw, 7, vae, encoder if config.table.clips else None, workers=0)
+    index = ShardIndex.load(options.shards, best_split(options.shards))
+    heard = encoder if stage.sound else None
+    identities = open_identities(model, options)
+    return ShardSource(index, model, draw, 7, vae, heard, workers=0, identities=identities)
+
+
+def open_identities(model: EMOConfig, options: argparse.Namespace) -> Identities | None:
+    return Identities(options.identities, model) if options.identities else None

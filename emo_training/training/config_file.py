@@ -43,5 +43,6 @@ def stage_draw(stage: str, model: EMOConfig) -> Draw:
     """EMO sec. 4.1: 48 pictures, then 4 clips of the model's own length and number of motion frames; the
     portrait is a frame of the same sample."""
     if stage == "image":
-        return Draw(batch=48, frames=1, motion_frames=0, portrait_share=0.0)
-    return Draw(batch=4, frames=model.clip_frames, motion_frames=model.motion_frames, portrait_share=0.0)
+        return Draw(batch=48, frames=1, motion_frames=0, portrait_share=0.0, successive=False)
+    past = model.motion_frames
+    return Draw(4, model.clip_frames, past, portrait_share=0.0, successive=True)

@@ -26,8 +26,9 @@ from .losses import Noised, add_training_noise
 from .objective import Denoising, Objective
 from .optimizers import build_optimizer
 from .progress import TrainProgress
+from .relatives import learned_schedule
 from .sample_set import Batch
-from .stages import Stage, select_parameters
+from .stages import Stage, select_parameters, stage_of
 from .state import WEIGHTS, find_state, keep_state, new_state, state_of
 from .train_config import TrainConfig
 
@@ -67,7 +68,7 @@ class Trainer:
         )
         self.config, self.source, self.folder = config, source, folder
         self.log, self.sheet, self.validation = RunLog(folder, config.stage, log, board), sheet, validation
-        self.stage, self.emo = stage or config.table, model
+        self.stage, self.emo = stage or stage_of(model.config, config.stage, config.demo), model
         if config.recompute:
             model.backbone.recompute_layers()
             model.reference_net.recompute_layers()
@@ -89,7 +90,7 @@ class Trainer:
             self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
             self.ema.to(self.accelerator.device)
             self.accelerator.register_for_checkpointing(self.ema)
-        self.alphas = alphas_cumprod(model.config.schedule)
+        self.alphas = alphas_cumprod(learned_schedule(model.config))
 
     def rate(self, step: int) -> float:
         """The learning rate's share: it rises in `warmup` steps, then falls as a cosine to nothing."""

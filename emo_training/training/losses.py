@@ -73,8 +73,7 @@ def add_training_noise(
     if config.motion_patch_drop:
         drop_motion_patches(batch, config.motion_patch_drop, generator)
     size, frames = batch.latents.shape[:2]
-    levels = 1 if batch.motion.shape[1] else frames
-    timesteps = draw_timesteps((size, levels), config, generator).expand(size, frames)
+    timesteps = draw_timesteps((size, batch.levels), config, generator).expand(size, frames)
     return noised_at(timesteps, batch, schedule, alphas, generator)
 
 

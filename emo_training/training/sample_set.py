@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import torch
 from safetensors.torch import save_file
@@ -66,19 +66,31 @@ class Batch:
     mask: Tensor  # (B, 1, 8H, 8W)
     speeds: Tensor  # (B, F)
 
+    @property
+    def levels(self) -> int:
+        """How many noise levels a row has: one over a clip, many over single pictures."""
+        return 1 if self.motion.shape[1] else self.latents.shape[1]
+
     def to(self, device: torch.device) -> Self:
         return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
-    def conditions(self, clips: bool, speed: bool) -> dict[str, Tensor | KeptConditions]:
+    def of_video(self) -> dict[str, Any]:
+        """What `Conditioner.video` takes by name; Any, since arguments differ in kind."""
+        return {"portrait": self.reference, "picture": self.mask}
+
+    def of_clip(self, speed: bool) -> dict[str, Any]:
+        """What `Conditioner.clip` takes by name, beside the past."""
+        return {"audio": self.audio} | ({"speeds": self.speeds} if speed else {})
+
+    def of_stills(self) -> dict[str, Any]:
+        """What `Conditioner.stills` takes by name."""
+        return {}
+
+    def conditions(self, clips: bool, speed: bool) -> dict[str, Any]:
         """What `EMO.forward` takes by name: sound and motion frames are of clips only."""
         kept = KeptConditions(self.reference_kept, self.audio_kept, self.motion_kept)
-        given: dict[str, Tensor | KeptConditions] = {
-            "portrait": self.reference,
-            "picture": self.mask,
-            "kept": kept,
-        }
-        given |= {"audio": self.audio, "motion": self.motion} if clips else {}
-        return given | ({"speeds": self.speeds} if speed else {})
+        given = self.of_video() | {"kept": kept}
+        return given | (self.of_clip(speed) | {"motion": self.motion} if clips else {})
 
 
 Share = Annotated[float, Range(0, 1)]
@@ -98,6 +110,12 @@ class Draw(Checked):
     portrait_share: Share = 0.15  # references that are other pictures; the rest are frames of the sample
     person_share: Share = 0.1  # most of an epoch of shards that one of many people takes
     whole_region: Share = 0.1  # the mask covers the picture, as at inference when no face is found
+    successive: bool | None = None  # frames follow one another; default: where there are motion frames
+
+    @property
+    def still(self) -> bool:
+        """Frames come from anywhere in the sample: they are pictures, no clip (image stage)."""
+        return not self.motion_frames if self.successive is None else not self.successive
 
     @property
     def window(self) -> int:
@@ -107,7 +125,7 @@ class Draw(Checked):
     @property
     def needed(self) -> int:
         """Frames that a sample must have: those that are trained on, and another one for the reference."""
-        return (self.window if self.motion_frames else 1) + 1
+        return (1 if self.still else self.window) + 1
 
 
 @dataclass(frozen=True)
@@ -181,15 +199,15 @@ def draw_picks(samples: int, draw: Draw, generator: torch.Generator) -> Tensor:
 def draw_places(frames: int, draw: Draw, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which frames to read of samples that have `frames` of them, at least `draw.needed`.
 
-    Returns (B, M+F), motion frames and the frames after them, or without motion frames frames from anywhere;
-    and the reference's (B,): any other frame of the sample, each as likely (EMO sec. 3.3: "a distinct,
-    randomly chosen frame").
+    Returns (B, M+F), motion frames and the frames after them, or of pictures frames from anywhere; and the
+    reference's (B,): any other frame of the sample, each as likely (EMO sec. 3.3: "a distinct, randomly
+    chosen frame").
     """
 
     def randint(high: int, *shape: int) -> Tensor:
         return torch.randint(high, (batch, *shape), generator=generator)
 
-    if not draw.motion_frames:
+    if draw.still:
         reference = randint(frames)
         places = randint(frames - 1, draw.frames)
         return places + (places >= reference[:, None]), reference

@@ -24,6 +24,8 @@ from emo_modules.speech.wav2vec2 import context_windows
 from ..footage.decode import decode_pictures, decode_sound, resize_pictures
 from ..footage.shards import SampleEntry, ShardIndex
 from .batch_sources import Drawn, microbatch_generator
+from .identities import Identities
+from .relatives import ClipCues, clip_cues, relative_batch, relative_of
 from .sample_order import SampleOrder
 from .sample_set import (
     Batch,
@@ -51,6 +53,8 @@ class RawBatch:
     union: Tensor  # (B, 4) the face boxes' union, in fractions
     speeds: Tensor  # (B, F) degrees per second
     kept: Kept
+    cues: ClipCues | None  # of EMO's relatives, stacked
+    identity: Tensor  # (B, D) face embeddings, zeros of unknown faces; (B, 0) where none is read
 
 
 class RawClip(NamedTuple):
@@ -62,12 +66,22 @@ class RawClip(NamedTuple):
     frames: Tensor
     union: Tensor
     speeds: Tensor
+    cues: ClipCues | None
+    identity: Tensor
 
 
 class ShardSamples(Dataset[RawBatch]):
     """Microbatch number -> `RawBatch`; runs in the workers."""
 
-    def __init__(self, index: ShardIndex, config: EMOConfig, draw: Draw, seed: int, sound: bool):
+    def __init__(
+        self,
+        index: ShardIndex,
+        config: EMOConfig,
+        draw: Draw,
+        seed: int,
+        sound: bool,
+        identities: Identities | None = None,
+    ) -> None:
         usable = [e for e in index.entries if e.frames >= draw.needed and (e.sound or not sound)]
         if not usable:
             raise ValueError(
@@ -77,6 +91,10 @@ class ShardSamples(Dataset[RawBatch]):
             )
         self.index, self.config, self.draw, self.seed = index, config, draw, seed
         self.order, self.sound = SampleOrder(usable, seed, draw.person_share), sound
+        self.identities, relative = identities, relative_of(config)
+        self.landmarks = bool(relative and relative.points)  # no other batch is made of them
+        if relative:  # what has no landmarks is refused before a worker starts
+            clip_cues(config, index.read(usable[0], self.landmarks), torch.zeros(1, dtype=torch.long))
 
     def __getitem__(self, microbatch: int) -> RawBatch:
         generator = microbatch_generator(self.seed, microbatch)
@@ -85,6 +103,7 @@ class ShardSamples(Dataset[RawBatch]):
             self.read(entry, bool(elsewhere), generator)
             for entry, elsewhere in zip(self.entries(microbatch), kept.portrait, strict=True)
         ]
+        cues = [row.cues for row in rows if row.cues is not None]
         return RawBatch(
             torch.stack([row.pictures for row in rows]),
             [row.waveform for row in rows],
@@ -93,6 +112,8 @@ class ShardSamples(Dataset[RawBatch]):
             torch.stack([row.union for row in rows]),
             torch.stack([row.speeds for row in rows]),
             kept,
+            ClipCues(*map(torch.stack, zip(*cues, strict=True))) if cues else None,
+            torch.stack([row.identity for row in rows]),
         )
 
     def entries(self, microbatch: int) -> list[SampleEntry]:
@@ -101,7 +122,7 @@ class ShardSamples(Dataset[RawBatch]):
 
     def read(self, entry: SampleEntry, elsewhere: bool, generator: torch.Generator) -> RawClip:
         (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
-        sample = self.index.read(entry)
+        sample = self.index.read(entry, self.landmarks)
         pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
         if elsewhere and (other := self.picture_elsewhere(entry, generator)) is not None:
             pictures[-1] = other
@@ -118,7 +139,14 @@ class ShardSamples(Dataset[RawBatch]):
             clip,
             box_union(boxes[None])[0],
             speeds,
+            clip_cues(self.config, sample, clip),
+            self.identity(entry),
         )
+
+    def identity(self, entry: SampleEntry) -> Tensor:
+        wanted = self.config.quirks.identity
+        nobody = torch.zeros(wanted.embedding_dim if wanted else 0)
+        return self.identities.known.get(entry.identity, nobody) if self.identities else nobody
 
     def picture_elsewhere(self, entry: SampleEntry, generator: torch.Generator) -> np.ndarray | None:
         """Any frame of any other sample of the same person, None when there is no other."""
@@ -143,8 +171,9 @@ class ShardSource:
         audio_encoder: SpeechEncoder | None,
         workers: int = 2,
         precision: torch.dtype | None = None,
+        identities: Identities | None = None,
     ) -> None:
-        self.samples = ShardSamples(index, config, draw, seed, audio_encoder is not None)
+        self.samples = ShardSamples(index, config, draw, seed, audio_encoder is not None, identities)
         self.config, self.seed, self.workers, self.precision = config, seed, workers, precision
         self.vae, self.audio_encoder = vae, audio_encoder
 
@@ -177,7 +206,7 @@ class ShardSource:
         motion = self.samples.draw.motion_frames
         latents = self.encode_pictures(on_device(raw.pictures))
         union = on_device(raw.union)
-        return Batch(
+        batch = Batch(
             latents=latents[:, motion:-1],
             motion=latents[:, :motion],
             motion_kept=on_device(raw.kept.motion),
@@ -187,6 +216,11 @@ class ShardSource:
             audio_kept=on_device(raw.kept.audio),
             mask=region_masks(union, on_device(raw.kept.region), self.config),
             speeds=on_device(raw.speeds),
+        )
+        if raw.cues is None:
+            return batch
+        return relative_batch(
+            batch, ClipCues(*map(on_device, raw.cues)), on_device(raw.identity), self.config
         )
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:

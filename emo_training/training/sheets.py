@@ -30,6 +30,7 @@ def sheet_draw(config: EMOConfig, rows: int, clips: bool = True) -> Draw:
         drop_both=0,
         whole_region=0,
         portrait_share=0,
+        successive=clips,
     )
 
 
@@ -40,12 +41,11 @@ def generate_batch(model: EMO, batch: Batch, steps: int, stage: Stage) -> Tensor
     generator = torch.Generator().manual_seed(7)
     config, device = model.config, next(model.parameters()).device
     conditioner = model.conditioner()
-    video = conditioner.video(batch.reference, batch.mask)
+    video, frames = conditioner.video(**batch.of_video()), batch.latents.shape[1]
     if stage.clips:
-        speeds = batch.speeds if stage.speed else None
-        conditions = conditioner.clip(video, config.clip_frames, batch.audio, speeds)
+        conditions = conditioner.clip(video, frames, **batch.of_clip(stage.speed))
     else:
-        conditions = conditioner.pictures(video, batch.latents.shape[1])
+        conditions = conditioner.stills(video, frames, **batch.of_stills())
     noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
     made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
     return made.unflatten(0, batch.latents.shape[:2])

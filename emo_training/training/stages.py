@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from emo_modules.config import EMOConfig
 from emo_modules.models.attention import Attention
 from emo_modules.models.emo import EMO
 
@@ -21,7 +22,7 @@ def part_of(parameter: str) -> str:
         return parameter.split(".")[0]
     if parameter.startswith("speed_encoder.") or "_speed." in parameter:
         return "speed"
-    if "_audio." in parameter:
+    if "_audio." in parameter or ".audio_modules." in parameter:
         return "audio"
     return "temporal" if ".motion_modules." in parameter else "backbone"
 
@@ -31,8 +32,13 @@ class Stage:
     """`trains` lists the parts whose parameters change; the others stay bit for bit."""
 
     trains: tuple[str, ...]
-    clips: bool  # clips with motion frames and sound, or single images without
+    clips: bool  # clips with motion frames and sound, or single images
     speed: bool = False  # head speed is a condition
+    heard: bool = False  # images have sound too
+
+    @property
+    def sound(self) -> bool:
+        return self.clips or self.heard
 
 
 # EMO sec. 3.3. The paper introduces the temporal and audio layers in the second stage without saying that the
@@ -53,6 +59,29 @@ DEMO_STAGES = {
     "video": Stage(_ALL_BUT_HEARING, clips=True, speed=True),
     "speed": Stage(_ALL_BUT_HEARING, clips=True, speed=True),
 }
+_WHOLE = Stage(tuple(part for part in PARTS if part != "speed"), clips=True)
+# What the relatives' own trainings change. Hallo: scripts/train_stage1.py and train_stage2.py, which are the
+# paper's two. V-Express: train.py with training_configs/stage_1.yaml to stage_3.yaml; its pictures have
+# sound, and its third stage trains everything. EchoMimic published no training code: arXiv 2407.08136 sec.
+# 3.3 learns sound and face from single pictures, and then time alone. `whole` is beyond the others' own.
+_HEARD = replace(PAPER_STAGES["image"], heard=True)
+RELATIVE_STAGES = {
+    "hallo": {"image": PAPER_STAGES["image"], "video": PAPER_STAGES["video"], "whole": _WHOLE},
+    "v_express": {"image": _HEARD, "video": PAPER_STAGES["video"], "whole": _WHOLE},
+    "echomimic": {
+        "image": replace(_HEARD, trains=(*_HEARD.trains, "audio")),
+        "video": Stage(("temporal",), clips=True),
+        "whole": _WHOLE,
+    },
+}
+
+
+def stage_of(config: EMOConfig, name: str, demo: bool = False) -> Stage:
+    """A model's stage of that name. Raises ValueError when it has none."""
+    table = RELATIVE_STAGES.get(config.family, DEMO_STAGES if demo else PAPER_STAGES)
+    if name not in table:
+        raise ValueError(f"{config.name} has the stages {', '.join(table)}, got {name}: name one of them")
+    return table[name]
 
 
 def select_parameters(model: EMO, stage: Stage) -> list[tuple[str, nn.Parameter]]:

@@ -11,16 +11,20 @@ from emo_modules.checkpoints.released import read_released
 from emo_modules.checkpoints.store import Loaded, load_checkpoint
 from emo_modules.config import EMOConfig
 from emo_modules.families.family import SD15_TERMS
-from emo_modules.families.table import family_of
 from emo_modules.models.emo import EMO
 from emo_modules.weights.animatediff import EXPECTED as ANIMATEDIFF
 from emo_modules.weights.animatediff import initialise_from_animatediff
 from emo_modules.weights.reading import read_weights
 
+from ..perception.rates import FPS
+from .relatives import relative_of
 from .sd15 import EXPECTED as SD15
 from .sd15 import initialise_from_sd15
 from .speed_buckets import fit_speed_buckets
 from .transplant import initialise_from_relative, starting_config
+
+# relatives of few steps, distilled from the weights of the same name without it
+DISTILLED = ("echomimic-acc", "echomimic-pose-acc")
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,26 @@ def rebuild(model: EMO, config: EMOConfig) -> EMO:
     return other
 
 
-def check_trainable(config: EMOConfig) -> None:
-    """Raises ValueError for the structures of EMO's relatives, which were released, and for models that move
-    portraits: batches do not have all that they read."""
-    if family_of(config).files is not None:
-        raise ValueError(f"{config.family} can be run, not trained; start from it with --relative")
+def check_trainable(config: EMOConfig, start: Start) -> None:
+    """Raises ValueError for models whose weights the denoising loss would spoil, for those that move
+    portraits, since batches do not have all that they read, and for a start with weights that go into EMO's
+    own structure only."""
+    if config.name in DISTILLED:
+        whole = config.name.removesuffix("-acc")
+        raise ValueError(
+            f"{config.name} was distilled to {config.schedule.steps} steps, which training would undo: train "
+            f"{whole}"
+        )
     if config.moving:
         raise ValueError(
             f"{config.name} moves portraits and learns from clips that say what moves where: train it with "
             "python -m emo_people train-built-in"
+        )
+    others = [f"--{name}" for name in ("sd15", "animatediff", "relative") if getattr(start, name)]
+    if others and relative_of(config):
+        raise ValueError(
+            f"{' and '.join(others)} initialise EMO's own structure, and --checkpoint is {config.name}, "
+            "which has its weights: leave one of them out"
         )
 
 
@@ -64,6 +79,10 @@ def starting_model(
     """
     loaded = load_checkpoint(start.checkpoint) if start.checkpoint else None
     config = loaded.config if loaded else EMOConfig.sd15()
+    notes = dict(loaded.notes) if loaded else {}
+    if relative_of(config):
+        config = replace(config, fps=float(FPS))  # the shards', at which it will run from now on
+        notes["title"] = f"Trained from {notes.get('title', config.name).removeprefix('Trained from ')}"
     release, tensors = read_released(start.relative) if start.relative else (None, {})
     if release:
         config = starting_config(config, release)
@@ -77,7 +96,6 @@ def starting_model(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = EMO(config)
-    notes = dict(loaded.notes) if loaded else {}
     if start.sd15:
         initialise_from_sd15(model, read_weights(start.sd15, SD15), str(start.sd15))
         notes["terms"] = SD15_TERMS

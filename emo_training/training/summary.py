@@ -39,7 +39,7 @@ def describe_run(config: TrainConfig, footage: Footage, trained: int, parameters
     """
     drawn = config.steps * batch
     frames = drawn * config.sampling.frames
-    seen = hours(frames) if config.table.clips else counted(frames, "picture")
+    seen = counted(frames, "picture") if config.sampling.still else hours(frames)
     return (
         f"{config.stage}: {footage}; {trained / 1e6:.1f} of {parameters / 1e6:.1f} million parameters train; "
         f"{counted(config.steps, 'update')} of {batch} see {seen}, {short(drawn / footage.samples)} epochs"

@@ -18,7 +18,9 @@ from .stages import DEMO_STAGES, PAPER_STAGES, Stage
 class TrainConfig(Checked):
     """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
 
-    stage: Annotated[Literal["image", "video", "speed"], "of the paper's three"]
+    stage: Annotated[
+        Literal["image", "video", "speed", "whole"], "of the paper's three; whole: of its relatives"
+    ]
     steps: Annotated[int, "updates of the weights, at the end of which the stage is done"]
     demo: bool = False  # the demo's stage table
     lr: Annotated[float, "default: 1e-5, the paper's"] = 1e-5

@@ -11,6 +11,7 @@ from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod
 from .batch_sources import microbatch_generator
 from .losses import noised_at
 from .objective import Objective
+from .relatives import learned_schedule
 from .sample_set import Batch
 
 LEVELS = tuple(range(TRAIN_STEPS // 8, TRAIN_STEPS, TRAIN_STEPS // 4))  # the middles of four quarters
@@ -26,7 +27,7 @@ def validation_losses(model: EMO, batches: Sequence[Batch], objective: Objective
 
 
 def mean_loss(model: EMO, batches: Sequence[Batch], objective: Objective, level: int) -> float:
-    schedule, device = model.config.schedule, next(model.parameters()).device
+    schedule, device = learned_schedule(model.config), next(model.parameters()).device
     alphas, losses = alphas_cumprod(schedule), []
     for number, batch in enumerate(batches):
         timesteps = torch.full(batch.latents.shape[:2], level)

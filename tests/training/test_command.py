@@ -13,7 +13,7 @@ from emo_training.footage.shards import SPEED_BINS, ShardIndex, write_index
 from emo_training.training.speed_buckets import fit_speed_buckets
 from emo_training.training.stages import PAPER_STAGES
 
-from ..relatives import random_emo, small
+from ..relatives import random_emo
 from ..shards import write_shards
 
 
@@ -147,15 +147,6 @@ def test_a_folder_that_is_no_shards_is_refused(train, tmp_path):
     status, error = train("image", data=tmp_path)
     assert status == 1
     assert "has no index.json" in error
-
-
-@pytest.mark.parametrize("family", ["hallo", "echomimic", "v_express"])
-def test_a_relative_is_refused_before_any_sample_is_read(train, tmp_path, family):
-    config, file = small(family), tmp_path / "relative.safetensors"
-    save_checkpoint(file, config, dict(random_emo(config).named_children()))
-    status, error = train("video", checkpoint=file, data=tmp_path / "nowhere")
-    assert status == 1
-    assert error == f"error: {family} can be run, not trained; start from it with --relative\n"
 
 
 def test_a_model_that_moves_portraits_is_trained_elsewhere(train, tmp_path, moving_config):
