@@ -50,12 +50,13 @@ def make_sample(
         "rotations": np.zeros((frames, 3), np.float32),
         "speeds": np.arange(frames, dtype=np.float32) * clip,
     }
+    points = None
     if landmarks:
         places = np.random.default_rng(clip).random((landmarks, 2), np.float32)
-        arrays["landmarks"] = boxes[:, None, :2] + places * (boxes[:, None, 2:] - boxes[:, None, :2])
+        points = boxes[:, None, :2] + places * (boxes[:, None, 2:] - boxes[:, None, :2])
     known = {"identity": f"person{clip // 2}", "split": "train", "frames": frames, "size": SIZE, "fps": 25}
     audio = encode_sound(clip, frames) if sound else None
-    return Sample(f"clip{clip:03d}", encode_video(clip, frames), audio, arrays, known | facts)
+    return Sample(f"clip{clip:03d}", encode_video(clip, frames), audio, arrays, known | facts, points)
 
 
 def write_shards(folder: Path, clips: int = 6, per_shard: int = 2, **options: Any) -> Path:

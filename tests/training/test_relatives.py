@@ -54,7 +54,7 @@ def meshes(tmp_path_factory) -> Path:
 
 
 def clips(config: EMOConfig, **changes) -> Draw:
-    return replace(stage_draw("video", config), batch=2, **ALWAYS | changes)
+    return replace(stage_draw("video", config), **{"batch": 2} | ALWAYS | changes)
 
 
 def open_source(config: EMOConfig, shards: Path, draw: Draw, **options) -> ShardSource:
