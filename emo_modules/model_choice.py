@@ -6,13 +6,14 @@ from typing import Annotated, Literal, Self
 
 import torch
 
+from .checkpoints.adapter import AdapterUse
 from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, read_checkpoint
 from .config import EMOConfig
 from .cost.memory import Weights
 from .pipeline import Pipeline
 from .precision import DTYPES, default_precision, warn_of_emulation
 from .sampling.clip_store import ClipStore, default_folder
-from .writing.digest import file_digest
+from .writing.digest import digest, file_digest
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class ModelChoice:
     checkpoint: Annotated[Path, "default: the built-in demo model"] = DEMO_CHECKPOINT
     vae: Annotated[Path | None, "for checkpoints without one"] = None
     audio_encoder: Annotated[Path | None, "for checkpoints without one"] = None
+    lora: Annotated[
+        str | None, "FILE or FILE:STRENGTH, what `train --lora` made; strength 1 is as trained"
+    ] = None
     compile: Annotated[bool, "compile the Backbone: slow start, faster steps"] = False
     low_memory: Annotated[bool, "hold ReferenceNet only while it reads; same pictures"] = False
     dtype: Annotated[
@@ -44,15 +48,21 @@ class ModelChoice:
         """What decides the speed beside weights, device and type."""
         return " ".join(name for name in ("compile", "low_memory") if getattr(self, name))
 
+    @property
+    def adapters(self) -> tuple[AdapterUse, ...]:
+        return (AdapterUse.parse(self.lora),) if self.lora else ()
+
     def read(self) -> tuple[EMOConfig, Weights]:
         """What the files hold, without loading it. Raises as `read_checkpoint`."""
-        found = read_checkpoint(self.checkpoint)
+        found = read_checkpoint(self.checkpoint, self.adapters)
         return found.config, Weights.of(found.tensors, *filter(None, (self.vae, self.audio_encoder)))
 
     def absolute(self) -> Self:
         """The same files, for a process that is somewhere else."""
         paths = {name: getattr(self, name) for name in ("checkpoint", "vae", "audio_encoder")}
-        return replace(self, **{name: path.absolute() for name, path in paths.items() if path})
+        moved = replace(self, **{name: path.absolute() for name, path in paths.items() if path})
+        uses = (replace(use, path=use.path.absolute()) for use in self.adapters)
+        return replace(moved, lora=next(map(str, uses), None))
 
     def load(self, device: str) -> Pipeline:
         """Raises ValueError for a device that is not there, and as `Pipeline.load`."""
@@ -67,13 +77,15 @@ class ModelChoice:
             self.audio_encoder,
             self.low_memory,
             None if self.no_clips else ClipStore(self.clips or default_folder()),
+            self.adapters,
         )
         return pipeline.compiled() if self.compile else pipeline
 
     def files_digest(self) -> str:
         """Tells these weights from others."""
         beside = [path for path in (self.vae, self.audio_encoder) if path]
-        return file_digest(*checkpoint_files(self.checkpoint), *beside)
+        files = file_digest(*checkpoint_files(self.checkpoint), *beside)
+        return digest(files, [use.digest() for use in self.adapters]) if self.adapters else files
 
 
 def check_device(name: str) -> None:

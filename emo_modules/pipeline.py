@@ -1,7 +1,7 @@
 """From a picture and a waveform to frames: what the command line runs, without ComfyUI."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from .checkpoints.adapter import AdapterUse
 from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, load_checkpoint
 from .checkpoints.vae import VAE
@@ -82,13 +83,14 @@ class Pipeline:
         audio_encoder: Path | None = None,
         low_memory: bool = False,
         store: ClipStore | None = None,
+        adapters: Sequence[AdapterUse] = (),
     ) -> Self:
-        """From one checkpoint, or with VAE and audio encoder from files of their own.
+        """From one checkpoint, changed by `adapters`, or with VAE and audio encoder from files of their own.
 
         `low_memory` holds ReferenceNet only while it reads. Clips that are in `store` are not computed again.
         Raises ValueError when a part is missing or does not fit.
         """
-        loaded = load_checkpoint(checkpoint, device, dtype, emo=not low_memory)
+        loaded = load_checkpoint(checkpoint, device, dtype, emo=not low_memory, adapters=adapters)
         own_vae = load_vae(vae, loaded.config, device, dtype) if vae else loaded.vae
         encoder = loaded.audio_encoder
         if audio_encoder:
@@ -101,11 +103,13 @@ class Pipeline:
                 f"{' and '.join('--' + name.replace('_', '-') for name in missing)}"
             )
         conditioner = (
-            loaded.model.conditioner() if loaded.model else lean_conditioner(checkpoint, device, dtype)
+            loaded.model.conditioner()
+            if loaded.model
+            else lean_conditioner(checkpoint, device, dtype, adapters)
         )
         files = [*checkpoint_files(Path(checkpoint)), *(file for file in (vae, audio_encoder) if file)]
-        code = code_digest(Path(__file__).parent)
-        name = digest(file_digest(*files), torch.device(device).type, dtype, code)
+        code, changes = code_digest(Path(__file__).parent), [use.digest() for use in adapters]
+        name = digest(file_digest(*files), changes, torch.device(device).type, dtype, code)
         return cls(conditioner, own_vae, encoder, name, store)
 
     def compiled(self) -> Self:

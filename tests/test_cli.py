@@ -23,6 +23,8 @@ from emo_modules.media.video import read_video
 from emo_modules.pipeline import Pipeline
 from emo_training.cli import main as inspect
 
+from .adapters import random_lora
+
 ROOT = Path(__file__).parents[1]
 BOX = ("--box", "20", "16", "50", "52")
 AAC_PADDING = 1024  # samples that the encoder may add at the end
@@ -66,6 +68,35 @@ def test_options_reach_the_rendering(animate, tmp_path, picture_file, sound_file
     assert torch.equal(videos["box"], videos["mask"])
     for name in videos.keys() - {"box", "mask"}:
         assert not torch.equal(videos[name], videos["box"]), name
+
+
+def test_a_lora_changes_the_video_by_its_strength(
+    animate, tmp_path, tiny_config, tiny_checkpoint, picture_file, sound_file
+):
+    lora, sound, videos = random_lora(tmp_path / "person.safetensors", tiny_config).path, sound_file(0.2), {}
+    merged = tmp_path / "merged.safetensors"
+    assert main(["convert", str(tiny_checkpoint), str(merged), "--lora", f"{lora}:0.5"]) == 0
+    for name, options, checkpoint in (
+        ("without", (), None),
+        ("none of it", ("--lora", f"{lora}:0"), None),
+        ("half", ("--lora", f"{lora}:0.5"), None),
+        ("merged", (), merged),
+        ("all", ("--lora", lora, "--low-memory"), None),
+    ):
+        status, output, errors = animate(picture_file, sound, *BOX, *options, checkpoint=checkpoint)
+        assert status == 0, errors
+        videos[name] = read_video(output)[0].float()
+    assert torch.equal(videos["none of it"], videos["without"])
+    assert torch.equal(videos["merged"], videos["half"])
+    assert len({videos[name].sum().item() for name in ("without", "half", "all")}) == 3
+
+
+def test_a_lora_of_another_family_is_one_line(animate, tmp_path, tiny_config, picture_file, sound_file):
+    lora = random_lora(tmp_path / "person.safetensors", tiny_config, family="hallo").path
+    status, output, errors = animate(picture_file, sound_file(0.2), "--lora", lora)
+    assert status == 1
+    assert f"error: {lora} is a LoRA for the family hallo, the model is of emo" in errors
+    assert not output.exists()
 
 
 def test_the_papers_preset_goes_through_the_same_command(

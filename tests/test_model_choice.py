@@ -4,7 +4,10 @@ import os
 
 import pytest
 
+from emo_modules.checkpoints.adapter import AdapterUse
 from emo_modules.model_choice import ModelChoice, check_device
+
+from .adapters import random_lora
 
 
 def test_a_release_is_all_files_of_its_set_and_no_other(tmp_path) -> None:
@@ -28,6 +31,20 @@ def test_another_content_is_another_model(tiny_checkpoint, tmp_path) -> None:
     assert before == ModelChoice(copied).files_digest()
     os.utime(copied, (1, 1))
     assert before != ModelChoice(copied).files_digest()
+
+
+def test_a_lora_and_its_strength_are_another_model(tiny_checkpoint, tiny_config, tmp_path) -> None:
+    lora = random_lora(tmp_path / "person.safetensors", tiny_config).path
+    choices = [ModelChoice(tiny_checkpoint, lora=text) for text in (None, str(lora), f"{lora}:0.5")]
+    assert len({choice.files_digest() for choice in choices}) == 3
+    assert len({choice.load("cpu").name for choice in choices}) == 3
+
+
+def test_a_lora_is_found_from_another_folder_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = ModelChoice(lora="loras/person.safetensors:0.25").absolute()
+    assert moved.adapters == (AdapterUse(tmp_path / "loras/person.safetensors", 0.25),)
+    assert ModelChoice().absolute().adapters == ()
 
 
 def test_it_is_loaded_as_chosen(tiny_checkpoint) -> None:

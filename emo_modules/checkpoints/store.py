@@ -1,8 +1,8 @@
 """EMO's checkpoint: one safetensors file, perhaps split, parts by prefix, configuration in its metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +15,8 @@ from ..models.cpu import operations_for
 from ..models.emo import EMO
 from ..weights.reading import describe_keys, read_header, read_tensors
 from ..weights.rename import assign_strict, check_fit
-from ..writing.digest import file_digest
+from ..writing.digest import digest, file_digest
+from .adapter import AdapterUse, Applied, read_adapter
 from .files import find_files, write_files
 from .released import is_released, read_released, released_files
 from .vae import VAE, build_vae
@@ -54,6 +55,7 @@ class Checkpoint:
     notes: dict[str, str]
     remedy: str
     files_digest: str = ""  # which files these are, as `file_digest` tells them apart
+    adapters: tuple[Applied, ...] = ()  # which change the tensors as they are loaded
 
     @contextmanager
     def on_meta(self) -> Iterator[None]:
@@ -75,15 +77,32 @@ class Checkpoint:
 
         Raises ValueError listing keys that are missing, left over or of another shape.
         """
-        whole = nn.ModuleDict(modules)
-        assign_strict(whole, self._of(modules), str(self.path), device, dtype, self.remedy)
+        whole, tensors = nn.ModuleDict(modules), self._of(modules)
+        if dtype is None:
+            tensors = {key: value.to(self.tensors[key].dtype) for key, value in tensors.items()}
+        assign_strict(whole, tensors, str(self.path), device, dtype, self.remedy)
 
     def check(self, modules: dict[str, nn.Module]) -> None:
         """Raises as `load_into`, and loads nothing."""
         check_fit(nn.ModuleDict(modules), self._of(modules), str(self.path), None, self.remedy)
 
+    def with_adapters(self, uses: Sequence[AdapterUse]) -> "Checkpoint":
+        """Raises as `read_adapter`, and ValueError for a LoRA of another family or of other layers."""
+        applied = [Applied(read_adapter(use.path), use.strength) for use in uses]
+        for one in applied:
+            one.adapter.check(self.config, {key: tuple(value.shape) for key, value in self.tensors.items()})
+        source = digest(self.files_digest, [use.digest() for use in uses])
+        return replace(self, adapters=(*self.adapters, *applied), files_digest=source)
+
+    def tensor(self, key: str) -> Tensor:
+        """With what adapters change of it, float32 where they do."""
+        value = self.tensors[key]
+        for one in self.adapters:
+            value = one.changed(key, value)
+        return value
+
     def _of(self, modules: dict[str, nn.Module]) -> dict[str, Tensor]:
-        return {key: value for key, value in self.tensors.items() if key.split(".", 1)[0] in modules}
+        return {key: self.tensor(key) for key in self.tensors if key.split(".", 1)[0] in modules}
 
 
 @dataclass(frozen=True)
@@ -128,14 +147,15 @@ def load_checkpoint(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = torch.float32,
     emo: bool = True,
+    adapters: Sequence[AdapterUse] = (),
 ) -> Loaded:
     """Read a file, one of its pieces, or a folder of pieces; floating-point tensors become `dtype`, or stay.
 
     Without `emo` only what stands beside the model: VAE and audio encoder. Raises ValueError naming the
-    file, what was expected and what was found when it is not a whole EMO
-    checkpoint, and FileNotFoundError when nothing is there.
+    file, what was expected and what was found when it is not a whole EMO checkpoint or an adapter does not
+    fit it, and FileNotFoundError when nothing is there.
     """
-    found = read_checkpoint(path)
+    found = read_checkpoint(path, adapters)
     config = found.config
     with found.on_meta():
         model = EMO(config, operations_for(device)).eval() if emo else None
@@ -146,13 +166,17 @@ def load_checkpoint(
     return Loaded(config, model, vae, encoder, found.notes)
 
 
-def read_checkpoint(path: Path | str) -> Checkpoint:
+def read_checkpoint(path: Path | str, adapters: Sequence[AdapterUse] = ()) -> Checkpoint:
     """Read a file, one of its pieces, or a folder of pieces, without building a model.
 
-    Raises ValueError when it is not an EMO checkpoint or has parts of another name, and FileNotFoundError
-    when nothing is there.
+    Raises ValueError when it is not an EMO checkpoint, has parts of another name or is none that the adapters
+    were trained on, and FileNotFoundError when nothing is there.
     """
-    path = Path(path)
+    found = _read_files(Path(path))
+    return found.with_adapters(adapters) if adapters else found
+
+
+def _read_files(path: Path) -> Checkpoint:
     if is_released(path):
         release, tensors = read_released(path)
         _check_parts(path, release.config, list(tensors))
