@@ -8,6 +8,7 @@ from .example import EMOExample
 from .face_region import FaceRegionMask
 from .frames_to_video import FramesToVideo
 from .head_speed import EMOHeadSpeed
+from .load_lora import EMOLoadLora
 from .load_model import LoadEMOModel
 from .managed.files import register_folder
 from .managed.routes import register_routes
@@ -20,6 +21,7 @@ class EMOExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadEMOModel,
+            EMOLoadLora,
             LoadAudioEncoder,
             FaceRegionMask,
             ReferenceNetEncode,

@@ -53,7 +53,7 @@ def kept_clips(
         reference.net.weights_digest,
         str(model.load_device.type),
         network.get_dtype_inference(),
-        [getattr(model, name, None) for name in PATCHES],
+        [getattr(patcher, name, None) for patcher in (model, reference.net.patcher) for name in PATCHES],
         [reference.portrait, reference.tokens, reference.points, reference.pixels, reference.large],
         cues,
         sampling,

@@ -32,6 +32,7 @@ class ReferenceNet:
     dtype: torch.dtype  # of the arithmetic
     latent_format: comfy.latent_formats.LatentFormat
     weights_digest: str  # of the files they come from
+    loras: tuple[str, ...] = ()  # those that change it, by `AdapterUse.digest`
 
     @property
     def to(self) -> dict[str, Any]:

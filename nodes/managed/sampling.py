@@ -23,6 +23,7 @@ from ...emo_modules.sampling.enlarge import Enlarger
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .kept import kept_clips
+from .lora import check_same_loras
 from .model import CONDITIONS, EMOModel
 from .reference import Reference
 from .values import describe
@@ -58,13 +59,15 @@ def emo_config(model: comfy.model_patcher.ModelPatcher) -> EMOConfig:
 
 
 def matching_config(model: comfy.model_patcher.ModelPatcher, reference: Reference) -> EMOConfig:
-    """Raises ValueError when the MODEL is not EMO's, or not the one whose ReferenceNet saw the portrait."""
+    """Raises ValueError when the MODEL is not EMO's, or not the one whose ReferenceNet saw the portrait, with
+    the same LoRAs."""
     config = emo_config(model)
     if reference.net.config != config:
         raise ValueError(
             f"the reference was encoded by {reference.net.config.name}, the model is {config.name} or of "
             "another configuration: use one EMO Load Model for both"
         )
+    check_same_loras(model, reference.net)
     return config
 
 

@@ -9,6 +9,10 @@ NAMES = {
         {"checkpoint": "COMBO", "dtype": "COMBO"},
         {"model": "MODEL", "reference_net": "EMO_REFERENCE_NET", "vae": "VAE"},
     ),
+    "EMOLoadLora": (
+        {"model": "MODEL", "reference_net": "EMO_REFERENCE_NET", "lora_name": "COMBO", "strength": "FLOAT"},
+        {"model": "MODEL", "reference_net": "EMO_REFERENCE_NET"},
+    ),
     "LoadAudioEncoder": (
         {"audio_encoder_name": "COMBO", "normalize": "BOOLEAN"},
         {"audio_encoder": "AUDIO_ENCODER"},
@@ -102,6 +106,7 @@ NAMES = {
 }
 DEFAULTS = {
     "LoadEMOModel": {"checkpoint": "demo (built in)", "dtype": "auto"},
+    "EMOLoadLora": {"strength": 1.0},
     "LoadAudioEncoder": {"audio_encoder_name": "demo (built in)", "normalize": True},
     "FaceRegionMask": {"box_width": 0, "face_index": 0, "crop_width": 0},
     "EMOHeadSpeed": {"mode": "normal", "speed": 12.0, "curve": "", "fps": 25.0},

@@ -11,6 +11,7 @@ from .prompts import node
 
 NODES = (
     "LoadEMOModel",
+    "EMOLoadLora",
     "LoadAudioEncoder",
     "FaceRegionMask",
     "ReferenceNetEncode",

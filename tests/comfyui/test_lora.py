@@ -1,0 +1,131 @@
+"""EMO Load LoRA and core's own loader: equal to the library, on both models or on neither."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from emo_modules.checkpoints.adapter import AdapterUse
+from emo_modules.checkpoints.store import Checkpoint
+from emo_modules.models.emo import EMO
+
+from ..adapters import random_lora
+from .releases import random_emo, small
+from .test_relatives import Loaded, Setting, without_pixels
+
+EMO_FAMILY = "emo"
+STRENGTH = 0.7
+
+
+@pytest.fixture(scope="module", params=["echomimic", "hallo"])
+def base(request, pack) -> Loaded:
+    return Loaded.of(pack, Setting.random(without_pixels(small(request.param))))
+
+
+def installed(base: Loaded, name: str, **options: Any) -> AdapterUse:
+    """A LoRA in models/loras."""
+    import folder_paths
+
+    folder = Path(folder_paths.get_folder_paths("loras")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    return random_lora(folder / name, base.setting.config, **options)
+
+
+def merged(base: Loaded, use: AdapterUse) -> EMO:
+    """The library's."""
+    config = base.setting.config
+    state = random_emo(config).state_dict()
+    model = EMO(config).eval()
+    changed = Checkpoint(Path("random"), config, state, {}, "").with_adapters([use])
+    changed.load_into(dict(model.named_children()), "cpu", torch.float32)
+    return model
+
+
+def with_lora(base: Loaded, name: str, strength: float = STRENGTH) -> Loaded:
+    model, net = base.pack.run(
+        "EMOLoadLora", model=base.model, reference_net=base.net, lora_name=name, strength=strength
+    )
+    return replace(base, model=model, net=net)
+
+
+@torch.no_grad()
+def rendered(base: Loaded) -> torch.Tensor:
+    return torch.cat(list(base.render())) * base.setting.config.latent_scale
+
+
+def test_both_models_change_as_the_library_changes_them(base):
+    use = installed(base, "both.safetensors")
+    before = rendered(base)
+    expected = base.setting.latents(merged(base, replace(use, strength=STRENGTH)), 2.0, 3, 3)
+    found = rendered(with_lora(base, "both.safetensors"))
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert (found - before).abs().max() > 0.05
+    assert torch.equal(rendered(base), before)  # its own models are left as they were
+
+
+def test_a_lora_is_the_merged_checkpoint(base, pack, monkeypatch):
+    use = replace(installed(base, "both.safetensors"), strength=STRENGTH)
+    monkeypatch.setattr(f"{Loaded.__module__}.random_emo", lambda config: merged(base, use))
+    whole = rendered(Loaded.of(pack, base.setting))
+    assert (rendered(with_lora(base, "both.safetensors")) - whole).abs().max() < 1e-4 * whole.abs().max()
+
+
+def test_referencenets_half_reaches_what_it_reads(base):
+    installed(base, "net.safetensors", parts=["reference_net"])
+    plain, changed = base.reference(), with_lora(base, "net.safetensors").reference()
+    tokens = [(one.tokens, two.tokens) for one, two in zip(plain.written, changed.written, strict=True)]
+    assert max((one - two).abs().max() for one, two in tokens if one is not None) > 0.05
+
+
+def test_cores_loader_takes_what_changes_the_model_alone(base):
+    import comfy.sd
+
+    use = installed(base, "model.safetensors", parts=["backbone"])
+    model, _ = comfy.sd.load_lora_for_models(base.model, None, load_file(use.path), STRENGTH, 0)
+    expected = rendered(with_lora(base, "model.safetensors"))
+    assert len(model.patches) == len(load_file(use.path)) // 3
+    assert (rendered(replace(base, model=model)) - expected).abs().max() < 1e-5
+
+
+def test_half_a_lora_is_refused(base):
+    import comfy.sd
+    from comfy.utils import load_torch_file
+
+    use = installed(base, "both.safetensors")
+    changed = with_lora(base, "both.safetensors")
+    for model, net in ((changed.model, base.net), (base.model, changed.net)):
+        with pytest.raises(ValueError, match="connect both outputs of EMO Load LoRA"):
+            rendered(replace(base, model=model, net=net))
+    weights, metadata = load_torch_file(str(use.path), return_metadata=True)
+    model, _ = comfy.sd.load_lora_for_models(base.model, None, weights, 1.0, 0, lora_metadata=metadata)
+    with pytest.raises(ValueError, match="core's LoRA loaders do not reach: use EMO Load LoRA"):
+        rendered(replace(base, model=model))
+
+
+def test_loras_follow_each_other(base):
+    installed(base, "both.safetensors")
+    twice = with_lora(with_lora(base, "both.safetensors", 0.3), "both.safetensors", 0.4)
+    assert (rendered(twice) - rendered(with_lora(base, "both.safetensors", 0.7))).abs().max() < 1e-4
+
+
+def test_a_lora_of_another_family_changes_nothing(base):
+    installed(base, "other.safetensors", family=EMO_FAMILY)
+    with pytest.raises(ValueError, match="is a LoRA for the family emo, the model is of"):
+        with_lora(base, "other.safetensors")
+    assert base.model.patches == base.net.patcher.patches == {}
+
+
+def test_kept_clips_are_told_apart_by_referencenets_lora(base):
+    installed(base, "net.safetensors", parts=["reference_net"])
+    kept = base.pack.module("nodes.managed.kept")
+    cues = base.pack.module("emo_modules.cues.locator").Cues(torch.ones(1, 1, 8, 8), None)
+
+    def name(strength: float) -> str:
+        changed = with_lora(base, "net.safetensors", strength)
+        plain = base.reference()._replace(net=changed.net)
+        return kept.kept_clips(base.model, plain, cues).video
+
+    assert name(0.5) == name(0.5) != name(0.6)
