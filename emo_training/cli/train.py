@@ -66,6 +66,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="samples per process; default: the paper's")
     parser.add_argument("--workers", type=int, default=2, help="processes that read shards")
     parser.add_argument(
+        "--cache",
+        type=Path,
+        help="folder for latents and speech features, made once and read by every step; for small sets",
+    )
+    parser.add_argument(
         "--keep-speed-buckets", action="store_true", help="do not fit them to the shards (speed stage)"
     )
 
@@ -109,6 +114,8 @@ def train_stage(
     if index is not None and stage.speed:
         check_speeds(index.speeds)
     source = open_source(config, stage, model.config, encoders, index, options)
+    if isinstance(source, ShardSource) and options.cache:
+        fill_cache(source, options.cache)
     sheet = make_sheet(stage, model.config, encoders, options) if main else None
     validation = make_validation(stage, model.config, encoders, options) if main else None
     board = Board(options.out) if main else None
@@ -126,6 +133,15 @@ def train_stage(
         written = options.out / "checkpoint.safetensors"
         save_checkpoint(written, model.config, dict(model.named_children()) | encoders.parts, notes)
         print(f"{written}: stage {config.stage}, step {progress.step} of {config.steps}")
+
+
+def fill_cache(source: ShardSource, folder: Path) -> None:
+    """All processes together."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    source.use_cache(folder, state.process_index, state.num_processes)
+    state.wait_for_everyone()
 
 
 def given_values(options: argparse.Namespace) -> dict[str, Any]:
@@ -170,6 +186,8 @@ def open_source(
     if index is None:
         if relative_of(model):
             raise ValueError(f"encoded samples have what EMO reads only: train {model.name} on --shards")
+        if options.cache:
+            raise ValueError("--cache is for --shards: encoded samples are latents already, leave it out")
         return MemorySource(SampleSet.load(options.samples), model, config.sampling, config.seed)
     encoder = encoders.audio_encoder if stage.sound else None
     if encoders.vae is None or (encoder is None and stage.sound):

@@ -1,15 +1,15 @@
 """Training samples from shards: read and decoded by worker processes, encoded on the training device.
 
-Neither latents nor speech features are stored: with 250 h of footage they would take more disk than the
-video, and encoding is a small part of a step.
+Latents and speech features are stored only where a cache is asked for: with 250 h of footage they take more
+disk than the video, and encoding is a small part of a step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -22,8 +22,9 @@ from emo_modules.media.audio import Audio
 from emo_modules.speech.wav2vec2 import context_windows
 
 from ..footage.decode import decode_pictures, decode_sound, resize_pictures
-from ..footage.shards import SampleEntry, ShardIndex
+from ..footage.shards import Sample, SampleEntry, ShardIndex
 from .batch_sources import Drawn, microbatch_generator
+from .cache import LATENTS, SPEECH, Cache, latents_made_by, open_cache, speech_made_by
 from .identities import Identities
 from .relatives import ClipCues, clip_cues, relative_batch, relative_of
 from .sample_order import SampleOrder
@@ -46,8 +47,10 @@ NOISE = 1  # the use of `microbatch_generator` for noise; 0 is for what is read
 class RawBatch:
     """B samples before the VAE and the audio encoder."""
 
-    pictures: Tensor  # (B, M+F+1, 3, H, W) uint8: motion frames, the clip's frames, the reference
-    waveforms: list[Tensor]  # (S,) each, the whole samples at 16 kHz; empty for pictures without sound
+    # (B, M+F+1, 3, H, W) uint8: motion frames, the clip's frames, the reference; from a cache their latents
+    pictures: Tensor
+    # (S,) each, the whole samples at 16 kHz, from a cache (R, layers, D); empty for pictures without sound
+    waveforms: list[Tensor]
     totals: list[int]  # frames of each whole sample
     frames: Tensor  # (B, F) where the clip's frames lie in the whole sample
     union: Tensor  # (B, 4) the face boxes' union, in fractions
@@ -91,6 +94,7 @@ class ShardSamples(Dataset[RawBatch]):
             )
         self.index, self.config, self.draw, self.seed = index, config, draw, seed
         self.order, self.sound = SampleOrder(usable, seed, draw.person_share), sound
+        self.cache: Cache | None = None  # in place of decoding
         self.identities, relative = identities, relative_of(config)
         self.landmarks = bool(relative and relative.points)  # no other batch is made of them
         if relative:  # what has no landmarks is refused before a worker starts
@@ -123,18 +127,15 @@ class ShardSamples(Dataset[RawBatch]):
     def read(self, entry: SampleEntry, elsewhere: bool, generator: torch.Generator) -> RawClip:
         (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
         sample = self.index.read(entry, self.landmarks)
-        pictures = decode_pictures(sample.video, [*window.tolist(), int(reference)])
-        if elsewhere and (other := self.picture_elsewhere(entry, generator)) is not None:
-            pictures[-1] = other
+        pictures = self.pictures(entry, [*window.tolist(), int(reference)], sample)
+        if elsewhere and (other := self.place_elsewhere(entry, generator)) is not None:
+            pictures[-1:] = self.pictures(*other)
         clip = window[self.draw.motion_frames :]
         boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
-        waveform = decode_sound(sample) if self.sound else torch.empty(0)
         return RawClip(
-            resize_pictures(
-                torch.from_numpy(pictures).permute(0, 3, 1, 2), self.config.height, self.config.width
-            ),
-            waveform,
+            pictures,
+            self.heard(entry, sample),
             entry.frames,
             clip,
             box_union(boxes[None])[0],
@@ -148,14 +149,29 @@ class ShardSamples(Dataset[RawBatch]):
         nobody = torch.zeros(wanted.embedding_dim if wanted else 0)
         return self.identities.known.get(entry.identity, nobody) if self.identities else nobody
 
-    def picture_elsewhere(self, entry: SampleEntry, generator: torch.Generator) -> np.ndarray | None:
+    def pictures(self, entry: SampleEntry, places: Sequence[int], sample: Sample | None = None) -> Tensor:
+        """Those frames (N, 3, H, W) uint8, or from the cache their latents (N, C, h, w)."""
+        if self.cache is not None:
+            return self.cache.latents(entry, places)
+        decoded = decode_pictures((sample or self.index.read(entry)).video, places)
+        planes = torch.from_numpy(decoded).permute(0, 3, 1, 2)
+        return resize_pictures(planes, self.config.height, self.config.width)
+
+    def heard(self, entry: SampleEntry, sample: Sample) -> Tensor:
+        """The waveform (S,), or from the cache the speech encoder's rows (R, layers, D)."""
+        if not self.sound:
+            return torch.empty(0)
+        return decode_sound(sample) if self.cache is None else self.cache.speech(entry)
+
+    def place_elsewhere(
+        self, entry: SampleEntry, generator: torch.Generator
+    ) -> tuple[SampleEntry, list[int]] | None:
         """Any frame of any other sample of the same person, None when there is no other."""
         mates = [mate for mate in self.index.by_identity[entry.identity] if mate.key != entry.key]
         if not mates:
             return None
         mate = mates[int(torch.randint(len(mates), (), generator=generator))]
-        frame = int(torch.randint(mate.frames, (), generator=generator))
-        return decode_pictures(self.index.read(mate).video, [frame])[0]
+        return mate, [int(torch.randint(mate.frames, (), generator=generator))]
 
 
 class ShardSource:
@@ -201,6 +217,32 @@ class ShardSource:
         return [entry.key for entry in self.samples.entries(microbatch)]
 
     @torch.no_grad()
+    def use_cache(self, folder: Path, own: int = 0, processes: int = 1) -> None:
+        """Samples come from `folder` from now on; encodes those that are not there yet, of `processes` that
+        share the work the one number `own`. Raises ValueError as `open_cache`."""
+        samples, entries = self.samples, self.samples.index.entries[own::processes]
+        cache = open_cache(folder, LATENTS, latents_made_by(self.vae, self.config))
+        if self.audio_encoder is not None:
+            open_cache(folder, SPEECH, speech_made_by(self.audio_encoder, self.config))
+            heard = [entry for entry in entries if entry.sound]
+            read = samples.index.read
+            cache.fill(SPEECH, heard, lambda entry: self.hear(decode_sound(read(entry)), entry.frames))
+        cache.fill(LATENTS, entries, self.encode_whole)
+        samples.cache = cache
+
+    def encode_whole(self, entry: SampleEntry) -> Tensor:
+        """The latents (F, C, h, w) of all frames of a sample."""
+        pictures = self.samples.pictures(entry, range(entry.frames))
+        return torch.cat(
+            [self.encode_pictures(some[None].to(self.device))[0] for some in pictures.split(ENCODED_AT_ONCE)]
+        )
+
+    def hear(self, waveform: Tensor, total: int) -> Tensor:
+        """A whole sample's sound (S,) -> rows (R, layers, D)."""
+        assert self.audio_encoder is not None  # whoever has none hears nothing
+        return audio_track(self.audio_encoder, Audio(waveform), total, self.config)
+
+    @torch.no_grad()
     def encode(self, raw: RawBatch) -> Batch:
         on_device: Callable[[Tensor], Tensor] = partial(torch.Tensor.to, device=self.device)
         motion = self.samples.draw.motion_frames
@@ -224,7 +266,9 @@ class ShardSource:
         )
 
     def encode_pictures(self, pictures: Tensor) -> Tensor:
-        """uint8 (B, N, 3, H, W) -> latents (B, N, C, h, w) float32."""
+        """uint8 (B, N, 3, H, W) -> latents (B, N, C, h, w) float32, which those from a cache are already."""
+        if pictures.is_floating_point():
+            return pictures
         with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
             pieces = [
                 self.vae.encode(piece / 127.5 - 1).float()
@@ -238,7 +282,7 @@ class ShardSource:
             return torch.empty(len(raw.totals), 0)
         windows = []
         for waveform, total, frames in zip(raw.waveforms, raw.totals, raw.frames, strict=True):
-            rows = audio_track(self.audio_encoder, Audio(waveform), total, self.config)
+            rows = waveform if self.samples.cache else self.hear(waveform, total)
             windows.append(context_windows(rows, self.config, frames))
         return torch.stack(windows)
 

@@ -141,3 +141,50 @@ def test_clips_that_are_too_short_or_silent_are_left_out(index, tiny_config):
     ShardSamples(index, tiny_config, replace(CLIP, frames=FRAMES - 3), 0, sound=True)
     with pytest.raises(ValueError, match="none of 6 samples has 31 frames and sound"):
         ShardSamples(index, tiny_config, replace(CLIP, frames=FRAMES - 2), 0, sound=True)
+
+
+@pytest.fixture
+def cached(index: ShardIndex, tiny_pipeline: Pipeline, tmp_path: Path) -> ShardSource:
+    """Of two processes that shared the work, one."""
+    parts = (tiny_pipeline.vae, tiny_pipeline.audio_encoder)
+    draw = replace(CLIP, portrait_share=0.5)
+    source = ShardSource(index, tiny_pipeline.config, draw, 0, *parts, workers=0)
+    for own in (0, 1):
+        source.samples.cache = None
+        source.use_cache(tmp_path, own, 2)
+    return source
+
+
+def test_a_cache_gives_the_batches_that_encoding_gives(cached, tmp_path, index):
+    assert len(list(tmp_path.glob("*/*.safetensors"))) == 2 * len(index.entries)
+    found = list(cached.stream([0, 3]))
+    cached.samples.cache = None
+    for (ours, first), (theirs, second) in zip(found, cached.stream([0, 3]), strict=True):
+        for one, two in tensors(ours, theirs):
+            assert torch.allclose(one, two, atol=2e-3 * float(two.abs().max()))
+        assert torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=second))
+
+
+def test_what_is_in_the_cache_is_neither_decoded_nor_encoded_again(cached, tmp_path, monkeypatch):
+    for name in ("decode_pictures", "decode_sound", "audio_track"):
+        monkeypatch.delattr(f"emo_training.training.shard_source.{name}")
+    monkeypatch.setattr(cached.vae, "encode", None)
+    assert next(cached.stream([1]))[0].latents.shape == (3, 4, 4, 8, 8)
+    cached.use_cache(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["vae", "audio_encoder", "size"])
+def test_a_cache_of_another_network_or_size_is_refused(cached, tmp_path, make_pipeline, part):
+    if part == "size":
+        cached.config = replace(cached.config, width=32)
+    else:
+        other = getattr(make_pipeline(cached.config), part)
+        with torch.no_grad():
+            next(other.parameters()).add_(1e-3)
+        setattr(cached, part, other)
+    what = {"vae": "VAE", "audio_encoder": "speech encoder", "size": "size"}[part]
+    kind = "speech" if part == "audio_encoder" else "latents"
+    before = sorted((path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file())
+    with pytest.raises(ValueError, match=f"{kind} was made with another {what}: name another --cache"):
+        cached.use_cache(tmp_path)
+    assert before == sorted((path, path.read_bytes()) for path in tmp_path.rglob("*") if path.is_file())
