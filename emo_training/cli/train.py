@@ -26,6 +26,7 @@ from ..training.config_file import build_config, read_values
 from ..training.identities import Identities
 from ..training.logs import Board
 from ..training.loop import Sheet, Trainer, Validation, load_parameters
+from ..training.lora import copy_lora
 from ..training.losses import LossConfig
 from ..training.objective import Denoising
 from ..training.relatives import relative_of
@@ -120,7 +121,9 @@ def train_stage(
     validation = make_validation(stage, model.config, encoders, options) if main else None
     board = Board(options.out) if main else None
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
-    trainer = Trainer(model, source, config, options.out, sheet=sheet, board=board, validation=validation)
+    trainer = Trainer(
+        model, source, config, options.out, sheet=sheet, board=board, validation=validation, notes=notes
+    )
     if main:
         trained = sum(parameter.numel() for _, parameter in trainer.named)
         parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -128,7 +131,9 @@ def train_stage(
         if index is not None and validation is None:
             print("nobody is held out: samples are of people who are trained on, and nothing is validated")
     progress = trainer.run()
-    if main:
+    if main and config.lora is not None:
+        print(f"{copy_lora(options.out)}: stage {config.stage}, step {progress.step} of {config.steps}")
+    elif main:
         load_parameters(model, saved_weights(options.out))
         written = options.out / "checkpoint.safetensors"
         save_checkpoint(written, model.config, dict(model.named_children()) | encoders.parts, notes)

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from diffusers.training_utils import EMAModel
 
 
+def averaged_parameters(named: Named, ema: "EMAModel | None") -> dict[str, Tensor]:
+    """What is trained, averaged, or as it is where no average is kept."""
+    values = [p.detach() for _, p in named] if ema is None else ema.shadow_params
+    return {name: value for (name, _), value in zip(named, values, strict=True)}
+
+
 def averaged_weights(model: EMO, named: Named, ema: "EMAModel | None") -> dict[str, Tensor]:
     """All weights by name, on the CPU: what is trained averaged, or as it is where no average is kept."""
-    weights = {name: p.detach() for name, p in model.named_parameters()}
-    if ema is not None:
-        weights |= {name: value for (name, _), value in zip(named, ema.shadow_params, strict=True)}
+    weights = {name: p.detach() for name, p in model.named_parameters()} | averaged_parameters(named, ema)
     return {name: value.contiguous().cpu() for name, value in weights.items()}
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
@@ -17,27 +16,30 @@ from emo_modules.schedule import alphas_cumprod
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
 
-from .average import averaged, averaged_weights
+from .average import averaged
 from .batch_sources import BatchSource, Drawn
 from .graphs import Graphed
 from .guard import Guard, not_finite, patience_in, spoilt_microbatches
 from .logs import Board, RunLog, peak_memory
+from .lora import check_goes_on
 from .losses import Noised, add_training_noise
 from .objective import Denoising, Objective
 from .optimizers import build_optimizer
 from .progress import TrainProgress
 from .relatives import learned_schedule
 from .sample_set import Batch
-from .stages import Stage, select_parameters, stage_of
-from .state import WEIGHTS, find_state, keep_state, new_state, state_of
+from .stages import Stage, stage_of
+from .state import find_state, keep_state, new_state, state_of
 from .train_config import TrainConfig
+from .trained import keep_only_trained, save_average, trained_parameters
 
 Sheet = Callable[[EMO, Path], Tensor]
 Validation = Callable[[EMO], dict[str, float]]
 
 
 class Trainer:
-    """`run` trains one stage in `folder` and leaves the averaged weights there (`state.saved_weights`).
+    """`run` trains one stage in `folder` and leaves the averaged weights there (`state.saved_weights`); of a
+    LoRA (`lora.saved_lora`) with `notes`, such as the licence.
 
     `objective` takes the place of the denoising losses, and `stage` of the configuration's. At every save
     `sheet(model, path)` draws samples of the averaged model and returns them as a video (F, H, W, 3) uint8,
@@ -56,6 +58,7 @@ class Trainer:
         objective: Objective | None = None,
         stage: Stage | None = None,
         validation: Validation | None = None,
+        notes: dict[str, str] | None = None,
     ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
@@ -77,8 +80,11 @@ class Trainer:
         self.forward: Callable[[Noised], Any] = self.run_forward
         if config.graph:
             self.gradients, self.forward = Graphed(self.gradients), Graphed(self.forward)
-        self.named = select_parameters(model, self.stage)
+        self.named, self.notes = trained_parameters(model, self.stage, config), notes or {}
         parameters = [p for _, p in self.named]
+        if config.compile:
+            model.backbone.compile()
+            model.reference_net.compile()
         optimizer = build_optimizer(self.named, config)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.guard = Guard(patience_in(config.mixed_precision))
@@ -88,9 +94,15 @@ class Trainer:
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
             self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
-            self.ema.to(self.accelerator.device)
+            self.ema.to(self.ema_device)
             self.accelerator.register_for_checkpointing(self.ema)
+        if config.lora is not None:
+            keep_only_trained(self.accelerator, self.named)
         self.alphas = alphas_cumprod(learned_schedule(model.config))
+
+    @property
+    def ema_device(self) -> torch.device:
+        return torch.device("cpu") if self.config.ema_on_cpu else self.accelerator.device
 
     def rate(self, step: int) -> float:
         """The learning rate's share: it rises in `warmup` steps, then falls as a cosine to nothing."""
@@ -130,10 +142,11 @@ class Trainer:
 
     def resume(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        check_goes_on(self.folder, self.named, self.emo.config, self.config)
         if (saved := find_state(self.folder)) is not None:
             self.accelerator.load_state(str(saved))
             if self.ema is not None:
-                self.ema.to(self.accelerator.device)  # accelerate leaves it on the CPU
+                self.ema.to(self.ema_device)  # accelerate leaves it on the CPU
         if self.accelerator.is_main_process:
             self.log.resume(self.progress.step)
 
@@ -184,7 +197,7 @@ class Trainer:
     def update(self) -> None:
         self.optimizer.step()
         if self.ema is not None:
-            self.ema.step([p for _, p in self.named])
+            self.ema.step([p.to(self.ema_device) for _, p in self.named])
 
     def leave_out(self, losses: Tensor, figures: dict[str, float]) -> None:
         """Tells whose losses, (accumulate,) of this process, are not finite. Raises ValueError when too many
@@ -256,7 +269,7 @@ class Trainer:
         with new_state(self.folder) as partial:
             self.accelerator.save_state(str(partial))
             if self.accelerator.is_main_process:
-                save_file(averaged_weights(self.emo, self.named, self.ema), partial / WEIGHTS)
+                save_average(partial, self.emo, self.named, self.ema, self.config, self.notes)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             keep_state(self.folder, self.progress.step, self.config.keep_last)

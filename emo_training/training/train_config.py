@@ -30,8 +30,25 @@ class TrainConfig(Checked):
     loss: LossConfig = LossConfig()
     accumulate: Annotated[int, "batches of each process per update"] = 1
     recompute: Annotated[bool, "gradient checkpointing"] = False
-    optimizer: Literal["adamw", "adafactor"] = "adamw"  # Adafactor keeps no moments: a third of the memory
+    # of what is trained Adafactor keeps no moments, a third of the memory, and adamw8bit bytes of them
+    optimizer: Annotated[
+        Literal["adamw", "adamw8bit", "adafactor"], "default: adamw; adamw8bit needs torchao"
+    ] = "adamw"
     ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
+    ema_on_cpu: Annotated[bool, "averaged weights in main memory"] = False
+    lora: Annotated[int | None, "train a LoRA of this rank, nothing else; needs peft"] = None
+    lora_alpha: Annotated[float | None, "what is learned counts alpha / rank; default: the rank"] = None
+    lora_layers: Annotated[
+        Literal["attention", "linear", "all"],
+        "beside which layers: the projections of attention (default), all linear ones, or convolutions too",
+    ] = "attention"
+    lora_parts: Annotated[Literal["stage", "all"], "default: stage, in the parts that the stage trains"] = (
+        "stage"
+    )
+    frozen: Annotated[
+        Literal["fp32", "bf16", "int8"],
+        "with --lora: how weights are kept that are not trained; int8 needs torchao",
+    ] = "fp32"
     seed: Annotated[int, "of fresh layers, of the order of samples and of noise"] = 0
     precision: Annotated[
         Literal["auto", "no", "bf16", "fp16"], "default: auto, what the device is fast in, but not fp16"
@@ -43,6 +60,7 @@ class TrainConfig(Checked):
     save_every: Annotated[int, "steps; default: 250"] = 250
     keep_last: Annotated[int, Range(1, 1000), "states, of the last saves; default: 2"] = 2
     log_every: int = 25
+    compile: Annotated[bool, "compile both UNets: slow start, faster steps"] = False
     graph: Annotated[bool, "a GPU repeats what was captured of the first step: faster for small models"] = (
         False
     )
@@ -53,12 +71,28 @@ class TrainConfig(Checked):
         draw = self.sampling
         if self.loss.own_motion and draw.frames < draw.motion_frames:
             yield f"own_motion needs as many frames as motion frames, {draw.motion_frames}, got {draw.frames}"
+        if self.graph and self.compile:
+            yield "graph and compile both do away with Python's overhead: choose one"
+        yield from self._impossible_for_lora()
+
+    def _impossible_for_lora(self) -> Iterator[str]:
+        chosen = (self.lora_alpha, self.lora_layers, self.lora_parts) != (None, "attention", "stage")
+        if self.lora is not None and self.lora < 1:
+            yield f"lora is the rank, from 1, got {self.lora}"
+        if self.lora is None and chosen:
+            yield "lora_alpha, lora_layers and lora_parts need a lora, which says the rank"
+        if self.lora is None and self.frozen != "fp32":
+            yield f"frozen {self.frozen} would round weights that go into the checkpoint: it needs a lora"
+        if self.frozen != "fp32" and self.precision in ("no", "fp16"):
+            yield f"frozen {self.frozen} is computed with in bf16, got precision {self.precision}"
 
     @property
     def mixed_precision(self) -> Literal["no", "bf16", "fp16"]:
         """On the device that trains here."""
         if self.precision != "auto":
             return self.precision
+        if self.frozen != "fp32":
+            return "bf16"
         kind = "cuda" if torch.cuda.is_available() else "cpu"
         return "bf16" if fast_type(kind) == torch.bfloat16 else "no"
 

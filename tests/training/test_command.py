@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from emo_modules.checkpoints.adapter import AdapterUse, read_adapter
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_training.cli import main
 from emo_training.footage.shards import SPEED_BINS, ShardIndex, write_index
@@ -47,6 +48,27 @@ def test_the_three_stages_follow_each_other(train, tmp_path, shards, tiny_checkp
     changed = {key.split(".")[0] for key, value in after.model.state_dict().items()
                if not torch.equal(value, before.model.state_dict()[key])}  # fmt: skip
     assert changed == {"backbone", "reference_net", "face_locator", "audio_projection", "speed_encoder"}
+
+
+def test_a_lora_is_the_only_thing_that_is_written(train, tmp_path, tiny_checkpoint):
+    pytest.importorskip("peft", reason="peft is not installed: pip install 'emo-portrait[train]'")
+    cache = tmp_path / "cache"
+    assert train("video", "--lora", "2", "--lora-alpha", "4", "--cache", cache)[0] == 0
+    found = read_adapter(tmp_path / "video" / "lora.safetensors")
+    assert (found.info.rank, found.info.parts) == (2, ("backbone",))
+    assert {layer.alpha for layer in found.layers.values()} == {4.0}
+    assert not (tmp_path / "video" / "checkpoint.safetensors").exists()
+    load_checkpoint(tiny_checkpoint, adapters=[AdapterUse(found.path)])
+    assert list((cache / "latents").glob("clip*.safetensors"))
+    assert list((cache / "speech").glob("clip*.safetensors"))
+
+
+def test_a_cache_is_for_shards(tmp_path, samples, tiny_checkpoint, capsys):
+    samples.save(tmp_path / "samples.safetensors")
+    data = ["--samples", tmp_path / "samples.safetensors", "--cache", tmp_path / "cache"]
+    given = ["--stage", "video", "--steps", "1", "--checkpoint", tiny_checkpoint, "--out", tmp_path / "run"]
+    assert main(["train", *map(str, [*given, *data])]) == 1
+    assert "--cache is for --shards: encoded samples are latents already" in capsys.readouterr().err
 
 
 def test_speed_buckets_can_be_kept(train, tmp_path, tiny_checkpoint):

@@ -31,6 +31,12 @@ def test_the_papers_configurations(name):
     assert frames == ((1, 0) if stage == "image" else (12, 4))
 
 
+def test_the_configuration_for_small_cards_trains_lora_and_rounds_the_rest():
+    config = build_config(read_values(CONFIGS / "lora.yaml"), EMOConfig.sd15())
+    assert (config.lora, config.lora_parts, config.frozen) == (16, "all", "bf16")
+    assert config.recompute and config.ema_on_cpu and config.mixed_precision == "bf16"
+
+
 def test_what_a_file_leaves_out_is_the_papers():
     config = build_config({"stage": "video", "steps": 5, "sampling": {"batch": 2}}, EMOConfig.sd15())
     expected = stage_draw("video", EMOConfig.sd15())
