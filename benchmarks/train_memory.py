@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
 from benchmarks.activations import Peak
+from emo_modules.checked import from_dict
 from emo_modules.config import EMOConfig
-from emo_modules.cues.face import Box
+from emo_modules.cues.box import Box
 from emo_modules.cues.locator import Cues
 from emo_modules.families.table import RELEASES, face_cues
 from emo_modules.models.attention import Operations
@@ -169,7 +170,7 @@ def main() -> None:
         stages = PAPER_STAGES if structure == "paper" else ["video"]
         for stage in [options.stage] if options.stage else stages:
             for setting in [options.setting] if options.setting else SETTINGS:
-                run = TrainConfig(stage, 1, **SETTINGS[setting])
+                run = from_dict(TrainConfig, {"stage": stage, "steps": 1} | SETTINGS[setting], "")
                 found = count(config, run, options.frames if run.table.clips else 1)
                 row = {"structure": structure, "stage": stage, "setting": setting}
                 print(json.dumps(row | found), flush=True)

@@ -197,7 +197,8 @@ class Trainer:
     def update(self) -> None:
         self.optimizer.step()
         if self.ema is not None:
-            self.ema.step([p.to(self.ema_device) for _, p in self.named])
+            weights: list[Any] = [p.to(self.ema_device) for _, p in self.named]
+            self.ema.step(weights)
 
     def leave_out(self, losses: Tensor, figures: dict[str, float]) -> None:
         """Tells whose losses, (accumulate,) of this process, are not finite. Raises ValueError when too many

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,8 @@ def add_lora(model: EMO, stage: Stage, config: TrainConfig) -> Named:
             f"{model.config.name} has no {config.lora_layers} layers in the parts that stage {config.stage} "
             "trains: choose --lora-layers all or --lora-parts all"
         )
-    settings = peft.LoraConfig(r=config.lora or 0, lora_alpha=alpha_of(config), target_modules=targets)
+    alpha: Any = alpha_of(config)  # which peft calls a whole number, and takes as it is
+    settings = peft.LoraConfig(r=config.lora or 0, lora_alpha=alpha, target_modules=targets)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         peft.inject_adapter_in_model(settings, model)
