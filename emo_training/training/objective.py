@@ -11,6 +11,7 @@ from emo_modules.config import EMOConfig
 
 from .losses import LossConfig, Noised, denoising_loss
 from .own_motion import with_own_motion
+from .relatives import learned_schedule
 from .stages import Stage
 
 
@@ -38,7 +39,8 @@ class Denoising:
     def prepare(self, forward: Callable[[Noised], Any], noised: Noised, generator: torch.Generator) -> Noised:
         if not (self.loss.own_motion and self.stage.clips):
             return noised
-        return with_own_motion(forward, noised, self.loss.own_motion, self.config.schedule, generator)
+        schedule = learned_schedule(self.config)
+        return with_own_motion(forward, noised, self.loss.own_motion, schedule, generator)
 
     def forward(self, model: nn.Module, noised: Noised) -> Tensor:
         given = noised.batch.conditions(self.stage.clips, self.stage.speed)

@@ -244,6 +244,9 @@ class One:
         for _ in microbatches:
             yield self.batch, torch.Generator().manual_seed(7)
 
+    def names(self, microbatch):
+        return ["one"]
+
 
 @pytest.mark.parametrize("name", ["hallo", "echomimic", "v_express"])
 def test_a_fixed_batch_is_learned(name, meshes, tmp_path):
