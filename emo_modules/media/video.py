@@ -165,7 +165,8 @@ class VideoWriter:
         """What is not in the file yet, as far as the frames are or to the end."""
         if self._audio is None or self._sound is None:
             return
-        piece, rate = self._heard(self._audio, whole).waveform[:, self._samples :], self._audio.sample_rate
+        rate = self._audio.sample_rate
+        piece = self._audio.waveform[:, self._samples : self._end_of_sound(rate, whole)]
         if piece.shape[1]:
             with write_errors(self.path):
                 self._container.mux(self._sound.encode(sound_frame(piece, self._samples, rate)))
@@ -216,14 +217,14 @@ class VideoWriter:
 
     def _write_sound_beside(self, film: Path, before: Seen) -> None:
         if self._audio is not None and self._sound is None:
-            heard = self._heard(self._audio, self._whole_sound)
+            until = self._end_of_sound(self._audio.sample_rate, self._whole_sound)
+            heard = replace(self._audio, waveform=self._audio.waveform[:, :until])
             self.sound_path = write_sound(sound_beside(film, self._format), heard, before)
             _log.info("the sound is in %s, because %s files hold none", self.sound_path, film.suffix)
 
-    def _heard(self, audio: Audio, whole: bool) -> Audio:
-        """The sound to its end, or to that of the last frame."""
-        until = None if whole else samples_in_frames(self._frames, audio.sample_rate, self._fps)
-        return replace(audio, waveform=audio.waveform[:, :until])
+    def _end_of_sound(self, rate: int, whole: bool) -> int | None:
+        """The sample where it ends with the last frame; None for all of it."""
+        return None if whole else samples_in_frames(self._frames, rate, self._fps)
 
     def _close(self) -> None:
         """The frames and samples that the encoders still hold, and the file's end; once."""
