@@ -261,12 +261,16 @@ class Trainer:
         return steps if clock is None else min(steps, max(0.0, 60 * clock - self.progress.seconds))
 
     def save(self) -> None:
-        """State and averaged weights, then samples and losses of the averaged model; a kill while saving
-        leaves the states before usable.
+        """Losses of the averaged model, the state with its weights, then samples; a kill while saving leaves
+        the states before usable.
+
+        Losses come first: a run that is killed behind them goes on before them, and logs them once.
 
         Raises WriteError, as when the disk is full, and ValueError rather than save what is not finite.
         """
         self.check_weights()
+        if self.accelerator.is_main_process and self.validation is not None:
+            self.validate(self.validation)
         with new_state(self.folder) as partial:
             self.accelerator.save_state(str(partial))
             if self.accelerator.is_main_process:
@@ -274,7 +278,8 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             keep_state(self.folder, self.progress.step, self.config.keep_last)
-            self.show()
+            if self.sheet is not None:
+                self.draw_sheet(self.sheet)
         self.accelerator.wait_for_everyone()
 
     def check_weights(self) -> None:
@@ -287,17 +292,18 @@ class Trainer:
                 "Train with a lower lr"
             )
 
-    def show(self) -> None:
-        """Samples and losses of the averaged model."""
+    def validate(self, validation: Validation) -> None:
+        with averaged(self.named, self.ema):
+            losses = {name: round(loss, 4) for name, loss in validation(self.emo).items()}
+        self.model.train()
+        self.log.figures({"step": self.progress.step, **losses})
+
+    def draw_sheet(self, sheet: Sheet) -> None:
         step = self.progress.step
         with averaged(self.named, self.ema):
-            if self.sheet is not None:
-                video = self.sheet(self.emo, self.folder / f"samples-{step:06d}.png")
-                self.log.video(step, video, self.emo.config.fps)
-            if self.validation is not None:
-                losses = {name: round(loss, 4) for name, loss in self.validation(self.emo).items()}
-                self.log.figures({"step": step, **losses})
+            video = sheet(self.emo, self.folder / f"samples-{step:06d}.png")
         self.model.train()
+        self.log.video(step, video, self.emo.config.fps)
 
 
 def load_parameters(model: EMO, path: Path) -> None:

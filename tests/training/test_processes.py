@@ -75,9 +75,9 @@ def test_two_processes_do_what_one_does_with_twice_the_accumulation(tmp_path, co
     finish(start(ALONE, command("one", 3, "--accumulate", "2")))
     finish(start(PAIR, command("two", 3)))
     one, two = log(tmp_path / "one"), log(tmp_path / "two")
-    assert [line["step"] for line in two if "denoise" in line] == [1, 2, 3]  # others are of held-out samples
+    assert [line["step"] for line in two] == [1, 1, 2, 2, 3, 3]  # of training, and of held-out samples
     for ours, theirs in zip(one, two, strict=True):
-        assert ours == pytest.approx(theirs, abs=2e-4)  # the log has four digits
+        assert ours == pytest.approx(theirs, rel=1e-3, abs=2e-4)  # the log has four digits
     first, second = (load_file(saved_weights(tmp_path / name)) for name in ("one", "two"))
     assert first.keys() == second.keys()
     largest = max(float((first[key] - second[key]).abs().max()) for key in first)
@@ -108,7 +108,7 @@ def wait_for_progress(process: subprocess.Popen, folder: Path, kills: int) -> bo
     """Until the run has saved one more state than before it was last killed, or has ended."""
     path = folder / "log.jsonl"
     while process.poll() is None:
-        if path.exists() and len(path.read_text().splitlines()) > kills:
+        if path.exists() and len(path.read_text().splitlines()) > 2 * kills:  # two a step
             return True
         time.sleep(0.02)
     return False
