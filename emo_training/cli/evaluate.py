@@ -12,6 +12,7 @@ from emo_modules.writing.folder_lock import folder_in_use
 
 from ..evaluation.generate import Denoising, generate_videos
 from ..evaluation.instruments import Weights, load_instruments
+from ..evaluation.page import number
 from ..evaluation.pairs import find_pairs
 from ..evaluation.report import evaluate_videos
 
@@ -59,6 +60,6 @@ def _report(options: argparse.Namespace, generated: Path, true: Path, **settings
     settings = {"generated": str(generated), "true": str(true), "analyzer": weights.analyzer} | settings
     report = evaluate_videos(pairs, load_instruments(weights), settings, options.out, print)
     for figure in report.figures:
-        value = figure.note if figure.value is None else f"{figure.value:.4g} {figure.unit}"
+        value = figure.note if figure.value is None else f"{number(figure.value)} {figure.unit}"
         print(f"{figure.metric}: {value}")
     print(f"{options.out / 'report.html'}")

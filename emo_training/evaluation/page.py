@@ -109,12 +109,14 @@ def _class(name: str) -> str:
 
 
 def number(value: float | None, missing: str = "–") -> str:
-    """Three figures after the point for small values, one for large ones, none for whole zeros."""
+    """Three significant figures; below 0.0001 as a power of ten."""
     if value is None:
         return missing
     if value == 0:
         return "0"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    rounded = f"{value:.2e}"
+    power = int(rounded.partition("e")[2])
+    return rounded if power < -4 else f"{float(rounded):.{max(0, 2 - power)}f}"
 
 
 def _plot(title: str, svg: str) -> str:

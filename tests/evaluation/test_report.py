@@ -132,9 +132,11 @@ class Spoken:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, "–"), (0, "0"), (0.98211, "0.982"), (-3.5, "-3.500"), (123.456, "123.5")]
-)
-def test_numbers(value, shown):
+    ("value", "shown"),
+    [(None, "–"), (0, "0"), (0.98211, "0.982"), (-3.5, "-3.50"), (123.456, "123"), (12345.6, "12300"),
+     (9.996, "10.0"), (0.00034951, "0.000350"), (0.09996, "0.100"), (0.00001234, "1.23e-05")],
+)  # fmt: skip
+def test_numbers_have_three_significant_figures(value, shown):
     assert number(value) == shown
 
 
