@@ -10,10 +10,11 @@ from emo_modules.cli.options import add_field_options, field_values
 from emo_modules.pipeline import Pipeline
 from emo_modules.writing.folder_lock import folder_in_use
 
-from ..evaluation.generate import Denoising, generate_videos
+from ..evaluation.generate import PEOPLE, Denoising, generate_videos
 from ..evaluation.instruments import Weights, load_instruments
 from ..evaluation.page import number
 from ..evaluation.pairs import find_pairs
+from ..evaluation.protocol import Protocol
 from ..evaluation.report import evaluate_videos
 
 
@@ -31,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shards.add_argument("--audio-encoder", type=Path, help="for checkpoints without one")
     for kind in (videos, shards):
         kind.add_argument("--out", type=Path, required=True, help="folder of the report")
+        add_field_options(kind, Protocol)
         add_field_options(kind, Weights)
         kind.add_argument("--device", default="cpu")
 
@@ -51,13 +53,16 @@ def _generate_and_report(options: argparse.Namespace) -> None:
     folders = generate_videos(
         options.shards, options.out, pipeline, checkpoint, denoising, options.samples, print
     )
+    options.people = options.people or options.out / PEOPLE
     _report(options, *folders, checkpoint=checkpoint, **asdict(denoising))
 
 
 def _report(options: argparse.Namespace, generated: Path, true: Path, **settings: Any) -> None:
-    pairs = find_pairs(generated, true)
+    protocol = Protocol(**field_values(Protocol, options))
+    pairs = find_pairs(generated, true, protocol)
     weights = Weights(**field_values(Weights, options), device=options.device)
-    settings = {"generated": str(generated), "true": str(true), "analyzer": weights.analyzer} | settings
+    settings = {"generated": str(generated), "true": str(true), "looked at": str(protocol)} | settings
+    settings |= {"analyzer": weights.analyzer}
     report = evaluate_videos(pairs, load_instruments(weights), settings, options.out, print)
     for figure in report.figures:
         value = figure.note if figure.value is None else f"{number(figure.value)} {figure.unit}"

@@ -1,7 +1,9 @@
 """Held-out samples of shards -> true videos, and what a model makes of their first frames and sounds."""
 
+import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,11 +26,12 @@ from emo_modules.sampling.decode import decode_frames
 from emo_modules.writing.partial import remove_partials, whole_file, write_text
 
 from ..footage.decode import decode_pictures, decode_sound
-from ..footage.shards import Sample, ShardIndex
+from ..footage.shards import Sample, SampleEntry, ShardIndex
 from .measure import Log
 
 CRF = 10  # H.264 must leave less of a trace than what is measured
 SETTINGS = "settings.json"
+PEOPLE = "people.csv"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def generate_videos(
     log: Log,
 ) -> tuple[Path, Path]:
     """Folders of generated and true videos of the `test` split's samples with sound, or the `first` of them.
+    Who is seen in which of them goes to PEOPLE.
 
     Videos that are there already are kept. Raises ValueError when `out` holds videos of other settings, and
     as `ShardIndex.load`.
@@ -63,6 +67,7 @@ def generate_videos(
     index = ShardIndex.load(shards, "test")
     heard = [entry for entry in index.entries if entry.sound]
     log(f"{len(heard)} of {len(index.entries)} test samples have sound")
+    _write_people(out / PEOPLE, heard[:first])
     for k, entry in enumerate(heard[:first]):
         paths = [folder / f"{entry.key}.mp4" for folder in (made, true)]
         if all(path.exists() for path in paths):
@@ -81,6 +86,12 @@ def _check_settings(path: Path, settings: dict[str, object]) -> None:
             f"{path.parent} holds videos made with {before}, now asked for {settings}: choose another --out"
         )
     write_text(path, json.dumps(settings))
+
+
+def _write_people(path: Path, entries: Sequence[SampleEntry]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows([("name", "person"), *((entry.key, entry.identity) for entry in entries)])
+    write_text(path, text.getvalue())
 
 
 def write_true(sample: Sample, path: Path) -> None:

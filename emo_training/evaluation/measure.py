@@ -27,7 +27,7 @@ class MeasuredVideo:
 
     frames: int
     faces: float  # share of frames that show a face
-    size: tuple[int, int]
+    size: tuple[int, int]  # as stored
     sync: Sync | None
     foreign_sync: Sync | None  # with another pair's sound
     identity: np.ndarray | None  # (N,) cosines with the true video's first face
@@ -69,6 +69,12 @@ class MeasuredPair:
     generated: MeasuredVideo
     true: MeasuredVideo
     problems: tuple[str, ...]
+    person: str | None = None
+
+    @property
+    def group(self) -> str:
+        """Whose clip it is; a clip of nobody known stands alone."""
+        return self.person or self.name
 
     @property
     def mean_speeds(self) -> tuple[float, float] | None:
@@ -132,6 +138,7 @@ class PairMeter:
             replace(generated_video, lips=lips, width=width),
             self._video("true", true, recorded, vectors, reference),
             tuple(self.problems),
+            self.pair.person,
         )
 
     def _video(
@@ -147,7 +154,7 @@ class PairMeter:
         return MeasuredVideo(
             frames=len(track.counts),
             faces=float((track.counts > 0).mean()),
-            size=video.size,
+            size=video.stored_size,
             sync=sync.own if sync else None,
             foreign_sync=sync.foreign if sync else None,
             identity=None if vectors is None or reference is None else similarity(vectors, reference),
