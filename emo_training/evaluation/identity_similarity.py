@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy as np
 
 from ..perception.analyzers import FaceTrack
-from .feature_nets import PICTURES, batches
 from .pairs import Video
+from .seen_faces import seen_faces
 
 
 class Embedder(Protocol):
@@ -17,13 +17,7 @@ class Embedder(Protocol):
 
 def embeddings(embedder: Embedder, video: Video, track: FaceTrack) -> np.ndarray:
     """Unit vectors (N, D) of the N frames that show a face. Raises ValueError when none does."""
-    seen = np.isfinite(track.boxes).all(axis=1)
-    faces = (frame for frame, face in zip(video.frames(), seen, strict=True) if face)
-    places, found = np.flatnonzero(seen), []
-    for k, batch in enumerate(batches(faces, PICTURES)):
-        part = places[k * PICTURES : k * PICTURES + len(batch)]
-        landmarks = None if track.landmarks is None else track.landmarks[part]
-        found.append(embedder.embed(np.stack(batch), track.boxes[part], landmarks))
+    found = [embedder.embed(*faces) for faces in seen_faces(video, track)]
     if not found:
         raise ValueError("no face was found")
     return np.concatenate(found)

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 from emo_modules.cues.face_reader import WEIGHTS
+from emo_modules.weights.reading import read_header
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
-from ..perception.face_identity import load_identity
+from ..perception.arcface import EMBEDDING, load_arcface, load_arcface_onnx
+from ..perception.deep3d import load_deep3d
+from ..perception.face_identity import KIND, OWN_KEY, load_identity
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
 from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception
 from .identity_similarity import Embedder
-from .motion import Blendshapes, Expressions, Openings
+from .motion import Blendshapes, Expressions, FaceModel, Openings
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,13 @@ class Weights:
         None
     )
     identity: Annotated[
-        Path | None, "SFace's onnx file, or a file of train-identity, for identity similarity"
+        Path | None,
+        "for identity similarity: arcface_torch's backbone.pth, an onnx file of insightface's or SFace's, or "
+        "a file of train-identity",
     ] = None
+    deep3d: Annotated[Path | None, "Deep3DFaceRecon's epoch_20.pth, or SadTalker's file, for E-FID"] = None
     face_detector: Annotated[Path | None, "YuNet's onnx file, for SFace without MediaPipe"] = None
-    device: str = "cpu"  # of Inception and I3D
+    device: str = "cpu"  # of Inception, I3D, IResNet and Deep3DFaceRecon
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Instruments:
     identity: Embedder | None
     expressions: Expressions | None
     labels: dict[str, str]
+    deep3d: Expressions | None = None
 
 
 def load_instruments(weights: Weights) -> Instruments:
@@ -54,6 +61,7 @@ def load_instruments(weights: Weights) -> Instruments:
         "i3d": weights.i3d,
         "syncnet": weights.syncnet,
         "identity": weights.identity,
+        "deep3d": weights.deep3d,
         "face detector": weights.face_detector,
     }
     labels = {name: label(path) for name, path in files.items() if path}
@@ -64,9 +72,10 @@ def load_instruments(weights: Weights) -> Instruments:
         load_inception(weights.inception, weights.device) if weights.inception else None,
         load_i3d(weights.i3d, weights.device) if weights.i3d else None,
         load_syncnet(weights.syncnet) if weights.syncnet else None,
-        load_embedder(weights.identity, weights.face_detector) if weights.identity else None,
+        load_embedder(weights.identity, weights.face_detector, weights.device) if weights.identity else None,
         expressions,
         labels,
+        FaceModel(load_deep3d(weights.deep3d, weights.device)) if weights.deep3d else None,
     )
 
 
@@ -76,9 +85,18 @@ def named_file(analyzer: str) -> Path | None:
     return Path(path) if path else None
 
 
-def load_embedder(path: Path, face_detector: Path | None = None) -> Embedder:
-    """SFace from an onnx file, the small network from a safetensors file."""
-    return load_identity(path) if path.suffix == ".safetensors" else load_sface(path, face_detector)
+def load_embedder(path: Path, face_detector: Path | None = None, device: str = "cpu") -> Embedder:
+    """SFace or a model of insightface's from an onnx file, which tell apart by the length of their vectors;
+    IResNet or the small network from a file of tensors.
+
+    Raises OSError or ValueError for a file that is none of them.
+    """
+    if path.suffix == ".onnx":
+        sface = load_sface(path, face_detector)
+        return load_arcface_onnx(path) if sface.dimensions == EMBEDDING else sface
+    if path.suffix == ".safetensors" and OWN_KEY in read_header(path, KIND)[1]:
+        return load_identity(path)
+    return load_arcface(path, device)
 
 
 def label(path: Path) -> str:

@@ -7,10 +7,12 @@ from typing import Protocol
 import numpy as np
 
 from ..perception.analyzers import FaceTrack
+from ..perception.deep3d import EXPRESSION, Deep3D
 from ..perception.pose import estimate_speed, smooth_poses
 from ..perception.rates import FPS
 from .metrics import pearson, spearman
 from .pairs import Video
+from .seen_faces import seen_faces
 
 FEWEST = 10  # frames from which on two curves are compared
 OPEN, SHUT = 0.75, 0.5  # quantile that is an open eye's opening, and the share of it below which it is shut
@@ -111,3 +113,18 @@ class Openings:
         """(N, 4) of the frames that show a face."""
         assert track.openings is not None, "this analyser always has them"
         return track.openings[np.isfinite(track.openings).all(axis=1)]
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """Deep3DFaceRecon's expressions, which papers' E-FID compares."""
+
+    net: Deep3D
+    label = "E-FID"
+    caveat = "of 64 expression parameters; some papers' are another tracker's"
+    instrument = "deep3d"
+
+    def read(self, video: Video, track: FaceTrack) -> np.ndarray:
+        """(N, 64) of the frames that show a face."""
+        none = np.zeros((0, EXPRESSION.stop - EXPRESSION.start), np.float32)
+        return np.concatenate([none, *(self.net.expressions(*faces) for faces in seen_faces(video, track))])

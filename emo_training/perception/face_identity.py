@@ -16,7 +16,7 @@ from emo_modules.cues.squares import BELOW_EYES, FACE_MM, Squares, around_five, 
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
 
-from .five_points import box_points, five_points
+from .five_points import points_of_faces
 
 SIDE = 96  # px of the faces that are looked at
 SEEN_MM = 140.0  # that a face's square shows of a grown face: brows to chin, little hair and background
@@ -24,6 +24,7 @@ SEEN_BELOW_EYES = 36.0  # mm from the eyes to the square's middle
 EMBEDDING = 128
 WIDTHS = (24, 40, 64, 88)
 KIND = "the face embedding that train-identity makes"
+OWN_KEY = "places.weight"  # that no other network of faces has
 
 
 class FaceIdentity(nn.Module):
@@ -72,15 +73,10 @@ class IdentityEmbedder:
     def embed(self, frames: np.ndarray, boxes: np.ndarray, landmarks: np.ndarray | None = None) -> np.ndarray:
         """Unit vectors (N, 128) float32 of the faces in RGB frames (N, H, W, 3) uint8, at boxes (N, 4) px.
 
-        landmarks px are MediaPipe's mesh (N, 478, 2) or iBUG's 68 points (N, 68, 2). Without them, eyes, nose
-        and mouth are taken at typical places of the box, which turned and tilted faces do not have. A face
-        and its mirror image count alike. Raises ValueError for a frame without a box.
+        Where the five points come from is said at `points_of_faces`, which also says what it raises. A face
+        and its mirror image count alike.
         """
-        missing = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
-        if len(missing):
-            raise ValueError(f"frames {missing.tolist()} have no face box: leave them out")
-        five = map(box_points, boxes) if landmarks is None else map(five_points, landmarks)
-        points = torch.from_numpy(np.array(list(five), np.float32))
+        points = torch.from_numpy(points_of_faces(boxes, landmarks))
         squares = identity_squares(around_five(points))
         seen = torch.cat([cut_face(frame, squares, k) for k, frame in enumerate(frames)])
         return F.normalize(self.net(seen) + self.net(seen.flip(-1)), dim=1).numpy()

@@ -50,6 +50,11 @@ class SFace:
         vectors = [self._vector(align(f, p)) for f, p in zip(frames, points, strict=True)]
         return np.array(vectors, np.float32).reshape(len(vectors), -1)
 
+    @property
+    def dimensions(self) -> int:
+        """Of its vectors: 128. insightface's networks, which take faces of another range, have 512."""
+        return int(self.recognizer.feature(np.zeros((SIDE, SIDE, 3), np.uint8)).size)
+
     def _points(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         faces = None
         if self.detector is not None:
