@@ -10,8 +10,9 @@ from ..perception.syncnet import SyncNetConfig
 from .feature_nets import WINDOW
 from .frechet import FrechetDistance
 from .instruments import Instruments
+from .intervals import Interval, interval_of, mean_interval
 from .measure import Distances, MeasuredPair, MeasuredVideo
-from .motion import SpeedAgreement, speed_agreement
+from .motion import Expressions, SpeedAgreement, speed_agreement
 
 LOWER, HIGHER, NEAR_ZERO, NEAR_ONE, NEAR_TRUE = "lower", "higher", "near 0", "near 1", "near true"
 UNSEEN = "could be measured on no clip; the table of clips says why"
@@ -27,7 +28,8 @@ Pairs = Sequence[MeasuredPair]
 @dataclass(frozen=True)
 class Figure:
     """One row. `value` None: not measured, and `note` says why. `true` is the same of the true videos, and
-    `control` with the sound of another pair."""
+    `control` with the sound of another pair. The intervals hold 95 % of what other clips of the kind would
+    give; None for a single clip or person."""
 
     metric: str
     value: float | None
@@ -38,6 +40,9 @@ class Figure:
     true: float | None = None
     control: float | None = None
     unit: str = ""
+    interval: Interval | None = None
+    true_interval: Interval | None = None
+    control_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,10 @@ LIKENESS = [
     Metric("LSE-C", HIGHER, lambda v: v.confidence, *SYNC, note_syncnet, control=True),
     Metric("LSE-D", LOWER, lambda v: v.distance, *SYNC, note_syncnet, control=True),
     Metric("Lip offset, absolute", NEAR_ZERO, lambda v: v.offset, *SYNC, unit="frames", detail=True),
-    Metric("Identity similarity (F-SIM)", HIGHER, lambda v: v.mean_identity, *FACE, ONE_NETWORK),
+    Metric("Identity similarity (CSIM, F-SIM)", HIGHER, lambda v: v.mean_identity, *FACE, ONE_NETWORK),
 ]  # fmt: skip
+EFID = ("E-FID", "--deep3d FILE")
+BLENDSHAPES = ("E-FID (blendshape)", "--analyzer mediapipe:FILE")
 MOUTH = ("analyzer", "--analyzer faces")
 MOUTHS = [
     Metric("Lip distance, correlation with the true", HIGHER, lambda v: v.lips, *MOUTH),
@@ -108,43 +115,88 @@ MOTION = [
 
 
 def all_figures(pairs: Pairs, distances: Distances, tools: Instruments) -> list[Figure]:
+    groups = [pair.group for pair in pairs]
     inception, i3d = tools.labels.get("inception", ""), tools.labels.get("i3d", "")
-    fid = frechet_figure("FID", distances.fid, inception, "frames", "--inception FILE")
-    fvd = frechet_figure("FVD", distances.fvd, i3d, f"windows of {WINDOW} frames", "--i3d FILE")
-    apart = fmean(abs(pair.generated.frames - pair.true.frames) for pair in pairs)
+    fid = frechet_figure("FID", distances.fid, groups, inception, "frames", "--inception FILE")
+    fvd = frechet_figure("FVD", distances.fvd, groups, i3d, f"windows of {WINDOW} frames", "--i3d FILE")
     return [
         note_sizes(fid, pairs),
         note_sizes(fvd, pairs),
         *metric_figures(LIKENESS, pairs, tools),
-        expression_figure(distances.expressions, tools),
+        expression_figure(distances.efid, groups, tools.deep3d, tools.labels, EFID),
+        expression_figure(distances.expressions, groups, tools.expressions, tools.labels, BLENDSHAPES),
         *metric_figures(MOUTHS, pairs, tools),
         *metric_figures(MOTION, pairs, tools),
-        Figure("Difference in length", apart, NEAR_ZERO, over=f"{len(pairs)} clips", unit="frames"),
+        length_figure(pairs, groups),
     ]
 
 
 def metric_figures(metrics: Sequence[Metric], pairs: Pairs, tools: Instruments) -> Iterator[Figure]:
     for metric in metrics:
         weights = tools.labels.get(metric.instrument, "")
-        sides = [(pair.generated, pair.true) for pair in pairs]
-        if metric.paired:
-            sides = [side for side in sides if all(metric.read(video) is not None for video in side)]
-        made, true = [generated for generated, _ in sides], [true for _, true in sides]
-        known = sum(metric.read(video) is not None for video in made)
+        counted = [pair for pair in pairs if not metric.paired or _both_have(metric, pair)]
+        known = sum(metric.read(pair.generated) is not None for pair in counted)
         if known and (weights or not metric.instrument):
-            row = Figure(metric.name, metric.mean(made), metric.better, weights, unit=metric.unit)
+            row = Figure(metric.name, None, metric.better, weights, unit=metric.unit)
             note = metric.note if isinstance(metric.note, str) else metric.note(pairs, tools)
-            row = replace(row, over=f"{known} of {len(pairs)} clips", note=note, true=metric.mean(true))
-            if metric.control:
-                foreign = [replace(video, sync=video.foreign_sync) for video in made]
-                row = replace(row, control=metric.mean(foreign))
-            if metric.compare:
-                speeds = speed_agreement(*(np.array([metric.read(v) for v in side]) for side in (made, true)))
-                value = metric.compare(speeds)
-                row = replace(row, value=value, true=None, note="needs 3 clips" if value is None else note)
-            yield row
+            row = replace(row, over=f"{known} of {len(pairs)} clips", note=note)
+            yield (
+                compared(row, metric.compare, metric, counted)
+                if metric.compare
+                else means(row, metric, counted)
+            )
         elif not metric.detail:
             yield Figure(metric.name, None, metric.better, weights, note=why_missing(metric, pairs, tools))
+
+
+def _both_have(metric: Metric, pair: MeasuredPair) -> bool:
+    return all(metric.read(video) is not None for video in (pair.generated, pair.true))
+
+
+def means(row: Figure, metric: Metric, pairs: Pairs) -> Figure:
+    """The row with the means over the clips that have a value."""
+    value, interval = mean_over(metric, pairs, lambda pair: pair.generated)
+    true, true_interval = mean_over(metric, pairs, lambda pair: pair.true)
+    row = replace(row, value=value, interval=interval, true=true, true_interval=true_interval)
+    if not metric.control:
+        return row
+    control, control_interval = mean_over(
+        metric, pairs, lambda pair: replace(pair.generated, sync=pair.generated.foreign_sync)
+    )
+    return replace(row, control=control, control_interval=control_interval)
+
+
+def mean_over(
+    metric: Metric, pairs: Pairs, side: Callable[[MeasuredPair], MeasuredVideo]
+) -> tuple[float | None, Interval | None]:
+    found = [(metric.read(side(pair)), pair.group) for pair in pairs]
+    values = [value for value, _ in found if value is not None]
+    groups = [group for value, group in found if value is not None]
+    return (fmean(values), mean_interval(values, groups)) if values else (None, None)
+
+
+def compared(
+    row: Figure, compare: Callable[[SpeedAgreement], float | None], metric: Metric, pairs: Pairs
+) -> Figure:
+    """The row with what compares the generated values with the true ones."""
+    made, true = (
+        np.array([metric.read(video) for video in side])
+        for side in ([pair.generated for pair in pairs], [pair.true for pair in pairs])
+    )
+
+    def of(clips: np.ndarray) -> float | None:
+        return compare(speed_agreement(made[clips], true[clips]))
+
+    value = of(np.arange(len(pairs)))
+    if value is None:
+        return replace(row, note="needs 3 clips")
+    return replace(row, value=value, interval=interval_of(of, [pair.group for pair in pairs]))
+
+
+def length_figure(pairs: Pairs, groups: Sequence[str]) -> Figure:
+    apart = [abs(pair.generated.frames - pair.true.frames) for pair in pairs]
+    row = Figure("Difference in length", fmean(apart), NEAR_ZERO, over=f"{len(pairs)} clips", unit="frames")
+    return replace(row, interval=mean_interval(apart, groups))
 
 
 def why_missing(metric: Metric, pairs: Pairs, tools: Instruments) -> str:
@@ -156,7 +208,9 @@ def why_missing(metric: Metric, pairs: Pairs, tools: Instruments) -> str:
     return UNSEEN
 
 
-def frechet_figure(name: str, distance: FrechetDistance, weights: str, kind: str, option: str) -> Figure:
+def frechet_figure(
+    name: str, distance: FrechetDistance, groups: Sequence[str], weights: str, kind: str, option: str
+) -> Figure:
     if not weights:
         return Figure(name, None, LOWER, note=f"skipped: needs {option}")
     over = f"{distance.counts[True]} true, {distance.counts[False]} generated {kind}"
@@ -164,7 +218,8 @@ def frechet_figure(name: str, distance: FrechetDistance, weights: str, kind: str
         value = distance.compute()
     except ValueError as error:
         return Figure(name, None, LOWER, weights, over, f"not measured: {error}")
-    return Figure(name, value, LOWER, weights, over, FEW_SAMPLES if distance.rank_deficient else "")
+    note = FEW_SAMPLES if distance.rank_deficient else ""
+    return Figure(name, value, LOWER, weights, over, note, interval=distance.interval(groups))
 
 
 def note_sizes(figure: Figure, pairs: Pairs) -> Figure:
@@ -177,10 +232,16 @@ def note_sizes(figure: Figure, pairs: Pairs) -> Figure:
     return replace(figure, note="; ".join(filter(None, (note, figure.note))))
 
 
-def expression_figure(distance: FrechetDistance, tools: Instruments) -> Figure:
-    if tools.expressions is None:
-        reason = "skipped: needs --analyzer mediapipe:FILE"
-        return Figure("E-FID (blendshape)", None, LOWER, note=reason)
-    weights = tools.labels[tools.expressions.instrument]
-    row = frechet_figure(tools.expressions.label, distance, weights, "frames", "")
-    return replace(row, note="; ".join(filter(None, (tools.expressions.caveat, row.note))))
+def expression_figure(
+    distance: FrechetDistance,
+    groups: Sequence[str],
+    expressions: Expressions | None,
+    labels: dict[str, str],
+    missing: tuple[str, str],
+) -> Figure:
+    """`missing` names the row and the option where nothing reads expressions."""
+    if expressions is None:
+        name, option = missing
+        return Figure(name, None, LOWER, note=f"skipped: needs {option}")
+    row = frechet_figure(expressions.label, distance, groups, labels[expressions.instrument], "frames", "")
+    return replace(row, note="; ".join(filter(None, (expressions.caveat, row.note))))

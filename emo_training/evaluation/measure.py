@@ -89,15 +89,18 @@ class Distances:
 
     fid: FrechetDistance = field(default_factory=FrechetDistance)
     fvd: FrechetDistance = field(default_factory=FrechetDistance)
-    expressions: FrechetDistance = field(default_factory=FrechetDistance)
+    efid: FrechetDistance = field(default_factory=FrechetDistance)
+    expressions: FrechetDistance = field(default_factory=FrechetDistance)  # as the analyser knows them
 
     def add(self, tools: Instruments, video: Video, track: FaceTrack, real: bool) -> None:
         if tools.inception:
-            for features in picture_features(tools.inception, video.frames()):
-                self.fid.update(features, real)
+            none = torch.zeros(0, tools.inception.features)
+            self.fid.update(torch.cat([none, *picture_features(tools.inception, video.frames())]), real)
         if tools.i3d:
-            for features in window_features(tools.i3d, video.frames()):
-                self.fvd.update(features, real)
+            none = torch.zeros(0, tools.i3d.features)
+            self.fvd.update(torch.cat([none, *window_features(tools.i3d, video.frames())]), real)
+        if tools.deep3d:
+            self.efid.update(torch.from_numpy(tools.deep3d.read(video, track)), real)
         if tools.expressions:
             self.expressions.update(torch.from_numpy(tools.expressions.read(video, track)), real)
 

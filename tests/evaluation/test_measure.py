@@ -162,9 +162,9 @@ def bad(folders, tools):
 def test_a_perfect_copy_gets_perfect_values(good):
     for name in ("FID", "FVD", "mouths", "Head speed, absolute difference", "Difference in length"):
         assert good[name].value == pytest.approx(0, abs=1e-6), name
-    for name in ("LSE-C", "LSE-D", "Identity similarity (F-SIM)", "Head speed", "Head trembling"):
+    for name in ("LSE-C", "LSE-D", "Identity similarity (CSIM, F-SIM)", "Head speed", "Head trembling"):
         assert good[name].value == pytest.approx(good[name].true), name
-    assert good["Identity similarity (F-SIM)"].value == pytest.approx(1, abs=1e-3)
+    assert good["Identity similarity (CSIM, F-SIM)"].value == pytest.approx(1, abs=1e-3)
     assert good["Head speed, generated / true"].value == pytest.approx(1)
     for name in ("Head speed, rank correlation", *(f"{what}, correlation with the true" for what in MOUTH)):
         assert good[name].value == pytest.approx(1), name
@@ -175,12 +175,12 @@ def test_every_fault_is_seen(good, bad):
     worse = {
         "LSE-D": 1, "Lip offset, absolute": 1, "FID": 1, "FVD": 1, "mouths": 1,
         "Head speed, absolute difference": 1,
-        "Identity similarity (F-SIM)": -1, "Head speed, rank correlation": -1,
+        "Identity similarity (CSIM, F-SIM)": -1, "Head speed, rank correlation": -1,
     }  # fmt: skip
     for name, sign in worse.items():
         assert sign * bad[name].value > sign * good[name].value, name
     assert bad["Lip offset, absolute"].value == pytest.approx(6, abs=1)
-    tint = bad["Identity similarity (F-SIM)"].value
+    tint = bad["Identity similarity (CSIM, F-SIM)"].value
     assert tint == pytest.approx(np.cos(np.radians(30)), abs=0.02)
     assert bad["FID"].value > 29**2, "at least the squared shift of the mean colour"
 
@@ -196,12 +196,20 @@ def test_figures_name_weights_and_counts(good):
     assert good["LSE-C"].over == "3 of 3 clips"
 
 
+def test_the_tables_figures_have_intervals(good, bad):
+    for name in ("FID", "FVD", "mouths", "LSE-C", "Head speed, absolute difference"):
+        low, high = bad[name].interval
+        assert low < bad[name].value < high, name
+    assert good["Head speed, absolute difference"].interval == pytest.approx((0, 0), abs=1e-6)
+
+
 def test_nothing_is_skipped_silently(folders):
     tools = Instruments(Mouthless(), None, None, None, None, None, {"analyzer": "mouthless"})
     found = figures(find_pairs(folders / "good", folders / "true"), tools)
     for name, option in {
         "FID": "--inception", "FVD": "--i3d", "LSE-C": "--syncnet", "LSE-D": "--syncnet",
-        "Identity similarity (F-SIM)": "--identity", "E-FID (blendshape)": "--analyzer mediapipe",
+        "Identity similarity (CSIM, F-SIM)": "--identity", "E-FID": "--deep3d",
+        "E-FID (blendshape)": "--analyzer mediapipe",
         "Lip distance, correlation with the true": "--analyzer faces",
     }.items():  # fmt: skip
         assert found[name].value is None
@@ -221,7 +229,7 @@ def test_a_video_without_a_face_is_noted_and_the_others_count(folders, tools, tm
     blind = replace(measured[1], name="only")
     alone = {figure.metric: figure for figure in all_figures([blind], distances, tools)}
     mouth = "Lip distance, correlation with the true"
-    for name in ("LSE-C", "Identity similarity (F-SIM)", "Head speed", mouth):
+    for name in ("LSE-C", "Identity similarity (CSIM, F-SIM)", "Head speed", mouth):
         assert alone[name].value is None and "no clip" in alone[name].note
 
 
