@@ -27,7 +27,7 @@ KNOWN_KEYS = (
     ("feature_extractor.conv_layers.", "a wav2vec2 speech encoder"),
     ("decoder.", "an image autoencoder"),
 )
-WRAPPERS = ("state_dict", "model_state_dict", "net_recon")  # where trainers keep the tensors beside their own notes
+WRAPPERS = ("state_dict", "model_state_dict", "net_recon")  # where trainers keep tensors beside their notes
 PARALLEL = "module."  # put before every name by torch's DataParallel
 # what parsing a header that is no header, or of another shape, ends in
 BROKEN_HEADER = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
