@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
 from benchmarks.activations import Peak
-from emo_modules.checked import from_dict
 from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
 from emo_modules.cues.locator import Cues
@@ -170,7 +169,8 @@ def main() -> None:
         stages = PAPER_STAGES if structure == "paper" else ["video"]
         for stage in [options.stage] if options.stage else stages:
             for setting in [options.setting] if options.setting else SETTINGS:
-                run = from_dict(TrainConfig, {"stage": stage, "steps": 1} | SETTINGS[setting], "")
+                asked: dict[str, Any] = {"stage": stage, "steps": 1} | SETTINGS[setting]
+                run = TrainConfig(**asked)
                 found = count(config, run, options.frames if run.table.clips else 1)
                 row = {"structure": structure, "stage": stage, "setting": setting}
                 print(json.dumps(row | found), flush=True)

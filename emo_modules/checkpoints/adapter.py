@@ -26,7 +26,7 @@ DENOISER = "diffusion_model."  # before all names but ReferenceNet's
 REFERENCE_NET = "reference_net"
 KEY = re.compile(rf"({re.escape(DENOISER)})?(.+)\.(lora_A\.weight|lora_B\.weight|alpha)")
 EXPECTED = "a LoRA for EMO or one of its relatives (safetensors with emo_lora in its metadata)"
-WHERE = "`python -m emo_training train --lora` writes them"
+WHERE = "`python -m emo_training train --lora 16` writes them"
 FILE_REMEDY = "the file is damaged or mixes two of them: get it again"
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from emo_modules.models.emo import EMO
@@ -12,6 +13,12 @@ from .optimizers import Named
 
 if TYPE_CHECKING:
     from diffusers.training_utils import EMAModel
+
+
+def take_in(ema: "EMAModel", named: Named, device: torch.device) -> None:
+    """The parameters as they are after an update; `device` is the average's."""
+    moved: list[Any] = [p.to(device) for _, p in named]  # typed as parameters, which copies are not
+    ema.step(moved)
 
 
 def averaged_parameters(named: Named, ema: "EMAModel | None") -> dict[str, Tensor]:

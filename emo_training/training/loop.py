@@ -16,7 +16,7 @@ from emo_modules.schedule import alphas_cumprod
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
 
-from .average import averaged
+from .average import averaged, take_in
 from .batch_sources import BatchSource, Drawn
 from .graphs import Graphed
 from .guard import Guard, not_finite, patience_in, spoilt_microbatches
@@ -197,8 +197,7 @@ class Trainer:
     def update(self) -> None:
         self.optimizer.step()
         if self.ema is not None:
-            weights: list[Any] = [p.to(self.ema_device) for _, p in self.named]
-            self.ema.step(weights)
+            take_in(self.ema, self.named, self.ema_device)
 
     def leave_out(self, losses: Tensor, figures: dict[str, float]) -> None:
         """Tells whose losses, (accumulate,) of this process, are not finite. Raises ValueError when too many

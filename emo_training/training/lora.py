@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,17 +41,16 @@ def add_lora(model: EMO, stage: Stage, config: TrainConfig) -> Named:
             f"{model.config.name} has no {config.lora_layers} layers in the parts that stage {config.stage} "
             "trains: choose --lora-layers all or --lora-parts all"
         )
-    alpha: Any = alpha_of(config)  # which peft calls a whole number, and takes as it is
-    settings = peft.LoraConfig(r=config.lora or 0, lora_alpha=alpha, target_modules=targets)
+    settings = peft.LoraConfig(r=config.lora or 0, lora_alpha=alpha_of(config), target_modules=targets)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         peft.inject_adapter_in_model(settings, model)
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
-def alpha_of(config: TrainConfig) -> float:
+def alpha_of(config: TrainConfig) -> int:
     """The rank where none is given: what is learned counts as it is."""
-    return float(config.lora or 0) if config.lora_alpha is None else config.lora_alpha
+    return (config.lora or 0) if config.lora_alpha is None else config.lora_alpha
 
 
 def target_layers(model: EMO, stage: Stage, config: TrainConfig) -> list[str]:
@@ -117,7 +115,7 @@ def check_goes_on(folder: Path, named: Named, model: EMOConfig, config: TrainCon
     if _shapes(found.layers) != _shapes(asked):
         raise ValueError(
             f"{folder} has a LoRA of rank {found.info.rank} on {len(found.layers)} layers of "
-            f"{found.info.family}, asked for is rank {config.lora} with alpha {alpha_of(config):g} on "
+            f"{found.info.family}, asked for is rank {config.lora} with alpha {alpha_of(config)} on "
             f"{len(asked)} of {model.family}: go on with the same options, or name another --out"
         )
 

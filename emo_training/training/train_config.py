@@ -37,7 +37,7 @@ class TrainConfig(Checked):
     ema: float | None = 0.999  # None: no averaged weights, which are a copy of what is trained
     ema_on_cpu: Annotated[bool, "averaged weights in main memory"] = False
     lora: Annotated[int | None, "train a LoRA of this rank, nothing else; needs peft"] = None
-    lora_alpha: Annotated[float | None, "what is learned counts alpha / rank; default: the rank"] = None
+    lora_alpha: Annotated[int | None, "what is learned counts alpha / rank; default: the rank"] = None
     lora_layers: Annotated[
         Literal["attention", "linear", "all"],
         "beside which layers: the projections of attention (default), all linear ones, or convolutions too",

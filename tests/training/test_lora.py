@@ -74,7 +74,7 @@ def test_one_sample_is_learned_by_lora_alone_and_the_file_is_what_was_trained(
     model, samples, checkpoint, tmp_path
 ):
     one, before = samples.part(0, 1), {name: p.clone() for name, p in model.named_parameters()}
-    config = replace(RUN, steps=30, ema=None, lora=8, lora_layers="all", sampling=replace(CLIP, batch=4))
+    config = replace(RUN, steps=20, lr=2e-2, ema=None, lora=8, lora_layers="linear")
     start = loss_of(model, one)
     trainer(model, one, config, tmp_path / "run", notes={"licence": "MIT"}).run()
     assert loss_of(model, one) < 0.75 * start
@@ -88,7 +88,7 @@ def test_one_sample_is_learned_by_lora_alone_and_the_file_is_what_was_trained(
     assert found.notes["licence"] == "MIT"
     merged = load_checkpoint(checkpoint, adapters=[AdapterUse(written)]).model
     assert loss_of(merged, one) == pytest.approx(loss_of(model, one), rel=1e-4)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {LORA, "log.jsonl", "state-000030"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {LORA, "log.jsonl", "state-000020"}
 
 
 def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, tiny_config, samples, tmp_path):
@@ -193,7 +193,7 @@ def test_settings_that_contradict_each_other_are_refused(changes, message):
 def test_another_lora_does_not_go_on_in_the_same_folder(make_pipeline, tiny_config, samples, tmp_path):
     trainer(make_pipeline(tiny_config).model, samples, replace(RUN, steps=1), tmp_path).run()
     kept = copy_lora(tmp_path).read_bytes()
-    for changes in ({"lora": 4}, {"lora_layers": "linear"}, {"lora_alpha": 1.0}):
+    for changes in ({"lora": 4}, {"lora_layers": "linear"}, {"lora_alpha": 1}):
         other = trainer(make_pipeline(tiny_config).model, samples, replace(RUN, **changes), tmp_path)
         with pytest.raises(ValueError, match=r"has a LoRA of rank 2 .* or name another --out"):
             other.run()
