@@ -155,5 +155,5 @@ def samples_in_frames(frames: int, sample_rate: int, fps: float | Fraction) -> i
 
 
 def _fit(waveform: Tensor, samples: int) -> Tensor:
-    waveform = waveform[..., :samples]
-    return functional.pad(waveform, (0, samples - waveform.shape[-1]))
+    missing = samples - waveform.shape[-1]
+    return functional.pad(waveform, (0, missing)) if missing > 0 else waveform[..., :samples]

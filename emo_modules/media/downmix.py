@@ -57,8 +57,8 @@ def to_mono(waveform: Tensor) -> Tensor:
     Where left and right cancel each other (one is the other upside down, as after a wrong cable), the louder
     one is taken and a warning says so.
     """
-    if waveform.ndim == 1:
-        return waveform
+    if waveform.ndim == 1 or len(waveform) == 1:
+        return waveform.flatten()
     stereo = to_stereo(waveform)
     mono = stereo.mean(dim=0)
     levels = torch.linalg.vector_norm(stereo, dim=1)

@@ -145,8 +145,14 @@ class AudioEncoder(nn.Module):
 
 def standardize(waveform: Tensor) -> Tensor:
     """waveform (..., T) with zero mean and unit variance over T, as transformers' feature extractor does."""
+    mean, deviation = mean_and_deviation(waveform)
+    return (waveform - mean) / deviation
+
+
+def mean_and_deviation(waveform: Tensor) -> tuple[Tensor, Tensor]:
+    """(..., 1) each, of waveform (..., T); silence deviates by a little too."""
     variance, mean = torch.var_mean(waveform, dim=-1, correction=0, keepdim=True)
-    return (waveform - mean) / (variance + 1e-7).sqrt()
+    return mean, (variance + 1e-7).sqrt()
 
 
 @torch.no_grad()
@@ -191,15 +197,16 @@ def _encoded_pieces(
     stride, field = encoder.stride, encoder.receptive_field
     positions = frame_positions(frames, fps, stride, field)
     last = max(math.ceil(positions[-1].item()), (len(waveform) - field) // stride)
-    # Zeros after normalisation stand for the clip's mean: silence.
-    signal = encoder.normalize(waveform.float())
-    signal = functional.pad(signal, (0, max(0, last * stride + field - len(signal))))
-
+    mean, deviation = mean_and_deviation(waveform) if encoder.do_normalize else (0.0, 1.0)
     context = math.ceil(overlap_seconds * SAMPLE_RATE / stride)
     for wanted in positions.split(max(1, round(piece_seconds * fps))):
         first = max(0, math.floor(wanted[0].item()) - context)
         final = min(last, math.ceil(wanted[-1].item()) + context)
-        features = _encode_piece(encoder, signal[first * stride : final * stride + field])
+        # piece by piece, or an hour of sound would be held twice
+        signal = (waveform[first * stride : final * stride + field] - mean) / deviation
+        # Zeros after normalisation stand for the clip's mean: silence.
+        missing = (final - first) * stride + field - len(signal)
+        features = _encode_piece(encoder, functional.pad(signal, (0, missing)))
         yield interpolate_rows(features, wanted - first).cpu()
 
 
