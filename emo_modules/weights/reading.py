@@ -27,7 +27,8 @@ KNOWN_KEYS = (
     ("feature_extractor.conv_layers.", "a wav2vec2 speech encoder"),
     ("decoder.", "an image autoencoder"),
 )
-WRAPPERS = ("state_dict", "model_state_dict", "net_recon")  # where trainers keep tensors beside their notes
+# where trainers keep the tensors beside their own notes; the last is Deep3DFaceRecon's
+WRAPPERS = ("state_dict", "model_state_dict", "net_recon")
 PARALLEL = "module."  # put before every name by torch's DataParallel
 # what parsing a header that is no header, or of another shape, ends in
 BROKEN_HEADER = (ValueError, LookupError, TypeError, AttributeError, RecursionError)

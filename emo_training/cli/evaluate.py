@@ -10,6 +10,7 @@ from emo_modules.cli.options import add_field_options, field_values
 from emo_modules.pipeline import Pipeline
 from emo_modules.writing.folder_lock import folder_in_use
 
+from ..evaluation.figures import Figure
 from ..evaluation.generate import PEOPLE, Denoising, generate_videos
 from ..evaluation.instruments import Weights, load_instruments
 from ..evaluation.page import number
@@ -65,6 +66,12 @@ def _report(options: argparse.Namespace, generated: Path, true: Path, **settings
     settings |= {"analyzer": weights.analyzer}
     report = evaluate_videos(pairs, load_instruments(weights), settings, options.out, print)
     for figure in report.figures:
-        value = figure.note if figure.value is None else f"{number(figure.value)} {figure.unit}"
-        print(f"{figure.metric}: {value}")
+        print(f"{figure.metric}: {_value(figure)}")
     print(f"{options.out / 'report.html'}")
+
+
+def _value(figure: Figure) -> str:
+    if figure.value is None:
+        return figure.note
+    ends = figure.interval and f"({number(figure.interval[0])} to {number(figure.interval[1])})"
+    return " ".join(filter(None, (number(figure.value), figure.unit, ends)))

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
-from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
 from ..perception.rates import FPS
+from .caveats import caveats
 from .figures import HIGHER, LOWER, Figure
+from .intervals import Interval
 from .measure import MeasuredPair, MeasuredVideo
 
 ARROWS = {LOWER: "↓", HIGHER: "↑"}
@@ -41,6 +42,7 @@ figure { margin: 0; padding: 14px 16px; } figure svg { width: 100%; height: auto
 figcaption { font-weight: 600; font-size: 13.5px; margin-bottom: 8px; }
 .videos figure { padding: 0; } .videos figcaption { margin: 0; padding: 10px 14px 12px; }
 video { width: 100%; display: block; background: #000; }
+ul { margin: 0; padding: 14px 16px 14px 34px; } li { margin: 0 0 6px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 20px; margin: 0; padding: 14px 16px; }
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 """
@@ -55,6 +57,7 @@ def page(
 ) -> str:
     """HTML of a report; plots by title as SVG, names of the pairs in videos/."""
     frames = sum(pair.generated.frames for pair in pairs)
+    flattering = caveats(figures, pairs, generated_here="checkpoint" in settings)
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -64,9 +67,13 @@ def page(
 <main>
 <h1>Generated against true videos</h1>
 <p class="quiet">{len(pairs)} clips, {frames} generated frames ({frames / FPS:.0f} s). Values of the true
-videos in orange: what a perfect model would reach on this footage with these networks.</p>
+videos in orange: what a perfect model would reach on this footage with these networks. Below each
+value stands its 95 % interval. Both films are looked at as {escape(settings["looked at"])}; faces are
+found by {escape(settings["weights"]["analyzer"])}.</p>
 <h2>Metrics</h2>
 <div class="card scroll">{_metrics(figures)}</div>
+<h2>What flatters</h2>
+<div class="card"><ul>{"".join(f"<li>{escape(text)}</li>" for text in flattering)}</ul></div>
 <h2>Plots</h2>
 <div class="grid">{"".join(_plot(title, svg) for title, svg in plots.items())}</div>
 <h2>Side by side</h2>
@@ -94,14 +101,19 @@ def _metric(figure: Figure) -> str:
     better = f"{ARROWS.get(figure.better, '')} {figure.better}".strip()
     file, _, checksum = figure.weights.partition(" (")
     weights = escape(file) + (f"<small>{escape(checksum.rstrip(')'))}</small>" if checksum else "")
+    made = number(figure.value) + (unit if figure.value is not None else "") + _range(figure.interval)
     return (
         f"<tr{_class('skipped' * (figure.value is None))}>"
         f'<td class="metric">{escape(figure.metric)}{note}</td>'
-        f'<td class="number value">{number(figure.value)}{unit if figure.value is not None else ""}</td>'
-        f'<td class="number true">{number(figure.true, "")}</td>'
-        f'<td class="number">{number(figure.control, "")}</td>'
+        f'<td class="number value">{made}</td>'
+        f'<td class="number true">{number(figure.true, "")}{_range(figure.true_interval)}</td>'
+        f'<td class="number">{number(figure.control, "")}{_range(figure.control_interval)}</td>'
         f'<td class="better">{better}</td><td class="over">{escape(figure.over)}</td><td>{weights}</td></tr>'
     )
+
+
+def _range(interval: Interval | None) -> str:
+    return f"<small>{number(interval[0])} to {number(interval[1])}</small>" if interval else ""
 
 
 def _class(name: str) -> str:
@@ -132,7 +144,7 @@ def _video(name: str) -> str:
 
 
 def _pairs(pairs: Sequence[MeasuredPair]) -> str:
-    head = ("Clip", "Frames", "LSE-C", "LSE-D", "Offset", "Identity", "Head speed, °/s", "Notes")
+    head = ("Clip", "Frames", "LSE-C", "LSE-D", "Offset", "CSIM", "Head speed, °/s", "Notes")
     cells = "".join(f"<th{_class('number' * (name not in ('Clip', 'Notes')))}>{name}</th>" for name in head)
     rows = "".join(map(_pair, pairs))
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
@@ -155,7 +167,7 @@ def _values(video: MeasuredVideo) -> list[str]:
         number(video.confidence),
         number(video.distance),
         str(sync.offset) if sync else "–",
-        number(None if video.identity is None else fmean(video.identity)),
+        number(video.mean_identity),
         number(video.mean_speed),
     ]
 

@@ -31,7 +31,7 @@ MEAN_FACE = (
     (-0.25216928, -0.38133916, 0.22405732),
     (0.24846619, -0.38128236, 0.22235769),
 )
-FEATURES = 2048  # of a ResNet-50
+FEATURES = 2048  # of ResNet-50
 OUTPUTS = (80, 64, 80, 3, 27, 2, 1)  # identity, expression, texture, pose, light, shift, distance
 EXPRESSION = slice(80, 144)
 EXPECTED = "Deep3DFaceRecon's network, epoch_20.pth or SadTalker's safetensors"
@@ -56,7 +56,7 @@ class ReconNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = ResNetModel(ResNetConfig())
+        self.backbone = ResNetModel(ResNetConfig())  # its defaults are ResNet-50
         self.final_layers = nn.ModuleList(nn.Conv2d(FEATURES, n, 1) for n in OUTPUTS)
 
     def forward(self, faces: Tensor) -> Tensor:

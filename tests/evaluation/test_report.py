@@ -14,7 +14,10 @@ from emo_modules.media.audio import Audio
 from emo_modules.media.video import VideoWriter
 from emo_people.networks import syncnet
 from emo_training.cli import main
+from emo_training.evaluation.caveats import caveats
+from emo_training.evaluation.figures import Figure
 from emo_training.evaluation.frechet import FrechetDistance
+from emo_training.evaluation.measure import MeasuredPair
 from emo_training.evaluation.page import number
 from emo_training.evaluation.pairs import Video
 from emo_training.evaluation.plots import all_plots
@@ -67,6 +70,29 @@ def test_the_report_has_every_number_with_its_weights(report):
     assert {clip["name"] for clip in content["clips"]} == {NAME, "clip"}
     assert content["clips"][0]["generated"]["frames"] == 36
     assert content["settings"]["weights"]["inception"] == figures["FID"]["weights"]
+    for figure in figures.values():
+        assert figure["looked at"].startswith("pictures as stored, 25 frames")
+        assert re.fullmatch(r"face_reader.safetensors \(sha256 [0-9a-f]{12}\)", figure["faces by"])
+
+
+def test_the_page_shows_intervals_and_what_flatters(report):
+    text = (report / "report.html").read_text()
+    figures = json.loads((report / "report.json").read_text())["figures"]
+    ends = next(figure["interval"] for figure in figures if figure["metric"] == "FID")
+    assert f"<small>{number(ends[0])} to {number(ends[1])}</small>" in text
+    assert "pictures as stored, 25 frames" in text and "With fewer than 10 they are too narrow." in text
+    assert "If the portrait was the first frame of the true clip" in text
+
+
+def test_caveats_say_what_the_model_was_given():
+    found = [Figure(name, 1.0, "lower") for name in ("FVD", "Head speed")] + [Figure("LSE-C", None, "higher")]
+    one, two = (MeasuredPair(name, None, None, (), "anna") for name in ("a", "b"))
+    said = caveats(found, [one, two], generated_here=True)
+    assert said[0].startswith("2 clips of one person") and "The portrait is the first frame" in said[1]
+    assert "was told the mean head speed" in said[2] and "16 frames (0.64 s)" in said[3]
+    assert not any("S3FD" in text for text in said), "of what was not measured nothing is said"
+    many = [MeasuredPair(str(k), None, None, (), None) for k in range(12)]
+    assert "12 such clips, each taken" in caveats(found, many, False)[0]
 
 
 def test_the_page_stands_alone(report):
@@ -163,7 +189,8 @@ def test_held_out_clips_are_generated_once(evaluate, tmp_path, capsys):
     assert evaluate() == 0
     assert first.stat().st_mtime_ns == before and (out / "generated" / "clip003.mp4").exists()
     assert "clip002 is there already" in capsys.readouterr().out
-    assert len(json.loads((out / "report.json").read_text())["clips"]) == 2
+    clips = json.loads((out / "report.json").read_text())["clips"]
+    assert [clip["person"] for clip in clips] == ["person1", "person1"]
     assert evaluate("--steps", "3") == 1
     assert "choose another --out" in capsys.readouterr().err
 
