@@ -295,9 +295,12 @@ def _sleep(path):
 
 def test_ray_gives_the_same_shards(tmp_path):
     ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'ray[data]'")
-    config = PrepareConfig(size=64, min_seconds=0.4, max_seconds=3, smallest_face=40, shard_size=60_000)
+    # whose lips do not move: with sound they would be dropped
+    config = PrepareConfig(
+        size=64, min_seconds=0.4, max_seconds=3, smallest_face=40, shard_size=60_000, sound=False
+    )
     for k in range(3):
-        write_film(tmp_path / "f" / f"{k}.mp4", talking(0.6, side=200, marked=False), speech(0.6))
+        write_film(tmp_path / "f" / f"{k}.mp4", talking(0.6, side=200, marked=False))
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         prepare_footage(tmp_path / "f", tmp_path / "ray", config, Engine("ray", 2))
