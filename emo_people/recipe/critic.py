@@ -41,14 +41,18 @@ class Critic:
         return -self.net(made).mean()
 
     def learn(self) -> float:
-        """One step by the hinge loss (arXiv 1705.02894) on the crops last seen. Returns the loss."""
+        """One step by the hinge loss (arXiv 1705.02894) on the crops last seen. Returns the loss.
+
+        Crops that are not finite, of an update that the training left out, teach nothing.
+        """
         if self.seen is None:
             return 0.0
         made, true = self.seen
         self.net.requires_grad_(True)
         loss = F.relu(1 - self.net(true)).mean() + F.relu(1 + self.net(made)).mean()
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        if loss.isfinite():
+            loss.backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
         self.net.requires_grad_(False)
         return float(loss.detach())

@@ -307,3 +307,14 @@ def test_a_critic_learns_to_tell_what_is_made_and_judges_it():
     soft.backward()
     assert asked.grad is not None
     assert all(part.grad is None for part in critic.net.parameters())
+
+
+def test_a_critic_learns_nothing_from_crops_that_are_not_finite():
+    critic, true = Critic(CPU), torch.rand(2, 3, 32, 32)
+    before = {name: value.clone() for name, value in critic.net.named_parameters()}
+    critic.fooled(torch.full_like(true, float("nan")), true)
+    critic.learn()
+    assert all(torch.equal(before[name], value) for name, value in critic.net.named_parameters())
+    critic.fooled(true / 2, true)
+    critic.learn()
+    assert any(not torch.equal(before[name], value) for name, value in critic.net.named_parameters())
