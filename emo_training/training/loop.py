@@ -62,7 +62,6 @@ class Trainer:
     ):
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
-        from diffusers.training_utils import EMAModel
 
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
@@ -93,6 +92,8 @@ class Trainer:
         self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
+            from diffusers.training_utils import EMAModel
+
             self.ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75, foreach=True)
             self.ema.to(self.ema_device)
             self.accelerator.register_for_checkpointing(self.ema)
