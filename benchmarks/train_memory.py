@@ -11,7 +11,7 @@ pass runs. What PyTorch's allocator and CUDA itself take comes on top, about a g
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -19,14 +19,13 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
 from benchmarks.activations import Peak
+from benchmarks.wide.one_clip import random_clip
 from emo_modules.config import EMOConfig
-from emo_modules.cues.box import Box
-from emo_modules.cues.locator import Cues
-from emo_modules.families.table import RELEASES, face_cues
+from emo_modules.families.table import RELEASES
 from emo_modules.models.attention import Operations
 from emo_modules.models.emo import EMO
-from emo_modules.models.relatives.regions import Region, Regions
-from emo_training.training.stages import PAPER_STAGES
+from emo_training.training.sample_set import Batch
+from emo_training.training.stages import PAPER_STAGES, stage_of
 from emo_training.training.train_config import TrainConfig
 from emo_training.training.trained import trained_parameters
 
@@ -34,6 +33,7 @@ STRUCTURES: dict[str, Callable[[], EMOConfig]] = {
     "paper": EMOConfig.sd15,
     "echomimic": lambda: RELEASES["echomimic"].config,
     "hallo": lambda: RELEASES["hallo"].config,
+    "v-express": lambda: RELEASES["v_express"].config,
 }
 LORA = {"lora": 16, "lora_parts": "all", "recompute": True, "precision": "bf16"}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lora, kept": LORA | {"frozen": "bf16", "ema_on_cpu": True, "recompute": False},
 }
 MOMENTS = {"adamw": 8, "adamw8bit": 2, "adafactor": 0}  # bytes of a parameter's
-FACE = Box(128, 128, 384, 384)
 
 
 def flash(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -83,46 +82,10 @@ def made(model: EMO) -> EMO:
     return model
 
 
-def alike(tensor: Tensor) -> Tensor:
-    """A fake tensor."""
-    return torch.empty(tensor.shape, dtype=tensor.dtype)
-
-
-def regions_alike(regions: Regions) -> Regions:
-    full, face, lip = (Region(alike(part.places), alike(part.mask)) for part in regions.parts)
-    return Regions((full, face, lip), regions.weights)
-
-
-def prediction(model: EMO, frames: int, run: TrainConfig, cues: Cues) -> Tensor:
-    """Of one clip, or of one picture in the image stage, with all that the structure reads."""
-    config = model.config
-    height, width = config.height // 8, config.width // 8
-
-    def empty(*shape: int) -> Tensor:
-        return torch.empty(shape)
-
-    portrait, noisy = empty(1, config.latent_channels, height, width), empty(frames, 4, height, width)
-    identity = empty(1, config.quirks.identity.embedding_dim) if config.quirks.identity else None
-    if not run.table.clips:
-        mask = empty(1, 1, config.height, config.width)
-        return model(noisy[None], torch.empty(1, frames), portrait, mask)
-    conditioner = model.conditioner()
-    video = conditioner.video(
-        portrait,
-        None if cues.picture is None else alike(cues.picture),
-        identity,
-        {places: regions_alike(each) for places, each in (cues.regions or {}).items()} or None,
-    )
-    audio = config.audio
-    conditions = conditioner.clip(
-        video,
-        frames,
-        empty(1, frames, config.window_rows, audio.layers, audio.feature_dim),
-        empty(1, frames) if run.table.speed and config.backbone.speed_dim else None,
-        empty(frames, 3, config.height, config.width) if config.quirks.locator_pictures else None,
-        motion=empty(1, config.motion_frames, 4, height, width) if config.motion_frames else None,
-    )
-    return model.predict(noisy, empty(frames), conditions)
+def fake(batch: Batch) -> Batch:
+    """The same shapes without numbers."""
+    sizes = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return type(batch)(**{name: torch.empty(t.shape, dtype=t.dtype) for name, t in sizes.items()})
 
 
 def bytes_of(tensors: Iterator[Tensor]) -> int:
@@ -131,18 +94,21 @@ def bytes_of(tensors: Iterator[Tensor]) -> int:
 
 def count(config: EMOConfig, run: TrainConfig, frames: int) -> dict[str, float]:
     """Gigabytes; `step` are gradients, activations and what else is alive at the worst moment."""
-    cues = face_cues(config, FACE, config.height, config.width)
+    stage = stage_of(config, run.stage)
+    clip = random_clip(config, stage, frames if stage.clips else 1)
     with torch.device("meta"):
         model = EMO(config, GPUOperations)
-        trained_parameters(model, run.table, run)
+        trained_parameters(model, stage, run)
     with FakeTensorMode(allow_non_fake_inputs=True):
         if run.recompute:
             model.backbone.recompute_layers()
             model.reference_net.recompute_layers()
         trained = [p for p in made(model).parameters() if p.requires_grad]
         with Peak(model.parameters()) as peak:
+            batch = fake(clip)
             with torch.autocast("cpu", torch.bfloat16):
-                predicted = prediction(model, frames, run, cues)
+                given = batch.conditions(stage.clips, stage.speed)
+                predicted = model(batch.latents, torch.empty(batch.latents.shape[:2]), **given)
             predicted.float().square().mean().backward()
         weights, own = bytes_of(model.parameters()), bytes_of(iter(trained))
         moments = MOMENTS[run.optimizer] * sum(p.numel() for p in trained)
@@ -171,7 +137,7 @@ def main() -> None:
             for setting in [options.setting] if options.setting else SETTINGS:
                 asked: dict[str, Any] = {"stage": stage, "steps": 1} | SETTINGS[setting]
                 run = TrainConfig(**asked)
-                found = count(config, run, options.frames if run.table.clips else 1)
+                found = count(config, run, options.frames)
                 row = {"structure": structure, "stage": stage, "setting": setting}
                 print(json.dumps(row | found), flush=True)
 

@@ -60,6 +60,16 @@ def own_clips(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("EMO_CLIPS", str(tmp_path_factory.getbasetemp() / "clips" / secrets.token_hex(8)))
 
 
+@pytest.fixture
+def any_precision() -> Iterator[None]:
+    """Accelerate holds a process to the first one."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(True)
+    yield
+    AcceleratorState._reset_state(True)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def all_threads() -> Iterator[None]:
     """The threads that a module's tests leave to torch are not what the next module runs with."""

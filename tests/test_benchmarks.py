@@ -1,5 +1,7 @@
 """Benchmarks start and are listed; what they measure is for idle machines."""
 
+import json
+import math
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -9,8 +11,12 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks import train_gpu
 from benchmarks.activations import elements_per_pixel
 from benchmarks.knowable import Take, measure
+from benchmarks.train_memory import STRUCTURES
+from benchmarks.wide.weights import random_emo
+from emo_modules.checkpoints.adapter import read_adapter
 from emo_modules.config import EMOConfig
 from emo_modules.cost.memory import ACTIVATIONS_PER_PIXEL
 from emo_people.recipe.config import BUILT_IN
@@ -65,6 +71,43 @@ def test_what_the_dice_change_is_what_cannot_be_known():
     found = measure(iter([same, Take(films[0, 0], lighter, np.zeros((3, 4, 3)))]), Shrink())
     assert found["unknowable"] == pytest.approx(0.16 / 3 / 2, abs=1e-3)
     assert [person["unknowable"] for person in found["people"]] == pytest.approx([0, 0.16 / 3], abs=1e-3)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_random_weights_are_the_same_every_time_and_none_is_like_another(structure):
+    config = train_gpu.little_of(STRUCTURES[structure]())
+    one, two = (random_emo(config, torch.device("cpu")).state_dict() for _ in range(2))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    assert all(value.count_nonzero() == value.numel() for value in one.values())
+    wide = one["backbone.down_blocks.0.resnets.0.conv1.weight"]  # (16, 16, 3, 3)
+    assert wide.std() == pytest.approx((3 * 16 * 9) ** -0.5, rel=0.1)
+    rows = torch.corrcoef(wide.flatten(1)) - torch.eye(16)
+    assert rows.abs().max() < 0.5  # chance, of 144 numbers each
+
+
+def test_training_is_measured_row_by_row(any_precision, tmp_path, monkeypatch):
+    pytest.importorskip("peft")
+    rows = [train_gpu.Row("echomimic"), train_gpu.Row("hallo", "overfit")]
+    monkeypatch.setattr(train_gpu, "all_rows", lambda: rows)
+    monkeypatch.setattr(train_gpu, "UPDATES", 15)
+    monkeypatch.setattr(train_gpu, "RATE", 2e-2)
+    asked = train_gpu.Measuring(torch.device("cpu"), tmp_path, 64, tiny=True, graph=False)
+    train_gpu.go_through(asked, math.inf)
+    memory, overfit = json.loads((tmp_path / "rows.json").read_text()).values()
+    assert memory["seconds"] > 0
+    assert overfit["left"] < 0.9
+    assert overfit["changed"] == []
+    lora = read_adapter(tmp_path / overfit["file"])
+    state = random_emo(asked.config(rows[1], 64), torch.device("cpu")).state_dict()
+    lora.check(asked.config(rows[1], 64), {name: tuple(value.shape) for name, value in state.items()})
+    monkeypatch.setattr(train_gpu, "measured", lambda row, asked: pytest.fail(f"{row.name} again"))
+    train_gpu.go_through(asked, math.inf)
+
+
+def test_a_changed_bit_is_seen():
+    one = torch.tensor([1.0, 0.0, math.nan], dtype=torch.bfloat16)
+    assert train_gpu.same_bits(one, one.clone())
+    assert not train_gpu.same_bits(one, one * torch.tensor([1.0, -1.0, 1.0], dtype=torch.bfloat16))
 
 
 def test_every_benchmark_is_listed():

@@ -43,16 +43,6 @@ def model(make_pipeline, tiny_config) -> EMO:
 
 
 @pytest.fixture
-def any_precision():
-    """Accelerate holds a process to the first one."""
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(True)
-    yield
-    AcceleratorState._reset_state(True)
-
-
-@pytest.fixture
 def checkpoint(model, tmp_path) -> Path:
     (path,) = save_checkpoint(tmp_path / "base.safetensors", model.config, dict(model.named_children()))
     return path
