@@ -62,8 +62,10 @@ DEMO_STAGES = {
 _WHOLE = Stage(tuple(part for part in PARTS if part != "speed"), clips=True)
 # What the relatives' own trainings change. Hallo: scripts/train_stage1.py and train_stage2.py, which are the
 # paper's two. V-Express: train.py with training_configs/stage_1.yaml to stage_3.yaml; its pictures have
-# sound, and its third stage trains everything. EchoMimic published no training code: arXiv 2407.08136 sec.
-# 3.3 learns sound and face from single pictures, and then time alone. `whole` is beyond the others' own.
+# sound, and its third stage trains everything. EchoMimic published no training code. Its paper (arXiv
+# 2407.08136) is known here from summaries alone: single pictures without temporal modules, then clips of 12
+# frames with them. That the first stage trains all of the rest, and hears, is this project's reading. `whole`
+# is beyond the others' own.
 _HEARD = replace(PAPER_STAGES["image"], heard=True)
 RELATIVE_STAGES = {
     "hallo": {"image": PAPER_STAGES["image"], "video": PAPER_STAGES["video"], "whole": _WHOLE},
