@@ -1,11 +1,14 @@
 """Attention and feed-forward layers under diffusers' parameter names."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..tables import cached
 
 Kind = TypeVar("Kind", bound=nn.Module)
 if TYPE_CHECKING:
@@ -125,7 +128,11 @@ class FeedForward(nn.Module):
 
 def sinusoid(positions: Tensor, dim: int, max_period: float = 10000.0) -> Tensor:
     """positions (P,) -> (P, dim): cosines, then sines, of geometrically spaced frequencies."""
-    half = dim // 2
-    frequencies = max_period ** (-torch.arange(half, device=positions.device, dtype=torch.float32) / half)
+    frequencies = cached(_frequencies, positions)(dim // 2, max_period, positions.device)
     angles = positions[:, None].float() * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+@lru_cache(maxsize=64)
+def _frequencies(count: int, max_period: float, device: torch.device) -> Tensor:
+    return max_period ** (-torch.arange(count, device=device, dtype=torch.float32) / count)

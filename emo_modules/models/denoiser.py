@@ -126,8 +126,9 @@ class Denoiser(nn.Module):
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
         if not self.config.moving:
-            added = self.face_features(conditions, len(x))
-            return self.backbone(x, timesteps, conditions.reads, conditions.frames, added, conditions.code)
+            return self.backbone(
+                x, timesteps, conditions.reads, conditions.frames, conditions.face, conditions.code
+            )
         clean, schedule = self.draw(x, timesteps, conditions).clean, self.config.schedule
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
@@ -157,8 +158,14 @@ class Denoiser(nn.Module):
 
     def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """All that a Backbone that moves the portrait says of noisy latents (B*F, C, H, W)."""
-        seen, added = self.seen(x, conditions), self.face_features(conditions, len(x))
-        return self.backbone(seen, timesteps, conditions.reads, conditions.frames, added, conditions.code)
+        return self.backbone(
+            self.seen(x, conditions),
+            timesteps,
+            conditions.reads,
+            conditions.frames,
+            conditions.face,
+            conditions.code,
+        )
 
     def refinement(self, displacement: Tensor, detail: Tensor, portrait: Tensor) -> Tensor:
         """What displacements (B*F, 2, 2H, 2W) of portraits (B, 3, 8H, 8W) lack."""
@@ -170,10 +177,3 @@ class Denoiser(nn.Module):
         last = conditions.portrait if conditions.last is None else conditions.last
         beside = torch.cat([conditions.portrait, last], dim=1)
         return torch.cat([x, beside.repeat_interleave(conditions.frames, dim=0)], dim=1)
-
-    def face_features(self, conditions: Conditions, count: int) -> Tensor | None:
-        """The locator's features for each of `count` frames."""
-        added = conditions.face
-        if added is not None and len(added) != count:
-            added = added.repeat_interleave(conditions.frames, dim=0)
-        return added

@@ -14,7 +14,7 @@ from .relatives.joined import beside_portrait
 
 
 class ResnetBlock(nn.Module):
-    """(N, C, H, W) and a time embedding (N, T) -> (N, C', H, W)."""
+    """(N, C, H, W) and a time embedding (N, T), activated -> (N, C', H, W)."""
 
     def __init__(
         self, channels: int, out_channels: int, time_dim: int, groups: int, operations: type[Operations]
@@ -29,7 +29,7 @@ class ResnetBlock(nn.Module):
             self.conv_shortcut = operations.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x))) + self.time_emb_proj(F.silu(emb))[:, :, None, None]
+        h = self.conv1(F.silu(self.norm1(x))) + self.time_emb_proj(emb)[:, :, None, None]
         h = self.conv2(F.silu(self.norm2(h)))
         return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
 
@@ -90,11 +90,12 @@ class TransformerBlock(nn.Module):
             written = normed if self.joined else self.norm2(x)
         elif not self.joined:
             seen = self.attn_ref(x, reads.reference, self.norm_ref, self.positions(x, size))
-            x = x + seen * quirks.reference_scale
+            x = torch.add(x, seen, alpha=quirks.reference_scale)
         if quirks.context_dim:
             x = x + self.attn2(x, reads.context, self.norm2)
         if hasattr(self, "attn_audio"):
-            x = x + self.attn_audio(x, reads.audio, self.norm_audio) * quirks.audio_scale
+            heard = self.attn_audio(x, reads.audio, self.norm_audio)
+            x = torch.add(x, heard, alpha=quirks.audio_scale)
         return x + self.ff(self.norm3(x)), written
 
     def nothing(self, like: Tensor) -> Reads:

@@ -223,15 +223,16 @@ class UNet(nn.Module):
         """x (B*F, C, H, W) and timesteps (B*F,) -> the prediction, same size; in ReferenceNet's role what
         each layer wrote.
 
-        `added` (B*F, C0, H/patch, W/patch) is the face locator's features, joined right after the first
-        layer; `code` (B*F, T) is added to the timesteps' embedding.
+        `added` (B, C0, H/patch, W/patch), or (B*F, ...) with others for each frame, is the face locator's
+        features, joined right after the first layer; `code` (B*F, T) is added to the timesteps' embedding.
         """
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
         if code is not None:
             emb = emb + code
+        emb = F.silu(emb)  # as every residual block reads it
         h = self.conv_in(F.pixel_unshuffle(for_convolutions(x), self.config.patch))
         if added is not None:
-            h = h + added
+            h = (h.unflatten(0, (len(added), -1)) + added[:, None]).flatten(0, 1)
         skips, layer = [h], iter(reads)
         written: list[Written] = []
         for block in self.down_blocks:
