@@ -1,8 +1,8 @@
 """Attention and feed-forward layers under diffusers' parameter names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -75,10 +75,38 @@ class Attention(nn.Module):
         self.to_k = operations.Linear(context_dim, dim, bias=False)
         self.to_v = operations.Linear(context_dim, dim, bias=False)
         self.to_out = Modules([operations.Linear(dim, dim)])
+        self.joint: Tensor | None = None  # (3*dim, dim): see `fuse`
+
+    def fuse(self) -> None:
+        """From now on the projections of the same tokens are one product. Their weights keep their names, as
+        parts of one tensor, until they are moved or others are loaded."""
+        layers = (self.to_q, self.to_k, self.to_v)
+        self.joint = torch.cat([layer.weight.detach() for layer in layers])
+        for layer, part in zip(layers, self.joint.chunk(3), strict=True):
+            layer.weight = nn.Parameter(part, requires_grad=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.joint = None
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args: Any) -> None:  # as nn.Module calls it
+        self.joint = None
+        super()._load_from_state_dict(*args)
+
+    def project(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values of tokens (N, L, D): three tensors, or one with all of them side by
+        side."""
+        if self.joint is None:
+            return self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)
+        return (F.linear(tokens, self.joint),)
 
     def keys_values(self, context: Tensor, positions: Tensor | None = None) -> KeysValues:
         """Project a context once, to attend to it at every step. Positions are added to the keys only."""
         return self.to_k(context if positions is None else context + positions), self.to_v(context)
+
+    def mix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """What queries (N, L, D) get of keys and values (N, L', D) -> (N, L, D)."""
+        return self.to_out[0](self.attend(query, key, value, self.heads))
 
     def absent(self, like: Tensor) -> Tensor:
         """What attention to an all-zero context gives, (1, 1, D): keys and values are zero, only the bias
@@ -99,7 +127,13 @@ class Attention(nn.Module):
         query = self.to_q(query if positions is None else query + positions)
         key, value = context
         query = query.unflatten(0, (len(key), -1)).flatten(1, 2)
-        return self.to_out[0](self.attend(query, key, value, self.heads)).reshape(x.shape)
+        return self.mix(query, key, value).reshape(x.shape)
+
+
+def apart(projected: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of what `Attention.project` gives."""
+    query, key, value = projected if len(projected) == 3 else projected[0].chunk(3, dim=-1)
+    return query, key, value
 
 
 class GEGLU(nn.Module):

@@ -8,7 +8,16 @@ from torch import Tensor, nn
 
 from ..config import UNetConfig
 from ..tables import cached
-from .attention import Attention, FeedForward, KeysValues, Modules, Operations, sinusoid, zero_module
+from .attention import (
+    Attention,
+    FeedForward,
+    KeysValues,
+    Modules,
+    Operations,
+    apart,
+    sinusoid,
+    zero_module,
+)
 from .reads import Reads
 from .relatives.joined import beside_portrait
 
@@ -82,10 +91,10 @@ class TransformerBlock(nn.Module):
         """x (N, L, D), L = H*W of `size` -> same, and in ReferenceNet's role the tokens (N, L, D) that the
         Backbone's reference-attention reads."""
         quirks, normed, written = self.config.quirks, self.norm1(x), None
-        keys = self.attn1.keys_values(normed)
+        query, *keys = apart(self.attn1.project(normed))
         if self.joined:
             keys = beside_portrait(keys, reads.reference, frames, reads.reference_kept)
-        x = x + self.attn1(normed, keys)
+        x = x + self.attn1.mix(query, *keys)
         if self.writes:
             written = normed if self.joined else self.norm2(x)
         elif not self.joined:

@@ -14,6 +14,7 @@ from .attention import (
     KeysValues,
     Modules,
     Operations,
+    apart,
     for_group_norm,
     sinusoid,
     zero_module,
@@ -23,13 +24,11 @@ from .attention import (
 class MotionTokens(NamedTuple):
     """Motion frames at one layer, ready for its temporal module. Constant over a clip's denoising steps.
 
-    All are (B*H*W, M, D), or (1, M, D) where every pixel has the same.
+    All are (B*H*W, M, ..), or (1, M, ..) where every pixel has the same.
     """
 
     hidden: Tensor
-    query: Tensor
-    key: Tensor
-    value: Tensor
+    projected: tuple[Tensor, ...]  # as `Attention.project` gives them
 
 
 class TemporalBlock(nn.Module):
@@ -54,14 +53,13 @@ class TemporalBlock(nn.Module):
         queries; speed keys and values (B, F, D) are the same for every pixel."""
         past = 0
         if motion is None:
-            normed = self.norm1(x) + time_positions(x)
-            x = x + self.attn1(normed, self.attn1.keys_values(normed))
+            x = x + self.attn1.mix(*apart(self.attn1.project(self.norm1(x) + time_positions(x))))
         else:
             past = motion.hidden.shape[1]
             x = self.first_attention(x, motion, past)
-        normed = self.norm2(x) + time_positions(x)
-        keys = self.attn2.keys_values(normed)
-        x = x[:, past:] + self.attn2(normed[:, past:], keys)
+        # queries of motion frames are made and dropped: cheaper than a copy of the others' tokens
+        query, key, value = apart(self.attn2.project(self.norm2(x) + time_positions(x)))
+        x = x[:, past:] + self.attn2.mix(query[:, past:], key, value)
         if speed is not None:
             positions = time_positions(x) if self.speed_positions else None
             x = x + self.attn_speed(x, speed, self.norm_speed, positions)
@@ -73,13 +71,14 @@ class TemporalBlock(nn.Module):
 
     def first_attention(self, x: Tensor, motion: MotionTokens, past: int) -> Tensor:
         """Motion frames were projected once; here they only join the frames."""
-        normed = self.norm1(x) + time_positions(x, past)
-        key, value = self.attn1.keys_values(normed)
-        hidden, *projected = (tokens.expand(len(x), -1, -1) for tokens in motion)
-        own = (self.attn1.to_q(normed), key, value)
-        query, key, value = (torch.cat(pair, dim=1) for pair in zip(projected, own, strict=True))
-        attended = self.attn1.to_out[0](self.attn1.attend(query, key, value, self.attn1.heads))
-        return torch.cat([hidden, x], dim=1) + attended
+        own = self.attn1.project(self.norm1(x) + time_positions(x, past))
+        joined = tuple(map(after, motion.projected, own))
+        return after(motion.hidden, x) + self.attn1.mix(*apart(joined))
+
+
+def after(motion: Tensor, tokens: Tensor) -> Tensor:
+    """Motion frames (N, M, D), or (1, M, D), and behind them in time tokens (N, F, D)."""
+    return torch.cat([motion.expand(len(tokens), -1, -1), tokens], dim=1)
 
 
 def time_positions(x: Tensor, start: int = 0) -> Tensor:
@@ -107,13 +106,13 @@ class TemporalTransformer(nn.Module):
         """(B*F, C, H, W) -> (B*H*W, F, C), normalised frame by frame."""
         # the speed stage's first module, and its motion maps, need no gradient
         h = self.norm(for_group_norm(x)).unflatten(0, (-1, frames)).permute(0, 3, 4, 1, 2)
-        return self.proj_in(h.flatten(0, 2))
+        return self.proj_in(h.flatten(0, 2).contiguous())  # whose bias then needs no kernel of its own
 
     def motion(self, maps: Tensor, motion_frames: int) -> MotionTokens:
         """ReferenceNet's maps of the motion frames (B*M, C, H, W) -> what every step of the clip reads."""
         block, hidden = self.transformer_blocks[0], self.tokens(maps, motion_frames)
         query = block.norm1(hidden) + time_positions(hidden)
-        return MotionTokens(hidden, block.attn1.to_q(query), *block.attn1.keys_values(query))
+        return MotionTokens(hidden, block.attn1.project(query))
 
     def forward(
         self, x: Tensor, frames: int, motion: MotionTokens | None, speed: KeysValues | None

@@ -11,7 +11,7 @@ from emo_modules.models.attention import Attention
 from emo_modules.models.emo import EMO
 from emo_modules.models.reads import Reads
 from emo_modules.models.reference import ReferenceNet, first_motion
-from emo_modules.models.relatives.joined import for_frames
+from emo_modules.models.relatives.joined import in_turn
 from emo_modules.models.spatial import TransformerBlock
 from emo_modules.quirks import UNetQuirks
 
@@ -59,9 +59,9 @@ def test_joined_reference_is_more_tokens_for_keys_and_values(readings, frames):
 
 def test_which_reading_a_frame_has():
     readings = torch.tensor([[[0.0]], [[1.0]], [[2.0]], [[3.0]]])  # two clips of two
-    assert for_frames(readings, 2, 3).flatten().tolist() == [1, 0, 1, 3, 2, 3]
-    assert for_frames(readings, 2, 4).flatten().tolist() == [0, 1, 0, 1, 2, 3, 2, 3]
-    assert for_frames(readings[:2], 2, 3).flatten().tolist() == [0, 0, 0, 1, 1, 1]
+    assert in_turn(readings, 2, 3).flatten(1).tolist() == [[1, 0, 1], [3, 2, 3]]
+    assert in_turn(readings, 2, 4).flatten(1).tolist() == [[0, 1], [2, 3]]  # and again
+    assert in_turn(readings[:2], 2, 3).flatten(1).tolist() == [[0], [1]]
 
 
 def test_without_a_portrait_a_frame_looks_at_itself():

@@ -154,7 +154,7 @@ def whole_block(block: TemporalBlock, motion: Tensor, x: Tensor) -> Tensor:
 
 def tokens_of(block: TemporalBlock, motion: Tensor) -> MotionTokens:
     query = block.norm1(motion) + time_positions(motion)
-    return MotionTokens(motion, block.attn1.to_q(query), *block.attn1.keys_values(query))
+    return MotionTokens(motion, block.attn1.project(query))
 
 
 def test_motion_shortcut_equals_the_whole_computation():
