@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from .attention import Context, KeysValues
-from .relatives.regions import Regions
+from .relatives.regions import RegionalAudio, Regions
 from .temporal import MotionTokens
 
 
@@ -28,7 +28,7 @@ class Reads:
     reference: Context | None = None  # None: joined to self-attention, and absent
     reference_kept: Tensor | None = None  # (B,) of training: 0 where the joined one is absent all the same
     context: Context | None = None  # identity tokens of some relatives
-    audio: Context | list[KeysValues] | None = None  # a list, or None: of Hallo's branches
+    audio: Context | RegionalAudio | None = None
     motion: MotionTokens | None = None
     speed: KeysValues | None = None
     regions: dict[int, Regions] | None = None  # where Hallo's branches act, by the number of tokens
@@ -38,8 +38,9 @@ class Reads:
         """The sound's influence times `scale`."""
         if self.audio is None or isinstance(self.audio, Tensor):
             return self
-        if isinstance(self.audio, list):
-            return replace(self, audio=[(key, value * scale) for key, value in self.audio])
+        if isinstance(self.audio, RegionalAudio):
+            keys = self.audio.keys and [(key, value * scale) for key, value in self.audio.keys]
+            return replace(self, audio=self.audio._replace(keys=keys))
         return replace(self, audio=(self.audio[0], self.audio[1] * scale))
 
 

@@ -91,6 +91,13 @@ class Block(nn.Module):
                 written = None if tokens is None else tokens.permute(0, 3, 1, 2)
         return h, Written(tokens, written)
 
+    def nothing(self, j: int, like: Tensor) -> Reads:
+        """What layer j reads where there is nothing."""
+        reads = self.attentions[j].transformer_blocks[0].nothing(like) if self.attentions else Reads()
+        if self.audio_modules:
+            reads = replace(reads, audio=self.audio_modules[j].transformer_blocks[0].nothing(like))
+        return reads
+
     def listener(self, j: int) -> Attention | RegionalAudioBlock:
         """What hears the audio in layer j."""
         if self.audio_modules:
@@ -163,10 +170,7 @@ class UNet(nn.Module):
     def nothing(self, like: Tensor) -> list[Reads]:
         """What each layer reads where there is nothing, constants of the model. `like` says device and
         type."""
-        return [
-            block.attentions[j].transformer_blocks[0].nothing(like) if block.attentions else Reads()
-            for block, j in self.places()
-        ]
+        return [block.nothing(j, like) for block, j in self.places()]
 
     def zero_maps(self, motion_frames: int, like: Tensor) -> list[Written]:
         """In place of what ReferenceNet writes of motion frames, before the first clip (EMO sec. 3.2). One

@@ -97,7 +97,7 @@ def test_places_without_a_mask_are_not_computed(x, tokens, regions):
 def test_absent_sound_is_all_zero_tokens(x, tokens, regions, branches):
     module = block(branches)
     silent = module(x, module.keys_values(torch.zeros_like(tokens)), regions)
-    assert (module(x, None, regions) - silent).abs().max() < 1e-5 * silent.abs().max()
+    assert (module(x, module.nothing(x), regions) - silent).abs().max() < 1e-5 * silent.abs().max()
     assert (plain(module, x, torch.zeros_like(tokens), branches == 1) - silent).abs().max() < 1e-4
     assert (module(x, module.keys_values(tokens), regions) - silent).abs().max() > 0.01
 
@@ -106,8 +106,8 @@ def test_joyhallos_regions_share_one_attention(tokens):
     names = {name for name, _ in block(1).named_children()}
     assert {f"zero_conv_{name}" for name in REGIONS} | {"attn2_0"} <= names
     assert not {"attn2_1", "attn2_2"} & names
-    assert len(block(1).keys_values(tokens)) == 1
-    assert len(block(3).keys_values(tokens)) == 3
+    assert len(block(1).keys_values(tokens).keys) == 1
+    assert len(block(3).keys_values(tokens).keys) == 3
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -115,11 +115,11 @@ def test_joyhallos_regions_share_one_attention(tokens):
 def test_a_region_that_weighs_nothing_leaves_no_trace(x, tokens, silent, k):
     weights = tuple(float(j != k) for j in range(3))
     without, module = read_regions([MASKS], weights)[PLACES], block()
-    audio = None if silent else module.keys_values(tokens)
+    audio = module.nothing(x) if silent else module.keys_values(tokens)
     before = module(x, audio, without)
     for layer in (module.branch(k), getattr(module, f"zero_conv_{REGIONS[k]}")):
         randomised(layer)
-    audio = None if silent else module.keys_values(tokens)
+    audio = module.nothing(x) if silent else module.keys_values(tokens)
     assert torch.equal(module(x, audio, without), before)
     assert not torch.equal(module(x, audio, read_regions([MASKS])[PLACES]), before)
 
@@ -127,7 +127,7 @@ def test_a_region_that_weighs_nothing_leaves_no_trace(x, tokens, silent, k):
 def test_an_empty_region_leaves_only_the_last_layers_bias(x, tokens):
     module = block()
     empty = read_regions([(torch.ones(PLACES), torch.zeros(PLACES), torch.zeros(PLACES))])[PLACES]
-    found = module.regional(x, module.keys_values(tokens), empty)
+    found = module.listen(x, module.keys_values(tokens), empty) - x
     heard = module.zero_conv_full(attended(module.attn2_0, module.norm2(x), tokens))
     expected = heard + module.zero_conv_face.bias + module.zero_conv_lip.bias
     assert (found - expected).abs().max() < 1e-5
@@ -135,7 +135,7 @@ def test_an_empty_region_leaves_only_the_last_layers_bias(x, tokens):
 
 def test_new_modules_start_as_if_there_were_no_sound(x, tokens, regions):
     module = RegionalAudioBlock(DIM, HALLO)
-    assert torch.equal(module(x, module.keys_values(tokens), regions), module(x, None, regions))
+    assert torch.equal(module(x, module.keys_values(tokens), regions), module(x, module.nothing(x), regions))
 
 
 def test_regions_are_found_by_the_number_of_tokens(tokens):
@@ -155,7 +155,7 @@ def test_regions_are_found_by_the_number_of_tokens(tokens):
 
 def test_regions_move_to_the_models_type():
     there = read_regions([MASKS], WEIGHTS)[PLACES].to(torch.device("meta"), torch.bfloat16)
-    assert {part.mask.dtype for part in there.parts} == {torch.bfloat16}
+    assert {part.mask.dtype for part in there.parts} | {there.shares.dtype} == {torch.bfloat16}
     assert {part.places.dtype for part in there.parts} == {torch.int64}
     assert {part.places.device.type for part in there.parts} == {"meta"}
     assert there.weights == WEIGHTS

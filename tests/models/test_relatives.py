@@ -57,7 +57,7 @@ def test_every_input_changes_the_prediction(model):
     for name in fed(model.config):
         value = getattr(scene, name)
         if name == "regions":
-            changed = {count: Regions(at.parts[::-1]) for count, at in value.items()}
+            changed = {count: Regions.of(at.parts[::-1], count) for count, at in value.items()}
         else:
             changed = 1 - value if name == "picture" else value.roll(1, dims=-1)
         assert differ(replace(scene, **{name: changed}).predict(model), before), name
@@ -135,7 +135,7 @@ def test_hallo_begins_with_the_portrait_as_its_past(hallo):
 
 def test_a_region_without_weight_hears_nothing(hallo):
     scene = Scene.random(hallo.config)
-    deaf = {n: Regions(at.parts, (0.0, 0.0, 0.0)) for n, at in scene.regions.items()}
+    deaf = {n: Regions.of(at.parts, n, (0.0, 0.0, 0.0)) for n, at in scene.regions.items()}
     other = replace(scene, regions=deaf)
     silence = replace(other, audio=scene.audio.roll(1, dims=2))
     assert torch.equal(other.predict(hallo), silence.predict(hallo))
@@ -151,7 +151,7 @@ def test_places_outside_all_regions_are_skipped_exactly(hallo):
         for part in at.parts:
             mask = torch.zeros(count, 1).index_copy(0, part.places, part.mask)
             parts.append(Region(torch.arange(count), mask))
-        everywhere[count] = Regions(tuple(parts))
+        everywhere[count] = Regions.of(tuple(parts), count)
     found, expected = scene.predict(hallo), replace(scene, regions=everywhere).predict(hallo)
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
 

@@ -123,12 +123,12 @@ def test_regions_of_a_batch_are_those_of_each_clip():
     masks = torch.rand(2, 3, 16, generator=generator) * (torch.rand(2, 3, 16, generator=generator) > 0.5)
     x, tokens = torch.randn(6, 16, 16, generator=generator), torch.randn(6, 3, 24, generator=generator)
     both = batch_regions([masks], frames=3)[16]
-    for audio in (block.keys_values(tokens), None):
+    for audio in (block.keys_values(tokens), block.nothing(tokens)):
         found = block(x, audio, both)
         for k in range(2):
             rows = slice(3 * k, 3 * k + 3)
-            own = None if audio is None else [tuple(t[rows] for t in pair) for pair in audio]
-            alone = block(x[rows], own, read_regions([tuple(masks[k])])[16])
+            own = audio.keys and [tuple(t[rows] for t in pair) for pair in audio.keys]
+            alone = block(x[rows], audio._replace(keys=own), read_regions([tuple(masks[k])])[16])
             assert torch.allclose(found[rows], alone, atol=1e-5)
 
 

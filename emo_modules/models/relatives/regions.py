@@ -2,7 +2,7 @@
 3.2)."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from ..attention import (
     KeysValues,
     Modules,
     Operations,
+    apart,
     for_group_norm,
     zero_module,
 )
@@ -29,18 +30,46 @@ class Region:
     places: Tensor
     mask: Tensor
 
+    def everywhere(self, count: int) -> Tensor:
+        """The mask at all places, (L, 1) or (N, L, 1)."""
+        whole = self.mask.new_zeros(*self.mask.shape[:-2], count, 1)
+        return whole.index_copy(-2, self.places, self.mask)
+
 
 @dataclass(frozen=True)
 class Regions:
     """The three regions of `REGIONS` at one resolution, and how much each weighs."""
 
     parts: tuple[Region, Region, Region]
-    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    weights: tuple[float, float, float]
+    # (L, 6) of all frames or (N, L, 6) of each: how much of a place is outside each mask, and how much inside,
+    # times the weights
+    shares: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        parts: tuple[Region, Region, Region],
+        places: int,
+        weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    ) -> Self:
+        """Of so many places."""
+        inside = torch.cat([part.everywhere(places) for part in parts], dim=-1)
+        factors = inside.new_tensor(weights)
+        return cls(parts, weights, torch.cat([(1 - inside) * factors, inside * factors], dim=-1))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         """Where the model is, in its type."""
         full, face, lip = (Region(part.places.to(device), part.mask.to(device, dtype)) for part in self.parts)
-        return type(self)((full, face, lip), self.weights)
+        return type(self)((full, face, lip), self.weights, self.shares.to(device, dtype))
+
+
+class RegionalAudio(NamedTuple):
+    """What a block hears: keys and values of each branch, or None of no sound, and what a region's last layer
+    gives of nothing, and of attention to nothing, (6, D)."""
+
+    keys: list[KeysValues] | None
+    constants: Tensor
 
 
 def read_regions(
@@ -48,7 +77,7 @@ def read_regions(
 ) -> dict[int, Regions]:
     """Masks (L,) in 0..1 of every resolution -> what layers of L tokens read, by L."""
     return {
-        len(full): Regions((_region(full), _region(face), _region(lip)), weights)
+        len(full): Regions.of((_region(full), _region(face), _region(lip)), len(full), weights)
         for full, face, lip in levels
     }
 
@@ -59,8 +88,8 @@ def batch_regions(levels: list[Tensor], frames: int) -> dict[int, Regions]:
     regions = {}
     for masks in levels:
         places = torch.arange(masks.shape[2], device=masks.device)
-        full, face, lip = masks.repeat_interleave(frames, dim=0)[..., None].unbind(1)
-        regions[len(places)] = Regions((Region(places, full), Region(places, face), Region(places, lip)))
+        full, face, lip = (Region(places, m) for m in masks.repeat_interleave(frames, dim=0)[..., None].unbind(1))
+        regions[len(places)] = Regions.of((full, face, lip), len(places))
     return regions
 
 
@@ -93,31 +122,41 @@ class RegionalAudioBlock(nn.Module):
         """JoyHallo's regions share one attention, Hallo's have one each."""
         return getattr(self, f"attn2_{region % self.branches}")
 
-    def keys_values(self, tokens: Tensor) -> list[KeysValues]:
-        return [self.branch(k).keys_values(tokens) for k in range(self.branches)]
+    def keys_values(self, tokens: Tensor) -> RegionalAudio:
+        """Of audio tokens (N, L, D)."""
+        keys = [self.branch(k).keys_values(tokens) for k in range(self.branches)]
+        return RegionalAudio(keys, self.constants(tokens))
 
-    def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: Regions) -> Tensor:
-        normed = self.norm1(x)
-        x = x + self.attn1(normed, self.attn1.keys_values(normed))
-        x = x + self.regional(x, audio, regions)
+    def nothing(self, like: Tensor) -> RegionalAudio:
+        """Of no sound; `like` says device and type."""
+        return RegionalAudio(None, self.constants(like))
+
+    def constants(self, like: Tensor) -> Tensor:
+        last = [getattr(self, f"zero_conv_{region}") for region in REGIONS]
+        deaf = [self.branch(k).absent(like) for k in range(len(REGIONS))]
+        nothing = [layer(torch.zeros_like(x)) for layer, x in zip(last, deaf, strict=True)]
+        heard = [layer(x) for layer, x in zip(last, deaf, strict=True)]
+        return torch.cat([*nothing, *heard], dim=1)[0]
+
+    def forward(self, x: Tensor, audio: RegionalAudio, regions: Regions) -> Tensor:
+        x = x + self.attn1.mix(*apart(self.attn1.project(self.norm1(x))))
+        x = self.listen(x, audio, regions)
         return x + self.ff(self.norm3(x))
 
-    def regional(self, x: Tensor, audio: list[KeysValues] | None, regions: Regions) -> Tensor:
-        """Each region's attention is computed only where its mask is above 0; elsewhere it leaves the bias
-        of its last layer."""
-        query = None if audio is None else self.norm2(x)
-        alike = audio is None and regions.parts[0].mask.ndim == 2  # all frames get the same
-        total = torch.zeros_like(x[:1] if alike else x)
+    def listen(self, x: Tensor, audio: RegionalAudio, regions: Regions) -> Tensor:
+        """Tokens (N, L, D) and what they hear.
+
+        Each region's attention is computed only where its mask is above 0. The mask weighs what goes into
+        the last layer, which is linear: so do its parts what comes out, and what the layer gives of nothing.
+        """
+        shares, constants = regions.shares.to(audio.constants), audio.constants
+        if audio.keys is None:
+            return x + shares @ constants
+        query, total = self.norm2(x), x + shares[..., : len(REGIONS)] @ constants[: len(REGIONS)]
         for k, (name, region) in enumerate(zip(REGIONS, regions.parts, strict=True)):
-            attention, last = self.branch(k), getattr(self, f"zero_conv_{name}")
-            if audio is None or query is None:  # the same bias everywhere, times the mask
-                heard = attention.absent(x) * region.mask
-            else:
-                heard = attention(query[:, region.places], audio[k % self.branches]) * region.mask
-            weight = regions.weights[k]
-            bias = last(torch.zeros_like(x[:1, :1]))
-            total += weight * bias
-            total.index_add_(1, region.places, (last(heard) - bias).to(total.dtype), alpha=weight)
+            heard = self.branch(k)(query[:, region.places], audio.keys[k % self.branches])
+            said = getattr(self, f"zero_conv_{name}")(heard) * region.mask
+            total.index_add_(1, region.places, said.to(total.dtype), alpha=regions.weights[k])
         return total
 
 
@@ -133,7 +172,7 @@ class RegionalAudioTransformer(nn.Module):
         self.transformer_blocks = Modules([RegionalAudioBlock(dim, config, operations)])
         self.proj_out = operations.Conv2d(dim, channels, 1)
 
-    def forward(self, x: Tensor, audio: list[KeysValues] | None, regions: dict[int, Regions]) -> Tensor:
+    def forward(self, x: Tensor, audio: RegionalAudio, regions: dict[int, Regions]) -> Tensor:
         tokens = self.proj_in(self.norm(for_group_norm(x))).flatten(2).transpose(1, 2)
         tokens = self.transformer_blocks[0](tokens, audio, regions[tokens.shape[1]])
         return x + self.proj_out(tokens.transpose(1, 2).unflatten(2, x.shape[-2:]))
