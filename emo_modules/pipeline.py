@@ -174,7 +174,9 @@ class Pipeline:
                 sound=audio.mono,
             )
             height, width = reference.shape[-2:]
-            noise = noise_for(config, frames, (height, width), options.seed, device, dtype)
+            # of a whole video in main memory, where windows are taken from
+            place = torch.device("cpu") if config.quirks.windows else device
+            noise = noise_for(config, frames, (height, width), options.seed, place, dtype)
             for latents in render_clips(
                 self.conditioner,
                 video,

@@ -1,13 +1,18 @@
 """What the Backbone is told: once a video, and once a clip (EMO sec. 3.2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .reads import Reads
+from .reads import Reads, beside
 from .relatives.identity import IdentityTokens
+
+# Latents of a clip up to which a batch of both of guidance's halves is faster than one after the other
+FEW = 12 * 32 * 32
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,49 @@ class Conditions:
     def uncond(self) -> "Conditions":
         """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
         were trained to go without them too."""
+        return self._uncond
+
+    @cached_property
+    def _uncond(self) -> "Conditions":
         face, portrait = None if self.face_guided else self.face, torch.zeros_like(self.portrait)
         pixels = None if self.pixels is None else torch.zeros_like(self.pixels)
         return replace(self, reads=self.without, portrait=portrait, face=face, pixels=pixels)
 
+    @cached_property
+    def both(self) -> "Conditions":
+        """Of a batch of two: guidance's halves, one after the other."""
+        return in_one_batch([self, self.uncond()])
+
+    @property
+    def few(self) -> bool:
+        """Whether guidance's halves take less time in one batch."""
+        return are_few(self.frames, *self.portrait.shape[-2:], self.portrait.device)
+
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""
         return replace(self, reads=[row.scaled_audio(scale) for row in self.reads])
+
+
+def are_few(frames: float, height: int, width: int, device: torch.device) -> bool:
+    """Whether a pass over so many latents leaves a GPU waiting for its next kernel, so that another pass beside
+    it costs little."""
+    return device.type == "cuda" and frames * height * width <= FEW
+
+
+def in_one_batch(halves: Sequence[Conditions]) -> Conditions:
+    """Of a batch that has each of the halves' frames, one half after the other. What only some of them have
+    is zeros in the others, which adds nothing."""
+    joined = {
+        name: _joined([getattr(half, name) for half in halves])
+        for name in ("portrait", "face", "pixels", "last", "code")
+    }
+    rows = zip(*(half.reads for half in halves), strict=True)
+    return replace(halves[0], reads=[beside(row) for row in rows], **joined)
+
+
+def _joined(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    found = [tensor for tensor in tensors if tensor is not None]
+    return torch.cat([found[0].new_zeros(found[0].shape) if t is None else t for t in tensors]) if found else None
 
 
 class KeptConditions(NamedTuple):

@@ -140,6 +140,11 @@ class EMO(Denoiser):
         super().__init__(config, operations)
         self.reference_net = ReferenceNet(config, operations)
 
+    def fuse(self) -> None:
+        """See `UNet.fuse`."""
+        self.backbone.fuse()
+        self.reference_net.fuse()
+
     def conditioner(self, kept: KeptConditions | None = None) -> Conditioner:
         return Conditioner(self, lambda: self.reference_net, kept=kept)
 

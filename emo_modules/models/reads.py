@@ -1,8 +1,10 @@
 """What passes from ReferenceNet to the Backbone, layer by layer (EMO sec. 3.2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from .attention import Context, KeysValues
@@ -26,7 +28,7 @@ class Reads:
     """What one layer of the Backbone gets, projected once: `UNet.nothing` and `UNet.project` make it."""
 
     reference: Context | None = None  # None: joined to self-attention, and absent
-    reference_kept: Tensor | None = None  # (B,) of training: 0 where the joined one is absent all the same
+    reference_kept: Tensor | None = None  # (B,): 0 where the joined one is absent all the same
     context: Context | None = None  # identity tokens of some relatives
     audio: Context | RegionalAudio | None = None
     motion: MotionTokens | None = None
@@ -48,3 +50,49 @@ def drop(features: Tensor, kept: Tensor) -> Tensor:
     """Features (B*k, ...) with zeros where kept (B,) is 0, which attention takes for nothing."""
     rows = kept.repeat_interleave(len(features) // len(kept))
     return features * rows.view(-1, *[1] * (features.ndim - 1))
+
+
+def beside(rows: Sequence[Reads]) -> Reads:
+    """One layer's rows as those of one batch, in the same order. Where only some have a portrait or sound, the
+    others get keys and values of zeros, attention to which gives what it gives of nothing."""
+    joined = replace(
+        rows[0],
+        reference=_contexts([row.reference for row in rows]),
+        context=_contexts([row.context for row in rows]),
+        audio=_sounds([row.audio for row in rows]),
+        motion=_motions([row.motion for row in rows]),
+        speed=_contexts([row.speed for row in rows]),
+    )
+    if not isinstance(joined.reference, tuple):
+        return joined
+    # beside a frame's own keys zeros would count, so there it goes without them
+    kept = joined.reference[0].new_tensor([row.reference is not None for row in rows])
+    return replace(joined, reference_kept=kept)
+
+
+def _contexts(contexts: Sequence[Any]) -> Any:
+    """Of `Context | None` each."""
+    given = [context for context in contexts if isinstance(context, tuple)]
+    if not given:
+        return contexts[0]
+    zeros = tuple(map(torch.zeros_like, given[0]))
+    pairs = [context if isinstance(context, tuple) else zeros for context in contexts]
+    return tuple(torch.cat(column) for column in zip(*pairs, strict=True))
+
+
+def _sounds(sounds: Sequence[Context | RegionalAudio | None]) -> Context | RegionalAudio | None:
+    regional = [sound for sound in sounds if isinstance(sound, RegionalAudio)]
+    if not regional:
+        joined: Context | None = _contexts(sounds)
+        return joined
+    branches = max(len(sound.keys or ()) for sound in regional)
+    keys = [_contexts([sound.keys and sound.keys[k] for sound in regional]) for k in range(branches)]
+    return RegionalAudio(keys or None, regional[0].constants)
+
+
+def _motions(motions: Sequence[MotionTokens | None]) -> MotionTokens | None:
+    given = [motion for motion in motions if motion is not None]
+    if not given:
+        return None
+    columns = zip(*(motion.projected for motion in given), strict=True)
+    return MotionTokens(torch.cat([motion.hidden for motion in given]), tuple(map(torch.cat, columns)))

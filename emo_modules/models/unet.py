@@ -18,8 +18,8 @@ from .attention import Attention, Modules, Operations, sinusoid
 from .cpu import for_convolutions
 from .reads import Reads, Written
 from .relatives.regions import RegionalAudioBlock, RegionalAudioTransformer
-from .spatial import ResnetBlock, SpatialTransformer
-from .temporal import TemporalTransformer
+from .spatial import ResnetBlock, SpatialTransformer, TransformerBlock
+from .temporal import TemporalBlock, TemporalTransformer
 
 
 class TimestepEmbedding(nn.Module):
@@ -161,6 +161,15 @@ class UNet(nn.Module):
             for j in range(block.layers):
                 yield block, j
 
+    def fuse(self) -> None:
+        """One product for each self-attention's queries, keys and values (`Attention.fuse`): fewer launches
+        and reads, where a GPU renders."""
+        for module in self.modules():
+            if isinstance(module, TransformerBlock | TemporalBlock | RegionalAudioBlock):
+                module.attn1.fuse()
+            if isinstance(module, TemporalBlock):
+                module.attn2.fuse()
+
     def recompute_layers(self) -> None:
         """Trade time for memory in training (gradient checkpointing): only the layers' inputs are kept."""
         for block in (*self.down_blocks, self.mid_block, *self.up_blocks):
@@ -173,12 +182,19 @@ class UNet(nn.Module):
         return [block.nothing(j, like) for block, j in self.places()]
 
     def zero_maps(self, motion_frames: int, like: Tensor) -> list[Written]:
-        """In place of what ReferenceNet writes of motion frames, before the first clip (EMO sec. 3.2). One
-        pixel stands for all."""
-        widths = [
-            b.motion_modules[j].proj_in.in_features if b.motion_modules else 0 for b, j in self.places()
-        ]
-        return [Written(None, like.new_zeros(motion_frames, n, 1, 1) if n else None) for n in widths]
+        """In place of what ReferenceNet writes of motion frames, before the first clip (EMO sec. 3.2). As
+        large as that, so that a compiled Backbone needs no graph of its own for the first clip. `like` are
+        portrait latents (B, C, H, W)."""
+        sizes = [[side // self.config.patch for side in like.shape[-2:]]]
+        for _ in self.down_blocks[1:]:
+            sizes.append([-(-side // 2) for side in sizes[-1]])
+        blocks = (*self.down_blocks, self.mid_block, *self.up_blocks)
+        maps = []
+        for block, size in zip(blocks, (*sizes, sizes[-1], *reversed(sizes)), strict=True):
+            for module in block.motion_modules or [None] * block.layers:
+                shape = module and (len(like) * motion_frames, module.proj_in.in_features, *size)
+                maps.append(Written(None, None if shape is None else like.new_zeros(shape)))
+        return maps
 
     def project(
         self,

@@ -59,20 +59,30 @@ class Solver:
         check_steps(self.steps, self.guided_steps)
 
     def guided(self, cfg: float, timestep: Tensor, x: Tensor, conditions: Conditions) -> Tensor:
-        """The prediction, moved away from that without portrait and sound; one pass when cfg is 1."""
-        timesteps = timestep.expand(len(x))
-        cond = self.model.predict(x, timesteps, conditions)
+        """The prediction, moved away from that without portrait and sound; one pass when cfg is 1. `timestep`
+        () is where the model is."""
         if cfg == 1:
-            return cond
-        uncond = self.model.predict(x, timesteps, conditions.uncond())
+            return self.model.predict(x, timestep.expand(len(x)), conditions)
+        if conditions.few:
+            both = self.model.predict(torch.cat([x, x]), timestep.expand(2 * len(x)), conditions.both)
+            cond, uncond = both.chunk(2)
+        else:
+            cond, uncond = (
+                self.model.predict(x, timestep.expand(len(x)), half)
+                for half in (conditions, conditions.uncond())
+            )
         return uncond + cfg * (cond - uncond)
 
     @torch.no_grad()
     def __call__(self, noise: Tensor, conditions: Conditions | Windows, clip: int = 0) -> Tensor:
         schedule = self.model.config.schedule
         scheduler = build_scheduler(self.name, schedule)
-        scheduler.set_timesteps(self.steps, device=noise.device)
-        alphas = alphas_cumprod(schedule).to(noise.device, torch.float32)
+        # In main memory: what the scheduler reads of its tables at every step would wait for a GPU. The model
+        # has timesteps of its own.
+        scheduler.set_timesteps(self.steps)
+        alphas = alphas_cumprod(schedule).float()
+        place = conditions.device if isinstance(conditions, Windows) else noise.device
+        timesteps = scheduler.timesteps.to(place)
         generator = torch.Generator().manual_seed((self.seed + clip) % 2**64)
         draws = {"generator": generator} if self.name == "lcm" else {}
         # a method without memory needs no room for a whole video's step
@@ -84,7 +94,7 @@ class Solver:
             x = x * scheduler.init_noise_sigma
         for i, t in enumerate(scheduler.timesteps):
             model_input = scheduler.scale_model_input(x, t)
-            guided = partial(self.guided, self.cfg if first <= i < last else 1.0, t)
+            guided = partial(self.guided, self.cfg if first <= i < last else 1.0, timesteps[i])
             if isinstance(conditions, Windows):
                 prediction = conditions.average(model_input.to(noise.dtype), i, guided).float()
             else:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from emo_modules.config import EMOConfig
-from emo_modules.models.conditions import Conditions
+from emo_modules.models.conditions import Conditions, are_few
 from emo_modules.models.emo import EMO
 from emo_modules.models.reads import Written
 
@@ -88,7 +89,7 @@ def test_motion_frames_are_zero_maps_before_the_first_clip(small_config):
     expected = model.backbone.project(video.reads, past=zeros, motion_frames=frames)
     first = conditioner.clip(video, FRAMES, None)
     for zero, row in zip(expected, first.reads, strict=True):
-        for a, b in zip(zero.motion, row.motion, strict=True):
+        for a, b in zip(tree_leaves(zero.motion), tree_leaves(row.motion), strict=True):
             assert (a - b).abs().max() < 1e-5 * a.abs().max()
 
 
@@ -141,3 +142,34 @@ def test_presets_build_and_reference_net_has_the_backbones_widths(demo_config):
             del shared["conv_in.weight"]
         assert all(backbone[n].shape == p.shape for n, p in shared.items())
     assert len(list(paper.backbone.places())) == 21
+
+
+def test_guidances_halves_in_one_batch_are_those_of_two_passes(small_config):
+    model = randomised(small_config)
+    found = conditions(model, inputs(small_config))
+    halves = [predict(model, half) for half in (found, found.uncond())]
+    x = torch.randn(FRAMES, 4, *SIZE, generator=torch.Generator().manual_seed(3))
+    both = model.predict(torch.cat([x, x]), torch.full((2 * FRAMES,), 400), found.both)
+    assert (both - torch.cat(halves)).abs().max() < 1e-5 * both.abs().max()
+
+
+def test_only_few_latents_on_a_gpu_are_few(small_config):
+    found = conditions(EMO(small_config), inputs(small_config))
+    assert not found.few  # a CPU gains nothing
+    cuda = torch.device("cuda")
+    assert are_few(12, 32, 32, cuda) and not are_few(12, 64, 64, cuda)
+
+
+@pytest.mark.parametrize("change", ["load", "assign", "move"])
+def test_fused_projections_are_those_of_the_weights_that_are_there(small_config, change):
+    model, other = randomised(small_config), randomised(small_config)
+    given = inputs(small_config)
+    model.fuse()
+    if change == "move":
+        model.double().float()
+    else:
+        model.load_state_dict(other.state_dict(), assign=change == "assign")
+    plain = EMO(small_config)
+    plain.load_state_dict(model.state_dict())
+    found, expected = (predict(each, conditions(each, given)) for each in (model, plain))
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
