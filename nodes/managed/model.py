@@ -16,7 +16,7 @@ from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig, ScheduleConfig
 from ...emo_modules.cost.memory import activation_bytes
 from ...emo_modules.models.attention import Operations, attend
-from ...emo_modules.models.conditions import Conditions
+from ...emo_modules.models.conditions import Conditions, are_few, in_one_batch
 from ...emo_modules.models.denoiser import Denoiser
 from ...emo_modules.writing.digest import digest
 
@@ -72,16 +72,24 @@ class EMODenoiser(Denoiser):
 
 
 class ClipConditions(comfy.conds.CONDRegular):
-    """One clip's conditions as they are: not repeated over frames, not joined with guidance's other half."""
+    """One clip's conditions as they are, not repeated over frames; joined with guidance's other half where one
+    pass is faster than two."""
+
+    def __init__(self, cond: Conditions):
+        super().__init__(cond)
+        self.joined: tuple[list[Conditions], Conditions] = ([], cond)  # with these, at the last step
 
     def process_cond(self, **_: Any) -> "ClipConditions":
         return self
 
     def can_concat(self, other: "ClipConditions") -> bool:
-        return False
+        return self.cond.few
 
     def concat(self, others: list["ClipConditions"]) -> Conditions:
-        return self.cond
+        given = [other.cond for other in others]
+        if list(map(id, given)) != list(map(id, self.joined[0])):
+            self.joined = (given, in_one_batch([self.cond, *given]))
+        return self.joined[1]
 
     def size(self) -> list[int]:
         return [1]
@@ -97,10 +105,13 @@ class EMOModel(comfy.model_base.BaseModel):
         return out
 
     def memory_required(self, input_shape: list[int], cond_shapes: Any = None) -> float:
-        """Bytes. ComfyUI asks for both halves of guidance at once; they run one after the other."""
+        """Bytes. ComfyUI asks for both halves of guidance at once; most run one after the other."""
         frames, _, height, width = input_shape
+        device = comfy.model_management.get_torch_device()
+        if not are_few(frames / 2, height, width, device):
+            frames = frames / 2
         return activation_bytes(
-            self.diffusion_model.config, frames / 2, height, width, self.get_dtype_inference()
+            self.diffusion_model.config, frames, height, width, self.get_dtype_inference()
         )
 
     def get_dtype_inference(self) -> torch.dtype:  # not in ComfyUI 0.3.64

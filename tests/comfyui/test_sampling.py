@@ -34,6 +34,25 @@ def test_latents_equal_the_library(scene):
     assert (found - expected).abs().max() < 5e-3
 
 
+def test_guidances_halves_in_one_batch_change_nothing(scene, monkeypatch):
+    """As small clips have it on a GPU: one pass a step, and conditions that are joined once a clip."""
+    conditions = scene.pack.module("emo_modules.models.conditions")
+    sampling, sizes = scene.pack.module("nodes.managed.sampling"), []
+    monkeypatch.setattr(sampling, "kept_clips", lambda *_: None)
+    expected = scene.sample(0.96, cfg=2.0, steps=3)
+    predict = scene.model.model.diffusion_model.predict
+    monkeypatch.setattr(
+        scene.model.model.diffusion_model,
+        "predict",
+        lambda x, timesteps, given: sizes.append((len(x), id(given))) or predict(x, timesteps, given),
+    )
+    monkeypatch.setattr(conditions.Conditions, "few", property(lambda self: True))
+    found = scene.sample(0.96, cfg=2.0, steps=3)
+    assert [count for count, _ in sizes] == [24] * 6
+    assert len({name for _, name in sizes[:3]}) == len({name for _, name in sizes[3:]}) == 1
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
 def test_same_seed_same_latents_other_seed_others(scene):
     one, again, other = scene.sample(seed=1), scene.sample(seed=1), scene.sample(seed=2)
     assert torch.equal(one, again)
