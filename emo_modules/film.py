@@ -12,7 +12,7 @@ from torch import Tensor
 from .cues.box import Box
 from .media.ending import read_ending
 from .media.formats import H264, Format
-from .media.image import load_image
+from .media.image import load_image, to_bytes
 from .media.video import VideoWriter, soundtrack
 from .options import Options
 from .pipeline import Animation
@@ -62,7 +62,8 @@ def _embedding(path: Path) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """A video that was written: where, how many frames, and some of them (K, H, W, 3), evenly spaced."""
+    """A video that was written: where, how many frames, and some of them (K, H, W, 3) uint8, evenly
+    spaced."""
 
     path: Path
     frames: int
@@ -82,7 +83,7 @@ def write_video(animation: Animation, path: Path, format: Format = H264, keep: i
     )
     with writer:
         for frames in animation.frames:
-            for frame in frames:
+            for frame in to_bytes(frames).cpu():
                 writer.write(frame)
                 kept += [frame.clone()] if index in wanted else []  # a view would hold its whole clip
                 index += 1

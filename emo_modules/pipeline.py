@@ -54,7 +54,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Animation:
-    """`frames` yields (F', H, W, 3) in 0..1, clip by clip, computed as they are asked for."""
+    """`frames` yields (F', H, W, 3) in 0..1 on the model's device, clip by clip, computed as they are asked
+    for."""
 
     frames: Iterator[Tensor]
     count: int

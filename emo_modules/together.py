@@ -53,7 +53,7 @@ def animate_together(
         show = progress and _among(progress, number, len(boxes))
         speakers.append(pipeline.animate(portrait, voice, own, show, stopped))
     first, (height, width) = speakers[0], portrait.shape[:2]
-    videos = [(chain.from_iterable(each.frames), each.prepared.crop) for each in speakers]
+    videos = [(_in_main_memory(each.frames), each.prepared.crop) for each in speakers]
     whole = Crop(width, height, Box(0, 0, width, height), width, height)
     return replace(
         first,
@@ -79,6 +79,11 @@ def _among(show: Callable[[Progress], None], number: int, speakers: int) -> Call
         show(replace(progress, clip=clip, clips=progress.clips * speakers))
 
     return of_all
+
+
+def _in_main_memory(clips: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Frame by frame, where the picture is that they are pasted into."""
+    return chain.from_iterable(frames.cpu() for frames in clips)
 
 
 def _one_by_one(pictures: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from emo_modules.cues.box import Box
-from emo_modules.film import FaceOptions
+from emo_modules.film import FaceOptions, write_video
+from emo_modules.media.audio import Audio
 from emo_modules.options import Options
 
 
@@ -30,3 +31,20 @@ def test_a_damaged_face_embedding_is_said(tmp_path, content) -> None:
     (tmp_path / "face.npy").write_bytes(content)
     with pytest.raises(ValueError, match=r"face\.npy is no \.npy of numbers: .* numpy\.save"):
         FaceOptions(identity=tmp_path / "face.npy").options({})
+
+
+def test_frames_leave_the_gpu_as_bytes(tmp_path, tiny_pipeline, portrait, monkeypatch) -> None:
+    """As floats they would be four times as much to copy."""
+    animation = tiny_pipeline.animate(portrait, Audio(torch.zeros(3200)), Options(box=Box(20, 16, 50, 52)))
+    copied, cpu = [], torch.Tensor.cpu
+
+    def copy(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.shape[-3:] == (64, 64, 3):
+            copied.append((tensor.dtype, tensor.ndim))
+        return cpu(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", copy)
+    film = write_video(animation, tmp_path / "film.mp4", keep=5)
+    assert {dtype for dtype, _ in copied} == {torch.uint8}
+    assert [ndim for _, ndim in copied].count(4) == 2  # once for each clip
+    assert (film.frames, film.kept.dtype, len(film.kept)) == (5, torch.uint8, 5)
