@@ -108,6 +108,8 @@ class Pipeline:
             if loaded.model
             else lean_conditioner(checkpoint, device, dtype, adapters)
         )
+        if torch.device(device).type != "cpu":
+            conditioner.denoiser.fuse()
         files = [*checkpoint_files(Path(checkpoint)), *(file for file in (vae, audio_encoder) if file)]
         code, changes = code_digest(Path(__file__).parent), [use.digest() for use in adapters]
         name = digest(file_digest(*files), changes, torch.device(device).type, dtype, code)

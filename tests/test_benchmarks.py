@@ -5,6 +5,7 @@ import math
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 
 from benchmarks import train_gpu
 from benchmarks.activations import elements_per_pixel
+from benchmarks.counts import Counts, counted, counts, structure
 from benchmarks.knowable import Take, measure
 from benchmarks.train_memory import STRUCTURES
 from benchmarks.wide.weights import random_emo
@@ -50,6 +52,33 @@ def test_an_original_starts_where_its_libraries_are(name):
 def test_a_pass_takes_no_more_memory_than_the_nodes_say(config):
     found = elements_per_pixel(config, 32)
     assert 0.8 * ACTIVATIONS_PER_PIXEL < found < ACTIVATIONS_PER_PIXEL
+
+
+@pytest.fixture(scope="module")
+def passes() -> dict[str, dict[str, Any]]:
+    """Of the paper's structure; neither size nor width changes what is launched."""
+    return counts(structure("emo"), 64, fused=False)
+
+
+def test_a_pass_launches_no_more_kernels_than_it_must(passes):
+    """In ComfyUI too, where no projections are fused."""
+    assert passes["cond"]["kernels"] <= 1450
+    assert passes["uncond"]["kernels"] < passes["cond"]["kernels"]
+
+
+def test_a_pass_makes_nothing_that_is_constant(passes):
+    made = {"arange", "zeros", "new_zeros", "zeros_like", "fill_", "pow", "div", "stack", "repeat_interleave"}
+    assert made & set(passes["cond"]["by_kernel"]) == set()
+    assert passes["cond"]["by_kernel"]["silu"] == 2 * 22 + 3  # residual blocks, time embedding, last layer
+
+
+def test_kernels_are_counted_without_views_and_with_their_bytes():
+    x = torch.empty(4, 8, device="meta")
+    _, found = counted(lambda: (x.t().expand(2, 8, 4).unsqueeze(0), x.new_empty(3), x @ x.t(), x[:2] + 1))
+    assert found["by_kernel"] == {"mm": 1, "add": 1}
+    with Counts() as seen:
+        _ = x[:2] + x[0]
+    assert seen.bytes == 4 * (16 + 8 + 16)
 
 
 class Shrink(nn.Module):

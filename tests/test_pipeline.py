@@ -95,6 +95,16 @@ def test_a_loaded_checkpoint_renders_the_same(tiny_pipeline, tiny_checkpoint, po
     assert torch.allclose(saved, loaded, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("device", "low_memory", "fused"), [("meta", False, 22), ("meta", True, 18), ("cpu", False, 0)]
+)
+def test_a_gpu_gets_one_product_of_queries_keys_and_values(tiny_checkpoint, device, low_memory, fused):
+    """The meta device stands for one; of a CPU the weights stay mapped from the file."""
+    pipeline = Pipeline.load(tiny_checkpoint, device=device, low_memory=low_memory)
+    joint = [getattr(module, "joint", None) is not None for module in pipeline.model.modules()]
+    assert sum(joint) == fused
+
+
 def test_half_precision(tiny_checkpoint, tiny_pipeline, portrait, tones):
     pipeline = Pipeline.load(tiny_checkpoint, dtype=torch.bfloat16)
     frames, exact = (

@@ -86,7 +86,11 @@ def in_one_batch(halves: Sequence[Conditions]) -> Conditions:
 
 def _joined(tensors: Sequence[Tensor | None]) -> Tensor | None:
     found = [tensor for tensor in tensors if tensor is not None]
-    return torch.cat([found[0].new_zeros(found[0].shape) if t is None else t for t in tensors]) if found else None
+    return (
+        torch.cat([found[0].new_zeros(found[0].shape) if t is None else t for t in tensors])
+        if found
+        else None
+    )
 
 
 class KeptConditions(NamedTuple):

@@ -50,6 +50,10 @@ class Denoiser(nn.Module):
         if backbone.speed_dim:
             self.speed_encoder = SpeedEncoder(config.speed, backbone.speed_dim, operations)
 
+    def fuse(self) -> None:
+        """See `UNet.fuse`."""
+        self.backbone.fuse()
+
     def read_portrait(
         self,
         portrait: Tensor,

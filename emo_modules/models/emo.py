@@ -142,7 +142,7 @@ class EMO(Denoiser):
 
     def fuse(self) -> None:
         """See `UNet.fuse`."""
-        self.backbone.fuse()
+        super().fuse()
         self.reference_net.fuse()
 
     def conditioner(self, kept: KeptConditions | None = None) -> Conditioner:

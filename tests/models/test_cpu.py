@@ -19,7 +19,9 @@ def test_torch_has_onednn_where_it_should() -> None:
 
 @pytest.mark.skipif(not has_onednn(), reason="this torch has no oneDNN")
 @pytest.mark.parametrize(("mkl", "chosen"), [(0.5, Operations), (0.95, CPUOperations), (2.0, CPUOperations)])
-def test_a_cpu_gets_the_layers_that_are_faster_by_far(monkeypatch, mkl: float, chosen: type[Operations]) -> None:
+def test_a_cpu_gets_the_layers_that_are_faster_by_far(
+    monkeypatch, mkl: float, chosen: type[Operations]
+) -> None:
     """A tie is none that another program could decide: processes of one machine round alike."""
     monkeypatch.setattr(cpu, "linear_times", lambda kind: 1.0 if kind is Linear else mkl)
     cpu.mkl_is_faster.cache_clear()

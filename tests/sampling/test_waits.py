@@ -48,9 +48,7 @@ def given(config: EMOConfig) -> tuple[EMO, Conditions, Tensor]:
     with torch.device("meta"):
         model = EMO(config, Operations).eval()
     scene = Scene.random(config, config.clip_frames)
-    parts = {
-        name: value.to(META) for name, value in vars(scene).items() if isinstance(value, Tensor)
-    }
+    parts = {name: value.to(META) for name, value in vars(scene).items() if isinstance(value, Tensor)}
     regions = scene.regions and {n: at.to(META, torch.float32) for n, at in scene.regions.items()}
     scene = replace(scene, regions=regions, **parts)
     return model, scene.conditions(model), scene.noise

@@ -88,7 +88,9 @@ def batch_regions(levels: list[Tensor], frames: int) -> dict[int, Regions]:
     regions = {}
     for masks in levels:
         places = torch.arange(masks.shape[2], device=masks.device)
-        full, face, lip = (Region(places, m) for m in masks.repeat_interleave(frames, dim=0)[..., None].unbind(1))
+        full, face, lip = (
+            Region(places, m) for m in masks.repeat_interleave(frames, dim=0)[..., None].unbind(1)
+        )
         regions[len(places)] = Regions.of((full, face, lip), len(places))
     return regions
 
