@@ -3,7 +3,8 @@
     python -m benchmarks.floor --family hallo --size 256
 
 prints one JSON line. Operations are counted on tensors without data; the rate is that of one large matrix
-product through oneDNN, or cuBLAS on a GPU.
+product through oneDNN, or cuBLAS on a GPU. With `--deep-cache 3` they are the mean of three steps, of which
+one computes the deep layers.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from emo_modules.cues.box import Box
 from emo_modules.families.table import RELEASES, face_cues
 from emo_modules.models.conditions import Conditions
 from emo_modules.models.cpu import Linear
+from emo_modules.models.deep_cache import DeepCache, check_deep_cache
 from emo_modules.models.emo import EMO
 
 FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
@@ -41,18 +43,22 @@ def conditions(model: EMO, size: int) -> Conditions:
     return model.conditioner().clip(video, frames, audio)
 
 
-def operations(config: EMOConfig, size: int) -> tuple[int, int]:
-    """(floating-point operations of a guided step, bytes of the weights that it reads)."""
+def operations(config: EMOConfig, size: int, interval: int = 1) -> tuple[int, int]:
+    """(floating-point operations of a guided step, bytes of the weights that it reads). With DeepCache at
+    this interval the operations are the mean of as many steps."""
     with torch.device("meta"), torch.no_grad():
         model = EMO(config).eval()
-        given = conditions(model, size)
+        cache = DeepCache(interval)
+        given = conditions(model, size).keeping_deep(cache)
         x = torch.empty(config.clip_frames, 4, size // 8, size // 8)
         timesteps = torch.zeros(config.clip_frames)
         with FlopCounterMode(display=False) as counter:
-            model.predict(x, timesteps, given)
-            if config.schedule.cfg != 1:
-                model.predict(x, timesteps, given.uncond())
-    return counter.get_total_flops(), sum(p.numel() * 4 for p in model.backbone.parameters())
+            for _ in range(interval):
+                cache.begin_step()
+                model.predict(x, timesteps, given)
+                if config.schedule.cfg != 1:
+                    model.predict(x, timesteps, given.uncond())
+    return counter.get_total_flops() // interval, sum(p.numel() * 4 for p in model.backbone.parameters())
 
 
 def matrix_rate(device: str, dtype: torch.dtype) -> float:
@@ -76,19 +82,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", choices=sorted(RELEASES), required=True)
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--deep-cache", type=int, default=1, metavar="INTERVAL", help="1 is off")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = RELEASES[options.family].config
-    flops, weights = operations(config, options.size)
+    check_deep_cache(options.deep_cache)
+    flops, weights = operations(config, options.size, options.deep_cache)
     rate = matrix_rate(options.device, getattr(torch, options.dtype))
     print(
         json.dumps(
             {
                 "family": options.family,
                 "size": options.size,
+                "deep_cache": options.deep_cache,
                 "frames": config.clip_frames,
                 "teraflop_per_step": round(flops / 1e12, 3),
                 "weights_gigabyte": round(weights / 1e9, 2),

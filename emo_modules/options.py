@@ -8,6 +8,7 @@ from torch import Tensor
 from .config import Solver
 from .cues.box import Box
 from .media.ending import Ending
+from .models.deep_cache import OFF
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Options:
         ("FROM", "TO"),
     ] = (0.0, 1.0)
     solver: Annotated[Solver | None, "default: the checkpoint's"] = None
+    deep_cache: Annotated[
+        int,
+        "DeepCache: compute the deep layers only at every second (2) or third (3) step; faster, less exact",
+    ] = OFF
     decode_beside: Annotated[bool, "decode a clip while the next one is sampled, on a GPU"] = False
     size: Annotated[
         int | None, "pixels of the video's sides, for models that move portraits; default: the checkpoint's"

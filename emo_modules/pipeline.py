@@ -24,6 +24,7 @@ from .families.table import audio_track, face_cues
 from .media.audio import Audio
 from .media.ending import Ending
 from .models.conditions import Conditions
+from .models.deep_cache import warn_if_idle
 from .models.denoiser import Denoiser
 from .models.emo import Conditioner
 from .options import Options
@@ -243,19 +244,22 @@ class Pipeline:
         if self.store is None or not self.name:
             return None
         who = (prepared.picture, prepared.face, prepared.points, identity)
-        how = (solver.name, solver.steps, solver.cfg, solver.guided_steps, solver.seed)
+        how = (solver.name, solver.steps, solver.cfg, solver.guided_steps, solver.seed, solver.deep_cache)
         return Kept(self.store, digest(self.name, who, how))
 
     def _solver(self, options: Options, on_step: Callable[[Step], None] | None) -> Solver:
         default = self.config.schedule
+        steps = default.steps if options.steps is None else options.steps
+        warn_if_idle(options.deep_cache, steps, _log)
         return Solver(
             self.model,
             options.solver or default.solver,
-            default.steps if options.steps is None else options.steps,
+            steps,
             default.cfg if options.cfg is None else options.cfg,
             on_step,
             options.seed + 1,  # not the starting noise once more
             options.guided_steps,
+            options.deep_cache,
         )
 
     def animate(

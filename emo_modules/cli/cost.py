@@ -13,6 +13,7 @@ from ..cost.stopwatch import Stopwatch
 from ..cost.work import Work
 from ..media.audio import Audio
 from ..model_choice import ModelChoice
+from ..models.deep_cache import check_deep_cache
 from ..options import Options
 from ..pipeline import Progress
 from ..precision import DTYPES
@@ -25,10 +26,11 @@ LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postf
 
 
 def work_for(config: EMOConfig, audio: Audio, options: Options, model: ModelChoice, device: str) -> Work:
-    """Raises ValueError for a start beyond the sound, and as `video_sides` and `check_steps`."""
+    """Raises ValueError for a start beyond the sound, and for options that this model cannot take."""
     first, schedule = round(options.start * config.fps), config.schedule
     steps = schedule.steps if options.steps is None else options.steps
     check_steps(steps, options.guided_steps)
+    check_deep_cache(options.deep_cache, config)
     audio.from_frame(first, config.fps)
     width, height = video_sides(config, options.size)
     return Work(
@@ -44,6 +46,7 @@ def work_for(config: EMOConfig, audio: Audio, options: Options, model: ModelChoi
         DTYPES[model.precision(device)],
         model.how,
         audio.waveform.nbytes,
+        options.deep_cache,
     )
 
 

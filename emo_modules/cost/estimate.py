@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..models.deep_cache import OFF
 from .memory import Memory
 from .rates import Rates
 from .work import Work
@@ -72,6 +73,8 @@ def _smaller(work: Work, lean: bool) -> Iterator[str]:
 def _quicker(work: Work) -> Iterator[str]:
     if work.steps > 1:
         yield "take fewer --steps"
+        if work.deep_cache == OFF and work.config.quirks.windows is None:
+            yield "--deep-cache 2"
     if work.passes() > work.steps:
         yield "a shorter share of --guided-steps"
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..config import EMOConfig
 from ..media.audio import SAMPLE_RATE
+from ..models.deep_cache import OFF, deep_channels
 from ..sampling.decode import DECODE_BATCH
 from ..writing.room import LARGE
 from .work import Work
@@ -85,7 +86,9 @@ def denoising_bytes(work: Work) -> float:
     """Of one clip; a model that moves portraits draws at its own size, whatever the video's."""
     config = work.config
     width, height = (config.width, config.height) if config.moving else (work.width, work.height)
-    return activation_bytes(config, config.clip_frames, height // 8, width // 8, work.dtype)
+    size = config.clip_frames, height // 8, width // 8, work.dtype
+    kept = 0.0 if work.deep_cache == OFF else deep_cache_bytes(config, *size)
+    return activation_bytes(config, *size) + (kept if work.passes() > work.steps else kept / 2)
 
 
 def activation_bytes(config: EMOConfig, frames: float, height: int, width: int, dtype: torch.dtype) -> float:
@@ -93,6 +96,12 @@ def activation_bytes(config: EMOConfig, frames: float, height: int, width: int, 
     places = height * width / config.backbone.patch**2
     elements = frames * places * config.backbone.block_out_channels[0] * ACTIVATIONS_PER_PIXEL
     return elements * dtype.itemsize
+
+
+def deep_cache_bytes(config: EMOConfig, frames: float, height: int, width: int, dtype: torch.dtype) -> float:
+    """Of what DeepCache keeps of both halves of guidance, for latents of this size."""
+    places = height * width / config.backbone.patch**2
+    return 2 * frames * places * deep_channels(config.backbone) * dtype.itemsize
 
 
 def decoding_bytes(work: Work) -> float:

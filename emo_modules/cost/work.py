@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from ..config import EMOConfig
+from ..models.deep_cache import OFF
 from ..sampling.clips import clip_count
 
 
@@ -27,6 +28,7 @@ class Work:
     dtype: torch.dtype = torch.float32
     how: str = ""
     sound_bytes: int = 0  # of the waveform as it was read
+    deep_cache: int = OFF  # of so many steps one computes the deep layers
 
     @property
     def clips(self) -> int:
@@ -65,4 +67,7 @@ class Work:
         guided = "guided" if self.passes() > self.steps else "unguided"
         size, dtype = f"{self.width}x{self.height}", str(self.dtype).removeprefix("torch.")
         threads = f"{torch.get_num_threads()} threads"
-        return ", ".join(filter(None, (self.config.name, kind, dtype, size, guided, threads, self.how)))
+        cached = "" if self.deep_cache == OFF else f"DeepCache {self.deep_cache}"
+        return ", ".join(
+            filter(None, (self.config.name, kind, dtype, size, guided, threads, cached, self.how))
+        )

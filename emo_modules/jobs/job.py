@@ -12,6 +12,7 @@ from ..config import EMOConfig
 from ..film import FaceOptions
 from ..media.formats import Format, check_film, format_of
 from ..model_choice import ModelChoice
+from ..models.deep_cache import check_deep_cache
 from ..options import Options
 from ..sampling.enlarge import video_sides
 from ..sampling.solver import check_steps
@@ -20,6 +21,7 @@ from .columns import FACE, REQUIRED, SETTINGS, read_cell
 from .job_file import Row
 
 READ = ("portrait", "audio", "mask", "identity", "after")
+OF_THE_MODEL = ("size", "deep_cache")  # what only some models have
 LARGEST_SEED = 2**64 - 2  # the one after it is drawn from too
 STEM = 40  # characters of a name that a default output takes: any system can hold two of them
 
@@ -65,11 +67,11 @@ def check_rows(
 ) -> tuple[list[Job], list[Broken]]:
     """The jobs of a file in `folder`, whose films go below `out`, and the rows that are none.
 
-    Raises as `read_checkpoint` where a row asks for a size, which only some models have.
+    Raises as `read_checkpoint` where a row asks for what only some models have.
     """
     jobs, broken = [], []
-    sized = any(row.cells.get("size") for row in rows)
-    config = read_checkpoint(model.checkpoint).config if sized else None
+    asked = any(row.cells.get(column) for row in rows for column in OF_THE_MODEL)
+    config = read_checkpoint(model.checkpoint).config if asked else None
     for row in rows:
         values, problems = _values(row, folder)
         job = None if problems else _job(row.number, values, out)
@@ -135,6 +137,7 @@ def _wrong_options(job: Job, config: EMOConfig | None) -> Iterator[str]:
     asked = Options(**job.settings)
     try:
         check_steps(1 if asked.steps is None else asked.steps, asked.guided_steps)
+        check_deep_cache(asked.deep_cache, config)
         if config:
             video_sides(config, asked.size)
     except ValueError as error:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .deep_cache import DeepCache, DeepFeatures
 from .reads import Reads, beside
 from .relatives.identity import IdentityTokens
 
@@ -40,6 +41,8 @@ class Conditions:
     pixels: Tensor | None = None  # (B, 3, 8H, 8W) in -1..1; read by models that move them
     last: Tensor | None = None  # (B, C, H, W) of the clip before, or the portrait's; likewise
     code: Tensor | None = None  # (B*F, T) of the motion code, added to the timesteps' embedding
+    deep: DeepFeatures | None = None  # kept from step to step, where they are
+    without_deep: DeepFeatures | None = None  # likewise of guidance's other half
 
     def uncond(self) -> "Conditions":
         """Guidance's other half: without portrait and sound; place, past and speed stay, unless the weights
@@ -50,7 +53,13 @@ class Conditions:
     def _uncond(self) -> "Conditions":
         face, portrait = None if self.face_guided else self.face, torch.zeros_like(self.portrait)
         pixels = None if self.pixels is None else torch.zeros_like(self.pixels)
-        return replace(self, reads=self.without, portrait=portrait, face=face, pixels=pixels)
+        return replace(
+            self, reads=self.without, portrait=portrait, face=face, pixels=pixels, deep=self.without_deep
+        )
+
+    def keeping_deep(self, cache: DeepCache) -> "Conditions":
+        """The same, for steps that share deep features."""
+        return replace(self, deep=cache.cond, without_deep=cache.uncond)
 
     @cached_property
     def both(self) -> "Conditions":
@@ -59,8 +68,8 @@ class Conditions:
 
     @property
     def few(self) -> bool:
-        """Whether guidance's halves take less time in one batch."""
-        return are_few(self.frames, *self.portrait.shape[-2:], self.portrait.device)
+        """Whether guidance's halves take less time in one batch; deep features are kept of each half."""
+        return self.deep is None and are_few(self.frames, *self.portrait.shape[-2:], self.portrait.device)
 
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""

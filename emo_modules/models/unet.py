@@ -16,10 +16,15 @@ from torch.utils.checkpoint import checkpoint
 from ..config import UNetConfig
 from .attention import Attention, Modules, Operations, sinusoid
 from .cpu import for_convolutions
+from .deep_cache import DeepFeatures
 from .reads import Reads, Written
 from .relatives.regions import RegionalAudioBlock, RegionalAudioTransformer
 from .spatial import ResnetBlock, SpatialTransformer, TransformerBlock
 from .temporal import TemporalBlock, TemporalTransformer
+
+# Skips to layers that are computed at every step, whatever of the deeper ones is kept: those of the first
+# convolution and the first layer. At SD 1.5's widths that leaves a quarter of a pass's operations.
+OUTERMOST = 2
 
 
 class TimestepEmbedding(nn.Module):
@@ -239,12 +244,14 @@ class UNet(nn.Module):
         frames: int = 1,
         added: Tensor | None = None,
         code: Tensor | None = None,
+        deep: DeepFeatures | None = None,
     ) -> Tensor | list[Written]:
         """x (B*F, C, H, W) and timesteps (B*F,) -> the prediction, same size; in ReferenceNet's role what
         each layer wrote.
 
         `added` (B, C0, H/patch, W/patch), or (B*F, ...) with others for each frame, is the face locator's
         features, joined right after the first layer; `code` (B*F, T) is added to the timesteps' embedding.
+        `deep` features are read where they are kept, and else made and kept.
         """
         emb = self.time_embedding(sinusoid(timesteps, self.config.block_out_channels[0]).to(x.dtype))
         if code is not None:
@@ -253,6 +260,8 @@ class UNet(nn.Module):
         h = self.conv_in(F.pixel_unshuffle(for_convolutions(x), self.config.patch))
         if added is not None:
             h = (h.unflatten(0, (len(added), -1)) + added[:, None]).flatten(0, 1)
+        if deep is not None and deep.kept is not None:
+            return self.output(self.outermost(h, deep.kept, emb, reads, frames))
         skips, layer = [h], iter(reads)
         written: list[Written] = []
         for block in self.down_blocks:
@@ -268,10 +277,24 @@ class UNet(nn.Module):
         h = self.mid_block.resnets[1](h, emb)
         for block in self.up_blocks:
             for j in range(block.layers):
+                if deep is not None and len(skips) == OUTERMOST:
+                    deep.kept = h
                 h, wrote = block(j, torch.cat([h, skips.pop()], dim=1), emb, next(layer), frames)
                 written.append(wrote)
             if block.upsamplers:
                 h = block.upsamplers[0](h, skips[-1].shape[-2:])
         if self.config.role == "writes":
             return written
+        return self.output(h)
+
+    def outermost(self, h: Tensor, deep: Tensor, emb: Tensor, reads: list[Reads], frames: int) -> Tensor:
+        """What the last layer gives, of the first one's input (B*F, C, H, W) and what the deep layers gave
+        at a step before (DeepCache, arXiv 2312.00858 sec. 3.2)."""
+        skips, block = [h, self.down_blocks[0](0, h, emb, reads[0], frames)[0]], self.up_blocks[-1]
+        for place in range(-OUTERMOST, 0):
+            joined = torch.cat([deep, skips.pop()], dim=1)
+            deep, _ = block(block.layers + place, joined, emb, reads[place], frames)
+        return deep
+
+    def output(self, h: Tensor) -> Tensor:
         return F.pixel_shuffle(self.conv_out(F.silu(self.conv_norm_out(h))), self.config.patch)

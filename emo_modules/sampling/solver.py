@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models.conditions import Conditions
+from ..models.deep_cache import OFF, DeepCache, check_deep_cache
 from ..models.denoiser import Denoiser
 from ..schedule import alphas_cumprod, build_scheduler, clean_estimate
 from .windows import Windows
@@ -54,9 +55,11 @@ class Solver:
     # guidance only from this share of the steps to that one (limited interval, arXiv 2404.07724); the other
     # steps take half the time
     guided_steps: tuple[float, float] = (0.0, 1.0)
+    deep_cache: int = OFF  # of so many steps one computes the deep layers
 
     def __post_init__(self) -> None:
         check_steps(self.steps, self.guided_steps)
+        check_deep_cache(self.deep_cache, self.model.config)
 
     def guided(self, cfg: float, timestep: Tensor, x: Tensor, conditions: Conditions) -> Tensor:
         """The prediction, moved away from that without portrait and sound; one pass when cfg is 1. `timestep`
@@ -89,10 +92,14 @@ class Solver:
         size = self.model.config.clip_frames if self.name in STATELESS else len(noise)
         parts = [slice(start, start + size) for start in range(0, len(noise), size)]
         first, last = (round(share * self.steps) for share in self.guided_steps)
+        cache = DeepCache(self.deep_cache)
+        if self.deep_cache > OFF and isinstance(conditions, Conditions):
+            conditions = conditions.keeping_deep(cache)
         x = noise.float()  # half precision would add grain
         if scheduler.init_noise_sigma != 1:
             x = x * scheduler.init_noise_sigma
         for i, t in enumerate(scheduler.timesteps):
+            cache.begin_step()
             model_input = scheduler.scale_model_input(x, t)
             guided = partial(self.guided, self.cfg if first <= i < last else 1.0, timesteps[i])
             if isinstance(conditions, Windows):
