@@ -17,6 +17,10 @@ class DeepFeatures:
 
     kept: Tensor | None = None
 
+    def of(self, x: Tensor) -> Tensor | None:
+        """What can be read for so many frames: guidance's halves may come in one batch, or one by one."""
+        return self.kept if self.kept is not None and len(self.kept) == len(x) else None
+
 
 class DeepCache:
     """Of one clip: whoever solves the next one makes another, and with it nothing of this one is left.

@@ -260,8 +260,8 @@ class UNet(nn.Module):
         h = self.conv_in(F.pixel_unshuffle(for_convolutions(x), self.config.patch))
         if added is not None:
             h = (h.unflatten(0, (len(added), -1)) + added[:, None]).flatten(0, 1)
-        if deep is not None and deep.kept is not None:
-            return self.output(self.outermost(h, deep.kept, emb, reads, frames))
+        if deep is not None and (kept := deep.of(h)) is not None:
+            return self.output(self.outermost(h, kept, emb, reads, frames))
         skips, layer = [h], iter(reads)
         written: list[Written] = []
         for block in self.down_blocks:

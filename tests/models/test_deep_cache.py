@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from emo_modules.config import EMOConfig
 from emo_modules.cost.memory import deep_cache_bytes
 from emo_modules.models.conditions import Conditions
-from emo_modules.models.deep_cache import DeepCache, check_deep_cache
+from emo_modules.models.deep_cache import DeepCache, DeepFeatures, check_deep_cache
 from emo_modules.models.emo import EMO
 from emo_modules.quirks import WindowConfig
 
@@ -95,6 +95,12 @@ def test_what_is_kept_is_as_large_as_the_estimate_says(model, scene, cache, cach
         predicted(model, half, scene.noise)
     kept = cache.cond.kept.nbytes + cache.uncond.kept.nbytes
     assert kept == deep_cache_bytes(model.config, FRAMES, 8, 8, torch.float32)
+
+
+def test_features_of_one_half_are_not_read_for_a_batch_of_both():
+    one, both = torch.zeros(FRAMES, 2, 4, 4), torch.zeros(2 * FRAMES, 2, 4, 4)
+    assert DeepFeatures(one).of(one) is one
+    assert DeepFeatures(one).of(both) is DeepFeatures(both).of(one) is DeepFeatures().of(one) is None
 
 
 @pytest.mark.parametrize(("interval", "made"), [(1, "111111"), (2, "101010"), (3, "100100")])
