@@ -63,8 +63,10 @@ def test_a_gpu_has_a_line_of_its_own_and_must_hold_its_part(work):
 def test_hours_say_what_takes_less(work):
     long = replace(work, frames=25 * 3600, steps=40, cfg=3.5)
     assert list(estimate(long, RATES, Memory(GB)).lines())[-1] == (
-        "for less time, take fewer --steps or a shorter share of --guided-steps"
+        "for less time, take fewer --steps, --deep-cache 2 or a shorter share of --guided-steps"
     )
+    cached = replace(long, deep_cache=2, cfg=1.0)
+    assert list(estimate(cached, RATES, Memory(GB)).lines())[-1] == "for less time, take fewer --steps"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_work_that_goes_at_another_speed_has_its_own_rates(work, tmp_path):
     for changed in (
         {"cfg": 2.0},
         {"width": 128},
+        {"deep_cache": 2},
         {"dtype": torch.float16},
         {"device": "cuda:1"},
         {"how": "compile"},

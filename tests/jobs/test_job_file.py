@@ -40,6 +40,7 @@ WRONG = {
     "a box turned around": ({"box": [50, 16, 20, 52]}, "expected are left, top, right and bottom"),
     "an unknown solver": ({"solver": "magic"}, "solver is 'magic'; expected is one of ddim"),
     "steps to be guided backwards": ({"guided_steps": [0.5, 0.2]}, "a share from 0 to 1 and a larger one"),
+    "an interval of no DeepCache": ({"deep_cache": 4}, r"second \(2\) or third one \(3\), got 4"),
     "a size that no model has": ({"size": 100}, "tiny renders 64 x 64 pixels; leave the size out"),
     "a negative face": ({"face": -1}, "face is -1; 0 is the largest"),
     "a seed too large": (

@@ -109,6 +109,7 @@ def test_a_curve_that_changes_at_four_fifths_costs_the_last_fifth(render):
         {"solver": "euler"},
         {"box": Box(14, 16, 48, 48)},
         {"guided_steps": (0.0, 0.5)},
+        {"deep_cache": 2},
         {"speed_curve": None},
     ],
     ids=lambda change: next(iter(change)),
