@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .audio_encoder import LoadAudioEncoder
 from .conversation import EMOConversation
+from .deep_cache import EMODeepCache
 from .example import EMOExample
 from .face_region import FaceRegionMask
 from .frames_to_video import FramesToVideo
@@ -22,6 +23,7 @@ class EMOExtension(ComfyExtension):
         return [
             LoadEMOModel,
             EMOLoadLora,
+            EMODeepCache,
             LoadAudioEncoder,
             FaceRegionMask,
             ReferenceNetEncode,

@@ -7,7 +7,9 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from ..emo_modules.config import EMOConfig
+from ..emo_modules.models.deep_cache import warn_if_idle
 from .managed.audio import every_sound, on_wire
+from .managed.deep_cache import interval_of
 from .managed.notices import show_on
 from .managed.rendering import Rendering
 from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising
@@ -70,6 +72,7 @@ class EMOSampler(io.ComfyNode):
         with show_on(cls.hidden.unique_id) as log:
             rendering = Rendering(cls.hidden.unique_id, log, denoising, **shared)
             _say_if_unusual(rendering.config, steps, cfg, log)
+            warn_if_idle(interval_of(rendering.model), steps or rendering.config.schedule.steps, log)
             begin(cls.hidden.unique_id)
             videos = [rendering.video(sound) for sound in every_sound(audio)]
         latents = [{"samples": samples} for samples, _ in videos]

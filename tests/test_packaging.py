@@ -28,6 +28,7 @@ LOCALES = ("en", "zh")
 NODES = {
     "LoadEMOModel": "checkpoint dtype",
     "EMOLoadLora": "model reference_net lora_name strength",
+    "EMODeepCache": "model interval",
     "LoadAudioEncoder": "audio_encoder_name normalize",
     "FaceRegionMask": "image box_x box_y box_width box_height face_index crop_width crop_height no_face "
     "more_faces model mask bounding_box face_landmarks",

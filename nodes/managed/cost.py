@@ -17,7 +17,9 @@ from ...emo_modules.cost.rates import RateBook
 from ...emo_modules.cost.stopwatch import Stopwatch
 from ...emo_modules.cost.work import Work
 from ...emo_modules.media.audio import Audio, load_audio
+from ...emo_modules.models.deep_cache import MOST_INTERVAL, OFF
 from ...emo_modules.writing.room import LARGE
+from .deep_cache import interval_of
 from .files import checkpoint_path
 from .kept import clip_store
 from .model import choose_dtypes
@@ -25,7 +27,14 @@ from .reference import Reference
 from .sampling import Denoising, OnStep
 
 EVENT = "emo.cost"
-MOST = {"steps": 1000, "cfg": 30, "start": 86400, "width": 4096, "height": 4096}  # that widgets give
+MOST = {
+    "steps": 1000,
+    "cfg": 30,
+    "start": 86400,
+    "width": 4096,
+    "height": 4096,
+    "deep_cache": MOST_INTERVAL,
+}  # that widgets give
 
 
 def work_for(
@@ -35,9 +44,10 @@ def work_for(
     size: tuple[int, int],
     denoising: Denoising,
     dtype: torch.dtype,
+    interval: int = OFF,
 ) -> Work:
-    """From frame `first` of the sound on; `size` is width and height in pixels. 0 steps or cfg are the
-    model's own. Raises ValueError when no sound is left."""
+    """From frame `first` of the sound on; `size` is width and height in pixels, `interval` DeepCache's. 0
+    steps or cfg are the model's own. Raises ValueError when no sound is left."""
     sound.from_frame(first, config.fps)
     return Work(
         config,
@@ -49,6 +59,7 @@ def work_for(
         device=str(comfy.model_management.get_torch_device()),
         dtype=dtype,
         how=denoising.sampler_name,
+        deep_cache=interval,
     )
 
 
@@ -74,7 +85,8 @@ class Count:
             (8 * side for side in reference.portrait.shape[-2:]) if pixels is None else pixels.shape[-2:]
         )
         dtype = model.model.get_dtype_inference()
-        self._work = work_for(config, sound, first, (width, height), denoising, dtype)
+        size, interval = (width, height), interval_of(model)
+        self._work = work_for(config, sound, first, size, denoising, dtype, interval)
         self._known = RateBook(clip_store().folder).find(self._work)
         seconds = self._known.seconds(self._work) if self._known else None
         self._tell(frames=self._work.frames, clips=self._work.clips, seconds=seconds)
@@ -133,7 +145,8 @@ def foretell(query: Mapping[str, str], sound_file: Path) -> dict[str, float | No
     )
     first = round(_number(query, "start") * config.fps)
     sound = _sound(sound_file, state.st_mtime_ns, state.st_size)
-    work = work_for(config, sound, first, (width, height), denoising, arithmetic or parameters)
+    interval = round(_number(query, "deep_cache")) or OFF
+    work = work_for(config, sound, first, (width, height), denoising, arithmetic or parameters, interval)
     known = RateBook(clip_store().folder).find(work)
     return {
         "frames": work.frames,

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from ...emo_modules.checkpoints.store import Checkpoint
 from ...emo_modules.config import EMOConfig, ScheduleConfig
-from ...emo_modules.cost.memory import activation_bytes
+from ...emo_modules.cost.memory import activation_bytes, deep_cache_bytes
 from ...emo_modules.models.attention import Operations, attend
 from ...emo_modules.models.conditions import Conditions, are_few, in_one_batch
 from ...emo_modules.models.denoiser import Denoiser
 from ...emo_modules.writing.digest import digest
 
 CONDITIONS = "emo_conditions"  # the conditioning key that carries one clip's conditions to the model
+DEEP = "emo_deep_features"  # in ComfyUI's table of shapes: those conditions keep deep features
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -104,15 +105,19 @@ class EMOModel(comfy.model_base.BaseModel):
             out[CONDITIONS] = ClipConditions(kwargs[CONDITIONS])
         return out
 
+    def extra_conds_shapes(self, **kwargs: Any) -> dict[str, list[int]]:
+        conditions: Conditions | None = kwargs.get(CONDITIONS)
+        return {} if conditions is None or conditions.deep is None else {DEEP: [1]}
+
     def memory_required(self, input_shape: list[int], cond_shapes: Any = None) -> float:
         """Bytes. ComfyUI asks for both halves of guidance at once; most run one after the other."""
         frames, _, height, width = input_shape
+        cached = DEEP in (cond_shapes or {})  # of each half of guidance, which then run in turn
         device = comfy.model_management.get_torch_device()
-        if not are_few(frames / 2, height, width, device):
+        if cached or not are_few(frames / 2, height, width, device):
             frames = frames / 2
-        return activation_bytes(
-            self.diffusion_model.config, frames, height, width, self.get_dtype_inference()
-        )
+        size = self.diffusion_model.config, frames, height, width, self.get_dtype_inference()
+        return activation_bytes(*size) + (deep_cache_bytes(*size) if cached else 0)
 
     def get_dtype_inference(self) -> torch.dtype:  # not in ComfyUI 0.3.64
         return self.manual_cast_dtype or self.get_dtype()

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ...emo_modules.config import EMOConfig
-from ...emo_modules.cost.memory import activation_bytes
+from ...emo_modules.cost.memory import activation_bytes, deep_cache_bytes
 from ...emo_modules.cost.stopwatch import Stopwatch
 from ...emo_modules.cues.locator import Cues
 from ...emo_modules.models.conditions import Conditions, VideoConditions
+from ...emo_modules.models.deep_cache import OFF, DeepCache
 from ...emo_modules.models.emo import Conditioner
 from ...emo_modules.models.reference import Past
 from ...emo_modules.models.relatives.identity import IdentityTokens
@@ -22,6 +23,7 @@ from ...emo_modules.sampling.clips import Driving, noise_for, render_clips
 from ...emo_modules.sampling.enlarge import Enlarger
 from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
+from .deep_cache import CachingGuider, interval_of
 from .kept import kept_clips
 from .lora import check_same_loras
 from .model import CONDITIONS, EMOModel
@@ -102,12 +104,9 @@ class ManagedConditioner(Conditioner):
 
     def load(self) -> None:
         _, _, height, width = self.reference.portrait.shape
-        comfy.model_management.load_models_gpu(
-            self.patchers,
-            memory_required=activation_bytes(
-                self.config, self.config.clip_frames, height, width, self.to["dtype"]
-            ),
-        )
+        size = self.config, self.config.clip_frames, height, width, self.to["dtype"]
+        kept = deep_cache_bytes(*size) if interval_of(self.model) > OFF else 0
+        comfy.model_management.load_models_gpu(self.patchers, memory_required=activation_bytes(*size) + kept)
 
     def video_of(self, cues: Cues) -> VideoConditions:
         """Of the portrait that was read before, in another node."""
@@ -164,6 +163,7 @@ class GuiderSolver:
         self.model, self.cfg = model, denoising.cfg or emo_config(model).schedule.cfg
         self.sampler = comfy.samplers.sampler_object(denoising.sampler_name)
         self.sigmas = sigmas_for(model, denoising)
+        self.deep_cache = interval_of(model)
         self.seed, self.on_step = denoising.seed, on_step
 
     def __call__(self, noise: Tensor, conditions: Conditions | Windows, clip: int = 0) -> Tensor:
@@ -179,6 +179,9 @@ class GuiderSolver:
             self.on_step(clip, step + 1, total, estimate)
 
         guider = comfy.samplers.CFGGuider(self.model)
+        if self.deep_cache > OFF:
+            cache = DeepCache(self.deep_cache)
+            guider, conditions = CachingGuider(self.model, cache), conditions.keeping_deep(cache)
         guider.set_cfg(self.cfg)
         guider.set_conds([[None, {CONDITIONS: conditions}]], [[None, {CONDITIONS: conditions.uncond()}]])
         start = torch.zeros_like(noise)

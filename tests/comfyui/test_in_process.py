@@ -13,6 +13,7 @@ NAMES = {
         {"model": "MODEL", "reference_net": "EMO_REFERENCE_NET", "lora_name": "COMBO", "strength": "FLOAT"},
         {"model": "MODEL", "reference_net": "EMO_REFERENCE_NET"},
     ),
+    "EMODeepCache": ({"model": "MODEL", "interval": "INT"}, {"model": "MODEL"}),
     "LoadAudioEncoder": (
         {"audio_encoder_name": "COMBO", "normalize": "BOOLEAN"},
         {"audio_encoder": "AUDIO_ENCODER"},
@@ -107,6 +108,7 @@ NAMES = {
 DEFAULTS = {
     "LoadEMOModel": {"checkpoint": "demo (built in)", "dtype": "auto"},
     "EMOLoadLora": {"strength": 1.0},
+    "EMODeepCache": {"interval": 2},
     "LoadAudioEncoder": {"audio_encoder_name": "demo (built in)", "normalize": True},
     "FaceRegionMask": {"box_width": 0, "face_index": 0, "crop_width": 0},
     "EMOHeadSpeed": {"mode": "normal", "speed": 12.0, "curve": "", "fps": 25.0},

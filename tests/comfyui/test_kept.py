@@ -30,6 +30,11 @@ def test_a_lora_is_known_by_its_weights(scene, name):
     assert name(weaker) not in (name(), name(one))
 
 
+def test_deepcache_and_its_interval_count(scene, name, pack):
+    models = [scene.model, *(pack.run("EMODeepCache", model=scene.model, interval=n)[0] for n in (2, 3))]
+    assert len({name(model) for model in models}) == 3
+
+
 def test_code_is_known_as_long_as_it_lives(scene, name):
     def patched(function):
         model = scene.model.clone()

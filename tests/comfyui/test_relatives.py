@@ -47,10 +47,10 @@ class Setting:
         identity = draw(1, quirks.identity.embedding_dim) if quirks.identity else None
         return cls(config, draw(1, 4, 8, 8), identity, Driving(audio, None, pictures))
 
-    def latents(self, model: EMO, cfg: float, steps: int, seed: int) -> Tensor:
+    def latents(self, model: EMO, cfg: float, steps: int, seed: int, deep_cache: int = 1) -> Tensor:
         """What the library makes of it."""
         picture, regions = face_cues(self.config, FACE, 64, 64)
-        solver = Solver(model, "ddim", steps, cfg)
+        solver = Solver(model, "ddim", steps, cfg, deep_cache=deep_cache)
         noise = noise_for(self.config, self.frames, (8, 8), seed, torch.device("cpu"), torch.float32)
         with torch.no_grad():
             conditioner = model.conditioner()

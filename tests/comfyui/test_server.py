@@ -12,6 +12,7 @@ from .prompts import node
 NODES = (
     "LoadEMOModel",
     "EMOLoadLora",
+    "EMODeepCache",
     "LoadAudioEncoder",
     "FaceRegionMask",
     "ReferenceNetEncode",

@@ -53,6 +53,9 @@ def test_what_is_asked_decides(server: Server, sound: None) -> None:
     plain = asked(server)
     assert asked(server, start=1.0)["frames"] == FRAMES // 2
     assert asked(server, width=512, height=512)["bytes"] > plain["bytes"]
+    cached = asked(server, deep_cache=2)
+    assert cached["bytes"] > plain["bytes"]
+    assert cached["seconds"] is None
     example = server.get("/emo_portrait/cost", example="speech.wav", **WIDGETS)
     assert example["frames"] == 125
 
@@ -68,6 +71,7 @@ def test_what_is_asked_decides(server: Server, sound: None) -> None:
         ({"steps": "many"}, 400),
         ({"steps": -3}, 400),
         ({"cfg": "nan"}, 400),
+        ({"deep_cache": 4}, 400),
         ({"width": -8}, 400),
         ({"width": 10**9}, 400),
         ({"start": 3600}, 400),

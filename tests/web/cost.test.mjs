@@ -7,7 +7,7 @@ const widgets = (values) => Object.entries(values).map(([name, value]) => ({ nam
 const ports = (...types) => types.map((type) => ({ name: type.toLowerCase(), type }));
 
 /** The sampler of a whole graph: sound 1, model 2, crop 3, reading 4, sampler 5, and a number 6. */
-function sampler({ sound = "speech.wav", crop = [0, 0], extra = [], without = [] } = {}) {
+function sampler({ sound = "speech.wav", crop = [0, 0], extra = [], without = [], cache = 0 } = {}) {
   const nodes = [
     { id: 1, type: sound ? "LoadAudio" : "Synthesis", widgets: widgets({ audio: sound }), inputs: [], outputs: ports("AUDIO") },
     {
@@ -24,6 +24,10 @@ function sampler({ sound = "speech.wav", crop = [0, 0], extra = [], without = []
       widgets: widgets({ steps: 20, cfg: 1.5, sampler_name: "euler", start_time: 2 }),
     },
     { id: 6, type: "Int", inputs: [], outputs: ports("INT") },
+    {
+      id: 7, type: "EMODeepCache", mode: cache, inputs: [...ports("MODEL"), { name: "interval", type: "INT" }],
+      outputs: ports("MODEL"), widgets: widgets({ interval: 3 }),
+    },
   ];
   const links = [[1, 0, 5, 2], [2, 0, 5, 0], [4, 0, 5, 1], [3, 0, 4, 0], [2, 0, 3, 0], ...extra];
   makeGraph(nodes, links.filter(([from, , to]) => !without.includes(`${from}-${to}`)));
@@ -48,6 +52,14 @@ test("where only a run can tell nothing is asked", () => {
   assert.equal(costPath(sampler({ sound: "" })), undefined);
   for (const wire of ["1-5", "2-5", "4-5", "3-4"]) assert.equal(costPath(sampler({ without: [wire] })), undefined, wire);
   assert.equal(costPath(sampler({ extra: [[6, 0, 5, 3]] })), undefined);
+});
+
+test("DeepCache between model and sampler is told, unless it is bypassed or only a run can tell", () => {
+  const between = { without: ["2-5"], extra: [[2, 0, 7, 0], [7, 0, 5, 0]] };
+  assert.equal(query(sampler(between)).deep_cache, "3");
+  assert.equal("deep_cache" in query(sampler({ ...between, cache: 4 })), false);
+  assert.equal("deep_cache" in query(sampler()), false);
+  assert.equal(costPath(sampler({ ...between, extra: [...between.extra, [6, 0, 7, 1]] })), undefined);
 });
 
 test("durations say no more than one cares for", () => {

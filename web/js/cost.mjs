@@ -1,5 +1,5 @@
 // What a run of the sampler takes, before it starts and while it runs, in words.
-import { isLinked, nodeBehind, sourceOf } from "./upstream.mjs";
+import { BYPASSED, isLinked, nodeBehind, sourceOf } from "./upstream.mjs";
 import { t } from "./words.mjs";
 
 const VALUES = { steps: "steps", cfg: "cfg", sampler: "sampler_name", start: "start_time" };
@@ -13,11 +13,15 @@ export function costPath(node) {
   const file = sound?.example ? { example: sound.example } : sound?.file;
   const model = nodeBehind(node, "model", "LoadEMOModel", true);
   const size = sizeOf(node);
+  const cache = nodeBehind(node, "model", "EMODeepCache", true);
+  if (cache && isLinked(cache, "interval")) return undefined;
   if (!file || !model || !size || isLinked(model, "checkpoint")) return undefined;
   if (Object.values(VALUES).some((name) => isLinked(node, name))) return undefined;
   const values = Object.entries(VALUES).map(([key, name]) => [key, valueOf(node, name) ?? 0]);
   const weights = { checkpoint: valueOf(model, "checkpoint"), dtype: valueOf(model, "dtype") ?? "auto" };
-  return `/emo_portrait/cost?${new URLSearchParams({ ...file, ...weights, ...size, ...Object.fromEntries(values) })}`;
+  const interval = cache && cache.mode !== BYPASSED ? { deep_cache: valueOf(cache, "interval") } : {};
+  const asked = { ...file, ...weights, ...size, ...Object.fromEntries(values), ...interval };
+  return `/emo_portrait/cost?${new URLSearchParams(asked)}`;
 }
 
 /** Width and height of the portrait, 0 for the model's own. */

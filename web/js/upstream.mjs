@@ -8,7 +8,7 @@ const EXAMPLES = {
   "one person": ["portrait.png", "speech.wav", "answer.wav"],
   "two people": ["two-people.png", "question.wav", "answer.wav"],
 };
-const BYPASSED = 4;
+export const BYPASSED = 4;
 const TRANSPARENT = /\.(png|webp|gif|avif)$/i;
 
 /** "sub/name.png [output]" -> {filename, subfolder, type}. */
