@@ -15,6 +15,8 @@ from .precision import DTYPES, default_precision, warn_of_emulation
 from .sampling.clip_store import ClipStore, default_folder
 from .writing.digest import digest, file_digest
 
+BESIDE = ("vae", "audio_encoder", "tiny_decoder")
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -23,6 +25,9 @@ class ModelChoice:
     checkpoint: Annotated[Path, "default: the built-in demo model"] = DEMO_CHECKPOINT
     vae: Annotated[Path | None, "for checkpoints without one"] = None
     audio_encoder: Annotated[Path | None, "for checkpoints without one"] = None
+    tiny_decoder: Annotated[
+        Path | None, "a file of TAESD's decoder, for Stable Diffusion's latents: decodes faster and softer"
+    ] = None
     lora: Annotated[
         str | None, "FILE or FILE:STRENGTH, what `train --lora` made; strength 1 is as trained"
     ] = None
@@ -46,7 +51,12 @@ class ModelChoice:
     @property
     def how(self) -> str:
         """What decides the speed beside weights, device and type."""
-        return " ".join(name for name in ("compile", "low_memory") if getattr(self, name))
+        return " ".join(name for name in ("compile", "low_memory", "tiny_decoder") if getattr(self, name))
+
+    @property
+    def beside(self) -> list[Path]:
+        """Files beside the checkpoint."""
+        return [path for name in BESIDE if (path := getattr(self, name))]
 
     @property
     def adapters(self) -> tuple[AdapterUse, ...]:
@@ -55,11 +65,11 @@ class ModelChoice:
     def read(self) -> tuple[EMOConfig, Weights]:
         """What the files hold, without loading it. Raises as `read_checkpoint`."""
         found = read_checkpoint(self.checkpoint, self.adapters)
-        return found.config, Weights.of(found.tensors, *filter(None, (self.vae, self.audio_encoder)))
+        return found.config, Weights.of(found.tensors, *self.beside)
 
     def absolute(self) -> Self:
         """The same files, for a process that is somewhere else."""
-        paths = {name: getattr(self, name) for name in ("checkpoint", "vae", "audio_encoder")}
+        paths = {name: getattr(self, name) for name in ("checkpoint", *BESIDE)}
         moved = replace(self, **{name: path.absolute() for name, path in paths.items() if path})
         uses = (replace(use, path=use.path.absolute()) for use in self.adapters)
         return replace(moved, lora=next(map(str, uses), None))
@@ -78,13 +88,13 @@ class ModelChoice:
             self.low_memory,
             None if self.no_clips else ClipStore(self.clips or default_folder()),
             self.adapters,
+            self.tiny_decoder,
         )
         return pipeline.compiled() if self.compile else pipeline
 
     def files_digest(self) -> str:
         """Tells these weights from others."""
-        beside = [path for path in (self.vae, self.audio_encoder) if path]
-        files = file_digest(*checkpoint_files(self.checkpoint), *beside)
+        files = file_digest(*checkpoint_files(self.checkpoint), *self.beside)
         return digest(files, [use.digest() for use in self.adapters]) if self.adapters else files
 
 

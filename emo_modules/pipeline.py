@@ -14,6 +14,7 @@ from torch import Tensor
 from .checkpoints.adapter import AdapterUse
 from .checkpoints.encoders import load_audio_encoder, load_vae
 from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, load_checkpoint
+from .checkpoints.tiny_decoder import TinyDecoder, load_tiny_decoder
 from .checkpoints.vae import VAE
 from .config import EMOConfig
 from .cost.stopwatch import Stopwatch
@@ -74,6 +75,7 @@ class Pipeline:
     audio_encoder: SpeechEncoder
     name: str = ""  # which weights these are, and how they compute
     store: ClipStore | None = None  # of finished clips, for weights that have a name
+    tiny_decoder: TinyDecoder | None = None  # of the frames, in the VAE's place
 
     @classmethod
     def load(
@@ -86,6 +88,7 @@ class Pipeline:
         low_memory: bool = False,
         store: ClipStore | None = None,
         adapters: Sequence[AdapterUse] = (),
+        tiny_decoder: Path | None = None,
     ) -> Self:
         """From one checkpoint, changed by `adapters`, or with VAE and audio encoder from files of their own.
 
@@ -114,7 +117,8 @@ class Pipeline:
         files = [*checkpoint_files(Path(checkpoint)), *(file for file in (vae, audio_encoder) if file)]
         code, changes = code_digest(Path(__file__).parent), [use.digest() for use in adapters]
         name = digest(file_digest(*files), changes, torch.device(device).type, dtype, code)
-        return cls(conditioner, own_vae, encoder, name, store)
+        tiny = load_tiny_decoder(tiny_decoder, loaded.config, device, dtype) if tiny_decoder else None
+        return cls(conditioner, own_vae, encoder, name, store, tiny)
 
     def compiled(self) -> Self:
         """With a Backbone that is slow to start and has faster steps. Its roundings are its own."""
@@ -282,9 +286,10 @@ class Pipeline:
         frames = audio.frame_count(fps) - first
         prepared = Prepared.from_portrait(portrait, options, self.config)
         latents = self.latents(prepared, audio, frames, options, progress, stopped, watch)
-        decoded = map(partial(decode_frames, self.vae), latents)
+        decoder = self.tiny_decoder or self.vae
+        decoded = map(partial(decode_frames, decoder), latents)
         return Animation(
-            frames=decode_beside(self.vae, latents) if options.decode_beside else decoded,
+            frames=decode_beside(decoder, latents) if options.decode_beside else decoded,
             count=frames,
             fps=fps,
             audio=spoken.fit_to_frames(frames, fps),

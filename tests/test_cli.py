@@ -262,7 +262,7 @@ def test_help_lists_every_option_of_animate(capsys):
     text = capsys.readouterr().out
     names = (
         "output checkpoint seed steps cfg guided-steps solver head-speed box mask face vae audio-encoder "
-        "identity decode-beside compile low-memory device dtype sheet"
+        "identity decode-beside compile low-memory device dtype sheet deep-cache tiny-decoder"
     )
     assert all(f"--{name} " in text for name in names.split())
 

@@ -1,10 +1,12 @@
 """What a rendering will take, and on the progress bar how much of it is left."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from torch import Tensor
 from tqdm import tqdm
 
+from ..checkpoints.tiny_decoder import check_latents
 from ..config import EMOConfig
 from ..cost.estimate import duration, estimate
 from ..cost.memory import Memory, Weights, free_graphics_memory, free_main_memory, memory
@@ -21,6 +23,7 @@ from ..sampling.clip_store import default_folder
 from ..sampling.enlarge import video_sides
 from ..sampling.solver import check_steps
 
+TINY = {"_class_name": "AutoencoderTiny"}  # the configuration of what decodes then
 # without tqdm's own rate and remaining time: kept clips, warming up and decoding would mislead them
 LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
@@ -33,6 +36,9 @@ def work_for(config: EMOConfig, audio: Audio, options: Options, model: ModelChoi
     check_deep_cache(options.deep_cache, config)
     audio.from_frame(first, config.fps)
     width, height = video_sides(config, options.size)
+    if model.tiny_decoder:
+        check_latents(config)
+        config = replace(config, vae=TINY)
     return Work(
         config,
         audio.frame_count(config.fps) - first,

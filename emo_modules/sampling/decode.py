@@ -7,15 +7,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from ..checkpoints.tiny_decoder import TinyDecoder
 from ..checkpoints.vae import VAE
 from ..media.finite import check_finite
 
 DECODE_BATCH = 4
+Decoder = VAE | TinyDecoder
 
 _log = logging.getLogger(__name__)
 
 
-def decode_beside(vae: VAE, clips: Iterable[Tensor]) -> Iterator[Tensor]:
+def decode_beside(vae: Decoder, clips: Iterable[Tensor]) -> Iterator[Tensor]:
     """As `decode_frames` of clip after clip, but a clip is decoded while the next one is sampled.
 
     Gains time on a GPU that sampling does not fill, for the memory of one clip's decoding more. On a GPU the
@@ -42,7 +44,7 @@ def _ready(latents: Tensor) -> "torch.cuda.Event | None":
     return torch.cuda.current_stream(latents.device).record_event() if latents.is_cuda else None
 
 
-def _decode_on_stream(vae: VAE, latents: Tensor, ready: "torch.cuda.Event | None") -> Tensor:
+def _decode_on_stream(vae: Decoder, latents: Tensor, ready: "torch.cuda.Event | None") -> Tensor:
     if ready is None:
         return decode_frames(vae, latents)
     stream = torch.cuda.Stream(latents.device)
@@ -53,7 +55,7 @@ def _decode_on_stream(vae: VAE, latents: Tensor, ready: "torch.cuda.Event | None
 
 
 @torch.no_grad()
-def decode_frames(vae: VAE, latents: Tensor, batch: int = DECODE_BATCH) -> Tensor:
+def decode_frames(vae: Decoder, latents: Tensor, batch: int = DECODE_BATCH) -> Tensor:
     """Latents (F, C, H, W) -> frames (F, H, W, 3) float32 in 0..1, where the latents are: as 8 bits they are
     a quarter to copy.
 
