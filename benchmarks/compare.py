@@ -4,20 +4,27 @@
 
 prints one JSON line. First a whole denoising run at a small size, whose latents are compared
 (`max_abs_diff`); then `--runs` clips of each at full size, alternating, with ReferenceNet and VAE, of which
-medians are compared, ours over theirs. Every run is a process of its own. The original's code runs with
-`--python`, an interpreter that has what it imports (docs/performance.md).
+medians are compared, ours over theirs. On a CPU the original also runs on the kernels that ours runs on. The
+first step of each clip is not timed: it warms up, and what it is made of is counted. Every run is a process
+of its own. The original's code runs with `--python`, an interpreter that has what it imports
+(docs/performance.md).
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
+
+from emo_modules.models.cpu import operations_for
+from emo_modules.precision import DTYPES
 
 ROOT = Path(__file__).parents[1]
 # family: the module that runs its original, the name of its variant there, frames of a clip, guidance
@@ -47,7 +54,7 @@ def scene(options: argparse.Namespace, **changes: Any) -> dict[str, Any]:
         "width": options.size,
         "height": options.size,
         "frames": options.frames or frames,
-        "steps": options.steps,
+        "steps": options.steps + 1,  # the first is not timed
         "cfg": cfg,
         "seed": options.seed,
         "context_frames": context,
@@ -68,18 +75,21 @@ class Pair:
         original(options, "inputs", *arguments, *(["--vae"] if vae else []))
 
     def run(self, side: str) -> dict[str, Any]:
-        arguments = ["--weights", weights_folder(self.options), "--scene", self.folder / "scene.json"]
-        arguments += ["--inputs", self.folder / "inputs.safetensors", "--threads", self.options.threads]
+        """A side is "ours", or the kernels of an original (benchmarks.originals.kernels)."""
+        options = self.options
+        arguments = ["--weights", weights_folder(options), "--scene", self.folder / "scene.json"]
+        arguments += ["--inputs", self.folder / "inputs.safetensors", "--threads", options.threads]
+        arguments += ["--device", options.device, "--dtype", options.dtype]
         arguments += ["--out", self.folder / f"{side}.safetensors", "--report", self.folder / f"{side}.json"]
         arguments += ["--vae", self.vae] if self.vae else []
-        if side == "original":
-            original(self.options, "run", "--original", self.options.original, *arguments)
-        else:
+        if side == "ours":
             call(sys.executable, "-m", "benchmarks.ours", *arguments)
+        else:
+            original(options, "run", "--original", options.original, "--kernels", side, *arguments)
         return json.loads((self.folder / f"{side}.json").read_text())
 
     def difference(self) -> float:
-        theirs, ours = (load_file(self.folder / f"{side}.safetensors") for side in ("original", "ours"))
+        theirs, ours = (load_file(self.folder / f"{side}.safetensors") for side in ("released", "ours"))
         return max((theirs[key] - ours[key]).abs().max().item() for key in theirs)
 
 
@@ -104,18 +114,31 @@ def random_vae(file: Path) -> Path:
     return file
 
 
-def compare(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> dict[str, Any]:
-    def pair(pick: Any) -> tuple[float, float]:
-        return median(pick(r) for r in theirs), median(pick(r) for r in ours)
+def same_kernels(device: str) -> str | None:
+    """The kernels that give an original what our side has on this machine; on a GPU both have the same."""
+    if device != "cpu":
+        return None
+    return "channels-last" if operations_for(device).Linear is nn.Linear else "onednn"
 
-    figures = {
-        "step_time": pair(lambda r: median(r["step_seconds"])),
-        "clip_time": pair(lambda r: r["clip_seconds"]),
-        "peak_memory": pair(lambda r: r["peak_bytes"]),
-        "denoise_memory": pair(lambda r: r["denoise_peak_bytes"]),
+
+def compare(reports: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Medians by side, and of each original ours over theirs."""
+    picks: dict[str, Callable[[dict[str, Any]], float]] = {
+        "step_time": lambda report: median(report["step_seconds"]),
+        "clip_time": lambda report: report["clip_seconds"],
+        "peak_memory": lambda report: report["peak_bytes"],
+        "denoise_memory": lambda report: report["denoise_peak_bytes"],
+        "step_teraflop": lambda report: report["counted"]["teraflop"],
+        "step_gigabyte": lambda report: report["counted"]["gigabyte"],
+        "step_kernels": lambda report: report["counted"]["kernels"],
     }
-    ratios = {f"{name}_ratio": round(b / a, 3) for name, (a, b) in figures.items()}
-    return ratios | {name: [round(value, 2) for value in both] for name, both in figures.items()}
+    found = {}
+    for name, pick in picks.items():
+        sides = {side: median(map(pick, each)) for side, each in reports.items()}
+        found[name] = {side: round(value, 3) for side, value in sides.items()}
+        ours = sides.pop("ours")
+        found[f"{name}_ratio"] = {side: round(ours / value, 3) for side, value in sides.items()}
+    return found
 
 
 def main() -> None:
@@ -133,16 +156,18 @@ def main() -> None:
     module = FAMILIES[options.family][0]
     frames, context, overlap = PARITY_WINDOWS[module]
     small = scene(options, **PARITY, frames=frames, context_frames=context, context_overlap=overlap)
-    result: dict[str, Any] = {"family": options.family, "threads": options.threads}
+    settings = ("family", "threads", "device", "dtype")
+    result: dict[str, Any] = {name: getattr(options, name) for name in settings}
     if not options.no_parity:
         parity = Pair(options, "parity", small, None)
-        keys = [parity.run(side)["keys"] for side in ("original", "ours")]
+        keys = [parity.run(side)["keys"] for side in ("released", "ours")]
         result |= {"max_abs_diff": parity.difference(), "keys": keys}
     if options.runs:
         clip = Pair(options, "clip", scene(options), random_vae(options.work / "vae.safetensors"))
-        reports = [(clip.run("original"), clip.run("ours")) for _ in range(options.runs)]
+        sides = [side for side in ("released", same_kernels(options.device), "ours") if side]
+        runs = [{side: clip.run(side) for side in sides} for _ in range(options.runs)]
         result |= {"size": options.size, "frames": scene(options)["frames"], "steps": options.steps}
-        result |= compare(*map(list, zip(*reports, strict=True)))
+        result |= compare({side: [run[side] for run in runs] for side in sides})
         result["max_abs_diff_frames"] = clip.difference()
     print(json.dumps(result))
 
@@ -161,6 +186,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="timed clips of each; 0: compare latents only")
     parser.add_argument("--no-parity", action="store_true", help="timed clips only")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp32")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -2,8 +2,8 @@
 
 import argparse
 import json
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks.originals.meter import peak_bytes, reset_peak
+from benchmarks.originals.counting import Counts
+from benchmarks.originals.meter import now, peak_bytes, report, reset_peak
 from emo_modules.checkpoints.store import read_checkpoint
 from emo_modules.checkpoints.vae import VAE, build_vae
 from emo_modules.config import EMOConfig
 from emo_modules.models.conditions import Conditions, VideoConditions
 from emo_modules.models.emo import Conditioner
 from emo_modules.models.relatives.regions import read_regions
+from emo_modules.precision import DTYPES
 from emo_modules.sampling.clips import Driving, render_clips
 from emo_modules.sampling.decode import decode_frames
 from emo_modules.sampling.lean import lean_conditioner
@@ -77,42 +79,42 @@ def denoise(
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    scene, inputs = json.loads(options.scene.read_text()), load_file(options.inputs)
-    began = time.perf_counter()
-    conditioner = lean_conditioner(options.weights)
+    scene, device, dtype = (
+        json.loads(options.scene.read_text()),
+        options.device,
+        DTYPES[options.dtype],
+    )
+    inputs = {name: value.to(device, dtype) for name, value in load_file(options.inputs).items()}
+    conditioner = lean_conditioner(options.weights, device, dtype)
     conditioner.denoiser.config = as_given(conditioner.config, scene)
-    vae = load_vae(conditioner.config, options.vae) if options.vae else None
-    ready = time.perf_counter()
+    vae = load_vae(conditioner.config, options.vae).to(device, dtype) if options.vae else None
+    ready = now(device)
     marks: list[float] = []
+    counts, counting = Counts(), ExitStack()
 
     def on_step(step: Step) -> None:
-        marks.append(time.perf_counter())
+        counting.close()  # after the first step, which warms up
+        marks.append(now(device))
 
     solver = Solver(conditioner.denoiser, options.solver, scene["steps"], scene["cfg"], on_step=on_step)
 
     def solve(noise: Tensor, conditions: Conditions | Windows, clip: int = 0) -> Tensor:
-        marks.append(time.perf_counter())
+        marks.append(now(device))
+        counting.enter_context(counts)
         return solver(noise, conditions, clip)
 
-    load_peak = peak_bytes()
-    reset_peak()
+    load_peak = peak_bytes(device)
+    reset_peak(device)
     with torch.no_grad():
         portrait = inputs["portrait"] if vae is None else vae.encode(inputs["image"][None])
         latents = denoise(conditioner, inputs, portrait, solve)
-        done = marks[-1]
-        result = {"latents": latents}
+        result = {"latents": latents.float().cpu()}
         if vae is not None:
             result = {"frames": decode_frames(vae, latents, 1).permute(0, 3, 1, 2).contiguous()}
-    report = {
-        "load_seconds": ready - began,
-        "step_seconds": [b - a for a, b in zip(marks, marks[1:], strict=False)],
-        "decode_seconds": time.perf_counter() - done,
-        "clip_seconds": time.perf_counter() - ready,
-        "peak_bytes": max(load_peak, peak_bytes()),
-        "denoise_peak_bytes": peak_bytes(),
-        "keys": len(read_checkpoint(options.weights).tensors),
-    }
-    return result, report
+    seconds = now(device) - ready
+    times = [b - a for a, b in zip(marks, marks[1:], strict=False)]
+    found = report(times, counts, seconds, load_peak, device)
+    return result, found | {"keys": len(read_checkpoint(options.weights).tensors)}
 
 
 def load_vae(config: EMOConfig, file: Path) -> VAE:
@@ -129,11 +131,13 @@ def main() -> None:
     parser.add_argument("--vae", type=Path)
     parser.add_argument("--solver", default="ddim-diffusers")
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), default="fp32")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    result, report = run(options)
+    result, found = run(options)
     save_file(result, options.out)
-    options.report.write_text(json.dumps(report, indent=1) + "\n")
+    options.report.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import importlib.machinery
 import json
 import math
 import sys
-import time
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +23,12 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmarks.originals.meter import StepTimer, peak_bytes, reset_peak
+from benchmarks.originals.kernels import KERNELS, take_kernels
+from benchmarks.originals.meter import StepTimer, now, peak_bytes, report, reset_peak
 
 Scene = dict[str, Any]  # width, height, frames, steps, cfg, seed, context_frames, context_overlap
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 VAE_SCALE = 0.18215
 LATENT_STRIDE = 8
 
@@ -84,16 +85,20 @@ class Job:
     vae: Path | None
     inputs: dict[str, Tensor]
     scene: Scene
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
 
 
 @dataclass
 class Loaded:
     """What `load` gives back: `clip()` denoises the whole clip and returns what the pipeline returns as
-    video (batch, 3, F, H, W) in 0..1; `keys` is the number of tensors loaded from the weights."""
+    video (batch, 3, F, H, W) in 0..1; `networks` are all of them; `keys` is the number of tensors loaded from
+    the weights."""
 
     scheduler: Any  # an original's own
     denoiser: nn.Module
     vae: nn.Module
+    networks: list[nn.Module]
     clip: Callable[[], Tensor]
     keys: int
 
@@ -191,7 +196,7 @@ def load_vae(job: Job, latents: Tensor) -> nn.Module:
         return StubVae(latents)
     vae: Any = AutoencoderKL(**SD15_VAE)  # diffusers is not typed
     vae.load_state_dict(load_file(job.vae))
-    return vae.eval().requires_grad_(False)
+    return vae.eval().requires_grad_(False).to(job.device, job.dtype)
 
 
 def fix_noise(pipeline: Any, noise: Tensor) -> None:
@@ -229,30 +234,24 @@ def smooth_picture(draw: torch.Generator, *shape: int) -> Tensor:
     return fine.reshape(shape)
 
 
-def run(job: Job, load: Callable[[Job], Loaded]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def run(job: Job, load: Callable[[Job], Loaded], kernels: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """One clip through the original. Returns the file to write, "latents" (F, 4, h, w) or with a VAE
     "frames" (F, 3, H, W) in 0..1, and the report."""
-    began = time.perf_counter()
     loaded = load(job)
-    ready = time.perf_counter()
-    timer = StepTimer(loaded.scheduler, loaded.denoiser)
-    load_peak = peak_bytes()
-    reset_peak()
+    take_kernels(kernels, loaded.networks)
+    ready = now(job.device)
+    timer = StepTimer(loaded.scheduler, loaded.denoiser, job.device)
+    load_peak = peak_bytes(job.device)
+    reset_peak(job.device)
     video = loaded.clip()
-    report = {
-        "load_seconds": ready - began,
-        "step_seconds": timer.seconds,
-        "clip_seconds": time.perf_counter() - ready,
-        "peak_bytes": max(load_peak, peak_bytes()),
-        "denoise_peak_bytes": peak_bytes(),
-        "keys": loaded.keys,
-    }
-    return _result(loaded.vae, video), report
+    seconds = now(job.device) - ready
+    found = report(timer.seconds, timer.counts, seconds, load_peak, job.device)
+    return _result(loaded.vae, video), found | {"keys": loaded.keys}
 
 
 def _result(vae: nn.Module, video: Tensor) -> dict[str, Tensor]:
     if isinstance(vae, StubVae):
-        return {"latents": torch.cat(vae.seen)}
+        return {"latents": torch.cat(vae.seen).float().cpu()}
     return {"frames": video[0].transpose(0, 1).contiguous()}
 
 
@@ -273,10 +272,12 @@ def main(
         save_file(make_inputs(args.variant, scene, args.vae), args.out)
         return
     torch.set_num_threads(args.threads)
-    job = Job(args.original, args.variant, args.weights, args.vae, load_file(args.inputs), scene)
-    result, report = run(job, load)
+    dtype = DTYPES[args.dtype]
+    inputs = {name: value.to(args.device, dtype) for name, value in load_file(args.inputs).items()}
+    job = Job(args.original, args.variant, args.weights, args.vae, inputs, scene, args.device, dtype)
+    result, found = run(job, load, args.kernels)
     save_file(result, args.out)
-    args.report.write_text(json.dumps(report, indent=1) + "\n")
+    args.report.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _parser(variants: tuple[str, ...]) -> argparse.ArgumentParser:
@@ -290,6 +291,9 @@ def _parser(variants: tuple[str, ...]) -> argparse.ArgumentParser:
     clip = commands.add_parser("run", help="denoise a clip")
     clip.add_argument("--vae", type=Path, help="safetensors of an AutoencoderKL of SD1.5's shape")
     clip.add_argument("--threads", type=int, required=True)
+    clip.add_argument("--device", default="cpu")
+    clip.add_argument("--dtype", choices=sorted(DTYPES), default="fp32")
+    clip.add_argument("--kernels", choices=KERNELS, default="released")
     for name in ("weights", "inputs", "report"):
         clip.add_argument(f"--{name}", type=Path, required=True)
     for command in (weights, inputs, clip):

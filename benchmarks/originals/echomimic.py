@@ -69,7 +69,7 @@ class AudioChunks:
 
     def feature2chunks(self, feature_array: None, fps: int) -> np.ndarray:
         """The features (F, 50, 384)."""
-        return self.chunks.numpy()
+        return self.chunks.float().cpu().numpy()
 
 
 def write_weights(original: Path, variant: str, folder: Path, seed: int) -> None:
@@ -117,11 +117,14 @@ def load(job: Job) -> Loaded:
     keys += _fill(reference, paths["reference_unet"], strict=True)
     keys += _fill(denoiser, paths["denoising_unet"], strict=False)
     keys += _fill(locator, paths["face_locator"], strict=True)
+    for network in (reference, denoiser, locator):
+        network.to(job.device, job.dtype)
     pipeline = _pipeline(job, reference, denoiser, locator)
     return Loaded(
         scheduler=pipeline.scheduler,
         denoiser=denoiser,
         vae=pipeline.vae,
+        networks=[reference, denoiser, locator, pipeline.vae],
         clip=lambda: _clip(job, pipeline),
         keys=keys,
     )
@@ -194,8 +197,8 @@ def _pipeline(job: Job, reference: nn.Module, denoiser: nn.Module, locator: nn.M
     control = import_module("src.models.mutual_self_attention").ReferenceAttentionControl
     # Defaults, in the functions' order: the features' type is float16, which would round them in a float32
     # comparison, and the guidance mask's device is cuda.
-    control.update.__defaults__ = (False, torch.float32)
-    control.register_reference_hooks.__defaults__ = (torch.float32, 1, 1, torch.device("cpu"), "midup")
+    control.update.__defaults__ = (False, job.dtype)
+    control.register_reference_hooks.__defaults__ = (job.dtype, 1, 1, torch.device(job.device), "midup")
     module = import_module(f"src.pipelines.pipeline_echo_mimic{ENDINGS[job.variant]}")
     kind = module.AudioPose2VideoPipeline if _has_pose(job.variant) else module.Audio2VideoPipeline
     settings = _inference_config(job.original, job.variant).noise_scheduler_kwargs

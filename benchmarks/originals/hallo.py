@@ -85,11 +85,13 @@ def load(job: Job) -> Loaded:
     net.denoising_unet.enable_gradient_checkpointing()
     state = read_state(job.weights / FILE)
     net.load_state_dict(state)
+    net.to(job.device, job.dtype)
     pipeline = _pipeline(job, net)
     return Loaded(
         scheduler=pipeline.scheduler,
         denoiser=pipeline.denoising_unet,
         vae=pipeline.vae,
+        networks=[net, pipeline.vae],
         clip=lambda: _clip(job, net, pipeline),
         keys=len(state),
     )
@@ -128,7 +130,7 @@ def _pipeline(job: Job, net: Any) -> Any:
     package = LAYOUTS[job.variant][0]
     control = import_module(f"{package}.models.mutual_self_attention").ReferenceAttentionControl
     # Its default is float16, which would round the ReferenceNet's features in a float32 comparison.
-    control.update.__defaults__ = (torch.float32,)
+    control.update.__defaults__ = (job.dtype,)
     pipeline = import_module(f"{package}.animate.face_animate").FaceAnimatePipeline(
         vae=load_vae(job, torch.cat([job.inputs["portrait"], job.inputs["motion"]])),
         reference_unet=net.reference_unet,

@@ -102,13 +102,14 @@ def load(job: Job) -> Loaded:
         scheduler=inference.get_scheduler(str(job.original / SETTINGS)),
         **networks,
     )
-    fix_noise(pipeline, job.inputs["noise"])
+    fix_noise(pipeline, job.inputs["noise"].cpu())  # where its own is drawn
     # The pipeline cuts the silence into windows; the given ones take their place in front of the projection.
     pipeline.audio_projection.register_forward_pre_hook(lambda *_: (job.inputs["audio"],))
     return Loaded(
         pipeline.scheduler,
         pipeline.denoising_unet,
         pipeline.vae,
+        [*networks.values(), pipeline.vae],
         lambda: _clip(job, pipeline),
         sum(len(network.state_dict()) for network in networks.values()),
     )
@@ -174,7 +175,7 @@ def _shifted(value: Tensor) -> Tensor:
 def _networks(inference: ModuleType, job: Job) -> dict[str, nn.Module]:
     """The four networks by the names the pipeline has for them."""
     reference, denoiser, motion, kps, audio = (job.weights / file for file in FILES)
-    kind = {"dtype": torch.float32, "device": torch.device("cpu")}
+    kind = {"dtype": job.dtype, "device": torch.device(job.device)}
     settings = str(job.original / SETTINGS)
     with tempfile.TemporaryDirectory() as folder:
         config = _config_file(folder)
