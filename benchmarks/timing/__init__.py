@@ -1,0 +1,1 @@
+"""What `benchmarks.gpu` measures, a row at a time, in a process of its own."""
