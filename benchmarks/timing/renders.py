@@ -162,7 +162,7 @@ def film(bench: Bench, row: Row) -> Figures:
     bench.drop()
     dtype = "fp32" if bench.tiny else row.dtype  # few CPUs have half precision, and this one is not tiny
     choice = ModelChoice(no_clips=True, dtype=dtype)  # type: ignore[arg-type]  # a row's is one of them
-    short, long = (_speech(seconds / 20 if bench.tiny else seconds) for seconds in (SHORT, LONG))
+    short, long = (_speech(seconds / 40 if bench.tiny else seconds) for seconds in (SHORT, LONG))
     device, options, watch = str(bench.device), Options(size=row.size), Stopwatch()
     bench.clock.forget_peak()
     loaded: list[Pipeline] = []
