@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, Any]]
         latents = denoise(conditioner, inputs, portrait, solve)
         result = {"latents": latents.float().cpu()}
         if vae is not None:
-            result = {"frames": decode_frames(vae, latents, 1).permute(0, 3, 1, 2).contiguous()}
+            result = {"frames": decode_frames(vae, latents, 1).cpu().permute(0, 3, 1, 2).contiguous()}
     seconds = now(device) - ready
     times = [b - a for a, b in zip(marks, marks[1:], strict=False)]
     found = report(times, counts, seconds, load_peak, device)

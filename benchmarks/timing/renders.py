@@ -21,7 +21,7 @@ from emo_modules.cost.rates import Rates
 from emo_modules.cost.stopwatch import Stopwatch
 from emo_modules.cost.work import Work
 from emo_modules.media.audio import Audio
-from emo_modules.media.image import load_image
+from emo_modules.media.image import load_image, to_bytes
 from emo_modules.model_choice import ModelChoice
 from emo_modules.models.conditions import Conditions, VideoConditions
 from emo_modules.models.emo import EMO
@@ -46,7 +46,7 @@ def clip(bench: Bench, row: Row) -> Figures:
     vae = random_vae(model.config, bench.device, DTYPES[row.dtype])
     solver = bench.solver(row, model)
     warm = bench.solver(replace(row, steps=2, guided=(0.0, 1.0)), model)
-    decode_frames(vae, next(_clips(model, vae, _portrait(model, vae), warm)))
+    as_written(decode_frames(vae, next(_clips(model, vae, _portrait(model, vae), warm))))
     clock.forget_peak()
     found: list[VideoConditions] = []
     portrait = clock.seconds(lambda: found.append(_portrait(model, vae)))
@@ -59,7 +59,7 @@ def clip(bench: Bench, row: Row) -> Figures:
 
     latents: list[Tensor] = []
     made = clock.seconds(lambda: latents.append(next(_clips(model, vae, found[0], solve))))
-    decoding = clock.seconds(lambda: decode_frames(vae, latents[0]))
+    decoding = clock.seconds(lambda: as_written(decode_frames(vae, latents[0])))
     config, frames = model.config, len(latents[0])
     work = Work(
         config, frames, frames / config.fps, config.width, config.height, solver.steps, solver.cfg,
@@ -105,6 +105,11 @@ def _as_it_is(motion: Tensor) -> Tensor:
     return motion
 
 
+def as_written(frames: Tensor) -> Tensor:
+    """Frames as a film takes them, in main memory."""
+    return to_bytes(frames).cpu()
+
+
 def _count(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -124,11 +129,11 @@ def beside(bench: Bench, row: Row) -> Figures:
 
     def after() -> None:
         for latents in _clips(model, vae, video, solver, CLIPS_BESIDE):
-            decode_frames(vae, latents)
+            as_written(decode_frames(vae, latents))
 
     def at_once() -> None:
-        for _ in decode_beside(vae, _clips(model, vae, video, solver, CLIPS_BESIDE)):
-            pass
+        for frames in decode_beside(vae, _clips(model, vae, video, solver, CLIPS_BESIDE)):
+            as_written(frames)
 
     for name, call in (("after", after), ("beside", at_once)):
         call()  # to warm up
@@ -140,14 +145,14 @@ def beside(bench: Bench, row: Row) -> Figures:
 
 @torch.no_grad()
 def decoding(bench: Bench, row: Row) -> Figures:
-    """Seconds for each frame that Stable Diffusion's VAE decodes, alone and with the copy to main memory."""
+    """Seconds for each frame that Stable Diffusion's VAE decodes, alone and as bytes in main memory."""
     bench.drop()  # its memory is not the VAE's
     config = bench.config(row)
     vae = random_vae(config, bench.device, DTYPES[row.dtype])
     latents = random_latents(config, next(vae.parameters()), DECODE_BATCH)
     bench.clock.forget_peak()
     alone = bench.clock.repeated(lambda: vae.decode(latents))
-    copied = bench.clock.repeated(lambda: decode_frames(vae, latents))
+    copied = bench.clock.repeated(lambda: as_written(decode_frames(vae, latents)))
     return {
         "batch": DECODE_BATCH,
         "frame_seconds": round(alone / DECODE_BATCH, 5),
@@ -194,8 +199,8 @@ def _longer(work: Work, rates: Rates, took: float) -> Figures:
 
 def _render(pipeline: Pipeline, sound: Audio, options: Options, watch: Stopwatch) -> None:
     animation = pipeline.animate(load_image(SAMPLES / "portrait.png"), sound, options, watch=watch)
-    for _ in watch.laps(animation.frames):
-        pass
+    for frames in watch.laps(animation.frames):
+        as_written(frames)
 
 
 def _speech(seconds: float) -> Audio:
