@@ -22,6 +22,7 @@ from emo_modules.schedule import alphas_cumprod
 from emo_modules.speech.wav2vec2 import AudioEncoder
 from emo_modules.weights.reading import read_weights
 from emo_modules.weights.rename import load_strict
+from emo_training.training.features import distance
 from emo_training.training.loop import Trainer, load_parameters
 from emo_training.training.losses import LossConfig
 from emo_training.training.sample_set import Draw
@@ -34,7 +35,7 @@ from ..filming.clips import SIDE
 from ..networks.fit import Log, channels_last
 from .clip_set import ClipSet, ClipSource, MovingBatch
 from .config import BUILT_IN
-from .objective import MovingLoss, MovingObjective, distance, points_error
+from .objective import MovingLoss, MovingObjective, points_error
 
 MAX_BYTES = 16 * 2**20 - 1
 NOTES = {

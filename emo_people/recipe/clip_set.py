@@ -19,11 +19,11 @@ from emo_modules.media.audio import exact_fps
 from emo_modules.speech.wav2vec2 import AudioEncoder, frame_positions, interpolate_rows
 from emo_training.training.batch_sources import Drawn, microbatch_generator
 from emo_training.training.graphs import DEVICE
+from emo_training.training.motion_codes import draw_gains, lid_code, mirror_turn, turn_code
 from emo_training.training.sample_set import Batch, Draw, box_masks
 
 from ..filming.clip_files import Clip, read_clip
 from ..filming.clips import FILES, FRAMES, MARGIN, SIDE
-from .motion_codes import draw_gains, lid_code, mirror_turn, turn_code
 from .views import draw_views
 
 READ_AT_ONCE = 16  # clips whose sound is encoded together

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from emo_modules.config import ScheduleConfig
-from emo_modules.schedule import alphas_cumprod, clean_estimate
+from emo_modules.models.moving import Drawing
+from emo_modules.sampling.noise import clip_noise
+from emo_modules.schedule import TRAIN_STEPS, alphas_cumprod, clean_estimate
 
 from .losses import Noised, noised_at
 
@@ -41,3 +43,18 @@ def with_own_motion(
     return replace(
         noised, batch=replace(batch, motion=batch.motion + taken[:, None, None, None, None] * wrong)
     )
+
+
+@torch.no_grad()
+def with_drawn_motion(
+    forward: Callable[[Noised], Drawing], noised: Noised, schedule: ScheduleConfig, generator: torch.Generator
+) -> Noised:
+    """The same of a model that moves the portrait, in one step: what it gets wrong of noise alone."""
+    batch, device = noised.batch, noised.noisy.device
+    noise = clip_noise(batch.latents.shape, schedule.shared_noise, generator).to(device)
+    first = replace(noised, noisy=noise, timesteps=torch.full_like(noised.timesteps, TRAIN_STEPS - 1))
+    made = forward(first).clean.float().unflatten(0, batch.latents.shape[:2])
+    # what it makes of this clip is off from the truth as what it made of the one before would be
+    off = (made - batch.latents)[:, : batch.motion.shape[1]]
+    motion = batch.motion + off * batch.motion_kept[:, None, None, None, None]
+    return replace(noised, batch=replace(batch, motion=motion))

@@ -32,10 +32,8 @@ from emo_people.recipe.objective import (
     MovingLoss,
     MovingObjective,
     covered,
-    feature_boxes,
-    feature_crops,
-    windows,
 )
+from emo_training.training.features import feature_boxes, feature_crops, windows
 from emo_training.training.losses import LossConfig, add_training_noise
 from emo_training.training.sample_set import Draw
 from emo_training.training.stages import part_of
@@ -249,10 +247,9 @@ def test_half_of_a_windows_error_is_of_what_lies_within_lids_and_lips(clips, mod
         points[part] = corner + torch.linspace(0, 1, len(points[part]))[:, None] * torch.tensor([24.0, 10.0])
     batch = replace(batch, landmarks=points.expand_as(batch.landmarks))
     latents = batch.latents.flatten(0, 1)
-    hidden = torch.zeros(len(latents), 1, 32, 32)
-    drawing = Drawing(latents, hidden, latents, Painting(latents, latents, hidden, hidden), latents, hidden)
+    pictures, landmarks = batch.pictures.flatten(0, 1), batch.landmarks.flatten(0, 1)
     made, true, weights = feature_crops(
-        lambda z: z[:, :3].repeat_interleave(8, 2).repeat_interleave(8, 3), drawing, batch
+        lambda z: z[:, :3].repeat_interleave(8, 2).repeat_interleave(8, 3), latents, pictures, landmarks
     )
     assert made.shape == true.shape
     assert weights.shape == (len(latents), 1, 64, 64)

@@ -3,7 +3,7 @@
 import torch
 
 from emo_modules.sampling.motion_code import SHUT, SHUTTING
-from emo_people.recipe.motion_codes import TURN, draw_gains, lid_code, mirror_turn, turn_code
+from emo_training.training.motion_codes import TURN, draw_gains, lid_code, mirror_turn, turn_code
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -1,11 +1,11 @@
-"""The motion codes of what was acted: those that would have been drawn for it."""
+"""The motion codes of what was filmed: those that would have been drawn for it."""
 
 import torch
 from torch import Tensor
 
 from emo_modules.sampling.motion_code import PAST, SHUT, SHUTTING, paths
 
-from ..filming.speakers import FPS
+from ..perception.rates import FPS
 
 TURN = (0.145, 0.12, 0.1)  # standard deviations of yaw, pitch and roll, in degrees per degree per second
 SLOWEST = 1.5  # degrees per second; below, heads have turns that no speed explains
