@@ -15,13 +15,12 @@ from emo_modules.schedule import SOLVERS
 from emo_modules.writing.partial import write_text
 from emo_modules.writing.pictures import save_picture
 from emo_modules.writing.place import check_file_place
-from emo_training.perception.face_identity import load_identity
+from emo_training.perception.face_identity import WEIGHTS, load_identity
 from emo_training.perception.faces import PeopleAnalyzer
 
 from ..evaluation.judge import Judge
 from ..evaluation.people import Scope, evaluate_people
 from ..evaluation.person_films import animate_with, without_speed_layers
-from ..networks.identity import WEIGHTS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

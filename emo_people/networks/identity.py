@@ -16,7 +16,6 @@ from .face_views import FaceViews
 from .fit import Log, WallClock, channels_last, create_net, fit, write_weights
 from .pool import Pool
 
-WEIGHTS = Path(__file__).with_name("identity.safetensors")
 PEOPLE = 32  # in a step, two pictures of each
 RATE, WARMUP, DECAY = 3e-3, 100, 0.05
 TEMPERATURE = 0.1  # of the cosines

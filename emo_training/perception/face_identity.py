@@ -18,6 +18,7 @@ from emo_modules.weights.rename import load_strict
 
 from .five_points import points_of_faces
 
+WEIGHTS = Path(__file__).with_name("identity.safetensors")
 SIDE = 96  # px of the faces that are looked at
 SEEN_MM = 140.0  # that a face's square shows of a grown face: brows to chin, little hair and background
 SEEN_BELOW_EYES = 36.0  # mm from the eyes to the square's middle

@@ -6,7 +6,6 @@ import torch
 
 from emo_people.acting.face import Expression, Pose
 from emo_people.networks.identity import (
-    WEIGHTS,
     check_identity,
     contrast,
     draw_pairs,
@@ -17,7 +16,7 @@ from emo_people.networks.pool import FIELDS, Pool, write_shard
 from emo_people.people.person import random_person
 from emo_people.rendering.framing import Framing
 from emo_people.rendering.scene import random_scene
-from emo_training.perception.face_identity import load_identity
+from emo_training.perception.face_identity import WEIGHTS, load_identity
 
 from .gl import drawn as drawn
 
