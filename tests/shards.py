@@ -50,6 +50,8 @@ def make_sample(
         "rotations": np.zeros((frames, 3), np.float32),
         "speeds": np.arange(frames, dtype=np.float32) * clip,
     }
+    if landmarks == 68:  # as `faces` reads them, which also reads mouths and lids
+        arrays["openings"] = np.tile(np.float32([0.2, 0.9, 0.3, 0.3]), (frames, 1))
     points = None
     if landmarks:
         places = np.random.default_rng(clip).random((landmarks, 2), np.float32)

@@ -114,8 +114,8 @@ class Painter(nn.Module):
         h = self.downsample(F.silu(h))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             h = h + conv(F.silu(norm(h)))
-        channels = self.conv_out.out_channels // 2 - 1
         outputs = self.conv_out(F.silu(self.norm_out(h)))
+        channels = outputs.shape[1] // 2 - 1
         change, latents, cover, hidden = outputs.split([channels, channels, 1, 1], dim=1)
         return Painting(change, latents, cover + COVER, hidden)
 

@@ -128,6 +128,15 @@ def clip_cues(config: EMOConfig, sample: Sample, frames: Tensor) -> ClipCues | N
     return relative.cues(Faces(boxes, points, config.height, config.width))
 
 
+def bridged(rows: np.ndarray) -> np.ndarray:
+    """Rows (T, ...) of successive frames; those that are not known in full (NaN) get what lies between their
+    neighbours'. Raises ValueError where none is known."""
+    flat, times = rows.reshape(len(rows), -1), np.arange(len(rows))
+    known = np.isfinite(flat).all(axis=1)
+    columns = [np.interp(times, times[known], column[known]) for column in flat.T]
+    return np.stack(columns, axis=1).reshape(rows.shape).astype(np.float32)
+
+
 def known_points(config: EMOConfig, sample: Sample) -> Tensor:
     """A sample's landmarks (T, K, 2); frames that lack them have those between their neighbours'.
 
@@ -143,11 +152,7 @@ def known_points(config: EMOConfig, sample: Sample) -> Tensor:
             f"{sample.key} has {points.shape[1]} landmarks, {config.name} reads {needed} or more: prepare "
             f"the footage with --analyzer {tool}"
         )
-    if not known.all():
-        times, flat = np.arange(len(points)), points.reshape(len(points), -1)
-        columns = [np.interp(times, times[known], column[known]) for column in flat.T]
-        points = np.stack(columns, axis=1).reshape(points.shape).astype(np.float32)
-    return torch.from_numpy(points)
+    return torch.from_numpy(bridged(points))
 
 
 @dataclass(frozen=True)

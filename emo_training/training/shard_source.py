@@ -25,6 +25,7 @@ from ..footage.decode import decode_pictures, decode_sound, resize_pictures
 from ..footage.shards import Sample, SampleEntry, ShardIndex
 from .batch_sources import Drawn, microbatch_generator
 from .cache import LATENTS, SPEECH, Cache, latents_made_by, open_cache, speech_made_by
+from .filmed import Acted, acted_in, filmed_batch
 from .identities import Identities
 from .relatives import ClipCues, clip_cues, relative_batch, relative_of
 from .sample_order import SampleOrder
@@ -58,6 +59,7 @@ class RawBatch:
     kept: Kept
     cues: ClipCues | None  # of EMO's relatives, stacked
     identity: Tensor  # (B, D) face embeddings, zeros of unknown faces; (B, 0) where none is read
+    acted: Acted | None  # of models that move portraits, stacked
 
 
 class RawClip(NamedTuple):
@@ -71,6 +73,7 @@ class RawClip(NamedTuple):
     speeds: Tensor
     cues: ClipCues | None
     identity: Tensor
+    acted: Acted | None
 
 
 class ShardSamples(Dataset[RawBatch]):
@@ -96,7 +99,7 @@ class ShardSamples(Dataset[RawBatch]):
         self.order, self.sound = SampleOrder(usable, seed, draw.person_share), sound
         self.cache: Cache | None = None  # in place of decoding
         self.identities, relative = identities, relative_of(config)
-        self.landmarks = bool(relative and relative.points)  # no other batch is made of them
+        self.landmarks = config.moving or bool(relative and relative.points)  # no other batch is made of them
         if relative:  # what has no landmarks is refused before a worker starts
             clip_cues(config, index.read(usable[0], self.landmarks), torch.zeros(1, dtype=torch.long))
 
@@ -108,6 +111,7 @@ class ShardSamples(Dataset[RawBatch]):
             for entry, elsewhere in zip(self.entries(microbatch), kept.portrait, strict=True)
         ]
         cues = [row.cues for row in rows if row.cues is not None]
+        acted = [row.acted for row in rows if row.acted is not None]
         return RawBatch(
             torch.stack([row.pictures for row in rows]),
             [row.waveform for row in rows],
@@ -118,6 +122,7 @@ class ShardSamples(Dataset[RawBatch]):
             kept,
             ClipCues(*map(torch.stack, zip(*cues, strict=True))) if cues else None,
             torch.stack([row.identity for row in rows]),
+            Acted(*map(torch.stack, zip(*acted, strict=True))) if acted else None,
         )
 
     def entries(self, microbatch: int) -> list[SampleEntry]:
@@ -128,8 +133,10 @@ class ShardSamples(Dataset[RawBatch]):
         (window,), (reference,) = draw_places(entry.frames, self.draw, 1, generator)
         sample = self.index.read(entry, self.landmarks)
         pictures = self.pictures(entry, [*window.tolist(), int(reference)], sample)
+        portrait, place = sample, int(reference)
         if elsewhere and (other := self.place_elsewhere(entry, generator)) is not None:
             pictures[-1:] = self.pictures(*other)
+            portrait, place = self.index.read(other[0], self.landmarks), other[1][0]
         clip = window[self.draw.motion_frames :]
         boxes = torch.from_numpy(sample.arrays["boxes"])[clip] / sample.facts["size"]
         speeds = torch.from_numpy(sample.arrays["speeds"])[clip]
@@ -142,6 +149,7 @@ class ShardSamples(Dataset[RawBatch]):
             speeds,
             clip_cues(self.config, sample, clip),
             self.identity(entry),
+            acted_in(sample, clip, portrait, place, generator) if self.config.moving else None,
         )
 
     def identity(self, entry: SampleEntry) -> Tensor:
@@ -259,6 +267,9 @@ class ShardSource:
             mask=region_masks(union, on_device(raw.kept.region), self.config),
             speeds=on_device(raw.speeds),
         )
+        if raw.acted is not None:
+            shown = on_device(raw.pictures[:, motion:])
+            return filmed_batch(batch, Acted(*map(on_device, raw.acted)), shown)
         if raw.cues is None:
             return batch
         return relative_batch(
