@@ -48,8 +48,9 @@ RANKS = {
         "footage": 1,
         "training": 2,
         "evaluation": 2,
-        "cli": 3,
-        "__main__": 4,
+        "adapting": 3,
+        "cli": 4,
+        "__main__": 5,
     },
     "emo_people": {
         "__init__": -1,

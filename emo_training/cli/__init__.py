@@ -8,6 +8,7 @@ COMMANDS = {
     "prepare": "a folder of videos -> samples in shards, ready to train on",
     "inspect": "a shard of prepared samples -> a contact sheet to look at",
     "train": "one stage of EMO's training, on shards or encoded samples",
+    "adapt": "videos of one person -> a LoRA that knows this person, and a page",
     "evaluate": "measure a model's videos against true ones",
 }
 

@@ -58,14 +58,9 @@ def page(
     """HTML of a report; plots by title as SVG, names of the pairs in videos/."""
     frames = sum(pair.generated.frames for pair in pairs)
     flattering = caveats(figures, pairs, generated_here="checkpoint" in settings)
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>EMO evaluation</title>
-<style>{STYLE}</style>
-<main>
-<h1>Generated against true videos</h1>
+    return document(
+        "EMO evaluation",
+        f"""<h1>Generated against true videos</h1>
 <p class="quiet">{len(pairs)} clips, {frames} generated frames ({frames / FPS:.0f} s). Values of the true
 videos in orange: what a perfect model would reach on this footage with these networks. Below each
 value stands its 95 % interval. Both films are looked at as {escape(settings["looked at"])}; faces are
@@ -78,11 +73,24 @@ found by {escape(settings["weights"]["analyzer"])}.</p>
 <div class="grid">{"".join(_plot(title, svg) for title, svg in plots.items())}</div>
 <h2>Side by side</h2>
 <p class="quiet">Left the true video, right the generated one.</p>
-<div class="grid videos">{"".join(map(_video, videos))}</div>
+<div class="grid videos">{"".join(video_card("videos", name) for name in videos)}</div>
 <h2>Clips</h2>
 <div class="card scroll">{_pairs(pairs)}</div>
 <h2>Settings</h2>
-<div class="card"><dl>{_settings(settings)}</dl></div>
+<div class="card"><dl>{settings_rows(settings)}</dl></div>""",
+    )
+
+
+def document(title: str, body: str) -> str:
+    """A whole page around what is on it."""
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+<main>
+{body}
 </main>
 </html>
 """
@@ -135,8 +143,9 @@ def _plot(title: str, svg: str) -> str:
     return f'<figure class="card"><figcaption>{escape(title)}</figcaption>{svg}</figure>'
 
 
-def _video(name: str) -> str:
-    source = escape(f"videos/{quote(name)}")
+def video_card(folder: str, name: str) -> str:
+    """NAME.mp4 of a folder beside the page, with NAME.jpg before it plays."""
+    source = escape(f"{quote(folder)}/{quote(name)}")
     return (
         f'<figure class="card"><video controls preload="metadata" poster="{source}.jpg" src="{source}.mp4">'
         f"</video><figcaption>{escape(name)}</figcaption></figure>"
@@ -172,7 +181,8 @@ def _values(video: MeasuredVideo) -> list[str]:
     ]
 
 
-def _settings(settings: dict[str, Any]) -> str:
+def settings_rows(settings: dict[str, Any]) -> str:
+    """Of a <dl>."""
     rows = []
     for name, value in settings.items():
         shown = value.items() if isinstance(value, dict) else [("", value)]

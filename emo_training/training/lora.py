@@ -97,8 +97,13 @@ def copy_lora(folder: Path) -> Path:
     WriteError."""
     written = folder / LORA
     with whole_file(written) as partial:
-        copyfile(saved_weights(folder).with_name(LORA), partial)
+        copyfile(saved_lora(folder), partial)
     return written
+
+
+def saved_lora(folder: Path) -> Path:
+    """The newest state's averaged LoRA. Raises as `saved_weights`."""
+    return saved_weights(folder).with_name(LORA)
 
 
 def check_goes_on(folder: Path, named: Named, model: EMOConfig, config: TrainConfig) -> None:

@@ -47,25 +47,29 @@ def rebuild(model: EMO, config: EMOConfig) -> EMO:
 
 
 def check_trainable(config: EMOConfig, start: Start) -> None:
-    """Raises ValueError for models whose weights the denoising loss would spoil, for those that move
-    portraits, since batches do not have all that they read, and for a start with weights that go into EMO's
-    own structure only."""
-    if config.name in DISTILLED:
-        whole = config.name.removesuffix("-acc")
-        raise ValueError(
-            f"{config.name} was distilled to {config.schedule.steps} steps, which training would undo: train "
-            f"{whole}"
-        )
+    """Raises ValueError as `check_distilled`, for models that move portraits, since batches do not have all
+    that they read, and for a start with weights that go into EMO's own structure only."""
+    check_distilled(config)
     if config.moving:
         raise ValueError(
             f"{config.name} moves portraits and learns from clips that say what moves where: train it with "
-            "python -m emo_people train-built-in"
+            "python -m emo_people train-built-in, or teach it one person with python -m emo_training adapt"
         )
     others = [f"--{name}" for name in ("sd15", "animatediff", "relative") if getattr(start, name)]
     if others and relative_of(config):
         raise ValueError(
             f"{' and '.join(others)} initialise EMO's own structure, and --checkpoint is {config.name}, "
             "which has its weights: leave one of them out"
+        )
+
+
+def check_distilled(config: EMOConfig) -> None:
+    """Raises ValueError for models whose weights the denoising loss would spoil."""
+    if config.name in DISTILLED:
+        whole = config.name.removesuffix("-acc")
+        raise ValueError(
+            f"{config.name} was distilled to {config.schedule.steps} steps, which training would undo: train "
+            f"{whole}"
         )
 
 

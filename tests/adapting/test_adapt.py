@@ -1,0 +1,162 @@
+"""`adapt`: from videos to a LoRA and its page, on small prepared samples; and what it refuses."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from emo_modules.checkpoints.adapter import AdapterInfo, AdapterUse, LowRank, read_adapter, write_adapter
+from emo_modules.checkpoints.store import load_checkpoint
+from emo_modules.config import EMOConfig
+from emo_training.adapting import run
+from emo_training.cli import main
+
+from ..shards import write_shards
+
+pytest.importorskip("peft", reason="peft is not installed: pip install 'emo-portrait[train]'")
+SPOKEN = {"hours_out": 0.06, "dropped": {}}  # 216 s
+
+
+@pytest.fixture(scope="session")
+def moving_checkpoint(tmp_path_factory, make_pipeline, moving_config, save_pipeline) -> Path:
+    return save_pipeline(
+        make_pipeline(moving_config), tmp_path_factory.mktemp("moving") / "moving.safetensors"
+    )
+
+
+@pytest.fixture
+def prepared(monkeypatch) -> dict[str, object]:
+    """What `prepare` tells of the footage; its samples are small ones with landmarks, of no face at all."""
+    told: dict[str, object] = dict(SPOKEN)
+
+    def prepare(footage: Path, shards: Path, config: EMOConfig, analyzer: str, workers: int):
+        write_shards(shards, clips=3, landmarks=68)
+        return told
+
+    monkeypatch.setattr(run, "prepare", prepare)
+    return told
+
+
+@pytest.fixture
+def command(tmp_path, prepared, capsys):
+    """Runs `adapt` on one video: exit status, and what was written to standard error."""
+    video = tmp_path / "anna.mp4"
+    video.write_bytes(b"prepared otherwise")
+
+    def adapt(checkpoint: Path, out: Path, *more: str) -> tuple[int, str]:
+        given = [video, "--checkpoint", checkpoint, "--out", out, "--steps", "3", "--lora", "2", *more]
+        status = main(["adapt", *map(str, given)])
+        return status, capsys.readouterr().err
+
+    return adapt
+
+
+def bytes_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["moving_checkpoint", "tiny_checkpoint"])
+def test_a_lora_that_loads_and_a_page_that_shows_it(command, tmp_path, request, kind):
+    checkpoint = request.getfixturevalue(kind)
+    before, out = bytes_of(checkpoint), tmp_path / "anna.safetensors"
+    assert command(checkpoint, out)[0] == 0
+    found = read_adapter(out)
+    assert found.info.rank == 2
+    assert any(layer.up.abs().max() > 0 for layer in found.layers.values())
+    load_checkpoint(checkpoint, adapters=[AdapterUse(out)])
+    assert bytes_of(checkpoint) == before
+    page = out.with_suffix(".html").read_text(encoding="utf-8")
+    for name in ("before", "after"):
+        film = f"anna.adapt/films/beside/{name}.mp4"
+        assert film in page
+        assert (tmp_path / film).stat().st_size > 500
+    assert "the last one, of 1.2 s, was held back" in page
+
+
+def test_what_was_stopped_ends_as_what_was_not(command, moving_checkpoint, tmp_path):
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    assert command(moving_checkpoint, whole)[0] == 0
+    assert command(moving_checkpoint, parts, "--minutes", "0")[0] == 0
+    assert not parts.exists()
+    assert (tmp_path / "parts.adapt" / "run" / "state-000001").exists()
+    assert command(moving_checkpoint, parts)[0] == 0
+    assert bytes_of(parts) == bytes_of(whole)
+    assert command(moving_checkpoint, parts)[0] == 0
+    assert bytes_of(parts) == bytes_of(whole)
+
+
+def lora_of(family: str, path: Path) -> Path:
+    import torch
+
+    layer = LowRank(torch.zeros(2, 8), torch.zeros(8, 2), 2.0)
+    write_adapter(path, AdapterInfo(family, 2, ("backbone",)), {"backbone.layer": layer})
+    return path
+
+
+def test_nothing_is_overwritten(command, tiny_checkpoint, tmp_path):
+    for family, said in (("hallo", "is a LoRA for the family hallo"), ("emo", "was not made in")):
+        out = lora_of(family, tmp_path / f"{family}.safetensors")
+        before = bytes_of(out)
+        status, error = command(tiny_checkpoint, out)
+        assert (status, error.count("\n")) == (1, 1)
+        assert said in error
+        assert "name another --out" in error
+        assert bytes_of(out) == before
+        assert not out.with_suffix(".adapt").exists()
+
+
+def test_a_run_goes_on_with_its_own_settings_and_videos(command, moving_checkpoint, tmp_path):
+    out = tmp_path / "anna.safetensors"
+    assert command(moving_checkpoint, out)[0] == 0
+    before = bytes_of(out)
+    status, error = command(moving_checkpoint, out, "--lora", "4")
+    assert status == 1
+    assert "was begun with lora 2, not 4: name another --out" in error
+    (tmp_path / "other.mp4").write_bytes(b"")
+    status, error = command(moving_checkpoint, out, str(tmp_path / "other.mp4"))
+    assert status == 1
+    assert "was begun with other videos" in error
+    assert bytes_of(out) == before
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (
+            {"hours_out": 0.0, "dropped": {"faces: no face": {"spans": 1, "hours": 0.05}}},
+            "have 0 s in which one person is seen and heard speaking, needed are 60 s; 3.0 min were left "
+            "out because of 'no face': give footage that shows one person from the front or the side",
+        ),
+        (
+            {"hours_out": 0.005, "dropped": {"faces: several faces": {"spans": 2, "hours": 0.05}}},
+            "have 18 s in which one person is seen and heard speaking, needed are 60 s; 3.0 min were left "
+            "out because of 'several faces': cut or crop the films so that one person is seen at a time",
+        ),
+        ({"hours_out": 0.012, "dropped": {}}, "have 43 s in which one person is seen and heard speaking, "
+         "needed are 60 s: give more of this person"),
+    ],
+    ids=["no face", "two people", "short"],
+)  # fmt: skip
+def test_footage_of_which_nobody_can_be_learned(command, prepared, moving_checkpoint, tmp_path, told, said):
+    prepared.update(told)
+    out = tmp_path / "anna.safetensors"
+    status, error = command(moving_checkpoint, out)
+    assert (status, said in error) == (1, True), error
+    assert not out.exists()
+    prepared.update(SPOKEN)
+    assert command(moving_checkpoint, out)[0] == 0, "better footage is prepared anew"
+
+
+def test_a_minute_is_enough_to_try(command, prepared, moving_checkpoint, tmp_path):
+    prepared.update({"hours_out": 0.02})
+    out = tmp_path / "anna.safetensors"
+    assert command(moving_checkpoint, out)[0] == 0
+    assert "72 s in which one person is seen and heard speaking: enough to try" in out.with_suffix(
+        ".html"
+    ).read_text(encoding="utf-8")
+
+
+def test_a_video_that_is_not_there(command, moving_checkpoint, tmp_path):
+    status, error = command(moving_checkpoint, tmp_path / "anna.safetensors", str(tmp_path / "none.mp4"))
+    assert status == 1
+    assert "none.mp4: no such file" in error
