@@ -69,7 +69,8 @@ class Conditions:
     @property
     def few(self) -> bool:
         """Whether guidance's halves take less time in one batch; deep features are kept of each half."""
-        return self.deep is None and are_few(self.frames, *self.portrait.shape[-2:], self.portrait.device)
+        height, width = self.portrait.shape[-2:]
+        return self.deep is None and are_few(self.frames, height, width, self.portrait.device)
 
     def scaled_audio(self, scale: float) -> "Conditions":
         """The sound's influence times `scale`: 1 as trained, 0 deaf."""
@@ -77,20 +78,23 @@ class Conditions:
 
 
 def are_few(frames: float, height: int, width: int, device: torch.device) -> bool:
-    """Whether a pass over so many latents leaves a GPU waiting for its next kernel, so that another pass beside
-    it costs little."""
+    """Whether a pass over so many latents leaves a GPU waiting for its next kernel, so that another pass
+    beside it costs little."""
     return device.type == "cuda" and frames * height * width <= FEW
 
 
 def in_one_batch(halves: Sequence[Conditions]) -> Conditions:
     """Of a batch that has each of the halves' frames, one half after the other. What only some of them have
     is zeros in the others, which adds nothing."""
-    joined = {
-        name: _joined([getattr(half, name) for half in halves])
-        for name in ("portrait", "face", "pixels", "last", "code")
-    }
-    rows = zip(*(half.reads for half in halves), strict=True)
-    return replace(halves[0], reads=[beside(row) for row in rows], **joined)
+    return replace(
+        halves[0],
+        reads=[beside(rows) for rows in zip(*(half.reads for half in halves), strict=True)],
+        portrait=torch.cat([half.portrait for half in halves]),
+        face=_joined([half.face for half in halves]),
+        pixels=_joined([half.pixels for half in halves]),
+        last=_joined([half.last for half in halves]),
+        code=_joined([half.code for half in halves]),
+    )
 
 
 def _joined(tensors: Sequence[Tensor | None]) -> Tensor | None:

@@ -53,8 +53,8 @@ def drop(features: Tensor, kept: Tensor) -> Tensor:
 
 
 def beside(rows: Sequence[Reads]) -> Reads:
-    """One layer's rows as those of one batch, in the same order. Where only some have a portrait or sound, the
-    others get keys and values of zeros, attention to which gives what it gives of nothing."""
+    """One layer's rows as those of one batch, in the same order. Where only some have a portrait or sound,
+    the others get keys and values of zeros, attention to which gives what it gives of nothing."""
     joined = replace(
         rows[0],
         reference=_contexts([row.reference for row in rows]),

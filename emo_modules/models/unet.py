@@ -191,7 +191,7 @@ class UNet(nn.Module):
         large as that, so that a compiled Backbone needs no graph of its own for the first clip. `like` are
         portrait latents (B, C, H, W)."""
         sizes = [[side // self.config.patch for side in like.shape[-2:]]]
-        for _ in self.down_blocks[1:]:
+        for _ in range(len(self.down_blocks) - 1):
             sizes.append([-(-side // 2) for side in sizes[-1]])
         blocks = (*self.down_blocks, self.mid_block, *self.up_blocks)
         maps = []

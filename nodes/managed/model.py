@@ -73,8 +73,8 @@ class EMODenoiser(Denoiser):
 
 
 class ClipConditions(comfy.conds.CONDRegular):
-    """One clip's conditions as they are, not repeated over frames; joined with guidance's other half where one
-    pass is faster than two."""
+    """One clip's conditions as they are, not repeated over frames; joined with guidance's other half where
+    one pass is faster than two."""
 
     def __init__(self, cond: Conditions):
         super().__init__(cond)

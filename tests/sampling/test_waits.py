@@ -1,5 +1,5 @@
-"""A denoising step asks a GPU for nothing: it only hands it work. Tensors of the meta device have no values, so
-that asking for one is an error here."""
+"""A denoising step asks a GPU for nothing: it only hands it work. Tensors of the meta device have no values,
+so that asking for one is an error here."""
 
 from dataclasses import replace
 from typing import Any

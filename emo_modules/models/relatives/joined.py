@@ -31,9 +31,10 @@ def beside_portrait(
 
 
 def in_turn(portrait: Tensor, clips: int, frames: int) -> Tensor:
-    """V readings of each clip's portrait (clips * V, L, D) -> (clips, V', L, D), which a clip's frames read in
-    turn, from the first to the last and again: the one reading, or several, of which the one after the last
-    frame's place comes first (`IdentityConfig.tiled`). Where V divides the frames they are as they were."""
+    """V readings of each clip's portrait (clips * V, L, D) -> (clips, V', L, D), which a clip's frames read
+    in turn, from the first to the last and again: the one reading, or several, of which the one after the
+    last frame's place comes first (`IdentityConfig.tiled`). Where V divides the frames they are as they
+    were."""
     readings = portrait.unflatten(0, (clips, -1))
     if frames % readings.shape[1] == 0:
         return readings

@@ -42,8 +42,8 @@ class Regions:
 
     parts: tuple[Region, Region, Region]
     weights: tuple[float, float, float]
-    # (L, 6) of all frames or (N, L, 6) of each: how much of a place is outside each mask, and how much inside,
-    # times the weights
+    # (L, 6) of all frames or (N, L, 6) of each: how much of a place is outside each mask, and how much
+    # inside, times the weights
     shares: Tensor
 
     @classmethod
