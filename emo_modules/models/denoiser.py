@@ -130,7 +130,8 @@ class Denoiser(nn.Module):
     def predict(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy latents (B*F, C, H, W), timesteps (B*F,) -> the schedule's prediction, same shape."""
         if not self.config.moving:
-            return self.run_backbone(x, timesteps, conditions)
+            told = conditions
+            return self.backbone(x, timesteps, told.reads, told.frames, told.face, told.code, told.deep)
         clean, schedule = self.draw(x, timesteps, conditions).clean, self.config.schedule
         alpha_bar = alpha_bar_at(timesteps, schedule)  # float32: half precision cannot tell 0.999 from 1
         return implied_prediction(clean.float(), x.float(), alpha_bar, schedule)
@@ -160,11 +161,8 @@ class Denoiser(nn.Module):
 
     def outputs(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         """All that a Backbone that moves the portrait says of noisy latents (B*F, C, H, W)."""
-        return self.run_backbone(self.seen(x, conditions), timesteps, conditions)
-
-    def run_backbone(self, x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
-        told = conditions
-        return self.backbone(x, timesteps, told.reads, told.frames, told.face, told.code, told.deep)
+        seen, told = self.seen(x, conditions), conditions
+        return self.backbone(seen, timesteps, told.reads, told.frames, told.face, told.code, told.deep)
 
     def refinement(self, displacement: Tensor, detail: Tensor, portrait: Tensor) -> Tensor:
         """What displacements (B*F, 2, 2H, 2W) of portraits (B, 3, 8H, 8W) lack."""

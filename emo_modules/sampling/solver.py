@@ -70,10 +70,9 @@ class Solver:
             both = self.model.predict(torch.cat([x, x]), timestep.expand(2 * len(x)), conditions.both)
             cond, uncond = both.chunk(2)
         else:
-            cond, uncond = (
-                self.model.predict(x, timestep.expand(len(x)), half)
-                for half in (conditions, conditions.uncond())
-            )
+            each = timestep.expand(len(x))
+            cond = self.model.predict(x, each, conditions)
+            uncond = self.model.predict(x, each, conditions.uncond())
         return uncond + cfg * (cond - uncond)
 
     @torch.no_grad()

@@ -107,7 +107,7 @@ class Recorder:
     alive: list[int] = field(default_factory=list)
 
     def clip(self, video, frames, audio, speeds, pictures, code) -> Conditions:
-        found = Conditions(frames, [], [], torch.zeros(1), audio.mean().expand(frames, 1, 1, 1))
+        found = Conditions(frames, [], [], torch.zeros(1, 1, 1, 1), audio.mean().expand(frames, 1, 1, 1))
         self.made.append(weakref.ref(found))
         self.alive.append(sum(made() is not None for made in self.made))
         return found
