@@ -46,7 +46,6 @@ class Films:
         """The film of that name, unless it is there."""
         if not self.path(name).exists():
             write_generated(self.sample, load(), Denoising(), self.path(name))
-        if not (self.folder / BESIDE / f"{name}.mp4").exists():
             write_side_by_side(self.pair(name), self.folder / BESIDE)
 
     def path(self, name: str) -> Path:

@@ -17,7 +17,7 @@ from ..training.stages import PAINTER, Stage, stage_of
 from ..training.train_config import TrainConfig
 
 # How lips follow the voice, and how a mouth looks where the portrait does not show it. With LoRA beside the
-# Backbone's own layers heads began to turn otherwise within ten updates.
+# Backbone's own layers, at 1e-3, all of a face had moved by 2 px and more in some clips after ten updates.
 MOVING = Stage(("audio", "audio_projection", PAINTER), clips=True, speed=True)
 
 
