@@ -35,8 +35,9 @@ class Films:
 
     def begin(self) -> None:
         """Writes the true film and the portrait."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_partials(self.folder)
+        for folder in (self.folder, self.folder / BESIDE):
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_partials(folder)
         portrait = (first_frame(self.sample).numpy() * 255).round().astype(np.uint8)
         save_picture(self.folder / "portrait.png", Image.fromarray(portrait))
         if not self.path(TRUE).exists():
@@ -46,6 +47,7 @@ class Films:
         """The film of that name, unless it is there."""
         if not self.path(name).exists():
             write_generated(self.sample, load(), Denoising(), self.path(name))
+        if not (self.folder / BESIDE / f"{name}.mp4").exists():
             write_side_by_side(self.pair(name), self.folder / BESIDE)
 
     def path(self, name: str) -> Path:

@@ -26,9 +26,9 @@ LOOKS = 5  # frames of a sample that say who is seen
 SAME_PERSON = 0.45
 
 
-def gather(videos: Sequence[Path], folder: Path, shards: Path, who: str, trained: bool) -> None:
-    """Writes a manifest of the videos, which stay where they are. Shards of others go, unless they were
-    trained on: then ValueError. Raises FileNotFoundError for a video that is not there."""
+def gather(videos: Sequence[Path], folder: Path, made: Sequence[Path], who: str, trained: bool) -> None:
+    """Writes a manifest of the videos, which stay where they are. The folders that were `made` of others go,
+    unless these were trained on: then ValueError. Raises FileNotFoundError for a video that is not there."""
     for video in videos:
         if not video.is_file():
             raise FileNotFoundError(f"{video}: no such file; give videos of one person who speaks")
@@ -40,7 +40,8 @@ def gather(videos: Sequence[Path], folder: Path, shards: Path, who: str, trained
             raise ValueError(
                 f"{folder.parent} was begun with other videos: give the same ones, or name another --out"
             )
-        shutil.rmtree(shards, ignore_errors=True)
+        for stale in made:
+            shutil.rmtree(stale, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 

@@ -39,7 +39,7 @@ from .footage import check_length, check_one_person, gather, hold_out, prepare
 from .page import lost, page, rows_of
 from .recipe import Adaptation, Recipe, recipe_for
 
-SETTINGS, RUN = "settings.json", "run"
+SETTINGS, RUN, FILMS, CACHE = "settings.json", "run", "films", "cache"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def adapt(job: Job, config: EMOConfig, log: Log = print) -> bool:
     if warning:
         log(warning)
     learned, held_out = hold_out(index)
-    films = Films(job.folder / "films", index.read(held_out))
+    films = Films(job.folder / FILMS, index.read(held_out))
     films.begin()
     films.make(BEFORE, job.load)
     if not train(job, learned, log):
@@ -137,7 +137,8 @@ def adapt(job: Job, config: EMOConfig, log: Log = print) -> bool:
 def prepared_footage(job: Job, config: EMOConfig) -> tuple[ShardIndex, str | None]:
     """The samples, and what is to be said of them. Raises ValueError when nobody can be learned of them."""
     footage, shards = job.folder / "footage", job.folder / "shards"
-    gather(job.videos, footage, shards, job.out.stem, (job.folder / RUN).exists())
+    made = (shards, job.folder / FILMS, job.folder / CACHE)
+    gather(job.videos, footage, made, job.out.stem, trained=(job.folder / RUN).exists())
     warning = check_length(prepare(footage, shards, config, job.analyzer, job.workers))
     index = ShardIndex.load(shards)
     check_one_person(index, load_identity(WEIGHTS))
@@ -192,7 +193,7 @@ def open_source(
     workers = job.workers if torch.cuda.is_available() else 0
     source = ShardSource(index, model, recipe.train.sampling, job.asked.seed, vae, encoder, workers, half)
     if not model.moving:
-        source.use_cache(job.folder / "cache")
+        source.use_cache(job.folder / CACHE)
     return source
 
 
@@ -209,7 +210,7 @@ def write_page(
         "held back. One sentence says little: look at others, too.",
         "Say that films made with this are generated, and make none that this person has not agreed to.",
     ]
-    write_text(job.page, page(job.out, f"{job.folder.name}/films/{BESIDE}", rows, notes, job.settings()))
+    write_text(job.page, page(job.out, f"{job.folder.name}/{FILMS}/{BESIDE}", rows, notes, job.settings()))
     for row in rows:
         log(f"{row.name}: {number(row.before)} before, {number(row.after)} after")
     log(f"{job.out}, and {job.page} to look at")
