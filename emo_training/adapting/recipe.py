@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from emo_modules.checked import Checked
 from emo_modules.checkpoints.vae import VAE
@@ -83,7 +83,7 @@ def _moving(config: EMOConfig, asked: Adaptation) -> Recipe:
 
 def _denoising(config: EMOConfig, asked: Adaptation, half: bool) -> Recipe:
     """As configs/lora.yaml."""
-    name = "whole" if relative_of(config) else "video"
+    name: Literal["whole", "video"] = "whole" if relative_of(config) else "video"
     draw = Draw(
         1, config.clip_frames, config.motion_frames, first_clip=0.05, drop_audio=0.05, portrait_share=0.5,
         successive=True,

@@ -150,7 +150,9 @@ def train(job: Job, index: ShardIndex, log: Log) -> bool:
     model, loaded, notes = starting_model(Start(checkpoint=job.checkpoint), job.asked.seed, None)
     assert loaded is not None  # as always with a checkpoint
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae, encoder = (part.to(device) for part in encoders(job, loaded))
+    vae, encoder = encoders(job, loaded)
+    vae.to(device)
+    encoder.to(device)
     recipe = recipe_for(model.config, job.asked, fast_type(device) == torch.bfloat16)
     source = open_source(job, model.config, index, vae, encoder, recipe)
     trainer = Trainer(

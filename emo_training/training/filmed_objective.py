@@ -102,13 +102,13 @@ class FilmedObjective:
         off = against_nose(landmark_errors(drawing, batch), landmarks)
         change = (drawing.displacement - before.displacement).float() * side
         elsewhere = 1 - within(feature_boxes(landmarks), change.shape[-1], side)
-        strain = sum(distance(change.diff(dim=dim), 0.1).mean() for dim in (2, 3))
+        down, right = (distance(change.diff(dim=dim), 0.1).mean() for dim in (2, 3))
         shares = share_error(drawing.hidden, before.hidden)
         shares = shares + share_error(drawing.painting.cover, before.painting.cover)
         return {
             "points": loss.points * FAR * distance(off, FAR).mean(),
             "kept": loss.kept * (elsewhere * distance(change, 0.3)).mean(),
-            "strain": loss.strain * strain,
+            "strain": loss.strain * (down + right),
             "shares": loss.shares * shares,
         }
 
