@@ -10,11 +10,11 @@ released_linear: Any = nn.functional.linear
 KERNELS = ("released", "channels-last", "onednn")  # the last is both
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """As emo_modules.models.cpu.Linear."""
-    if torch.is_grad_enabled() or x.dtype != torch.float32 or x.device.type != "cpu":
-        return released_linear(x, weight, bias)
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    if torch.is_grad_enabled() or input.dtype != torch.float32 or input.device.type != "cpu":
+        return released_linear(input, weight, bias)
+    return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
 
 
 def take_kernels(name: str, networks: Iterable[nn.Module]) -> None:

@@ -105,7 +105,8 @@ def compiled(bench: Bench, row: Row) -> Figures:
 def synchronisations(bench: Bench, row: Row) -> Figures:
     """How often the processor waits for the GPU: for each step, with and without a progress callback, and
     once for each clip besides."""
-    model, found = bench.model(row), {}
+    model = bench.model(row)
+    found: Figures = {}
     _waits(bench, replace(row, steps=1), model, watched=True)  # tables that are made once a process
     for name, watched in (("watched", True), ("unwatched", False)):
         few, more = (_waits(bench, replace(row, steps=steps), model, watched) for steps in (3, 6))
