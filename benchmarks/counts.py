@@ -9,17 +9,13 @@ kernels read and write when none is fused with another. Attention is one kernel,
 
 import argparse
 import json
-import math
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.originals.counting import Counts
 from emo_modules.config import EMOConfig
 from emo_modules.cues.box import Box
 from emo_modules.families.table import RELEASES, face_cues
@@ -29,36 +25,6 @@ from emo_modules.models.emo import EMO
 
 FACE = (0.28, 0.2, 0.72, 0.8)  # of the picture's sides
 FRAMES = 12
-RESERVING = {"empty", "empty_like", "empty_strided", "new_empty", "_unsafe_view"}
-
-
-@dataclass
-class Counts(TorchDispatchMode):
-    """What runs under it: kernels by name, and the bytes that they read and write."""
-
-    kernels: Counter[str] = field(default_factory=Counter)
-    bytes: int = 0
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        name = func._schema.name.removeprefix("aten::")
-        if not func.is_view and name not in RESERVING:
-            self.kernels[name] += 1
-            self.bytes += sum(size_of(leaf) for leaf in tree_leaves((args, kwargs, out)))
-        return out
-
-
-def size_of(value: Any) -> int:
-    """Bytes of a tensor's own elements, those that it repeats once."""
-    if not isinstance(value, Tensor):
-        return 0
-    sides = zip(value.shape, value.stride(), strict=True)
-    return math.prod(side for side, stride in sides if stride or not side) * value.itemsize
 
 
 def flash(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -126,11 +92,11 @@ def counts(config: EMOConfig, size: int, fused: bool = True) -> dict[str, dict[s
 
 
 def counted(call: Any) -> tuple[Any, dict[str, Any]]:
-    with FlopCounterMode(display=False) as operations, Counts() as seen:
+    with Counts() as seen:
         result = call()
     return result, {
         "kernels": seen.kernels.total(),
-        "teraflop": round(operations.get_total_flops() / 1e12, 2),
+        "teraflop": round(seen.operations / 1e12, 2),
         "gigabyte": round(seen.bytes / 1e9, 1),
         "by_kernel": dict(seen.kernels.most_common()),
     }

@@ -50,6 +50,7 @@ class Bench:
             default.cfg if row.cfg is None else row.cfg,
             see_nothing if watched else None,
             guided_steps=row.guided,
+            deep_cache=row.deep_cache,
         )
 
     def steps(self, count: int) -> int:

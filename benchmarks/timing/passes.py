@@ -53,17 +53,18 @@ def timed(bench: Bench, unguided: Call, guided: Call) -> Figures:
 
 @torch.no_grad()
 def halves(bench: Bench, row: Row) -> Figures:
-    """Guidance's two halves one after the other, and as one batch in which both compute everything."""
+    """Guidance's two halves one after the other and as one batch, whichever of them the solver takes."""
     model, found = bench.model(row), {}
-    one, both = Scene.of(model), Scene.of(model, clips=2)
-    uncond = one.conditions.uncond()
+    scene = Scene.of(model)
+    cond, uncond, both = scene.conditions, scene.conditions.uncond(), scene.conditions.both
+    noisy = torch.cat([scene.noisy, scene.noisy])
 
     def in_turn() -> None:
-        for conditions in (one.conditions, uncond):
-            model.predict(one.noisy, one.timestep.expand(len(one.noisy)), conditions)
+        for conditions in (cond, uncond):
+            model.predict(scene.noisy, scene.timestep.expand(len(scene.noisy)), conditions)
 
     def together() -> None:
-        model.predict(both.noisy, both.timestep.expand(len(both.noisy)), both.conditions)
+        model.predict(noisy, scene.timestep.expand(len(noisy)), both)
 
     for name, call in (("in_turn", in_turn), ("together", together)):
         bench.clock.forget_peak()
@@ -74,9 +75,20 @@ def halves(bench: Bench, row: Row) -> Figures:
 
 @torch.no_grad()
 def channels_last(bench: Bench, row: Row) -> Figures:
-    """Steps with the weights of convolutions in channels-last order, beside `step`."""
+    """Steps with the weights of convolutions in channels-last order, beside `separate`: moving weights ends
+    their being one."""
     model = bench.model(row)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # of modules it is not typed
+    found = timed(bench, *steps_of(bench, row, model))
+    bench.drop()
+    return found
+
+
+@torch.no_grad()
+def separate(bench: Bench, row: Row) -> Figures:
+    """Steps in which queries, keys and values are three products, as in ComfyUI, beside `step`."""
+    model = bench.model(row)
+    model.to(bench.device)  # ends their being one
     found = timed(bench, *steps_of(bench, row, model))
     bench.drop()
     return found

@@ -63,7 +63,7 @@ def clip(bench: Bench, row: Row) -> Figures:
     config, frames = model.config, len(latents[0])
     work = Work(
         config, frames, frames / config.fps, config.width, config.height, solver.steps, solver.cfg,
-        solver.guided_steps, str(bench.device), DTYPES[row.dtype],
+        solver.guided_steps, str(bench.device), DTYPES[row.dtype], deep_cache=row.deep_cache,
     )  # fmt: skip
     return {
         "frames": frames,

@@ -16,6 +16,7 @@ class Row:
     steps: int | None = None
     cfg: float | None = None
     guided: tuple[float, float] = (0.0, 1.0)
+    deep_cache: int = 1
     limit: int = 40
     needs_cuda: bool = False
 
@@ -45,11 +46,13 @@ ROWS = (
     Row("halves"),
     Row("clip", solver="dpm++2m", steps=15),
     Row("clip", guided=(0.0, 0.5)),
+    Row("clip", deep_cache=3),
     Row("clip", steps=4, cfg=1.0),
     Row("beside", steps=4, cfg=1.0),
     Row("decoding"),
     Row("synchronisations", needs_cuda=True),
     Row("synchronisations", "echomimic", needs_cuda=True),
+    Row("separate"),
     Row("channels-last"),
     Row("step", dtype="fp16"),
     Row("compiled", limit=150),

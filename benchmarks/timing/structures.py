@@ -57,13 +57,15 @@ def made_on(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 
 
 def random_model(config: EMOConfig, device: torch.device, dtype: torch.dtype) -> EMO:
-    """Layers that start at zero get values too: products of zeros take a GPU less power, which it turns into
-    a higher clock."""
+    """As the command line has it. Layers that start at zero get values too: products of zeros take a GPU less
+    power, which it turns into a higher clock."""
     with made_on(device, dtype):
         model = EMO(config, operations_for(device)).eval().requires_grad_(False)
         for parameter in model.parameters():
             if parameter.ndim > 1 and not parameter.any():
                 nn.init.normal_(parameter, std=0.02)
+    if device.type != "cpu":
+        model.fuse()
     return model
 
 
@@ -73,15 +75,14 @@ def random_vae(config: EMOConfig, device: torch.device, dtype: torch.dtype) -> V
 
 
 def read_video(model: EMO, portrait: Tensor) -> VideoConditions:
-    """Of portrait latents (B, C, H, W)."""
-    config, clips = model.config, len(portrait)
+    """Of portrait latents (1, C, H, W)."""
+    config = model.config
     face = Box(*(share * config.width for share in FACE))
     cues = face_cues(config, face, config.height, config.width).to(portrait.device, portrait.dtype)
     assert cues.picture is not None, f"{config.name} reads a picture for each frame"
     identity = config.quirks.identity
-    embedding = None if identity is None else torch.randn(clips, identity.embedding_dim).to(portrait)
-    picture = cues.picture.expand(clips, -1, -1, -1)
-    return model.conditioner().video(portrait, picture, embedding, cues.regions)
+    embedding = None if identity is None else torch.randn(1, identity.embedding_dim).to(portrait)
+    return model.conditioner().video(portrait, cues.picture, embedding, cues.regions)
 
 
 def random_latents(config: EMOConfig, like: Tensor, *count: int) -> Tensor:
@@ -100,27 +101,19 @@ def driving(config: EMOConfig, frames: int) -> Driving:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a denoising pass reads: `clips` clips at once, each with another before it."""
+    """What a denoising pass over a clip reads that has another before it."""
 
     conditions: Conditions
-    noisy: Tensor  # (B*F, C, H, W)
+    noisy: Tensor  # (F, C, H, W)
     timestep: Tensor  # ()
 
     @classmethod
-    def of(cls, model: EMO, clips: int = 1) -> "Scene":
+    def of(cls, model: EMO) -> "Scene":
         config, like = model.config, next(model.parameters())
         frames, count = config.clip_frames, config.motion_frames
-        video = read_video(model, random_latents(config, like, clips))
+        video = read_video(model, random_latents(config, like, 1))
         audio, speeds, pictures, code = driving(config, frames).at(torch.arange(frames), config, like)
-        motion = random_latents(config, like, clips, count) if count else None
-        conditions = model.conditioner().clip(
-            video,
-            frames,
-            audio.expand(clips, -1, -1, -1, -1),
-            None if speeds is None else speeds.expand(clips, -1),
-            pictures,
-            code,
-            motion,
-        )
-        noisy = random_latents(config, like, clips * frames)
+        motion = random_latents(config, like, 1, count) if count else None
+        conditions = model.conditioner().clip(video, frames, audio, speeds, pictures, code, motion)
+        noisy = random_latents(config, like, frames)
         return cls(conditions, noisy, torch.tensor(500, device=like.device))

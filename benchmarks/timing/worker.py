@@ -17,6 +17,7 @@ def serve(connection: Connection, rows: list[Row], device: str, tiny: bool) -> N
     measures: dict[str, Callable[[Bench, Row], dict[str, Any]]] = {
         "step": passes.step,
         "halves": passes.halves,
+        "separate": passes.separate,
         "channels-last": passes.channels_last,
         "compiled": passes.compiled,
         "synchronisations": passes.synchronisations,
