@@ -40,7 +40,7 @@ from emo_training.training.train_config import TrainConfig
 
 FRAMES = 12  # of a clip whose memory is measured
 WARM_UP, TIMED = 2, 3  # updates
-CARDS = (8, 10, 12, 16, 24, 32, 40, 48)  # gigabytes that cards have
+CARDS = (8, 10, 12, 16, 24, 32, 40, 48)  # gigabytes that cards are sold with, of 2**30 bytes
 SMALL = 64  # pixels of the clip that is overfitted
 UPDATES, RATE = 300, 2e-3  # of overfitting
 LEARNED = 0.01  # which ends before when this share of the first loss is left
@@ -166,14 +166,14 @@ def gigabytes(device: torch.device) -> dict[str, float]:
 
 
 def smallest_card(trainer: Trainer, batches: Iterator[Drawn], least: float) -> int | None:
-    """Gigabytes of the smallest of CARDS in which an update fits, beside what CUDA itself takes; those that
-    have less than `least` are not tried."""
+    """The smallest of CARDS in which an update fits, beside what CUDA itself takes; those that have less than
+    `least` gigabytes are not tried."""
     free, total = torch.cuda.mem_get_info()
     cuda = total - free - torch.cuda.memory_reserved()
     found = None
-    for size in (size for size in CARDS if size > least):
+    for size in (size for size in CARDS if size * 2**30 > least * 1e9):
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction((size * 1e9 - cuda) / total)
+        torch.cuda.set_per_process_memory_fraction((size * 2**30 - cuda) / total)
         try:
             trainer.step(batches)
         except torch.OutOfMemoryError:
