@@ -1,12 +1,13 @@
 """Which weights render, and how they compute."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import torch
 
-from .checkpoints.adapter import AdapterUse
+from .checkpoints.adapter import AdapterUse, read_adapter
 from .checkpoints.store import DEMO_CHECKPOINT, checkpoint_files, read_checkpoint
 from .config import EMOConfig
 from .cost.memory import Weights
@@ -16,6 +17,7 @@ from .sampling.clip_store import ClipStore, default_folder
 from .writing.digest import digest, file_digest
 
 BESIDE = ("vae", "audio_encoder", "tiny_decoder")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ class ModelChoice:
             self.adapters,
             self.tiny_decoder,
         )
+        for use in self.adapters:
+            if use.strength and (few := read_adapter(use.path).info.few_steps):
+                _log.info("%s was made for %s: these are taken unless others are given", use.path.name, few)
         return pipeline.compiled() if self.compile else pipeline
 
     def files_digest(self) -> str:

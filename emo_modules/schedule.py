@@ -1,12 +1,15 @@
 """Noise schedules and solvers: diffusers' schedulers, set up as a model was trained."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, Self
 
 import torch
 from torch import Tensor
 
-from .config import ScheduleConfig
+from .checked import Checked, Length, Range
+from .config import ScheduleConfig, Solver
 from .tables import cached
 
 TRAIN_STEPS = 1000
@@ -20,8 +23,43 @@ SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "unipc": ("UniPCMultistepScheduler", {}),
     "euler": ("EulerDiscreteScheduler", {}),
-    "lcm": ("LCMScheduler", {"clip_sample": False}),
+    # by itself it would round the timesteps of a few steps to fiftieths of the range
+    "lcm": ("LCMScheduler", {"clip_sample": False, "original_inference_steps": TRAIN_STEPS}),
 }
+
+
+def few_timesteps(steps: int) -> tuple[int, ...]:
+    """Those that end equal parts of the range, all noise first: 4 are 999, 749, 499 and 249."""
+    return tuple(TRAIN_STEPS - 1 - part * TRAIN_STEPS // steps for part in range(steps))
+
+
+@dataclass(frozen=True)
+class FewSteps(Checked):
+    """What weights were distilled to: the schedule that fits them. Guidance is folded into them."""
+
+    method: str
+    timesteps: Annotated[tuple[Annotated[int, Range(0, TRAIN_STEPS - 1)], ...], Length(1, 50)]
+    solver: Solver = "lcm"
+    cfg: Annotated[float, Range(0, 100)] = 1.0
+
+    def impossible(self) -> Iterator[str]:
+        if self.timesteps != (known := few_timesteps(len(self.timesteps))):
+            yield f"{len(known)} steps are at the timesteps {known}, got {self.timesteps}"
+
+    @classmethod
+    def of(cls, method: str, steps: int) -> Self:
+        return cls(method, few_timesteps(steps))
+
+    @property
+    def steps(self) -> int:
+        return len(self.timesteps)
+
+    def of_schedule(self, schedule: ScheduleConfig) -> ScheduleConfig:
+        """The same noise and prediction, solved in these steps."""
+        return replace(schedule, solver=self.solver, steps=self.steps, cfg=self.cfg)
+
+    def __str__(self) -> str:
+        return f"{self.steps} step{'s' if self.steps > 1 else ''} of {self.solver} with cfg {self.cfg:g}"
 
 
 @cache

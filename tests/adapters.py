@@ -9,6 +9,7 @@ from torch import nn
 from emo_modules.checkpoints.adapter import AdapterInfo, AdapterUse, LowRank, write_adapter
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_modules.schedule import FewSteps
 
 PARTS = ("backbone", "reference_net")
 ALPHA = 3.0  # neither 1 nor the rank
@@ -34,10 +35,11 @@ def random_lora(
     rank: int = 2,
     notes: dict[str, str] | None = None,
     family: str | None = None,
+    few_steps: FewSteps | None = None,
 ) -> AdapterUse:
     with torch.device("meta"):
         model = EMO(config)
     layers = random_layers(model, parts, rank)
-    info = AdapterInfo(family or config.family, rank, tuple(sorted(parts)), "the small one")
+    info = AdapterInfo(family or config.family, rank, tuple(sorted(parts)), "the small one", few_steps)
     write_adapter(path, info, layers, notes)
     return AdapterUse(path)

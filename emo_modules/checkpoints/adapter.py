@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..checked import Checked, Range, from_dict
 from ..config import EMOConfig
+from ..schedule import FewSteps
 from ..weights.reading import describe_keys, read_header, read_tensors
 from ..writing.digest import digest, file_digest
 from .files import write_files
@@ -38,6 +39,7 @@ class AdapterInfo(Checked):
     rank: Annotated[int, Range(1, 4096)]
     parts: tuple[str, ...]  # of a checkpoint, that it changes
     base: str = ""  # the title of the weights that it was trained on
+    few_steps: FewSteps | None = None  # of one that was distilled
 
 
 class LowRank(NamedTuple):
@@ -172,4 +174,6 @@ def write_adapter(
         tensors[f"{own}.lora_A.weight"] = layer.down.detach().cpu().contiguous()
         tensors[f"{own}.lora_B.weight"] = layer.up.detach().cpu().contiguous()
         tensors[f"{own}.alpha"] = torch.tensor(float(layer.alpha))
-    write_files(path, tensors, (notes or {}) | {INFO: json.dumps(asdict(info))}, None)
+    # versions before distillation read all others
+    said = {name: value for name, value in asdict(info).items() if value is not None}
+    write_files(path, tensors, (notes or {}) | {INFO: json.dumps(said)}, None)

@@ -87,12 +87,20 @@ class Checkpoint:
         check_fit(nn.ModuleDict(modules), self._of(modules), str(self.path), None, self.remedy)
 
     def with_adapters(self, uses: Sequence[AdapterUse]) -> "Checkpoint":
-        """Raises as `read_adapter`, and ValueError for a LoRA of another family or of other layers."""
+        """With the schedule of few steps that an adapter brings, if one of them counts that does.
+
+        Raises as `read_adapter`, and ValueError for a LoRA of another family or of other layers.
+        """
         applied = [Applied(read_adapter(use.path), use.strength) for use in uses]
         for one in applied:
             one.adapter.check(self.config, {key: tuple(value.shape) for key, value in self.tensors.items()})
         source = digest(self.files_digest, [use.digest() for use in uses])
-        return replace(self, adapters=(*self.adapters, *applied), files_digest=source)
+        schedule = self.config.schedule
+        for one in applied:
+            if one.strength and one.adapter.info.few_steps:
+                schedule = one.adapter.info.few_steps.of_schedule(schedule)
+        config = replace(self.config, schedule=schedule)
+        return replace(self, config=config, adapters=(*self.adapters, *applied), files_digest=source)
 
     def tensor(self, key: str) -> Tensor:
         """With what adapters change of it, float32 where they do."""
