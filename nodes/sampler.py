@@ -1,18 +1,20 @@
 """EMOSampler."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import comfy.samplers
 from comfy_api.latest import io
 
-from ..emo_modules.config import EMOConfig
+from ..emo_modules.config import ScheduleConfig
 from ..emo_modules.models.deep_cache import warn_if_idle
 from .managed.audio import every_sound, on_wire
 from .managed.deep_cache import interval_of
+from .managed.lora import own_schedule
 from .managed.notices import show_on
 from .managed.rendering import Rendering
-from .managed.sampling import AS_TRAINED, SCHEDULERS, Denoising
+from .managed.sampling import AS_TRAINED, DEFAULT_SAMPLER, SCHEDULERS, Denoising, as_made
 from .managed.stopping import begin, speaker, stops
 from .schema import CATEGORY, LandmarksType, PerFrame, ReferenceType, follows_schema, supported_keywords
 
@@ -71,23 +73,24 @@ class EMOSampler(io.ComfyNode):
         denoising = Denoising(seed, steps, cfg, sampler_name, scheduler, audio_scale)
         with show_on(cls.hidden.unique_id) as log:
             rendering = Rendering(cls.hidden.unique_id, log, denoising, **shared)
-            _say_if_unusual(rendering.config, steps, cfg, log)
-            warn_if_idle(interval_of(rendering.model), steps or rendering.config.schedule.steps, log)
+            own = own_schedule(rendering.model)
+            _say_if_unusual(rendering.config.name, own, steps, cfg, log)
+            warn_if_idle(interval_of(rendering.model), steps or own.steps, log)
+            rendering = replace(rendering, denoising=as_made(rendering.model, denoising))
             begin(cls.hidden.unique_id)
             videos = [rendering.video(sound) for sound in every_sound(audio)]
         latents = [{"samples": samples} for samples, _ in videos]
-        return io.NodeOutput(latents, [on_wire(sound) for _, sound in videos], rendering.config.fps)
+        return io.NodeOutput(latents, [on_wire(sound) for _, sound in videos], config.fps)
 
 
-def _say_if_unusual(config: EMOConfig, steps: int, cfg: float, log: logging.Logger) -> None:
+def _say_if_unusual(name: str, own: ScheduleConfig, steps: int, cfg: float, log: logging.Logger) -> None:
     """Habits from other models' samplers, far from what the weights were made for. 0 is their own."""
-    own = config.schedule
     far = not own.steps / FAR <= (steps or own.steps) <= own.steps * FAR
     if far or abs((cfg or own.cfg) - own.cfg) > FAR_CFG:
         log.warning(
             "steps %d and cfg %g: the own ones of %s are %d and %g, and far from them colours burn or mouths "
             "blur; 0 takes its own",
-            steps or own.steps, cfg or own.cfg, config.name, own.steps, own.cfg,
+            steps or own.steps, cfg or own.cfg, name, own.steps, own.cfg,
         )  # fmt: skip
 
 
@@ -142,7 +145,7 @@ def _sampling() -> list[io.Input]:
         io.Combo.Input(
             "sampler_name",
             options=comfy.samplers.KSampler.SAMPLERS,
-            default="euler",
+            default=DEFAULT_SAMPLER,
             tooltip="Every sampler of KSampler. euler is the paper's DDIM.",
         ),
         io.Combo.Input(

@@ -9,8 +9,10 @@ import comfy.lora
 import comfy.model_patcher
 import torch
 
+from ...emo_modules.checked import from_dict
 from ...emo_modules.checkpoints.adapter import (
     DENOISER,
+    FILE_REMEDY,
     INFO,
     REFERENCE_NET,
     Adapter,
@@ -18,10 +20,13 @@ from ...emo_modules.checkpoints.adapter import (
     LowRank,
     read_adapter,
 )
+from ...emo_modules.config import ScheduleConfig
+from ...emo_modules.schedule import FewSteps
 from .model import EMOModel
 from .reference import ReferenceNet
 
 LORAS = "emo_loras"  # the MODEL's attachment: what `ReferenceNet.loras` must be too
+FEW_STEPS = "emo_few_steps"  # likewise: what a LoRA on it was distilled to
 CORE = "lora_metadata"  # the attachment that core's LoRA loaders leave, in newer versions
 
 
@@ -36,6 +41,12 @@ def apply_lora(
     check_fits(adapter, model.model, net)
     if "licence" in adapter.notes:
         log.info("%s. Licence of the weights: %s.", use.path.stem, adapter.notes["licence"])
+    few = adapter.info.few_steps if use.strength else None
+    if few:
+        log.info(
+            "%s was made for %d steps of %s with cfg %g: EMO Sampler takes them where steps and cfg are 0",
+            use.path.stem, few.steps, few.solver, few.cfg,
+        )  # fmt: skip
     beside = {name: low for name, low in adapter.layers.items() if name.startswith(f"{REFERENCE_NET}.")}
     own = {name: low for name, low in adapter.layers.items() if name not in beside}
     model, patcher = model.clone(), net.patcher.clone()
@@ -43,6 +54,8 @@ def apply_lora(
     patcher.add_patches(
         patches({name.removeprefix(f"{REFERENCE_NET}."): low for name, low in beside.items()}), use.strength
     )
+    if few:
+        model.set_attachments(FEW_STEPS, few)
     if not beside:
         return model, net
     loras = (*net.loras, use.digest())
@@ -77,14 +90,28 @@ def patches(layers: dict[str, LowRank]) -> dict[str, Any]:
     return found
 
 
+def own_schedule(model: comfy.model_patcher.ModelPatcher) -> ScheduleConfig:
+    """The schedule that an EMO model was made for, or the LoRA on it that was distilled."""
+    schedule: ScheduleConfig = model.model.diffusion_model.config.schedule
+    few: FewSteps | None = model.get_attachment(FEW_STEPS)
+    if few is None and (told := core_info(model).get("few_steps")):
+        few = from_dict(FewSteps, told, FILE_REMEDY)
+    return few.of_schedule(schedule) if few else schedule
+
+
+def core_info(model: comfy.model_patcher.ModelPatcher) -> dict[str, Any]:
+    """What the metadata say of the LoRA that core's loader put on the model, if it did."""
+    found: dict[str, Any] = json.loads((model.get_attachment(CORE) or {}).get(INFO, "{}"))
+    return found
+
+
 def attached(model: comfy.model_patcher.ModelPatcher) -> tuple[str, ...]:
     return model.get_attachment(LORAS) or ()
 
 
 def check_same_loras(model: comfy.model_patcher.ModelPatcher, net: ReferenceNet) -> None:
     """Raises ValueError when a LoRA changes one of the two, though it was trained to change both."""
-    core = json.loads((model.get_attachment(CORE) or {}).get(INFO, "{}"))
-    if REFERENCE_NET in core.get("parts", ()):
+    if REFERENCE_NET in core_info(model).get("parts", ()):
         raise ValueError(
             "the model's LoRA changes ReferenceNet too, which core's LoRA loaders do not reach: use EMO Load "
             "LoRA, before EMO Reference Net Encode"

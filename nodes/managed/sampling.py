@@ -1,7 +1,7 @@
 """EMO's loop over clips with ComfyUI's guider, samplers and schedulers as the solver."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import comfy.model_management
@@ -25,13 +25,15 @@ from ...emo_modules.sampling.windows import Windows
 from ...emo_modules.schedule import TRAIN_STEPS
 from .deep_cache import CachingGuider, interval_of
 from .kept import kept_clips
-from .lora import check_same_loras
+from .lora import check_same_loras, own_schedule
 from .model import CONDITIONS, EMOModel
 from .reference import Reference
 from .values import describe
 from .windows import WindowGuider
 
 AS_TRAINED = "as trained"
+DEFAULT_SAMPLER = "euler"
+RENOISING = "lcm"  # called so in both worlds
 SCHEDULERS = [AS_TRAINED, *comfy.samplers.KSampler.SCHEDULERS]
 SEEDS = 2**64
 
@@ -49,6 +51,17 @@ class Denoising:
     sampler_name: str
     scheduler: str
     audio_scale: float
+
+
+def as_made(model: comfy.model_patcher.ModelPatcher, denoising: Denoising) -> Denoising:
+    """With the weights' own steps and cfg in place of 0. With the steps of a distillation comes its sampler,
+    unless another than the node's default was chosen."""
+    own, name = own_schedule(model), denoising.sampler_name
+    if not denoising.steps and own.solver == RENOISING and name == DEFAULT_SAMPLER:
+        name = RENOISING
+    return replace(
+        denoising, steps=denoising.steps or own.steps, cfg=denoising.cfg or own.cfg, sampler_name=name
+    )
 
 
 def emo_config(model: comfy.model_patcher.ModelPatcher) -> EMOConfig:
@@ -75,7 +88,7 @@ def matching_config(model: comfy.model_patcher.ModelPatcher, reference: Referenc
 
 def sigmas_for(model: comfy.model_patcher.ModelPatcher, denoising: Denoising) -> Tensor:
     """(steps+1,) noise levels, the last one 0."""
-    steps = denoising.steps or emo_config(model).schedule.steps
+    steps = denoising.steps or own_schedule(model).steps
     if denoising.scheduler != AS_TRAINED:
         device = model.load_device
         return comfy.samplers.KSampler(
@@ -160,7 +173,7 @@ class GuiderSolver:
     guider."""
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, denoising: Denoising, on_step: OnStep):
-        self.model, self.cfg = model, denoising.cfg or emo_config(model).schedule.cfg
+        self.model, self.cfg = model, denoising.cfg or own_schedule(model).cfg
         self.sampler = comfy.samplers.sampler_object(denoising.sampler_name)
         self.sigmas = sigmas_for(model, denoising)
         self.deep_cache = interval_of(model)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from emo_modules.checkpoints.adapter import AdapterUse
 from emo_modules.checkpoints.store import Checkpoint
 from emo_modules.models.emo import EMO
+from emo_modules.schedule import FewSteps
 
 from ..adapters import random_lora
 from .releases import random_emo, small
@@ -129,3 +130,35 @@ def test_kept_clips_are_told_apart_by_referencenets_lora(base):
         return kept.kept_clips(base.model, plain, cues).video
 
     assert name(0.5) == name(0.5) != name(0.6)
+
+
+FEW = FewSteps("lcm", (999, 749, 499, 249))
+
+
+def test_a_distilled_lora_brings_its_steps_and_its_sampler(base):
+    installed(base, "few.safetensors", parts=["backbone"], few_steps=FEW)
+    sampling = base.pack.module("nodes.managed.sampling")
+
+    def made(model: Any, steps: int = 0, cfg: float = 0.0, sampler: str = "euler") -> tuple[int, float, str]:
+        found = sampling.as_made(model, sampling.Denoising(0, steps, cfg, sampler, "as trained", 1.0))
+        assert len(sampling.sigmas_for(model, found)) == found.steps + 1
+        return found.steps, found.cfg, found.sampler_name
+
+    model, own = with_lora(base, "few.safetensors").model, base.setting.config.schedule
+    assert made(model) == (4, 1.0, "lcm")
+    assert made(model, steps=4) == (4, 1.0, "euler")  # whoever says how many says how
+    assert made(model, sampler="dpmpp_2m") == (4, 1.0, "dpmpp_2m")
+    assert made(model, cfg=2.0) == (4, 2.0, "lcm")
+    assert made(with_lora(base, "few.safetensors", 0.0).model) == (own.steps, own.cfg, "euler")
+    assert made(base.model) == (own.steps, own.cfg, "euler")
+
+
+def test_cores_loader_brings_the_steps_too(base):
+    import comfy.sd
+    from comfy.utils import load_torch_file
+
+    use = installed(base, "few.safetensors", parts=["backbone"], few_steps=FEW)
+    weights, metadata = load_torch_file(str(use.path), return_metadata=True)
+    model, _ = comfy.sd.load_lora_for_models(base.model, None, weights, 1.0, 0, lora_metadata=metadata)
+    own = base.pack.module("nodes.managed.lora").own_schedule(model)
+    assert (own.steps, own.cfg, own.solver) == (4, 1.0, "lcm")
