@@ -1,6 +1,6 @@
 """Training configurations as YAML: the fields of `TrainConfig`, nested as they are there."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from emo_modules.checked import from_dict
 from emo_modules.config import EMOConfig
 
 from .sample_set import Draw
+from .stages import DISTILL
 from .train_config import TrainConfig
 
 REMEDY = "configs/ has an example of every stage, TrainConfig in training/train_config.py every field"
@@ -44,5 +45,7 @@ def stage_draw(stage: str, model: EMOConfig) -> Draw:
     portrait is a frame of the same sample."""
     if stage == "image":
         return Draw(batch=48, frames=1, motion_frames=0, portrait_share=0.0, successive=False)
-    past = model.motion_frames
-    return Draw(4, model.clip_frames, past, portrait_share=0.0, successive=True)
+    clips = Draw(4, model.clip_frames, model.motion_frames, portrait_share=0.0, successive=True)
+    if stage == DISTILL:  # nothing is dropped: the student has no guidance
+        return replace(clips, drop_reference=0.0, drop_audio=0.0, drop_both=0.0)
+    return clips

@@ -30,6 +30,7 @@ from .relatives import learned_schedule
 from .sample_set import Batch
 from .stages import Stage, stage_of
 from .state import find_state, keep_state, new_state, state_of
+from .student import Distilling
 from .train_config import TrainConfig
 from .trained import keep_only_trained, save_average, trained_parameters
 
@@ -74,7 +75,9 @@ class Trainer:
         if config.recompute:
             model.backbone.recompute_layers()
             model.reference_net.recompute_layers()
-        self.objective = objective or Denoising(model.config, self.stage, config.loss)
+        updates_see = config.sampling.batch * config.accumulate * self.accelerator.num_processes
+        self.progress = TrainProgress(updates_see)
+        self.objective = objective or self.configured_objective()
         self.gradients: Callable[[Noised], dict[str, Tensor]] = self.compute_gradients
         self.forward: Callable[[Noised], Any] = self.run_forward
         if config.graph:
@@ -87,8 +90,7 @@ class Trainer:
         optimizer = build_optimizer(self.named, config)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.guard = Guard(patience_in(config.mixed_precision))
-        updates_see = config.sampling.batch * config.accumulate * self.accelerator.num_processes
-        self.progress, self.ema = TrainProgress(updates_see), None
+        self.ema = None
         self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
@@ -100,6 +102,12 @@ class Trainer:
         if config.lora is not None:
             keep_only_trained(self.accelerator, self.named)
         self.alphas = alphas_cumprod(learned_schedule(model.config))
+
+    def configured_objective(self) -> Objective:
+        config, model = self.config, self.emo
+        if config.distill is None:
+            return Denoising(model.config, self.stage, config.loss)
+        return Distilling(model.config, config.loss, config.distill, model, self.progress)
 
     @property
     def ema_device(self) -> torch.device:

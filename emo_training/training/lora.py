@@ -1,6 +1,7 @@
 """LoRA (arXiv 2106.09685): small matrices beside chosen layers are trained, through peft, nothing else."""
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfile
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from emo_modules.checkpoints.adapter import AdapterInfo, LowRank, read_adapter, write_adapter
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
+from emo_modules.schedule import FewSteps
 from emo_modules.writing.partial import whole_file
 
 from .optimizers import Named
@@ -20,14 +22,16 @@ from .train_config import TrainConfig
 
 LORA = "lora.safetensors"  # in each state, and at the end in a run's folder
 PROJECTIONS = re.compile(r"\.to_(q|k|v|kv|out(\.0)?)$")  # of every attention
-TRAINED = re.compile(r"(.+)\.lora_([AB])\.default\.weight")  # peft's names
+STUDENT, FAKE = "default", "fake"  # by peft; the second learns what the student of a distillation makes
+TRAINED = re.compile(rf"(.+)\.lora_([AB])\.({STUDENT}|{FAKE})\.weight")  # likewise
 NEEDED = "pip install 'emo-portrait[train]'"
 
 
 def add_lora(model: EMO, stage: Stage, config: TrainConfig) -> Named:
     """Freezes the model, puts LoRA beside the layers that `config` names, and returns what is to be trained.
 
-    It starts as nothing: every B is zero. The same seed gives the same A. Raises ValueError when peft is not
+    It starts as nothing: every B is zero. The same seed gives the same A. Where distributions are matched
+    there are two, of which the student's is in use (`use_lora`). Raises ValueError when peft is not
     installed, or the model has no such layer.
     """
     try:
@@ -42,10 +46,32 @@ def add_lora(model: EMO, stage: Stage, config: TrainConfig) -> Named:
             "trains: choose --lora-layers all or --lora-parts all"
         )
     settings = peft.LoraConfig(r=config.lora or 0, lora_alpha=alpha_of(config), target_modules=targets)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):  # of a second one
         torch.manual_seed(config.seed)
-        peft.inject_adapter_in_model(settings, model)
-    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        for name in loras_of(config):
+            peft.inject_adapter_in_model(settings, model, name)
+    use_lora(model, STUDENT)
+    named = [(name, p) for name, p in model.named_parameters() if TRAINED.fullmatch(name)]
+    for _, parameter in named:
+        parameter.requires_grad_()
+    return named
+
+
+def loras_of(config: TrainConfig) -> tuple[str, ...]:
+    """By peft's names."""
+    matched = config.distill is not None and config.distill.method == "dmd2"
+    return (STUDENT, FAKE) if matched else (STUDENT,)
+
+
+def use_lora(model: nn.Module, name: str | None) -> None:
+    """Which LoRA changes the layers from now on, and alone learns; none for the model as it was."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.enable_adapters(name is not None)
+            if name is not None:
+                module.set_adapter(name)
 
 
 def alpha_of(config: TrainConfig) -> int:
@@ -69,12 +95,13 @@ def target_layers(model: EMO, stage: Stage, config: TrainConfig) -> list[str]:
 
 
 def low_rank_layers(values: Iterable[tuple[str, Tensor]], alpha: float) -> dict[str, LowRank]:
-    """Trained parameters under peft's names -> the layers that they change."""
+    """Trained parameters under peft's names -> the layers that they change, but for what only helps."""
     halves: dict[str, dict[str, Tensor]] = {}
     for name, value in values:
         match = TRAINED.fullmatch(name)
         assert match is not None  # nothing else is trained
-        halves.setdefault(match[1], {})[match[2]] = value
+        if match[3] == STUDENT:
+            halves.setdefault(match[1], {})[match[2]] = value
     return {name: LowRank(half["A"], half["B"], alpha) for name, half in halves.items()}
 
 
@@ -88,14 +115,15 @@ def save_lora(
     """What was trained, as `animate --lora` and the nodes take it. Raises WriteError."""
     layers = low_rank_layers(values, alpha_of(config))
     parts = tuple(sorted({name.split(".")[0] for name in layers}))
-    info = AdapterInfo(model.family, config.lora or 0, parts, notes.get("title", model.name))
+    base = notes.get("title", model.name)
+    info = AdapterInfo(model.family, config.lora or 0, parts, base, few_steps_of(config))
     write_adapter(path, info, layers, notes)
 
 
-def copy_lora(folder: Path) -> Path:
-    """The newest state's averaged LoRA, to where a user looks for it. Raises as `saved_weights`, and
-    WriteError."""
-    written = folder / LORA
+def copy_lora(folder: Path, written: Path | None = None) -> Path:
+    """The newest state's averaged LoRA, to where a user looks for it: the folder, if nowhere else. Raises as
+    `saved_weights`, and WriteError."""
+    written = written or folder / LORA
     with whole_file(written) as partial:
         copyfile(saved_lora(folder), partial)
     return written
@@ -122,6 +150,20 @@ def check_goes_on(folder: Path, named: Named, model: EMOConfig, config: TrainCon
             f"{folder} has a LoRA of rank {found.info.rank} on {len(found.layers)} layers of "
             f"{found.info.family}, asked for is rank {config.lora} with alpha {alpha_of(config)} on "
             f"{len(asked)} of {model.family}: go on with the same options, or name another --out"
+        )
+    check_same_distillation(folder, found.info.few_steps, few_steps_of(config))
+
+
+def few_steps_of(config: TrainConfig) -> FewSteps | None:
+    return config.distill.few_steps if config.distill else None
+
+
+def check_same_distillation(folder: Path, found: FewSteps | None, asked: FewSteps | None) -> None:
+    if found != asked:
+        there, wanted = (f"{few.method} to {few}" if few else "none" for few in (found, asked))
+        raise ValueError(
+            f"{folder} has a distillation of {there}, asked for is {wanted}: go on with the same options, or "
+            "name another --out"
         )
 
 

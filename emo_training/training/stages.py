@@ -76,10 +76,16 @@ RELATIVE_STAGES = {
         "whole": _WHOLE,
     },
 }
+# Few steps (`distillation`), of every family. ReferenceNet and the audio projection run once a clip or less:
+# there is nothing to gain from them, and core's LoRA loaders reach the rest.
+DISTILL = "distill"
+DISTILLING = Stage(("backbone", "audio", "temporal", "speed"), clips=True, speed=True)
 
 
 def stage_of(config: EMOConfig, name: str, demo: bool = False) -> Stage:
     """A model's stage of that name. Raises ValueError when it has none."""
+    if name == DISTILL:
+        return DISTILLING
     table = RELATIVE_STAGES.get(config.family, DEMO_STAGES if demo else PAPER_STAGES)
     if name not in table:
         raise ValueError(f"{config.name} has the stages {', '.join(table)}, got {name}: name one of them")

@@ -9,9 +9,10 @@ import torch
 from emo_modules.checked import Checked, Range
 from emo_modules.models.precision import fast_type
 
+from .distillation import Distillation
 from .losses import LossConfig
 from .sample_set import Draw
-from .stages import DEMO_STAGES, PAPER_STAGES, Stage
+from .stages import DEMO_STAGES, DISTILL, PAPER_STAGES, Stage
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class TrainConfig(Checked):
     """One run of one stage. The defaults are the paper's (EMO sec. 4.1): learning rate 1e-5, batch 4."""
 
     stage: Annotated[
-        Literal["image", "video", "speed", "whole"], "of the paper's three; whole: of its relatives"
+        Literal["image", "video", "speed", "whole", "distill"],
+        "of the paper's three; whole: of its relatives; distill: see the command of that name",
     ]
     steps: Annotated[int, "updates of the weights, at the end of which the stage is done"]
     demo: bool = False  # the demo's stage table
@@ -28,6 +30,7 @@ class TrainConfig(Checked):
     warmup: int = 500
     sampling: Draw = Draw()
     loss: LossConfig = LossConfig()
+    distill: Distillation | None = None
     accumulate: Annotated[int, "batches of each process per update"] = 1
     recompute: Annotated[bool, "gradient checkpointing"] = False
     # of what is trained Adafactor keeps no moments, a third of the memory, and adamw8bit bytes of them
@@ -74,6 +77,15 @@ class TrainConfig(Checked):
         if self.graph and self.compile:
             yield "graph and compile both do away with Python's overhead: choose one"
         yield from self._impossible_for_lora()
+        yield from self._impossible_to_distil()
+
+    def _impossible_to_distil(self) -> Iterator[str]:
+        if (self.stage == DISTILL) != (self.distill is not None):
+            yield f"the stage distill and its settings belong together, got {self.stage} and {self.distill}"
+        if self.distill is not None and self.lora is None:
+            yield "a distillation needs a lora: its teacher is the model without it"
+        if self.distill is not None and self.graph:
+            yield "graph captures one network, and a distillation asks two or three"
 
     def _impossible_for_lora(self) -> Iterator[str]:
         chosen = (self.lora_alpha, self.lora_layers, self.lora_parts) != (None, "attention", "stage")
