@@ -13,9 +13,12 @@ from typing import Any, Literal, get_args, get_origin
 from ..checked import described_fields
 
 
-def add_field_options(parser: argparse.ArgumentParser, record: type) -> None:
-    """Adds the options of the dataclass `record`. None is required, and one that is not given is None."""
+def add_field_options(parser: argparse.ArgumentParser, record: type, without: tuple[str, ...] = ()) -> None:
+    """Adds the options of the dataclass `record`, but for some fields. None is required, and one that is not
+    given is None."""
     for name, hint, default, notes in described_fields(record):
+        if name in without:
+            continue
         text = next(note for note in notes if isinstance(note, str))
         names = next((note for note in notes if isinstance(note, tuple)), None)
         flag = f"--{'without-' if default is True else ''}{name.replace('_', '-')}"
@@ -31,8 +34,9 @@ def add_field_options(parser: argparse.ArgumentParser, record: type) -> None:
 
 
 def field_values(record: type, options: argparse.Namespace) -> dict[str, Any]:
-    """Those of `record`'s options that were given, by field; for the others its defaults stand."""
-    given = {name: getattr(options, name) for name, *_ in described_fields(record)}
+    """Those of `record`'s options that the command has and that were given, by field; for the others its
+    defaults stand."""
+    given = {name: getattr(options, name, None) for name, *_ in described_fields(record)}
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in given.items()

@@ -9,6 +9,7 @@ COMMANDS = {
     "inspect": "a shard of prepared samples -> a contact sheet to look at",
     "train": "one stage of EMO's training, on shards or encoded samples",
     "adapt": "videos of one person -> a LoRA that knows this person, and a page",
+    "distill": "a LoRA with which a model needs few steps and no guidance",
     "evaluate": "measure a model's videos against true ones",
 }
 

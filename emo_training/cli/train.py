@@ -23,6 +23,8 @@ from ..footage.advice import warn_of_split
 from ..footage.shards import ShardIndex, best_split
 from ..training.batch_sources import MemorySource
 from ..training.config_file import build_config, read_values
+from ..training.distillation import Distillation
+from ..training.fidelity import Fidelity
 from ..training.identities import Identities
 from ..training.logs import Board
 from ..training.loop import Sheet, Trainer, Validation, load_parameters
@@ -43,19 +45,29 @@ from ..training.validation import validation_losses
 
 SHOWN = 4  # samples on a sample sheet
 VALIDATED = 16  # samples that the held-out losses are of
+COMPARED = 4  # samples that a teacher renders
 
 _log = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    add_data_options(parser)
+    parser.add_argument("--out", type=Path, required=True, help="state, logs, sheets and the checkpoint")
+    add_field_options(parser, Start)
+    add_field_options(parser, TrainConfig)
+    parser.add_argument(
+        "--keep-speed-buckets", action="store_true", help="do not fit them to the shards (speed stage)"
+    )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """What is trained on, and how it is read."""
     parser.add_argument("--config", type=Path, help="YAML of TrainConfig's fields; configs/ has the paper's")
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--shards", type=Path, help="the folder that `prepare` wrote")
     data.add_argument(
         "--samples", "--clips", type=Path, help="encoded samples, as `SampleSet.save` writes them"
     )
-    parser.add_argument("--out", type=Path, required=True, help="state, logs, sheets and the checkpoint")
-    add_field_options(parser, Start)
     parser.add_argument("--vae", type=Path, help="the VAE, as it was published: goes into the checkpoint")
     parser.add_argument(
         "--audio-encoder", type=Path, help="the speech encoder, as it was published: goes into the checkpoint"
@@ -63,7 +75,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--identities", type=Path, help="a folder of IDENTITY.npy, face embeddings (Hallo, Hallo2, JoyHallo)"
     )
-    add_field_options(parser, TrainConfig)
     parser.add_argument("--batch", type=int, help="samples per process; default: the paper's")
     parser.add_argument("--workers", type=int, default=2, help="processes that read shards")
     parser.add_argument(
@@ -71,22 +82,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder for latents and speech features, made once and read by every step; for small sets",
     )
-    parser.add_argument(
-        "--keep-speed-buckets", action="store_true", help="do not fit them to the shards (speed stage)"
-    )
 
 
 def run(options: argparse.Namespace) -> None:
-    from accelerate import PartialState
-
-    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it saves
-    state = PartialState(cpu=not torch.cuda.is_available())
     values = given_values(options)
     if options.checkpoint:
         config = read_checkpoint(options.checkpoint).config
         check_trainable(config, Start(**field_values(Start, options)))
         if "stage" in values:
             stage_of(config, values["stage"], values.get("demo", False))
+    launch(options, values)
+
+
+def launch(options: argparse.Namespace, values: dict[str, Any]) -> bool:
+    """Trains in `options.out`, alone or as one of the processes that a launcher started; tells whether this
+    is the main one."""
+    from accelerate import PartialState
+
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it saves
+    state = PartialState(cpu=not torch.cuda.is_available())
     index = ShardIndex.load(options.shards) if options.shards else None
     if options.shards and state.is_main_process and (warning := warn_of_split(options.shards)):
         _log.warning("%s", warning)
@@ -94,6 +108,7 @@ def run(options: argparse.Namespace) -> None:
     with folder_in_use(options.out, "train") if state.is_main_process else nullcontext():
         train_stage(options, values, index, state.device, state.is_main_process)
     state.destroy_process_group()
+    return state.is_main_process
 
 
 def train_stage(
@@ -112,13 +127,13 @@ def train_stage(
     encoders = load_encoders(model.config, loaded, options)
     for part in encoders.parts.values():
         part.to(device).requires_grad_(False).eval()
-    if index is not None and stage.speed:
+    if index is not None and stage.speed and not config.distill:
         check_speeds(index.speeds)
     source = open_source(config, stage, model.config, encoders, index, options)
     if isinstance(source, ShardSource) and options.cache:
         fill_cache(source, options.cache)
-    sheet = make_sheet(stage, model.config, encoders, options) if main else None
-    validation = make_validation(stage, model.config, encoders, options) if main else None
+    sheet = make_sheet(stage, model.config, encoders, options, config.distill) if main else None
+    validation = make_validation(stage, model.config, encoders, options, config.distill) if main else None
     board = Board(options.out) if main else None
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stub
     trainer = Trainer(
@@ -214,7 +229,11 @@ def open_source(
 
 
 def make_sheet(
-    stage: Stage, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
+    stage: Stage,
+    model: EMOConfig,
+    encoders: Encoders,
+    options: argparse.Namespace,
+    distill: Distillation | None,
 ) -> Sheet | None:
     """Draws held-out samples, if there is a VAE to draw them with."""
     if encoders.vae is None:
@@ -225,19 +244,26 @@ def make_sheet(
     else:
         source = held_out_source(stage, model, whole, encoders.vae, encoders.audio_encoder, options)
         shown, _ = next(source.stream([0]))
-    return sheet_drawer(encoders.vae, shown, stage)
+    return sheet_drawer(encoders.vae, shown, stage, distill and distill.few_steps)
 
 
 def make_validation(
-    stage: Stage, model: EMOConfig, encoders: Encoders, options: argparse.Namespace
+    stage: Stage,
+    model: EMOConfig,
+    encoders: Encoders,
+    options: argparse.Namespace,
+    distill: Distillation | None,
 ) -> Validation | None:
-    """Tells the losses of samples that are not trained on, if there are any."""
+    """Tells the losses of samples that are not trained on, if there are any; or how far a student is from its
+    teacher there."""
     if encoders.vae is None or options.samples or best_split(options.shards) != "test":
         return None
     one = sheet_draw(model, 1, stage.clips)
     source = held_out_source(stage, model, one, encoders.vae, encoders.audio_encoder, options)
-    numbers = range(min(VALIDATED, source.footage.samples))
+    numbers = range(min(COMPARED if distill else VALIDATED, source.footage.samples))
     batches = [batch for batch, _ in source.stream(numbers)]
+    if distill:
+        return Fidelity(batches, stage, distill)
     objective = Denoising(model, stage, LossConfig())
     return partial(validation_losses, batches=batches, objective=objective)
 

@@ -12,8 +12,10 @@ from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
 from emo_modules.sampling.noise import clip_noise
 from emo_modules.sampling.solver import Solver
+from emo_modules.schedule import FewSteps
 from emo_modules.writing.pictures import save_picture
 
+from .lora import STUDENT, use_lora
 from .sample_set import Batch, Draw
 from .stages import Stage
 
@@ -35,7 +37,9 @@ def sheet_draw(config: EMOConfig, rows: int, clips: bool = True) -> Draw:
 
 
 @torch.no_grad()
-def generate_batch(model: EMO, batch: Batch, steps: int, stage: Stage) -> Tensor:
+def generate_batch(
+    model: EMO, batch: Batch, steps: int, stage: Stage, solver: str = "ddim", cfg: float = 1.0
+) -> Tensor:
     """Latents (B, F, C, H, W) that the model makes of a batch's portraits, and of what else the stage has:
     sound and head speeds."""
     generator = torch.Generator().manual_seed(7)
@@ -47,19 +51,21 @@ def generate_batch(model: EMO, batch: Batch, steps: int, stage: Stage) -> Tensor
     else:
         conditions = conditioner.stills(video, frames, **batch.of_stills())
     noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
-    made = Solver(model, steps=steps, cfg=1.0)(noise.flatten(0, 1), conditions)
+    made = Solver(model, solver, steps, cfg)(noise.flatten(0, 1), conditions)
     return made.unflatten(0, batch.latents.shape[:2])
 
 
 @torch.no_grad()
-def write_sheet(path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, stage: Stage) -> Tensor:
+def write_sheet(
+    path: Path, model: EMO, vae: VAE, batch: Batch, steps: int, stage: Stage, solver: str = "ddim"
+) -> Tensor:
     """Two lines a clip: portrait and true frames, portrait and generated frames; every second one is drawn.
 
     Returns the video (F, H, W, 3) uint8: the clips side by side, true ones above, generated ones below.
     """
     model.eval()
     batch = batch.to(next(model.parameters()).device)
-    made = generate_batch(model, batch, steps, stage)
+    made = generate_batch(model, batch, steps, stage, solver)
     lines = torch.stack([batch.latents, made], dim=1).flatten(0, 1)
     portraits = batch.reference.repeat_interleave(2, dim=0)[:, None]
     home = next(vae.parameters()).device
@@ -81,10 +87,15 @@ def side_by_side(clips: Tensor) -> Tensor:
     return pairs.permute(2, 1, 3, 0, 4, 5).flatten(3, 4).flatten(1, 2).contiguous()
 
 
-def sheet_drawer(vae: VAE, batch: Batch, stage: Stage) -> Callable[[EMO, Path], Tensor]:
-    """What `Trainer` calls at every save."""
+def sheet_drawer(
+    vae: VAE, batch: Batch, stage: Stage, few: FewSteps | None = None
+) -> Callable[[EMO, Path], Tensor]:
+    """What `Trainer` calls at every save; with `few` the student of a distillation draws."""
 
     def draw(model: EMO, path: Path) -> Tensor:
-        return write_sheet(path, model, vae, batch, model.config.schedule.steps, stage)
+        if few is None:
+            return write_sheet(path, model, vae, batch, model.config.schedule.steps, stage)
+        use_lora(model, STUDENT)
+        return write_sheet(path, model, vae, batch, few.steps, stage, few.solver)
 
     return draw

@@ -23,8 +23,7 @@ from .sd15 import initialise_from_sd15
 from .speed_buckets import fit_speed_buckets
 from .transplant import initialise_from_relative, starting_config
 
-# relatives of few steps, distilled from the weights of the same name without it
-DISTILLED = ("echomimic-acc", "echomimic-pose-acc")
+ACCELERATED = "-acc"  # ends the names of relatives that were distilled from those without it
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,25 @@ def rebuild(model: EMO, config: EMOConfig) -> EMO:
     return other
 
 
+def distilled(config: EMOConfig) -> bool:
+    """Whether guidance is folded into the weights; those that move portraits never had any."""
+    return config.schedule.cfg == 1 and not config.moving
+
+
+def check_teacher(config: EMOConfig) -> None:
+    """Raises ValueError for models that have nothing to distil."""
+    if config.moving:
+        raise ValueError(
+            f"{config.name} runs in {config.schedule.steps} step without guidance: its motion code decides "
+            "what noise would, so that there is nothing to distil"
+        )
+    if distilled(config):
+        raise ValueError(
+            f"{config.name} was distilled to {config.schedule.steps} steps already: name the weights that it "
+            "was made of as --teacher"
+        )
+
+
 def check_trainable(config: EMOConfig, start: Start) -> None:
     """Raises ValueError as `check_distilled`, for models that move portraits, since batches do not have all
     that they read, and for a start with weights that go into EMO's own structure only."""
@@ -65,11 +83,12 @@ def check_trainable(config: EMOConfig, start: Start) -> None:
 
 def check_distilled(config: EMOConfig) -> None:
     """Raises ValueError for models whose weights the denoising loss would spoil."""
-    if config.name in DISTILLED:
-        whole = config.name.removesuffix("-acc")
+    if distilled(config):
+        whole = config.name.removesuffix(ACCELERATED)
+        found = "what it was distilled from" if whole == config.name else whole
         raise ValueError(
             f"{config.name} was distilled to {config.schedule.steps} steps, which training would undo: train "
-            f"{whole}"
+            f"{found}"
         )
 
 
