@@ -80,7 +80,7 @@ class EMOSampler(io.ComfyNode):
             begin(cls.hidden.unique_id)
             videos = [rendering.video(sound) for sound in every_sound(audio)]
         latents = [{"samples": samples} for samples, _ in videos]
-        return io.NodeOutput(latents, [on_wire(sound) for _, sound in videos], config.fps)
+        return io.NodeOutput(latents, [on_wire(sound) for _, sound in videos], rendering.config.fps)
 
 
 def _say_if_unusual(name: str, own: ScheduleConfig, steps: int, cfg: float, log: logging.Logger) -> None:

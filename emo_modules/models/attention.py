@@ -127,7 +127,7 @@ class Attention(nn.Module):
         query = self.to_q(query if positions is None else query + positions)
         key, value = context
         query = query.unflatten(0, (len(key), -1)).flatten(1, 2)
-        return self.mix(query, key, value).reshape(x.shape)
+        return self.to_out[0](self.attend(query, key, value, self.heads)).reshape(x.shape)
 
 
 def apart(projected: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:

@@ -244,7 +244,8 @@ def make_sheet(
     else:
         source = held_out_source(stage, model, whole, encoders.vae, encoders.audio_encoder, options)
         shown, _ = next(source.stream([0]))
-    return sheet_drawer(encoders.vae, shown, stage, distill and distill.few_steps)
+    few = None if distill is None else distill.few_steps
+    return sheet_drawer(encoders.vae, shown, stage, few)
 
 
 def make_validation(
