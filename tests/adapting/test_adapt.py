@@ -1,8 +1,10 @@
 """`adapt`: from videos to a LoRA and its page, on small prepared samples; and what it refuses."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,12 +14,24 @@ from emo_modules.checkpoints.store import load_checkpoint
 from emo_modules.config import EMOConfig
 from emo_training.adapting import run
 from emo_training.cli import main
+from emo_training.perception.face_track import FaceTrack
 
 from ..shards import write_shards
 
 pytest.importorskip("peft", reason="peft is not installed: pip install 'emo-portrait[train]'")
 DONE = (0, "")
 SPOKEN = {"hours_out": 0.06, "dropped": {}}  # 216 s
+
+
+class Nobody:
+    """Sees no face."""
+
+    name = "nobody"
+
+    def analyze(self, frames: Iterable[np.ndarray]) -> FaceTrack:
+        count = sum(1 for _ in frames)
+        nowhere = np.full((count, 4), np.nan, np.float32)
+        return FaceTrack(np.zeros(count, np.int64), nowhere, nowhere[:, :3])
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +51,9 @@ def prepared(monkeypatch) -> dict[str, object]:
         return told
 
     monkeypatch.setattr(run, "prepare", prepare)
+    monkeypatch.setattr(
+        run, "load_analyzer", lambda spec: Nobody()
+    )  # looking for faces takes most of the time
     return told
 
 
@@ -46,8 +63,8 @@ def command(tmp_path, prepared, capsys):
     video = tmp_path / "anna.mp4"
     video.write_bytes(b"prepared otherwise")
 
-    def adapt(checkpoint: Path, out: Path, *more: str) -> tuple[int, str]:
-        given = [video, "--checkpoint", checkpoint, "--out", out, "--steps", "3", "--lora", "2", *more]
+    def adapt(checkpoint: Path, out: Path, *more: str, videos: tuple[Path, ...] = (video,)):
+        given = [*videos, "--checkpoint", checkpoint, "--out", out, "--steps", "3", "--lora", "2", *more]
         status = main(["adapt", *map(str, given)])
         error = capsys.readouterr().err
         return DONE if status == 0 else (status, error)
@@ -115,7 +132,7 @@ def test_a_run_goes_on_with_its_own_settings_and_videos(command, moving_checkpoi
     assert status == 1
     assert "was begun with lora 2, not 4: name another --out" in error
     (tmp_path / "other.mp4").write_bytes(b"")
-    status, error = command(moving_checkpoint, out, str(tmp_path / "other.mp4"))
+    status, error = command(moving_checkpoint, out, videos=(tmp_path / "other.mp4",))
     assert status == 1
     assert "was begun with other videos" in error
     assert bytes_of(out) == before
@@ -159,6 +176,7 @@ def test_a_minute_is_enough_to_try_also_after_too_little(command, prepared, movi
 
 
 def test_a_video_that_is_not_there(command, moving_checkpoint, tmp_path):
-    status, error = command(moving_checkpoint, tmp_path / "anna.safetensors", str(tmp_path / "none.mp4"))
+    none = (tmp_path / "none.mp4",)
+    status, error = command(moving_checkpoint, tmp_path / "anna.safetensors", videos=none)
     assert status == 1
     assert "none.mp4: no such file" in error
