@@ -45,13 +45,15 @@ def generate_batch(
     generator = torch.Generator().manual_seed(7)
     config, device = model.config, next(model.parameters()).device
     conditioner = model.conditioner()
-    video, frames = conditioner.video(**batch.of_video()), batch.latents.shape[1]
-    if stage.clips:
-        conditions = conditioner.clip(video, frames, **batch.of_clip(stage.speed))
-    else:
-        conditions = conditioner.stills(video, frames, **batch.of_stills())
     noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
-    made = Solver(model, solver, steps, cfg)(noise.flatten(0, 1), conditions)
+    frozen_half = any(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
+    with torch.autocast(device.type, torch.bfloat16, enabled=frozen_half):  # `store_frozen`
+        video, frames = conditioner.video(**batch.of_video()), batch.latents.shape[1]
+        if stage.clips:
+            conditions = conditioner.clip(video, frames, **batch.of_clip(stage.speed))
+        else:
+            conditions = conditioner.stills(video, frames, **batch.of_stills())
+        made = Solver(model, solver, steps, cfg)(noise.flatten(0, 1), conditions)
     return made.unflatten(0, batch.latents.shape[:2])
 
 

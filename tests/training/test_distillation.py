@@ -267,6 +267,18 @@ def test_the_command_writes_a_lora_that_brings_its_schedule(distill, teacher, tm
     assert (out.with_suffix("") / "samples-000001.png").exists()
 
 
+def test_frozen_weights_of_half_the_size_render_too(distill, teacher, tmp_path):
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(True)  # which holds a process to its first precision
+    given = ["--steps", 1, "--updates", 1, "--precision", "bf16", "--frozen", "bf16"]
+    status, _, error = distill(teacher, tmp_path / "half.safetensors", *given)
+    AcceleratorState._reset_state(True)
+    assert status == 0, error
+    log = json.loads((tmp_path / "half" / "log.jsonl").read_text().splitlines()[-1])
+    assert log["distance"] == pytest.approx(log["distance_before"], rel=0.2)
+
+
 def test_teachers_that_have_nothing_to_distil_are_refused(distill, tiny_pipeline, moving_config, tmp_path):
     distilled = replace(tiny_pipeline.config, schedule=replace(tiny_pipeline.config.schedule, cfg=1.0))
     unknown = replace(tiny_pipeline.config, family="someone")
