@@ -33,7 +33,7 @@ COMMANDS = {
 }
 # Files and folders of ComfyUI, of other projects, or that a run makes.
 ELSEWHERE = re.compile(
-    r"(models/(emo|vae|audio_encoders|loras)|~|hallo2?|emo|runs|state|tensorboard)/?(/.*)?"
+    r"(models/(emo|vae|vae_approx|audio_encoders|loras)|~|hallo2?|emo|runs|state|tensorboard)/?(/.*)?"
     r"|data/example\.avi|frechet_video_distance/example\.py|joonson/syncnet_python|vae/SD1\.5"
     r"|audio_processor/whisper_tiny\.pt|(main|demo_syncnet)\.py"
 )
