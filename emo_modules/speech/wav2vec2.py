@@ -2,100 +2,44 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..checked import Channels, Checked, Length, Range, Share, from_dict
+from ..checked import from_dict
 from ..config import EMOConfig
 from ..media.audio import SAMPLE_RATE, Audio, exact_fps
 from ..writing.room import room_for
-
-if TYPE_CHECKING:
-    from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Encoder
+from .wav2vec2_layers import (
+    FeatureExtractor,
+    FeatureProjection,
+    Transformer,
+    Wav2Vec2Settings,
+    receptive_field,
+)
 
 ONLY_SHAPE = "only what shapes a network is taken from a file"
 
 
-@dataclass(frozen=True)
-class Wav2Vec2Settings(Checked):
-    """The fields of transformers' `Wav2Vec2Config` that shape the encoder, with its defaults.
-
-    No other field of a file reaches transformers: some name code, which newer versions get from the network.
-    """
-
-    hidden_size: Channels = 768
-    num_hidden_layers: Annotated[int, Range(1, 64)] = 12
-    num_attention_heads: Annotated[int, Range(1, 64)] = 12
-    intermediate_size: Channels = 3072
-    conv_dim: Annotated[tuple[Channels, ...], Length(1, 16)] = (512,) * 7
-    conv_kernel: tuple[Annotated[int, Range(1, 64)], ...] = (10, 3, 3, 3, 3, 2, 2)
-    conv_stride: tuple[Annotated[int, Range(1, 64)], ...] = (5, 2, 2, 2, 2, 2, 2)
-    conv_bias: bool = False
-    feat_extract_norm: Literal["group", "layer"] = "group"
-    do_stable_layer_norm: bool = False
-    num_conv_pos_embeddings: Annotated[int, Range(1, 1024)] = 128
-    num_conv_pos_embedding_groups: Annotated[int, Range(1, 1024)] = 16
-    num_feat_extract_layers: int | None = None  # what transformers writes; the number of convolutions
-    # of its own training
-    hidden_dropout: Share = 0.1
-    attention_dropout: Share = 0.1
-    activation_dropout: Share = 0.1
-    feat_proj_dropout: Share = 0.0
-    layerdrop: Share = 0.1
-    mask_time_prob: Share = 0.05
-
-    def impossible(self) -> Iterator[str]:
-        lists = (self.conv_dim, self.conv_kernel, self.conv_stride)
-        if len(set(map(len, lists))) > 1:
-            yield f"conv_dim, conv_kernel and conv_stride are of one length, got {[len(x) for x in lists]}"
-        if self.num_feat_extract_layers not in (None, len(self.conv_dim)):
-            yield f"num_feat_extract_layers is {self.num_feat_extract_layers}, not {len(self.conv_dim)}"
-        for name in ("num_attention_heads", "num_conv_pos_embedding_groups"):
-            if self.hidden_size % getattr(self, name):
-                yield f"hidden_size {self.hidden_size} is no multiple of {name} {getattr(self, name)}"
-        if receptive_field(self) > SAMPLE_RATE:
-            yield f"a feature would see {receptive_field(self)} samples, more than a second"
-
-
-def receptive_field(config: Any) -> int:
-    """Samples that one feature sees before the transformer (400 for wav2vec2-base)."""
-    field, step = 1, 1
-    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        field += (kernel - 1) * step
-        step *= stride
-    return field
-
-
 class AudioEncoder(nn.Module):
-    """A transformers `Wav2Vec2Model` that returns the outputs of all its blocks.
+    """A wav2vec2 that returns the outputs of all its blocks.
 
-    Parameters have the names they have in `Wav2Vec2Model`, so its checkpoints load one to one. `config` holds
-    fields of `Wav2Vec2Settings`. Layer drop and SpecAugment belong to transformers' own training and are left
-    out: every call returns every block. Raises ValueError for a field that it does not have.
+    Parameters have the names they have in transformers' `Wav2Vec2Model`, so its checkpoints load one to one.
+    `config` holds fields of `Wav2Vec2Settings`. Raises ValueError for a field that it does not have.
     """
-
-    feature_extractor: nn.Module
-    feature_projection: nn.Module
-    encoder: "Wav2Vec2Encoder"
 
     def __init__(self, config: dict[str, Any], do_normalize: bool) -> None:
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
-
         super().__init__()
-        fields = asdict(from_dict(Wav2Vec2Settings, config, ONLY_SHAPE))
-        del fields["num_feat_extract_layers"]
-        model = Wav2Vec2Model(Wav2Vec2Config(**fields | {"attn_implementation": "sdpa"}))
-        for name, child in model.named_children():
-            self.add_module(name, child)
-        for name, parameter in model.named_parameters(recurse=False):
-            self.register_parameter(name, parameter)
-        self.config = model.config
+        self.config = from_dict(Wav2Vec2Settings, config, ONLY_SHAPE)
         self.do_normalize = do_normalize
+        if self.config.mask_time_prob > 0:
+            self.masked_spec_embed = nn.Parameter(torch.rand(self.config.hidden_size))
+        self.feature_extractor = FeatureExtractor(self.config)
+        self.feature_projection = FeatureProjection(self.config)
+        self.encoder = Transformer(self.config)
 
     @property
     def stride(self) -> int:
@@ -128,19 +72,7 @@ class AudioEncoder(nn.Module):
 
     def blocks(self, features: Tensor) -> list[Tensor]:
         """`hidden_states` from the convolutions' output (B, C, T')."""
-        encoder = self.encoder
-        hidden, _ = self.feature_projection(features.transpose(1, 2))
-        hidden = hidden + encoder.pos_conv_embed(hidden)
-        stable = self.config.do_stable_layer_norm
-        hidden = encoder.dropout(hidden if stable else encoder.layer_norm(hidden))
-        outputs = [hidden]
-        for layer in encoder.layers:
-            output = layer(hidden)
-            hidden = output[0] if isinstance(output, tuple) else output  # a tuple in transformers 4
-            outputs.append(hidden)
-        if stable:
-            outputs[-1] = encoder.layer_norm(hidden)
-        return outputs
+        return self.encoder(self.feature_projection(features.transpose(1, 2)))
 
 
 def standardize(waveform: Tensor) -> Tensor:

@@ -100,8 +100,8 @@ def encode_layouted(encoder: AudioEncoder, waveform: Tensor) -> Tensor:
     Same numbers: convolutions whose kernels are twice their strides are matrix products of blocks of samples.
     """
     hidden = waveform[..., None]
-    for layer in encoder.feature_extractor.conv_layers:  # type: ignore[union-attr]
-        hidden = layer.activation(layer.layer_norm(_strided(hidden, layer.conv)))
+    for layer in encoder.feature_extractor.conv_layers:
+        hidden = F.gelu(layer.layer_norm(_strided(hidden, layer.conv)))
     return encoder.blocks(hidden.transpose(1, 2))[-1]
 
 
@@ -122,7 +122,7 @@ def hear_bands(encoder: AudioEncoder) -> None:
 
     A training this short would not find them by itself.
     """
-    weight = encoder.feature_extractor.conv_layers[0].conv.weight  # type: ignore[union-attr,index]
+    weight = encoder.feature_extractor.conv_layers[0].conv.weight
     outputs, _, kernel = weight.shape
     mels = torch.linspace(1127 * math.log1p(80 / 700), 1127 * math.log1p(7600 / 700), outputs // 4)
     hertz = 700 * torch.expm1(mels / 1127)

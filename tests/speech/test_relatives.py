@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_hallos_track_is_padded_as_the_original_pads(samples, frames):
     model, encoder = pair()
     config = replace(
         EMOConfig(), family="hallo", clip_frames=16, quirks=Quirks(locator_inputs=3),
-        audio=AudioConfig(encoder.config.to_dict(), layers=3, feature_dim=32),
+        audio=AudioConfig(asdict(encoder.config), layers=3, feature_dim=32),
     )  # fmt: skip
     sound = Audio(noise(samples / 16000))
     assert len(sound.mono) == samples
