@@ -1,4 +1,4 @@
-"""Noise schedules and solvers: diffusers' schedulers, set up as a model was trained."""
+"""Noise schedules and solvers: DDIM, and diffusers' schedulers, set up as a model was trained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,12 +13,11 @@ from .config import ScheduleConfig, Solver
 from .tables import cached
 
 TRAIN_STEPS = 1000
-SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
-    # First-order DPM-Solver++ is DDIM. diffusers' own DDIMScheduler steps by 1000 // steps: it misses the
-    # timesteps it announces where steps do not divide 1000, and with 6, 7, 11, 15 ... steps leaves noise
-    # behind.
-    "ddim": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 1}),
-    # what the relatives were released with, and their six-step weights were made for
+LEAST_ALPHA = 2.0**-24  # of a signal that is gone, as in diffusers
+DIFFUSERS: dict[str, tuple[str, dict[str, Any]]] = {
+    # What the relatives were released with, and their six-step weights were made for. It steps by
+    # 1000 // steps: it misses the timesteps it announces where steps do not divide 1000, and with 6, 7, 11,
+    # 15 ... steps leaves noise behind.
     "ddim-diffusers": ("DDIMScheduler", {"clip_sample": False}),
     "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "unipc": ("UniPCMultistepScheduler", {}),
@@ -26,6 +25,7 @@ SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
     # by itself it would round the timesteps of a few steps to fiftieths of the range
     "lcm": ("LCMScheduler", {"clip_sample": False, "original_inference_steps": TRAIN_STEPS}),
 }
+SOLVERS = ("ddim", *DIFFUSERS)
 
 
 def few_timesteps(steps: int) -> tuple[int, ...]:
@@ -120,13 +120,52 @@ def _alphas_on(config: ScheduleConfig, device: torch.device) -> Tensor:
     return alphas_cumprod(config).to(device, torch.float32)
 
 
-def build_scheduler(solver: str, config: ScheduleConfig) -> Any:
-    """The diffusers scheduler of a `SOLVERS` name. Raises ValueError listing the names for any other."""
-    import diffusers
+class DDIM:
+    """DDIM (arXiv 2010.02502 eq. 12 without noise) at trailing timesteps, used as diffusers' schedulers are.
 
+    To rounding it is their DPMSolverMultistepScheduler of the first order. That one brings scipy.stats and
+    huggingface_hub along, whose import takes as long as a clip.
+    """
+
+    init_noise_sigma = 1.0
+
+    def __init__(self, config: ScheduleConfig) -> None:
+        self._config, self._done = config, 0
+        self.timesteps = torch.empty(0, dtype=torch.long)
+        self._alphas = torch.empty(0, dtype=torch.float64)
+
+    def set_timesteps(self, steps: int, device: torch.device | str | None = None) -> None:
+        places = TRAIN_STEPS - torch.arange(steps, dtype=torch.float64) * TRAIN_STEPS / steps
+        timesteps = places.round().long() - 1
+        alphas = alphas_cumprod(self._config)[timesteps].clamp(min=LEAST_ALPHA)
+        self._alphas = torch.cat(
+            [alphas, torch.ones(1, dtype=torch.float64)]
+        )  # stays: no step waits for a GPU
+        self.timesteps, self._done = timesteps.to(device), 0
+
+    def scale_model_input(self, x: Tensor, timestep: Tensor) -> Tensor:
+        return x
+
+    def step(
+        self, prediction: Tensor, timestep: Tensor, x: Tensor, return_dict: bool = False
+    ) -> tuple[Tensor]:
+        """From x at the next of the timesteps to the one behind it, as the only element."""
+        now, then = self._alphas[self._done : self._done + 2]
+        self._done += 1
+        clean = clean_estimate(x, prediction, now, self._config)
+        kept = ((1 - then) / (1 - now)).sqrt()
+        return (kept * x + (then.sqrt() - now.sqrt() * kept) * clean,)
+
+
+def build_scheduler(solver: str, config: ScheduleConfig) -> Any:
+    """The scheduler of a `SOLVERS` name. Raises ValueError listing the names for any other."""
     if solver not in SOLVERS:
         raise ValueError(f"solver {solver!r} is none of {', '.join(SOLVERS)}")
-    name, extra = SOLVERS[solver]
+    if solver == "ddim":
+        return DDIM(config)
+    import diffusers
+
+    name, extra = DIFFUSERS[solver]
     common = {
         "num_train_timesteps": TRAIN_STEPS,
         "beta_start": config.beta_start,

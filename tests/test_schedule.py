@@ -115,6 +115,29 @@ def test_ddim_is_that_of_the_paper(config, steps):
     assert (found - x).abs().max() < 3e-3 * x.abs().max()
 
 
+@pytest.mark.parametrize("steps", [1, 4, 22])
+@pytest.mark.parametrize("config", [PAPER, DEMO], ids=["epsilon", "v-zero-snr"])
+def test_ddim_is_diffusers_dpm_solver_of_the_first_order(config, steps):
+    theirs = diffusers.DPMSolverMultistepScheduler(
+        beta_start=config.beta_start,
+        beta_end=config.beta_end,
+        beta_schedule=config.beta_schedule,
+        prediction_type=config.prediction,
+        rescale_betas_zero_snr=config.zero_terminal_snr,
+        timestep_spacing="trailing",
+        solver_order=1,
+    )
+    ours = build_scheduler("ddim", config)
+    found, expected = randn(1), randn(1)
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(steps)
+    assert torch.equal(ours.timesteps, theirs.timesteps)
+    for t in ours.timesteps:
+        found = ours.step((0.3 * found).sin(), t, found, return_dict=False)[0]
+        expected = theirs.step((0.3 * expected).sin(), t, expected, return_dict=False)[0]
+        assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
 def test_guidance_moves_away_from_the_unconditional_prediction():
     class Conditions:
         def __init__(self, value: float):
