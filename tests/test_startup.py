@@ -10,6 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SLOW = {"diffusers", "transformers", "librosa", "numba", "sklearn", "scipy", "accelerate", "skimage", "cv2"}
+SLOW |= {"huggingface_hub", "torchvision", "peft", "sympy", "torch._dynamo", "torch._inductor"}
+ANIMATE = """
+from emo_modules.cli import main
+assert main(["animate", {portrait!r}, {sound!r}, "-o", {film!r}, "--checkpoint", {checkpoint!r}]) == 0
+"""
 READ_A_RECORDING = """
 import torch
 from emo_modules.media.audio import Audio, load_audio
@@ -60,6 +65,17 @@ def test_the_command_line_imports_nothing_to_list_its_commands() -> None:
 
 def test_animate_imports_no_slow_library() -> None:
     assert loaded_by("import emo_modules.cli.animate", SLOW | {"torch"}) == {"torch"}
+
+
+def test_a_film_is_rendered_without_a_slow_library(
+    tmp_path, picture_file, sound_file, tiny_checkpoint
+) -> None:
+    """Building networks on the meta device imports torch._dynamo where a layer draws normal weights."""
+    files = {"portrait": picture_file, "sound": sound_file(0.1), "checkpoint": tiny_checkpoint}
+    film = tmp_path / "film.mp4"
+    statement = ANIMATE.format(film=str(film), **{name: str(path) for name, path in files.items()})
+    assert loaded_by(statement, SLOW | {"soxr"}) == {"soxr"}
+    assert film.exists()
 
 
 def test_a_recording_is_read_and_resampled_without_a_slow_library() -> None:
