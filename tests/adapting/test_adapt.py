@@ -31,7 +31,7 @@ class Nobody:
     def analyze(self, frames: Iterable[np.ndarray]) -> FaceTrack:
         count = sum(1 for _ in frames)
         nowhere = np.full((count, 4), np.nan, np.float32)
-        return FaceTrack(np.zeros(count, np.int64), nowhere, nowhere[:, :3])
+        return FaceTrack(np.zeros(count, np.int64), nowhere, nowhere[:, :3], openings=nowhere)
 
 
 @pytest.fixture(scope="session")
