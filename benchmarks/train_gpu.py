@@ -122,8 +122,8 @@ def start(row: Row, config: EMOConfig, run: TrainConfig, asked: Measuring) -> tu
 
 def memory(row: Row, asked: Measuring) -> dict[str, Any]:
     """Gigabytes, and seconds of an update."""
-    settings = (SETTINGS | WITH_TORCHAO)[row.setting]
-    run = TrainConfig(row.stage, WARM_UP + TIMED + len(CARDS), sampling=Draw(batch=1), **settings)
+    settings: dict[str, Any] = {"stage": row.stage, **(SETTINGS | WITH_TORCHAO)[row.setting]}
+    run = TrainConfig(steps=WARM_UP + TIMED + len(CARDS), sampling=Draw(batch=1), **settings)
     trainer, batches = start(row, asked.config(row, asked.size), run, asked)
     forget_peaks(asked.device)
     seconds = [timed(trainer, batches) for _ in range(WARM_UP + TIMED)]
@@ -186,8 +186,9 @@ def smallest_card(trainer: Trainer, batches: Iterator[Drawn], least: float) -> i
 
 def overfit(row: Row, asked: Measuring) -> dict[str, Any]:
     """One clip is learned by LoRA alone, which is left in a file."""
+    stage: Any = row.stage  # which mypy takes for any text
     run = TrainConfig(
-        row.stage, UPDATES, lr=RATE, warmup=5, sampling=Draw(batch=1), ema=None, lora=4, lora_parts="all",
+        stage, UPDATES, lr=RATE, warmup=5, sampling=Draw(batch=1), ema=None, lora=4, lora_parts="all",
         frozen="bf16", precision="bf16", graph=asked.graph,
     )  # fmt: skip
     trainer, batches = start(row, asked.config(row, SMALL), run, asked)
