@@ -42,6 +42,14 @@ class Audio:
         if self.sample_rate < 1:
             raise ValueError(f"sample rate must be at least 1 Hz, got {self.sample_rate}")
 
+    @property
+    def channels(self) -> int:
+        return 1 if self.waveform.ndim == 1 else len(self.waveform)
+
+    def between(self, first: int, last: int | None) -> Tensor:
+        """(channels, T) of the samples first..last-1, or of all from the first one on."""
+        return self.waveform.view(-1, self.waveform.shape[-1])[:, first:last]
+
     @cached_property
     def mono(self) -> Tensor:
         """As speech encoders hear it: (T',) at 16 kHz, mixed as in `to_mono`, T' = ceil(T * 16000 / rate)."""

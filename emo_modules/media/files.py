@@ -4,6 +4,8 @@ from pathlib import Path
 
 import av
 
+STANDARD = Path("-")  # input or output
+
 
 def libav_name(path: str | Path) -> str:
     """The absolute path: of a relative one, libav takes what stands before a colon for a protocol."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import av
 
 from ..writing.partial import fitting
 from ..writing.place import check_file_place, check_place, one_of
+from .files import STANDARD
 
 BEST_CRF, WORST_CRF = 1, 51  # H.264's scale, on which the quality of every format is given
 SOUND_RATE = 48000  # where a format does not know the recording's own rate
@@ -112,6 +113,8 @@ PRORES = Format("prores", (".mov",), "prores_ks", "yuv422p10le", PCM, (("profile
 # of another palette when this one's is that of the first again. Browsers show frames of 10 ms for 100 ms.
 GIF = Format("gif", (".gif",), "gif", "pal8", options=(("gifflags", "0"),), fastest=50)
 PNG = Format("png", (".png",), "png", "rgb24", numbered=True)
+# each frame leaves the encoder before the next one comes
+LIVE = replace(H264, name="h264 live", suffixes=(".mp4", ".m4v"), options=(("tune", "zerolatency"),))
 FORMATS = {format.name: format for format in (H264, VP9, PRORES, GIF, PNG)}
 # the first format with a suffix is meant by it
 BY_SUFFIX = {suffix: format for format in reversed(FORMATS.values()) for suffix in format.suffixes}
@@ -157,6 +160,19 @@ def check_film(path: Path, format: Format, inputs: Iterable[Path] = (), *, repla
         check_file_place(path, format.suffixes, inputs)
     if format.sound is None:
         check_file_place(sound_beside(path, format), (".wav",), inputs)
+
+
+def check_live(path: Path) -> None:
+    """As `check_film`, for a film that is watched while it grows, on standard output where `path` is -."""
+    check_encoders(LIVE)
+    if path == STANDARD:
+        return
+    check_file_place(path, LIVE.suffixes)
+    if path.exists():
+        raise ValueError(
+            f"{path} is there already, and a film that is watched while it grows replaces none: give it a "
+            "new name, or remove that one"
+        )
 
 
 def _check_pattern(path: Path, replace: bool) -> None:

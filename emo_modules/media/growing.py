@@ -25,10 +25,18 @@ from ..writing.partial import (
     publish_folder,
     target_of,
 )
-from .files import libav_name
+from .files import STANDARD, libav_name
 
 FRAGMENTED = (".mp4", ".m4v", ".mov")  # other containers can be played as they grow
 FRAGMENT = 1_000_000  # microseconds of video that a kill may cost
+# Every frame is a fragment, written once the next one comes, and no stream waits for packets of the other.
+# libav's own frag_every_frame counts time wrongly (FFmpeg 8).
+STREAMING = {
+    "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+    "frag_duration": "1",
+    "flush_packets": "1",
+    "max_interleave_delta": "1",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +109,34 @@ class GrowingFolder:
 
     def discard(self) -> None:
         shutil.rmtree(self._partial, ignore_errors=True)
+
+
+class GrowingStream:
+    """An MP4 that is watched while it is made, under its own name or, where `path` is -, on standard output.
+    What was written stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self) -> av.container.OutputContainer:
+        """Raises FileExistsError: a film takes another's place once it is complete, and this one would at its
+        first frame."""
+        if self.path == STANDARD:
+            return av.open("pipe:1", "w", format="mp4", options=STREAMING)
+        self.path.touch(exist_ok=False)
+        return av.open(libav_name(self.path), "w", format="mp4", options=STREAMING)
+
+    def publish(self, metadata: dict[str, str]) -> None:
+        """It is there."""
+
+    def frames(self) -> int:
+        return 0 if self.path == STANDARD else frames_in(self.path)
+
+    def keep(self) -> Path:
+        return self.path
+
+    def discard(self) -> None:
+        """It was seen."""
 
 
 def _name_leftovers(path: Path) -> None:

@@ -1,7 +1,7 @@
 """The samples of a sound track, damaged or joined from unlike takes: what decodes is used, time is kept."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import av
@@ -47,21 +47,30 @@ def read_sound_track(
     Surround is mixed as in `to_stereo`. Time before the first frame is left out; gaps in the time stamps are
     silent. T is 0 when nothing can be decoded.
     """
-    loss, track, latest = Loss(), _Track(), _end(container)
+    loss, track = Loss(), _Track()
     begin: float | None = None
     end = 0.0
-    for time, frame, damaged in _timed_frames(container, stream, loss):
-        if begin is None:
-            begin = end = time
-        gap = time - end
-        if (SMALLEST_LOSS if damaged else SMALLEST_GAP) < gap < max(LARGEST_STEP, latest - end):
-            track.add_silence(gap)
-            loss.silent += gap
+    for time, gap, frame in timed_sound(container, stream, loss):
+        begin = time if begin is None else begin
+        track.add_silence(gap)
         track.add(frame)
         end = time + frame.samples / frame.sample_rate
     if begin is not None:
         loss.missing = _missing(container, stream, end - begin)
     return track.waveform(), track.rate, loss
+
+
+def timed_sound(
+    container: av.container.InputContainer, stream: av.AudioStream, loss: Loss
+) -> Iterator[tuple[float, float, av.AudioFrame]]:
+    """The frames that decode, with the time of each and the silence before it, in seconds; `loss` counts."""
+    latest, end = _end(container), math.nan
+    for time, frame, damaged in _timed_frames(container, stream, loss):
+        gap = time - end  # nan before the first frame, which compares as no gap
+        silent = (SMALLEST_LOSS if damaged else SMALLEST_GAP) < gap < max(LARGEST_STEP, latest - end)
+        loss.silent += gap if silent else 0.0
+        yield time, gap if silent else 0.0, frame
+        end = time + frame.samples / frame.sample_rate
 
 
 def _end(container: av.container.InputContainer) -> float:
@@ -128,47 +137,69 @@ class _Clock:
             self.late += lasted - float((damaged.duration or 0) * damaged.time_base)
 
 
+class Planes:
+    """Frames of one or more takes as (1 or 2, T) float32 samples at one rate, that of the first frame unless
+    `rate` says another for it."""
+
+    def __init__(self, rate: Callable[[int], int] = int) -> None:
+        self.rate = 0
+        self._choose = rate
+        self._resampler: av.AudioResampler | None = None
+        self._kind: tuple[str, str, int] | None = None
+
+    def of(self, frame: av.AudioFrame) -> Iterator[np.ndarray]:
+        """What is ready with this frame: a resampler holds some back."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or kind != self._kind:
+            yield from self.rest()
+            self.rate = self.rate or self._choose(frame.sample_rate)
+            self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)
+            self._kind = kind
+        frame.pts = None  # the resampler would fill gaps of its own
+        yield from map(_one_or_two, self._resampler.resample(frame))
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """What is held back, once no more of this kind follows."""
+        if self._resampler:
+            yield from map(_one_or_two, self._resampler.resample(None))
+
+
+def _one_or_two(frame: av.AudioFrame) -> np.ndarray:
+    planes = frame.to_ndarray()
+    if len(planes) <= 2:
+        return planes
+    return to_stereo(torch.from_numpy(planes), [channel.name for channel in frame.layout.channels]).numpy()
+
+
 class _Track:
     """Interleaved float32 samples of one rate and 1 or 2 channels, which grow in place."""
 
     def __init__(self) -> None:
-        self.rate = 0
+        self._planes = Planes()
         self._channels = 1
         self._samples = bytearray()
-        self._resampler: av.AudioResampler | None = None
-        self._kind: tuple[str, str, int] | None = None
+
+    @property
+    def rate(self) -> int:
+        return self._planes.rate
 
     def add(self, frame: av.AudioFrame) -> None:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._resampler is None or kind != self._kind:
-            self._flush()
-            self.rate = self.rate or frame.sample_rate
-            self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)
-            self._kind = kind
-        frame.pts = None  # the resampler would fill gaps of its own
-        self._append(self._resampler.resample(frame))
+        for planes in self._planes.of(frame):
+            self._append(planes)
 
-    def _flush(self) -> None:
-        if self._resampler:
-            self._append(self._resampler.resample(None))
-
-    def _append(self, frames: list[av.AudioFrame]) -> None:
-        for frame in frames:
-            planes = frame.to_ndarray()
-            if len(planes) > 2:
-                names = [channel.name for channel in frame.layout.channels]
-                planes = to_stereo(torch.from_numpy(planes), names).numpy()
-            if len(planes) > self._channels:
-                self._samples = bytearray(np.repeat(np.frombuffer(self._samples, np.float32), 2).tobytes())
-                self._channels = len(planes)
-            self._samples += np.broadcast_to(planes, (self._channels, planes.shape[1])).T.tobytes()
+    def _append(self, planes: np.ndarray) -> None:
+        if len(planes) > self._channels:
+            self._samples = bytearray(np.repeat(np.frombuffer(self._samples, np.float32), 2).tobytes())
+            self._channels = len(planes)
+        self._samples += np.broadcast_to(planes, (self._channels, planes.shape[1])).T.tobytes()
 
     def add_silence(self, seconds: float) -> None:
         self._samples += bytes(4 * self._channels * round(seconds * self.rate))
 
     def waveform(self) -> Tensor:
         """(channels, T), a view of the interleaved samples: an hour is held once."""
-        self._flush()
+        for planes in self._planes.rest():
+            self._append(planes)
         if not self._samples:
             return torch.zeros(1, 0)
         return torch.frombuffer(self._samples, dtype=torch.float32).view(-1, self._channels).T

@@ -20,9 +20,10 @@ from ..writing.partial import Seen, look_at
 from .audio import Audio, decode_audio, exact_fps, resample, samples_in_frames
 from .downmix import to_stereo
 from .files import open_input
-from .formats import H264, Format, check_film, format_of, sound_beside
-from .growing import GrowingFile, GrowingFolder
+from .formats import H264, Format, check_film, check_live, format_of, sound_beside
+from .growing import GrowingFile, GrowingFolder, GrowingStream
 from .image import to_bytes
+from .live_sound import LiveSound
 from .palette import Palette
 from .sound_file import LAYOUTS, sound_frame, write_sound
 
@@ -49,6 +50,10 @@ class VideoWriter:
     Odd sizes get one more row or column that repeats the edge where the format has even ones alone. Sound of
     1 or 2 channels is written at its full length, whatever the video's, unless `end_sound_with_frames` is
     called. crf is H.264's quality, 1 to 51, brought to the format's own scale; metadata becomes tags.
+
+    Of sound that is still coming it is an MP4 that is watched while it grows, under a new name or, where
+    `path` is -, on standard output; what was written stays.
+
     Raises ValueError for a name, size, rate or sound that the file cannot hold, for an encoder that is not
     there, and for no frame at all, WriteError when the place cannot be written.
     """
@@ -59,7 +64,7 @@ class VideoWriter:
         width: int,
         height: int,
         fps: float | Fraction,
-        audio: Audio | None = None,
+        audio: Audio | LiveSound | None = None,
         crf: int = 18,
         metadata: dict[str, str] | None = None,
         *,
@@ -75,10 +80,13 @@ class VideoWriter:
         self._fps = exact_fps(fps)
         self._options = self._format.encoder_options(crf)
         self._format.check_fps(self._fps)
-        check_film(self.path, self._format, replace=replace)
+        if isinstance(audio, LiveSound):
+            check_live(self.path)
+        else:
+            check_film(self.path, self._format, replace=replace)
         self._shape = (height, width, 3)
         self._metadata = metadata or {}
-        self._audio = None if audio is None else _as_track(audio, self._format)
+        self._audio = _as_track(audio, self._format) if isinstance(audio, Audio) else audio
         self._replace, self._cancelled_by = replace, cancelled_by
         self._frames, self._samples = 0, 0
         self._whole_sound, self._closed = True, False
@@ -96,7 +104,9 @@ class VideoWriter:
         self._sound = self._sound_stream()
         return self
 
-    def _begin(self) -> GrowingFile | GrowingFolder:
+    def _begin(self) -> GrowingFile | GrowingFolder | GrowingStream:
+        if isinstance(self._audio, LiveSound):
+            return GrowingStream(self.path)
         if self._format.numbered:
             return GrowingFolder(self.path)
         return GrowingFile(self.path, replace=self._replace)
@@ -118,7 +128,7 @@ class VideoWriter:
     def _sound_stream(self) -> av.AudioStream | None:
         if self._audio is None or self._format.sound is None:
             return None
-        rate, layout = self._audio.sample_rate, LAYOUTS[len(self._audio.waveform)]
+        rate, layout = self._audio.sample_rate, LAYOUTS[self._audio.channels]
         stream = self._container.add_stream(self._format.sound.encoder, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)  # the type follows from the encoder's name
         return stream
@@ -166,7 +176,7 @@ class VideoWriter:
         if self._audio is None or self._sound is None:
             return
         rate = self._audio.sample_rate
-        piece = self._audio.waveform[:, self._samples : self._end_of_sound(rate, whole)]
+        piece = self._audio.between(self._samples, self._end_of_sound(rate, whole))
         if piece.shape[1]:
             with write_errors(self.path):
                 self._container.mux(self._sound.encode(sound_frame(piece, self._samples, rate)))
@@ -216,7 +226,7 @@ class VideoWriter:
                 self._write_sound_beside(kept, None)
 
     def _write_sound_beside(self, film: Path, before: Seen) -> None:
-        if self._audio is not None and self._sound is None:
+        if isinstance(self._audio, Audio) and self._sound is None:
             until = self._end_of_sound(self._audio.sample_rate, self._whole_sound)
             heard = replace(self._audio, waveform=self._audio.waveform[:, :until])
             self.sound_path = write_sound(sound_beside(film, self._format), heard, before)
