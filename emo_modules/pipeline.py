@@ -35,7 +35,8 @@ from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, pic
 from .sampling.decode import decode_beside, decode_frames
 from .sampling.enlarge import Enlarger
 from .sampling.lean import lean_conditioner
-from .sampling.motion_code import motion_code
+from .sampling.live import LiveTrack
+from .sampling.motion_code import EndlessCode, motion_code
 from .sampling.solver import Solver, Step
 from .writing.digest import code_digest, digest, file_digest
 
@@ -137,7 +138,7 @@ class Pipeline:
     def latents(
         self,
         prepared: Prepared,
-        audio: Audio,
+        audio: Audio | LiveTrack,
         frames: int,
         options: Options,
         progress: Callable[[Progress], None] | None = None,
@@ -145,7 +146,7 @@ class Pipeline:
         watch: Stopwatch | None = None,
     ) -> Iterator[Tensor]:
         """Latents (F', C, H, W) of clip after clip, until `stopped` after one. The last of `frames` frames is
-        the sound's last.
+        the sound's last; of sound that is still coming `frames` is ENDLESS, and the last clip whole.
 
         Raises MemoryError that says what to lower when a clip does not fit.
         """
@@ -167,24 +168,17 @@ class Pipeline:
             if identity is not None:
                 identity = identity.to(device, dtype)
             video = self.conditioner.video(reference, cues.picture, identity, cues.regions, pixels)
-            heard = audio.frame_count(config.fps)
-            earlier = options.before.frames if options.before else 0
             solver = self._solver(options, on_step if progress else None)
             solve, hearing = (watch.solving(solver), watch.hearing()) if watch else (solver, nullcontext())
             with hearing:
-                track = audio_track(self.audio_encoder, audio, heard, config)
-            driving = Driving(
-                track,
-                self._speeds(frames, options),
-                pictures_of(config, frames, options.landmark_pictures),
-                motion_code(config, frames, options.seed, earlier),
-                first=heard - frames,
-                sound=audio.mono,
-            )
+                driving = self._driving(audio, frames, options)
             height, width = reference.shape[-2:]
             # of a whole video in main memory, where windows are taken from
             place = torch.device("cpu") if config.quirks.windows else device
             noise = noise_for(config, frames, (height, width), options.seed, place, dtype)
+            kept = self._kept(prepared, identity, solver)
+            if isinstance(audio, LiveTrack):
+                noise, kept = audio.while_sounding(noise), None  # nobody says the same again
             for latents in render_clips(
                 self.conditioner,
                 video,
@@ -194,7 +188,7 @@ class Pipeline:
                 noise,
                 self._keep,
                 self._finish(prepared, device, dtype),
-                self._kept(prepared, identity, solver),
+                kept,
                 self._last_latents(options.before, device, dtype),
             ):
                 yield latents
@@ -206,6 +200,21 @@ class Pipeline:
                 f"not enough memory for {config.clip_frames} frames of {config.width} x {config.height} "
                 "pixels; free memory, or use half precision"
             ) from error
+
+    def _driving(self, audio: Audio | LiveTrack, frames: int, options: Options) -> Driving:
+        config, earlier = self.config, options.before.frames if options.before else 0
+        if isinstance(audio, LiveTrack):
+            endless = EndlessCode(config, options.seed, earlier, audio.frames)
+            return Driving(audio, self._speeds(1, options), code=endless if config.motion_code else None)
+        heard = audio.frame_count(config.fps)
+        return Driving(
+            audio_track(self.audio_encoder, audio, heard, config),
+            self._speeds(frames, options),
+            pictures_of(config, frames, options.landmark_pictures),
+            motion_code(config, frames, options.seed, earlier),
+            first=heard - frames,
+            sound=audio.mono,
+        )
 
     def _speeds(self, frames: int, options: Options) -> Tensor | None:
         if options.head_speed is None:

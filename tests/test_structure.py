@@ -36,6 +36,7 @@ RANKS = {
         "prepared": 8,
         "pipeline": 9,
         "film": 10,
+        "live": 10,
         "together": 10,
         "model_choice": 10,
         "jobs": 11,

@@ -25,22 +25,30 @@ Solve = Callable[[Tensor, Conditions | Windows, int], Tensor]
 AHEAD = 1.0
 
 
-class FramePictures(Protocol):
-    """Pictures that are made when a clip asks for them, indexed with frame numbers as (F, C, 8H, 8W) is."""
+class FrameValues(Protocol):
+    """What is made when a clip asks for it, indexed with frame numbers as a tensor (F, ...) is."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, frames: Tensor, /) -> Tensor: ...
 
 
+class GrowingTrack(Protocol):
+    """Sound that is encoded when a clip asks for it."""
+
+    def windows(self, frames: Tensor) -> Tensor:
+        """As `context_windows` of the frames with these numbers."""
+
+
 @dataclass(frozen=True)
 class Driving:
     """What drives the video, frame by frame."""
 
-    audio: Tensor  # (R, layers, D) features, of which each frame reads a window
+    audio: Tensor | GrowingTrack  # (R, layers, D) features, of which each frame reads a window
     speeds: Tensor | None  # (F,) head rotation in degrees per second
-    pictures: Tensor | FramePictures | None = None  # of the locator, where it takes one for each frame
-    code: Tensor | None = None  # (F, MOTION_CODE), see `motion_code`
+    # (F, C, 8H, 8W) of the locator, where it takes one for each frame
+    pictures: Tensor | FrameValues | None = None
+    code: Tensor | FrameValues | None = None  # (F, MOTION_CODE), see `motion_code`
     first: int = 0  # the frame of the sound with which the video begins
     sound: Tensor | None = None  # (T,) at 16 kHz of which `audio` was made, if that is known,
     encoder: str = ""  # and by which encoder: a digest
@@ -51,11 +59,16 @@ class Driving:
         """Audio windows (1, N, 2m+1, layers, D), speeds (1, N), pictures (N, C, 8H, 8W) and motion codes
         (1, N, MOTION_CODE) of the frames with these numbers (N,), in `like`'s type where it is. Beyond the
         end the last frame counts."""
-        windows = context_windows(self.audio, config, self.first + frames)[None].to(like)
+        windows = self._heard(frames, config)[None].to(like)
         speeds, pictures, code = (
             None if values is None else values.to(like) for values in self._besides_sound(frames)
         )
         return windows, _one(speeds), pictures, _one(code)
+
+    def _heard(self, frames: Tensor, config: EMOConfig) -> Tensor:
+        if isinstance(self.audio, Tensor):
+            return context_windows(self.audio, config, self.first + frames)
+        return self.audio.windows(self.first + frames)
 
     def _besides_sound(self, frames: Tensor) -> list[Tensor | None]:
         return [
@@ -66,7 +79,7 @@ class Driving:
     def digest(self, before: str, frames: Tensor, config: EMOConfig) -> str:
         """Of what drives the clip of these frames, and, through `before`, those up to it."""
         if self.sound is None:
-            heard = context_windows(self.audio, config, self.first + frames)
+            heard = self._heard(frames, config)
         else:
             heard = self.sound[self._end(int(frames[0]), config) : self._end(int(frames[-1]) + 1, config)]
         return digest(before, self.encoder, heard, self._besides_sound(frames))

@@ -7,7 +7,10 @@ scales; the fourth shuts the lids where it is high.
 """
 
 import math
+import sys
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import count, islice
 
 import torch
 import torch.nn.functional as F
@@ -33,20 +36,50 @@ def motion_code(config: EMOConfig, frames: int, seed: int, earlier: int = 0) -> 
     same for the same seed on every device. None for weights that read none."""
     if not config.motion_code:
         return None
+    blocks = islice(_blocks(config.fps, seed), -(-(earlier + frames) // BLOCK))
+    return torch.cat([*blocks])[earlier : earlier + frames]
+
+
+class EndlessCode:
+    """`motion_code` of a video whose end nobody knows: rows are asked for in their order, and those before
+    the last ones are forgotten."""
+
+    def __init__(
+        self,
+        config: EMOConfig,
+        seed: int,
+        earlier: int = 0,
+        frames: Callable[[], int | None] = lambda: None,  # how many there are, once that is known
+    ) -> None:
+        self._blocks, self._frames = _blocks(config.fps, seed), frames
+        self._earlier, self._first, self._rows = earlier, 0, torch.empty(0, MOTION_CODE)
+
+    def __len__(self) -> int:
+        return self._frames() or sys.maxsize
+
+    def __getitem__(self, frames: Tensor) -> Tensor:
+        """Of the frames with these numbers (N,), which grow: (N, MOTION_CODE)."""
+        wanted = self._earlier + frames
+        while int(wanted[-1]) >= self._first + len(self._rows):
+            done = min(int(wanted[0]) - self._first, len(self._rows))
+            self._rows = torch.cat([self._rows[done:], next(self._blocks)])
+            self._first += done
+        return self._rows[wanted - self._first]
+
+
+def _blocks(fps: float, seed: int) -> Iterator[Tensor]:
+    """A performance without end, (BLOCK, MOTION_CODE) at a time: what torch draws for a frame, and how it
+    rounds, depends on how many it takes at once."""
     generator = torch.Generator().manual_seed((seed + 2) % 2**64)  # another than the noises have
-    past = round(PAST * config.fps)
-    # Block by block: what torch draws for a frame, and how it rounds, depends on how many it takes at once
-    count = -(-(earlier + frames) // BLOCK)
+    past = round(PAST * fps)
     white = torch.randn(past, MOTION_CODE, generator=generator)
-    pieces = []
-    for _ in range(count):
+    for first in count(0, BLOCK):
         white = torch.cat([white[-past:], torch.randn(BLOCK, MOTION_CODE, generator=generator)])
-        pieces.append(paths(white.T[None].contiguous(), config.fps)[0])
-    path = torch.cat(pieces)[: earlier + frames]
-    phase = (torch.arange(earlier + frames) / (BEGIN * config.fps)).clamp(max=1)
-    path[:, :3] *= (phase**2 * (3 - 2 * phase))[:, None]
-    path[:, 3] += QUICK * (path[:, 3] - SHUTTING).clamp(0, SHUT - SHUTTING)
-    return path[earlier:]
+        path = paths(white.T[None].contiguous(), fps)[0]
+        phase = (torch.arange(first, first + BLOCK) / (BEGIN * fps)).clamp(max=1)
+        path[:, :3] *= (phase**2 * (3 - 2 * phase))[:, None]
+        path[:, 3] += QUICK * (path[:, 3] - SHUTTING).clamp(0, SHUT - SHUTTING)
+        yield path
 
 
 def paths(white: Tensor, fps: float) -> Tensor:

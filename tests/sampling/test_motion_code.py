@@ -9,7 +9,7 @@ from emo_modules.media.audio import Audio
 from emo_modules.models.conditioning import MOTION_CODE
 from emo_modules.options import Options
 from emo_modules.prepared import Prepared
-from emo_modules.sampling.motion_code import BEGIN, SHUT, SHUTTING, motion_code
+from emo_modules.sampling.motion_code import BEGIN, SHUT, SHUTTING, EndlessCode, motion_code
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,14 @@ def test_a_longer_sound_and_a_video_that_goes_on_have_the_same_performance(perfo
     whole = motion_code(performed, 1000, 3)
     assert torch.equal(motion_code(performed, frames, 3), whole[:frames])
     assert torch.equal(motion_code(performed, 1000 - frames, 3, frames), whole[frames:])
+
+
+@pytest.mark.parametrize("earlier", [0, 250])
+def test_a_video_whose_end_nobody_knows_has_the_same_performance_clip_by_clip(performed, earlier):
+    whole, endless = motion_code(performed, 500, 3, earlier), EndlessCode(performed, 3, earlier)
+    for clip in torch.arange(500).split(12):
+        assert torch.equal(endless[clip], whole[clip])
+    assert len(EndlessCode(performed, 3, frames=lambda: 7)) == 7
 
 
 def test_the_largest_seed_of_comfyui_has_one_too(performed):
