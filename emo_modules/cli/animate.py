@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from types import FrameType
 
@@ -16,9 +17,12 @@ from tqdm import tqdm
 from ..cost.rates import RateBook
 from ..cost.stopwatch import Stopwatch
 from ..film import FaceOptions, write_video
+from ..live import animate_live, write_live
 from ..media.audio import load_audio
-from ..media.formats import FORMATS, check_film, format_of
+from ..media.files import STANDARD
+from ..media.formats import FORMATS, check_film, check_live, format_of
 from ..media.image import load_image
+from ..media.live_sound import TAKES, LiveSound
 from ..model_choice import ModelChoice, check_device
 from ..options import Options
 from ..sampling.clip_store import default_folder
@@ -28,16 +32,26 @@ from .cost import Bar, bar_of, print_estimate, work_for
 from .options import add_field_options, field_values
 from .sheet import write_sheet
 
+NOT_LIVE = ("estimate", "sheet", "format", "start", "decode_beside")  # they need what has not come yet
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("portrait", type=Path)
-    parser.add_argument("audio", type=Path, help="any audio or video file with sound")
+    parser.add_argument(
+        "audio", type=Path, help="any audio or video file with sound; with --stream also - for standard input"
+    )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         required=True,
-        help="the film to write: .mp4, .m4v, .mov, .mkv, .webm, .gif, or FOLDER/%%05d.png for its frames",
+        help="the film to write: .mp4, .m4v, .mov, .mkv, .webm, .gif, or FOLDER/%%05d.png for its frames; "
+        "with --stream .mp4, or - for standard output",
+    )
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="begin before the sound has ended, and write an MP4 that plays while it grows",
     )
     parser.add_argument("--format", choices=sorted(FORMATS), help="default: what the output's suffix means")
     add_field_options(parser, Options)
@@ -53,6 +67,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.stream:
+        stream(options)
+        return
+    if STANDARD in (options.audio, options.output):
+        raise ValueError("- is standard input or output, which only a film takes that is made with --stream")
     inputs = (options.portrait, options.audio)
     format = FORMATS[options.format] if options.format else format_of(options.output)
     check_film(options.output, format, inputs)  # before minutes or hours are spent
@@ -91,6 +110,30 @@ def run(options: argparse.Namespace) -> None:
     )
     if whole and not options.no_clips:
         print("the same command goes on from there")
+
+
+def stream(options: argparse.Namespace) -> None:
+    """Sound that is still coming -> a film that is watched meanwhile. Ctrl-C ends it with what is there."""
+    refused = [name for name in NOT_LIVE if getattr(options, name)]
+    if refused:
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in refused)
+        raise ValueError(f"with --stream the film begins before its sound has ended: leave out {names}")
+    check_live(options.output)
+    portrait = load_image(options.portrait)
+    asked = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
+    pipeline = ModelChoice(**field_values(ModelChoice, options)).load(options.device)
+    print("listening", file=sys.stderr)
+    with stop_when_interrupted() as stopped, live_sound(options.audio, stopped) as sound:
+        frames = write_live(animate_live(pipeline, portrait, sound, asked), options.output)
+    print(f"{options.output}: {frames} frames at {pipeline.config.fps:g} per second", file=sys.stderr)
+
+
+def live_sound(path: Path, stopped: Callable[[], bool]) -> LiveSound:
+    """Raises ValueError for a terminal, which nobody speaks to, and as `LiveSound`."""
+    if path == STANDARD and sys.stdin.isatty():
+        raise ValueError(f"standard input is a terminal: {TAKES}")
+    file = FileIO(sys.stdin.fileno(), closefd=False) if path == STANDARD else FileIO(path)
+    return LiveSound(file, "standard input" if path == STANDARD else str(path), stopped)
 
 
 @contextmanager
