@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .media.formats import LIVE
+from .media.image import to_bytes
 from .media.live_sound import LiveSound
 from .media.video import VideoWriter
 from .options import Options
@@ -63,7 +64,7 @@ def write_live(animation: LiveAnimation, path: Path) -> int:
         with writer:
             writer.end_sound_with_frames()
             for frames in animation.frames:
-                for frame in frames:
+                for frame in to_bytes(frames).cpu():
                     writer.write(frame)
                     index += 1
     except WriteError as error:
