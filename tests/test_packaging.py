@@ -65,7 +65,7 @@ DISTRIBUTIONS = {
 }
 # The commands that need an extra.
 EXTRAS = {
-    "train": ["emo_training.cli.train"],
+    "train": ["emo_training.cli.train", "emo_training.cli.distill"],
     "footage": ["emo_training.cli.prepare", "emo_training.cli.inspect"],
     "evaluate": ["emo_training.cli.evaluate"],
     "people": [f"emo_people.cli.{path.stem}" for path in (ROOT / "emo_people/cli").glob("[a-z]*.py")],
@@ -274,6 +274,13 @@ def test_an_extra_is_what_its_commands_import_beyond_the_pack(extra: str) -> Non
     modules = set().union(*(reached(f"pack.{command}") for command in EXTRAS[extra]))
     needed = libraries(modules) - set(PROJECT["project"]["dependencies"]) - ASKED_FOR
     assert needed | READ.get(extra, set()) == set(PROJECT["project"]["optional-dependencies"][extra])
+
+
+def test_adapting_needs_no_more_than_the_commands_that_it_joins() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    given = {name for extra in ("train", "footage", "evaluate") for name in extras[extra]}
+    needed = libraries(reached("pack.emo_training.cli.adapt")) - set(PROJECT["project"]["dependencies"])
+    assert needed - ASKED_FOR <= given
 
 
 # ComfyUI
