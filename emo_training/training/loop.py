@@ -1,6 +1,5 @@
 """One training loop for every stage and size, on `accelerate`: one CPU, one GPU or many."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -25,6 +24,7 @@ from .lora import check_goes_on
 from .losses import Noised, add_training_noise
 from .objective import Denoising, Objective
 from .optimizers import build_optimizer
+from .pace import Pace
 from .progress import TrainProgress
 from .relatives import learned_schedule
 from .sample_set import Batch
@@ -77,6 +77,7 @@ class Trainer:
             model.reference_net.recompute_layers()
         updates_see = config.sampling.batch * config.accumulate * self.accelerator.num_processes
         self.progress = TrainProgress(updates_see)
+        self.pace = Pace(config, self.progress)
         self.objective = objective or self.configured_objective()
         self.gradients: Callable[[Noised], dict[str, Tensor]] = self.compute_gradients
         self.forward: Callable[[Noised], Any] = self.run_forward
@@ -91,7 +92,7 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.guard = Guard(patience_in(config.mixed_precision))
         self.ema = None
-        self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate(step))
+        self.lr_schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.pace.rate(step))
         self.accelerator.register_for_checkpointing(self.progress, self.lr_schedule)
         if config.ema is not None:
             from diffusers.training_utils import EMAModel
@@ -113,18 +114,6 @@ class Trainer:
     def ema_device(self) -> torch.device:
         return torch.device("cpu") if self.config.ema_on_cpu else self.accelerator.device
 
-    def rate(self, step: int) -> float:
-        """The learning rate's share: it rises in `warmup` steps, then falls as a cosine to nothing."""
-        warmup, steps = self.config.warmup, self.config.steps
-        if step < warmup:
-            return step / max(1, warmup)
-        return 0.5 * (1 + math.cos(math.pi * max(self.passed(), (step - warmup) / max(1, steps - warmup))))
-
-    def passed(self) -> float:
-        """The share of the stage's clock, 0..1."""
-        clock = self.config.clock
-        return 0.0 if clock is None else min(1.0, self.progress.seconds / (60 * clock))
-
     def run(self) -> TrainProgress:
         """Trains to the last step, or until the time is up; goes on from the newest state in `folder`.
 
@@ -135,7 +124,7 @@ class Trainer:
         start, first, before = time.monotonic(), progress.step, progress.seconds
         self.model.train()
         batches = self.source.stream(self.microbatches())
-        while progress.step < config.steps and self.passed() < 1:
+        while progress.step < config.steps and self.pace.passed < 1:
             self.step(batches)
             spent = time.monotonic() - start
             progress.seconds = before + spent
@@ -253,7 +242,7 @@ class Trainer:
             "step": progress.step,
             "seconds": round(seconds, 3),
             "clips_per_second": round(progress.per_update / seconds, 2),
-            "hours_left": round(self.seconds_left(seconds) / 3600, 2),
+            "hours_left": round(self.pace.seconds_left(seconds) / 3600, 2),
             "memory_gb": round(peak_memory(self.accelerator.device) / 1e9, 2),
             "lr": float(self.lr_schedule.get_last_lr()[0]),
             "skipped": progress.skipped,
@@ -261,12 +250,6 @@ class Trainer:
         }
         if self.accelerator.is_main_process:
             self.log.figures(line)
-
-    def seconds_left(self, seconds: float) -> float:
-        """Until the last step or the end of the clock, whichever comes first."""
-        steps = (self.config.steps - self.progress.step) * seconds
-        clock = self.config.clock
-        return steps if clock is None else min(steps, max(0.0, 60 * clock - self.progress.seconds))
 
     def save(self) -> None:
         """Losses of the averaged model, the state with its weights, then samples; a kill while saving leaves

@@ -77,7 +77,7 @@ def test_the_clock_ends_a_stage_over_all_its_sittings(make_pipeline, tiny_config
     config = replace(RUN, steps=1000, clock=1e-3 / 60, warmup=0)
     first = trainer(make_pipeline(tiny_config).model, samples, config, tmp_path / "a")
     assert first.run().step == 1
-    assert first.rate(1) == 0
+    assert first.pace.rate(1) == 0
     again = trainer(make_pipeline(tiny_config).model, samples, config, tmp_path / "a")
     assert again.run().step == 1
 
@@ -87,7 +87,7 @@ def test_the_rate_rises_then_falls_as_the_papers_does(make_pipeline, tiny_config
 
     run = trainer(make_pipeline(tiny_config).model, samples, replace(RUN, steps=9, warmup=3), tmp_path / "b")
     theirs = get_cosine_schedule_with_warmup(torch.optim.SGD([torch.zeros(1)], lr=1.0), 3, 9).lr_lambdas[0]
-    assert [run.rate(k) for k in range(9)] == pytest.approx([theirs(k) for k in range(9)])
+    assert [run.pace.rate(k) for k in range(9)] == pytest.approx([theirs(k) for k in range(9)])
 
 
 def test_a_graph_takes_one_batch_for_a_step():
