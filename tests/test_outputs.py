@@ -28,6 +28,11 @@ FILES = {
     "convert": (["emo_modules", "convert", "no.pth", "OUT"], ".safetensors"),
     "evaluate": (["emo_people", "evaluate", "--json", "OUT"], ".json"),
     "inspect": (["emo_training", "inspect", "no.tar", "-o", "OUT"], ".png"),
+    "adapt": (["emo_training", "adapt", "no.mp4", "--out", "OUT"], ".safetensors"),
+    "distill": (
+        ["emo_training", "distill", "--teacher", "no", "--shards", "no", "--out", "OUT"],
+        ".safetensors",
+    ),
     "train-articulation": (
         [
             *("emo_people", "train-articulation", "--audio-encoder", "no", "--spoken", "no"),

@@ -140,6 +140,8 @@ def test_ddim_is_diffusers_dpm_solver_of_the_first_order(config, steps):
 
 def test_guidance_moves_away_from_the_unconditional_prediction():
     class Conditions:
+        few = False
+
         def __init__(self, value: float):
             self.value = value
 
@@ -149,7 +151,7 @@ def test_guidance_moves_away_from_the_unconditional_prediction():
     def predict(x: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
         return torch.full_like(x, conditions.value)
 
-    model, x = SimpleNamespace(predict=predict), randn(0)
+    model, x = SimpleNamespace(config=SimpleNamespace(schedule=PAPER), predict=predict), randn(0)
     for cfg, expected in ((0.0, 0.0), (1.0, 2.0), (3.5, 7.0)):
         assert (Solver(model).guided(cfg, torch.zeros(1), x, Conditions(2.0)) == expected).all()
 

@@ -165,8 +165,9 @@ def load_checkpoint(
     """
     found = read_checkpoint(path, adapters)
     config = found.config
+    operations = operations_for(device)
     with found.on_meta():
-        model = EMO(config, operations_for(device)).eval() if emo else None
+        model = EMO(config, operations).eval() if emo else None
         vae = build_vae(config).eval() if found.has("vae") else None
         encoder = family_of(config).hearing.build(config.audio).eval() if found.has("audio_encoder") else None
     extras = {name: part for name, part in (("vae", vae), ("audio_encoder", encoder)) if part is not None}

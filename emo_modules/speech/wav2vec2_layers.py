@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
 
 from ..checked import Channels, Checked, Length, Range, Share
 from ..media.audio import SAMPLE_RATE
@@ -120,18 +119,46 @@ class FeatureProjection(nn.Module):
         return self.projection(self.layer_norm(x))
 
 
+class NormedWeight(nn.Module):
+    """The weight (D, D', K) of a convolution as a direction, and how strong it is at each of K places.
+
+    Names are those of torch's parametrization, which computes norms also of a network without data.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        gain = weight.new_empty(1, 1, weight.shape[2])
+        if not weight.is_meta:
+            gain = weight.norm(dim=(0, 1), keepdim=True)
+        self.original0, self.original1 = nn.Parameter(gain), nn.Parameter(weight)
+
+    def forward(self) -> Tensor:
+        return torch._weight_norm(self.original1, self.original0, 2)
+
+
+class PositionalConvolution(nn.Module):
+    """Tokens (B, D, T) -> (B, D, T), and one more where the kernel is even."""
+
+    def __init__(self, width: int, kernel: int, groups: int) -> None:
+        super().__init__()
+        conv = nn.Conv1d(width, width, kernel, groups=groups)
+        start_normal(conv.weight, 2 * (kernel * width) ** -0.5)
+        self.parametrizations = nn.ModuleDict({"weight": NormedWeight(conv.weight.detach())})
+        self.bias, self.padding, self.groups = conv.bias, kernel // 2, groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.parametrizations["weight"]()
+        return F.conv1d(x, weight, self.bias, padding=self.padding, groups=self.groups)
+
+
 class Positions(nn.Module):
     """What a long convolution over the tokens (B, T, D) says of each one's place."""
 
     def __init__(self, config: Wav2Vec2Settings) -> None:
         super().__init__()
-        width, kernel = config.hidden_size, config.num_conv_pos_embeddings
-        groups = config.num_conv_pos_embedding_groups
-        # also where the other layers are on the meta device, on which norms are slow: see `start_normal`
-        conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=groups, device="cpu")
-        start_normal(conv.weight, 2 * (kernel * width) ** -0.5)
-        with torch.device("cpu"):
-            self.conv = weight_norm(conv, "weight", dim=2)
+        self.conv = PositionalConvolution(
+            config.hidden_size, config.num_conv_pos_embeddings, config.num_conv_pos_embedding_groups
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # an even kernel gives one position too many

@@ -50,16 +50,6 @@ def test_keys_and_outputs_are_those_of_transformers(changes):
     assert (ours[:, :, 2] - theirs.last_hidden_state).abs().max() < 1e-5
 
 
-def test_weights_named_by_the_older_weight_norm_load():
-    """Public wav2vec2 checkpoints say weight_g and weight_v."""
-    encoder = make_encoder()
-    conv = "encoder.pos_conv_embed.conv."
-    state = encoder.state_dict()
-    gain, direction = (state.pop(f"{conv}parametrizations.weight.original{i}").clone() for i in (0, 1))
-    encoder.load_state_dict(state | {f"{conv}weight_g": gain * 2, f"{conv}weight_v": direction})
-    assert torch.equal(encoder.state_dict()[f"{conv}parametrizations.weight.original0"], gain * 2)
-
-
 def test_stride_and_receptive_field_come_from_the_config():
     encoder = make_encoder()
     assert (encoder.stride, encoder.receptive_field) == (320, 400)

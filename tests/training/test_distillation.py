@@ -80,6 +80,7 @@ class Told:
     """Conditions of the toy."""
 
     kept: Tensor
+    few: bool = False
 
     def uncond(self) -> "Told":
         return Told(torch.zeros_like(self.kept))
