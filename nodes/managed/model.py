@@ -114,9 +114,9 @@ class EMOModel(comfy.model_base.BaseModel):
         frames, _, height, width = input_shape
         cached = DEEP in (cond_shapes or {})  # of each half of guidance, which then run in turn
         device = comfy.model_management.get_torch_device()
-        if cached or not are_few(frames / 2, height, width, device):
-            frames = frames / 2
-        size = self.diffusion_model.config, frames, height, width, self.get_dtype_inference()
+        together = not cached and are_few(frames / 2, height, width, device)
+        at_once = frames if together else frames / 2
+        size = self.diffusion_model.config, at_once, height, width, self.get_dtype_inference()
         return activation_bytes(*size) + (deep_cache_bytes(*size) if cached else 0)
 
     def get_dtype_inference(self) -> torch.dtype:  # not in ComfyUI 0.3.64
