@@ -26,7 +26,7 @@ from emo_training.training.loop import Trainer
 from emo_training.training.relatives import RelativeBatch, clip_cues, known_points, learned_schedule
 from emo_training.training.sample_set import Draw
 from emo_training.training.shard_source import ShardSource
-from emo_training.training.stages import part_of
+from emo_training.training.stages import part_of, select_parameters, stage_of
 from emo_training.training.train_config import TrainConfig
 
 from ..relatives import (
@@ -310,7 +310,15 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("name", "stage"), CHANGES)
-def test_a_stage_changes_what_its_table_names(name, stage, start, train, meshes, tmp_path):
+def test_a_stage_trains_what_its_table_names(name, stage):
+    model = random_emo(small(name))
+    selected = select_parameters(model, stage_of(model.config, stage))
+    assert {part_of(key) for key, _ in selected} == CHANGES[name, stage]
+
+
+# A run takes half a minute: one with pictures, one with clips and landmarks
+@pytest.mark.parametrize(("name", "stage"), [("echomimic", "image"), ("v_express", "video")])
+def test_a_run_changes_what_its_table_names(name, stage, start, train, meshes, tmp_path):
     checkpoint = start(name)
     status, error = train(stage, checkpoint, meshes)
     assert status == 0, error
