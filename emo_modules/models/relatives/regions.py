@@ -54,9 +54,11 @@ class Regions:
         weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> Self:
         """Of so many places."""
-        inside = torch.cat([part.everywhere(places) for part in parts], dim=-1)
-        factors = inside.new_tensor(weights)
-        return cls(parts, weights, torch.cat([(1 - inside) * factors, inside * factors], dim=-1))
+        inside = [part.everywhere(places) for part in parts]
+        # numbers of main memory as factors: as a tensor they could not be sent while a CUDA graph is captured
+        outwards = [(1 - mask) * weight for mask, weight in zip(inside, weights, strict=True)]
+        inwards = [mask * weight for mask, weight in zip(inside, weights, strict=True)]
+        return cls(parts, weights, torch.cat([*outwards, *inwards], dim=-1))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         """Where the model is, in its type."""
