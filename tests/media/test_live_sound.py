@@ -1,6 +1,7 @@
 """Sound that is still coming: the same as the file's, waited for, and held no longer than it is needed."""
 
 import io
+import threading
 import time
 
 import av
@@ -131,18 +132,20 @@ def test_an_hour_is_not_held(tones):
 
 
 def test_it_ends_where_it_is_stopped():
-    stopped = []
+    stopped, all_read = [], threading.Event()
 
     class Open(Source):
         def read(self, size=-1):
             piece = super().read(size)
             while not piece and not stopped:
+                all_read.set()
                 time.sleep(0.01)
             return piece
 
     content = wav(torch.zeros(1, 4000), 16000)
     source = Open(content[:40] + b"\xff" * 4 + content[44:])
     with LiveSound(source, "a pipe", lambda: bool(stopped)) as sound:
+        assert all_read.wait(20)
         assert sound.frames(FPS) is None
         stopped.append(True)
         assert sound.wait_until(30, FPS) == sound.frames(FPS) == 7
