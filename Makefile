@@ -9,7 +9,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 COMFYUI_PATH ?= $(HOME)/comfy/ComfyUI
 export COMFYUI_PATH
 
-.PHONY: help install demo test lint types install-comfyui test-comfyui web-test locales archive \
+.PHONY: help install demo test test-slow lint types install-comfyui test-comfyui web-test locales archive \
 	demo-data train-demo evaluate
 
 help: ## list the targets
@@ -22,8 +22,11 @@ demo: $(INSTALLED) ## animate the sample portrait: output/demo.mp4 and output/de
 	$(BIN)/python -m emo_modules animate samples/portrait.png samples/speech.wav \
 		-o output/demo.mp4 --sheet output/demo.png
 
-test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest -q -rs -n auto --dist loadfile
+test: $(INSTALLED) ## run the tests but the slow ones
+	$(BIN)/python -m pytest -q -rs -n auto --dist loadfile -m "not slow"
+
+test-slow: $(INSTALLED) ## run the slow tests: kills, Ray, compilers, trainings
+	$(BIN)/python -m pytest -q -rs -n auto --dist loadfile -m slow
 
 lint: $(INSTALLED) ## check the style and the types
 	$(BIN)/python -m ruff check

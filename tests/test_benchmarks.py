@@ -114,6 +114,7 @@ def test_random_weights_are_the_same_every_time_and_none_is_like_another(structu
     assert rows.abs().max() < 0.5  # chance, of 144 numbers each
 
 
+@pytest.mark.slow
 def test_training_is_measured_row_by_row(any_precision, tmp_path, monkeypatch):
     pytest.importorskip("peft")
     rows = [train_gpu.Row("echomimic"), train_gpu.Row("hallo", "overfit")]

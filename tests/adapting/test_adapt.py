@@ -94,6 +94,7 @@ def test_a_lora_that_loads_and_a_page_that_shows_it(command, tmp_path, request, 
     assert "the last one, of 1.2 s, was held back" in page
 
 
+@pytest.mark.slow
 def test_what_was_stopped_ends_as_what_was_not(command, moving_checkpoint, tmp_path):
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert command(moving_checkpoint, whole) == DONE

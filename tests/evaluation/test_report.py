@@ -180,6 +180,7 @@ def evaluate(shards, tiny_checkpoint, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_held_out_clips_are_generated_once(evaluate, tmp_path, capsys):
     assert evaluate("--clips", "1") == 0
     out = tmp_path / "out"

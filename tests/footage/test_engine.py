@@ -64,6 +64,7 @@ def unkilled(footage, tmp_path_factory):
     return contents(shards)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_bytes(footage, unkilled, tmp_path):
     shards, rng, kills = tmp_path / "shards", random.Random(3), 0
     for files in (3, 6, 9):  # are there, and a random moment later
@@ -264,6 +265,7 @@ def test_a_memory_fault_on_windows_is_one_too():
     assert _death(ACCESS_VIOLATION) == signal.SIGSEGV
 
 
+@pytest.mark.slow
 @needs_proc
 def test_workers_end_with_their_parent(tmp_path):
     code = f"""
@@ -293,6 +295,7 @@ def _sleep(path):
     time.sleep(60)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_shards(tmp_path):
     ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'ray[data]'")
     # whose lips do not move: with sound they would be dropped

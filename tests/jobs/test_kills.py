@@ -12,7 +12,7 @@ import pytest
 from ..systems import needs_signals
 from .conftest import differing, films, job, journal
 
-pytestmark = needs_signals
+pytestmark = [needs_signals, pytest.mark.slow]
 psutil = pytest.importorskip("psutil")
 FILMS = 10
 PATIENCE = 300  # seconds, on a busy machine

@@ -20,6 +20,7 @@ def own_cluster(monkeypatch) -> None:
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else other tests beside this one take all of its time
 
 
+@pytest.mark.slow
 @needs_signals
 def test_two_actors_that_are_killed_twice_render_the_films_of_one_process(start, render, write_jobs, folder):
     rows = [job(k, ("anna.png", "ben.png")[k % 2], seed=k) for k in range(10)]
@@ -36,6 +37,7 @@ def test_two_actors_that_are_killed_twice_render_the_films_of_one_process(start,
     assert "damaged.png" in failure
 
 
+@pytest.mark.slow
 @needs_signals
 def test_actors_end_with_the_command(start, write_jobs, folder):
     run = start(write_jobs([job(k, seed=k) for k in range(30)]), *RAY)
@@ -48,6 +50,7 @@ def test_actors_end_with_the_command(start, write_jobs, folder):
     assert [actor for actor in alive if actor.status() != psutil.STATUS_ZOMBIE] == []
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_ends_the_run_with_its_sentence(render, write_jobs, folder):
     (folder / "broken.safetensors").write_bytes(b"no weights")
     broken = ("--checkpoint", folder / "broken.safetensors")

@@ -211,9 +211,9 @@ def test_a_film_grows_under_another_name_as_frames_come(tmp_path, kind):
         return sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
 
     seen, random = [], torch.Generator().manual_seed(0)
-    with VideoWriter(tmp_path / CASES[kind].name, 128, 96, 25, format=FORMATS[kind]) as writer:
+    with VideoWriter(tmp_path / CASES[kind].name, 96, 72, 25, format=FORMATS[kind]) as writer:
         for k in range(300):
-            writer.write(torch.rand(96, 128, 3, generator=random))
+            writer.write(torch.rand(72, 96, 3, generator=random))
             if k == 299:
                 (partial,) = tmp_path.iterdir()
                 assert ".partial" in partial.name

@@ -138,6 +138,7 @@ def test_sizes_that_do_not_halve(size):
     assert torch.equal(predicted(model, conditions, scene.noise, cache), whole)
 
 
+@pytest.mark.slow
 def test_compiled_there_are_two_graphs_however_many_steps(small_config):
     model, graphs = EMO(small_config).eval(), []
     scene, cache = Scene.random(small_config), DeepCache(3)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +44,7 @@ def render(model: EMO, seconds: float) -> Tensor:
     return torch.cat(list(render_clips(conditioner, video, driving, frames, solver, noise)))
 
 
+@pytest.mark.slow
 def test_films_of_any_length_share_one_graph_for_each_half_of_guidance(tiny_config):
     graphs: list[nn.Module] = []
 

@@ -18,7 +18,7 @@ from emo_training.training.state import saved_weights
 
 from ..systems import needs_signals
 
-pytestmark = needs_signals  # so that a launch is killed with the processes it started
+pytestmark = [pytest.mark.slow, needs_signals]  # so that a launch is killed with the processes it started
 
 ALONE = [sys.executable, "-m", "emo_training"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -248,6 +248,7 @@ class One:
         return ["one"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hallo", "echomimic", "v_express"])
 def test_a_fixed_batch_is_learned(name, meshes, tmp_path):
     batch = batch_of(name, meshes, batch=1)
@@ -317,6 +318,7 @@ def test_a_stage_trains_what_its_table_names(name, stage):
 
 
 # A run takes half a minute: one with pictures, one with clips and landmarks
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "stage"), [("echomimic", "image"), ("v_express", "video")])
 def test_a_run_changes_what_its_table_names(name, stage, start, train, meshes, tmp_path):
     checkpoint = start(name)
