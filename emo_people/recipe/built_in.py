@@ -199,8 +199,8 @@ class BuiltInTraining:
             pictures: Tensor = self.vae.decode(latents)
         return pictures.float()
 
-    def held_out_batch(self, clips: bool, count: int) -> MovingBatch:
-        draw = Draw(count, drop_audio=0, whole_region=0)
+    def held_out_batch(self, clips: bool, most: int) -> MovingBatch:
+        draw = Draw(min(most, len(self.held_out)), drop_audio=0, whole_region=0)
         if not clips:
             draw = replace(draw, motion_frames=0, frames=6)
         generator = torch.Generator(self.clips.device).manual_seed(7)

@@ -275,7 +275,7 @@ def test_a_stage_trains_checks_and_shows(clips, model, tmp_path):
     assert saved_weights(tmp_path / "painter").exists()
     assert "held out {'shown'" in lines[-1]
     with Image.open(tmp_path / "painter" / "sheet.jpg") as sheet:
-        assert sheet.size == (7 * SIDE, 16 * SIDE)
+        assert sheet.size == (7 * SIDE, 2 * len(clips) * SIDE)
 
 
 def test_a_cpu_takes_smaller_batches_and_a_gpu_repeats_captured_steps():
