@@ -31,8 +31,10 @@ class ModelChoice:
         Path | None, "a file of TAESD's decoder, for Stable Diffusion's latents: decodes faster and softer"
     ] = None
     lora: Annotated[
-        str | None, "FILE or FILE:STRENGTH, what `train --lora` made; strength 1 is as trained"
-    ] = None
+        tuple[str, ...],
+        "FILE or FILE:STRENGTH, what `train --lora`, `adapt` or `distill` made; strength 1 is as trained; "
+        "may be given several times",
+    ] = ()
     compile: Annotated[bool, "compile the Backbone: slow start, faster steps"] = False
     low_memory: Annotated[bool, "hold ReferenceNet only while it reads; same pictures"] = False
     dtype: Annotated[
@@ -62,7 +64,7 @@ class ModelChoice:
 
     @property
     def adapters(self) -> tuple[AdapterUse, ...]:
-        return (AdapterUse.parse(self.lora),) if self.lora else ()
+        return tuple(map(AdapterUse.parse, self.lora))
 
     def read(self) -> tuple[EMOConfig, Weights]:
         """What the files hold, without loading it. Raises as `read_checkpoint`."""
@@ -73,8 +75,8 @@ class ModelChoice:
         """The same files, for a process that is somewhere else."""
         paths = {name: getattr(self, name) for name in ("checkpoint", *BESIDE)}
         moved = replace(self, **{name: path.absolute() for name, path in paths.items() if path})
-        uses = (replace(use, path=use.path.absolute()) for use in self.adapters)
-        return replace(moved, lora=next(map(str, uses), None))
+        uses = [replace(use, path=use.path.absolute()) for use in self.adapters]
+        return replace(moved, lora=tuple(map(str, uses)))
 
     def load(self, device: str) -> Pipeline:
         """Raises ValueError for a device that is not there, and as `Pipeline.load`."""

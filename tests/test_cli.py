@@ -82,11 +82,14 @@ def test_a_lora_changes_the_video_by_its_strength(
         ("half", ("--lora", f"{lora}:0.5"), None),
         ("merged", (), merged),
         ("all", ("--lora", lora, "--low-memory"), None),
+        ("there and back", ("--lora", f"{lora}:0.5", "--lora", f"{lora}:-0.5"), None),
     ):
         status, output, errors = animate(picture_file, sound, *BOX, *options, checkpoint=checkpoint)
         assert status == 0, errors
         videos[name] = read_video(output)[0].float()
     assert torch.equal(videos["none of it"], videos["without"])
+    back, changed = ((videos[name] - videos["without"]).abs().max() for name in ("there and back", "all"))
+    assert back < 0.02 < changed
     assert torch.equal(videos["merged"], videos["half"])
     assert len({videos[name].sum().item() for name in ("without", "half", "all")}) == 3
 

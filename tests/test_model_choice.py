@@ -35,15 +35,19 @@ def test_another_content_is_another_model(tiny_checkpoint, tmp_path) -> None:
 
 def test_a_lora_and_its_strength_are_another_model(tiny_checkpoint, tiny_config, tmp_path) -> None:
     lora = random_lora(tmp_path / "person.safetensors", tiny_config).path
-    choices = [ModelChoice(tiny_checkpoint, lora=text) for text in (None, str(lora), f"{lora}:0.5")]
-    assert len({choice.files_digest() for choice in choices}) == 3
-    assert len({choice.load("cpu").name for choice in choices}) == 3
+    texts = ((), (str(lora),), (f"{lora}:0.5",), (str(lora), str(lora)))
+    choices = [ModelChoice(tiny_checkpoint, lora=text) for text in texts]
+    assert len({choice.files_digest() for choice in choices}) == 4
+    assert len({choice.load("cpu").name for choice in choices}) == 4
 
 
 def test_a_lora_is_found_from_another_folder_too(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    moved = ModelChoice(lora="loras/person.safetensors:0.25").absolute()
-    assert moved.adapters == (AdapterUse(tmp_path / "loras/person.safetensors", 0.25),)
+    moved = ModelChoice(lora=("loras/person.safetensors:0.25", "loras/fast.safetensors")).absolute()
+    assert moved.adapters == (
+        AdapterUse(tmp_path / "loras/person.safetensors", 0.25),
+        AdapterUse(tmp_path / "loras/fast.safetensors"),
+    )
     assert ModelChoice().absolute().adapters == ()
 
 

@@ -21,6 +21,7 @@ class Recipe:
     place: Annotated[Path | None, "a file"] = None
     sound: Annotated[bool, "leave it out"] = True
     twice: Annotated[bool, "again"] = False
+    words: Annotated[tuple[str, ...], "several"] = ()
     inner: int = 7
 
 
@@ -33,9 +34,10 @@ def read(*arguments: str) -> dict[str, object]:
 def test_what_is_given_has_the_fields_kind():
     given = read(
         *("--name", "x", "--most-steps", "3", "--rate", "2", "--kind", "good", "--span", "0.2", "1"),
-        *("--place", "a/b", "--without-sound", "--twice"),
+        *("--place", "a/b", "--without-sound", "--twice", "--words", "one", "--words", "two"),
     )
-    assert Recipe(**given) == Recipe("x", 3, 2.0, "good", (0.2, 1.0), Path("a/b"), False, True)
+    told = Recipe("x", 3, 2.0, "good", (0.2, 1.0), Path("a/b"), False, True, ("one", "two"))
+    assert Recipe(**given) == told
     assert isinstance(given["rate"], float)
 
 

@@ -3,8 +3,8 @@
     size: Annotated[int, "pixels of the stored square"] = 512      --size SIZE   pixels of the stored square
     sound: Annotated[bool, "pictures alone"] = True                --without-sound
 
-A field with a text is an option; a tuple of names beside the text are those of its numbers. Fields without a
-text are the caller's affair.
+A field with a text is an option; a tuple of names beside the text are those of its numbers. A tuple of any
+length is an option that may be given several times. Fields without a text are the caller's affair.
 """
 
 import argparse
@@ -26,8 +26,9 @@ def add_field_options(parser: argparse.ArgumentParser, record: type, without: tu
             parser.add_argument(flag, dest=name, action="store_const", const=not default, help=text)
         elif get_origin(hint) is Literal:
             parser.add_argument(flag, choices=get_args(hint), help=text)
+        elif get_origin(hint) is tuple and Ellipsis in (parts := get_args(hint)):
+            parser.add_argument(flag, type=parts[0], action="append", metavar=name.upper(), help=text)
         elif get_origin(hint) is tuple:
-            parts = get_args(hint)
             parser.add_argument(flag, type=parts[0], nargs=len(parts), metavar=names, help=text)
         else:
             parser.add_argument(flag, type=hint, help=text)
