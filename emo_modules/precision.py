@@ -1,4 +1,4 @@
-"""What a rendering computes in: half precision where the device is made for it."""
+"""What a rendering computes on and in: a GPU if there is one, and half precision where it is made for it."""
 
 import logging
 
@@ -10,6 +10,10 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SLOWER = 1.5
 
 _log = logging.getLogger(__name__)
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def default_precision(device: str) -> str:

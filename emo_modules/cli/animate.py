@@ -11,7 +11,6 @@ from io import FileIO
 from pathlib import Path
 from types import FrameType
 
-import torch
 from tqdm import tqdm
 
 from ..cost.rates import RateBook
@@ -25,6 +24,7 @@ from ..media.image import load_image
 from ..media.live_sound import TAKES, LiveSound
 from ..model_choice import ModelChoice, check_device
 from ..options import Options
+from ..precision import default_device
 from ..sampling.clip_store import default_folder
 from ..writing.pictures import SUFFIXES as PICTURES
 from ..writing.place import check_file_place
@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_field_options(parser, Options)
     add_field_options(parser, FaceOptions)
     add_field_options(parser, ModelChoice)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=default_device())
     parser.add_argument(
         "--estimate",
         action="store_true",

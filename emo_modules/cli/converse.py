@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ..cues.box import Box
@@ -16,6 +15,7 @@ from ..media.image import load_image
 from ..model_choice import ModelChoice
 from ..options import Options
 from ..pipeline import Progress
+from ..precision import default_device
 from ..together import animate_together, faces_of
 from .animate import stop_when_interrupted
 from .options import add_field_options, field_values
@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_field_options(parser, Options)
     add_field_options(parser, ModelChoice)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=default_device())
 
 
 def run(options: argparse.Namespace) -> None:

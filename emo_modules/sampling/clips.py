@@ -15,7 +15,7 @@ from ..models.emo import Conditioner
 from ..speech.wav2vec2 import context_windows
 from ..writing.digest import digest
 from .clip_store import Clip, ClipStore
-from .noise import video_noise
+from .noise import limited, video_noise
 from .windows import Windows
 
 # a clip's noise, its conditions, its number (0 ..) -> its clean latents
@@ -224,6 +224,6 @@ def noise_for(
     config: EMOConfig, frames: int, size: tuple[int, int], seed: int, device: torch.device, dtype: torch.dtype
 ) -> Iterator[Tensor]:
     """Starting noise of a whole video, in whole clips, the same for the same seed on every device."""
-    shape, limit = (config.latent_channels, *size), config.quirks.noise_limit
+    shape = (config.latent_channels, *size)
     for noise in video_noise(frames, config.clip_frames, shape, config.schedule.shared_noise, seed):
-        yield (noise if limit is None else noise.clamp(-limit, limit)).to(device, dtype)
+        yield limited(config, noise).to(device, dtype)

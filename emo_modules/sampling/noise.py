@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ..config import EMOConfig
+
 
 def mix(common: Tensor, own: Tensor, shared: float) -> Tensor:
     """Noise of unit variance of which `shared` is common to all frames (mixed noise, arXiv 2305.10474 sec.
@@ -18,6 +20,17 @@ def clip_noise(shape: torch.Size, shared: float, generator: torch.Generator) -> 
     device = generator.device
     common = torch.randn(shape[0], 1, *shape[2:], generator=generator, device=device)
     return mix(common, torch.randn(shape, generator=generator, device=device), shared)
+
+
+def first_noise(config: EMOConfig, shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """(B, F, C, H, W) noise that clips begin with when they are rendered."""
+    return limited(config, clip_noise(shape, config.schedule.shared_noise, generator))
+
+
+def limited(config: EMOConfig, noise: Tensor) -> Tensor:
+    """As far from 0 as the family lets it be (`Quirks.noise_limit`)."""
+    limit = config.quirks.noise_limit
+    return noise if limit is None else noise.clamp(-limit, limit)
 
 
 def video_noise(frames: int, clip: int, shape: tuple[int, ...], shared: float, seed: int) -> Iterator[Tensor]:

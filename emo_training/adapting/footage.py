@@ -24,6 +24,8 @@ SMALLEST_FACE = 0.25  # of the model's picture: a smaller face would be learned 
 LOOKS = 5  # frames of a sample that say who is seen
 # Cosine of two samples' faces: 0.7 and more of one person in other light, 0.1 to 0.3 of two people
 SAME_PERSON = 0.45
+WITH_SOUND = "give films with the sound of what is said"
+OWN_REMEDIES = REMEDIES | {"no sound": WITH_SOUND, "silent": WITH_SOUND}  # there is no training without it
 
 
 def gather(videos: Sequence[Path], folder: Path, made: Sequence[Path], who: str, trained: bool) -> None:
@@ -67,7 +69,7 @@ def check_length(summary: dict[str, Any]) -> str | None:
         raise ValueError(f"the videos have {found}, needed are {LEAST:.0f} s: give more of this person")
     worst = max(causes, key=lambda name: (causes[name]["hours"], causes[name]["spans"]))
     cause = worst.partition(": ")[2]
-    remedy = REMEDIES.get(cause, "give more of this person").partition(", or lower --")[0]
+    remedy = OWN_REMEDIES.get(cause, "give more of this person").partition(", or lower --")[0]
     lost = say_time(causes[worst]["hours"])
     raise ValueError(
         f"the videos have {found}, needed are {LEAST:.0f} s; {lost} were left out because of {cause!r}: "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from emo_modules.checked import Checked
+from emo_modules.checked import Checked, Range, Share
 from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
 
@@ -26,17 +26,17 @@ class Adaptation(Checked):
     """What a user may ask for; where nothing is given, what suits the model."""
 
     steps: Annotated[int | None, "updates; default: 300 of the built-in model, 2000 of others"] = None
-    lora: Annotated[int, "rank of the LoRA; default: 16"] = 16
+    lora: Annotated[int, Range(1, 4096), "rank of the LoRA; default: 16"] = 16
     lr: Annotated[float | None, "default: 4e-4 of the built-in model, 1e-4 of others"] = None
-    own_motion: Annotated[float, "share of training on motion frames of the model's own; default: 0"] = 0.0
+    own_motion: Annotated[Share, "share of training on motion frames of the model's own; default: 0"] = 0.0
     seed: Annotated[int, "of the LoRA, of the order of samples and of noise"] = 0
     minutes: Annotated[float | None, "stop, resumable, after this much wall clock of training"] = None
 
     def impossible(self) -> Iterator[str]:
         if self.steps is not None and self.steps < 1:
             yield f"steps are at least 1, got {self.steps}"
-        if not 0 <= self.own_motion <= 1:
-            yield f"own_motion is a share from 0 to 1, got {self.own_motion:g}"
+        if self.lr is not None and self.lr <= 0:
+            yield f"lr is above 0, got {self.lr:g}"
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from emo_modules.checkpoints.encoders import load_audio_encoder, load_vae
 from emo_modules.checkpoints.store import Loaded, checkpoint_files, read_checkpoint
 from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
+from emo_modules.cues.ibug import POINTS
 from emo_modules.families.family import SpeechEncoder
 from emo_modules.models.precision import fast_type
 from emo_modules.pipeline import Pipeline
+from emo_modules.precision import default_device
 from emo_modules.writing.digest import file_digest
 from emo_modules.writing.partial import whole_file, write_text
 from emo_modules.writing.place import check_file_place
@@ -31,6 +33,7 @@ from ..perception.face_identity import WEIGHTS, load_identity
 from ..perception.rates import FPS
 from ..training.loop import Trainer
 from ..training.lora import saved_lora
+from ..training.relatives import relative_of
 from ..training.shard_source import ShardSource
 from ..training.start import Start, check_distilled, starting_model
 from ..training.summary import describe_run
@@ -74,7 +77,11 @@ class Job:
 
     def load(self, adapters: Sequence[AdapterUse] = ()) -> Pipeline:
         return Pipeline.load(
-            self.checkpoint, vae=self.vae, audio_encoder=self.audio_encoder, adapters=adapters
+            self.checkpoint,
+            default_device(),
+            vae=self.vae,
+            audio_encoder=self.audio_encoder,
+            adapters=adapters,
         )
 
 
@@ -84,10 +91,26 @@ def check_job(job: Job) -> EMOConfig:
     check_file_place(job.out, (".safetensors",), (*job.videos, job.checkpoint))
     config = read_checkpoint(job.checkpoint).config
     check_distilled(config)
+    check_analyzer(job.analyzer, config)
     if job.out.exists():
         check_own(job, config)
     check_settings(job.folder / SETTINGS, job.settings())
     return config
+
+
+def check_analyzer(spec: str, config: EMOConfig) -> None:
+    """Raises ValueError when the model cannot learn from what reads the faces."""
+    relative = relative_of(config)
+    if config.moving and spec != "faces":
+        raise ValueError(
+            f"{config.name} moves portraits and learns from the {POINTS} landmarks of --analyzer faces, got "
+            f"{spec}"
+        )
+    if relative and relative.points > POINTS and spec == "faces":
+        raise ValueError(
+            f"{config.name} learns from {relative.points} landmarks, --analyzer faces reads {POINTS}: give "
+            "--analyzer mediapipe:FILE"
+        )
 
 
 def check_settings(path: Path, wanted: dict[str, Any]) -> None:
@@ -130,7 +153,9 @@ def adapt(job: Job, config: EMOConfig, log: Log = print) -> bool:
     with whole_file(job.out) as partial_file:
         copyfile(saved_lora(job.folder / RUN), partial_file)
     films.make(AFTER, partial(job.load, [AdapterUse(job.out)]))
-    write_page(job, films, index, held_out, warning, log)
+    trained = recipe_for(config, job.asked, half=False).train
+    settings = job.settings() | {name: getattr(trained, name) for name in ("steps", "lr")}
+    write_page(job, films, index, held_out, warning, settings, log)
     return True
 
 
@@ -149,7 +174,7 @@ def train(job: Job, index: ShardIndex, log: Log) -> bool:
     """Goes on to the last step, or until the time is up: then False."""
     model, loaded, notes = starting_model(Start(checkpoint=job.checkpoint), job.asked.seed, None)
     assert loaded is not None  # as always with a checkpoint
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(default_device())
     vae, encoder = encoders(job, loaded)
     vae.to(device)
     encoder.to(device)
@@ -200,7 +225,13 @@ def open_source(
 
 
 def write_page(
-    job: Job, films: Films, index: ShardIndex, held_out: SampleEntry, warning: str | None, log: Log
+    job: Job,
+    films: Films,
+    index: ShardIndex,
+    held_out: SampleEntry,
+    warning: str | None,
+    settings: dict[str, Any],
+    log: Log,
 ) -> None:
     before, after = films.measure(load_analyzer(job.analyzer), load_identity(WEIGHTS), log)
     rows = rows_of(before, after)
@@ -212,7 +243,7 @@ def write_page(
         "held back. One sentence says little: look at others, too.",
         "Say that films made with this are generated, and make none that this person has not agreed to.",
     ]
-    write_text(job.page, page(job.out, f"{job.folder.name}/{FILMS}/{BESIDE}", rows, notes, job.settings()))
+    write_text(job.page, page(job.out, f"{job.folder.name}/{FILMS}/{BESIDE}", rows, notes, settings))
     for row in rows:
         log(f"{row.name}: {number(row.before)} before, {number(row.after)} after")
     log(f"{job.out}, and {job.page} to look at")

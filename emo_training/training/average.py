@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def take_in(ema: "EMAModel", named: Named, device: torch.device) -> None:
     """The parameters as they are after an update; `device` is the average's."""
-    moved: list[Any] = [p.to(device) for _, p in named]  # typed as parameters, which copies are not
+    # what needs no gradient is copied, not averaged, as a student's LoRA would be in the turns of another
+    moved: list[Any] = [p.detach().to(device).requires_grad_() for _, p in named]
     ema.step(moved)
 
 

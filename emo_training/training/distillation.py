@@ -39,6 +39,13 @@ class Distillation(Checked):
     def few_steps(self) -> FewSteps:
         return FewSteps.of(self.method, self.steps)
 
+    def turn(self, update: int) -> tuple[bool, int]:
+        """dmd2: whether an update is the student's, and how many of its steps come before the one that it is
+        of. Student and network both go through all of them."""
+        turns, place = divmod(update, self.fake_updates + 1)
+        students = place == self.fake_updates
+        return students, (turns if students else update - turns) % self.steps
+
 
 def ddim_step(noisy: Tensor, clean: Tensor, alpha_bar: Tensor, later: Tensor) -> Tensor:
     """From the share of signal `alpha_bar` to the share `later`, along what the teacher says is clean (DDIM,

@@ -10,7 +10,7 @@ from torch import Tensor
 from emo_modules.checkpoints.vae import VAE
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
-from emo_modules.sampling.noise import clip_noise
+from emo_modules.sampling.noise import first_noise
 from emo_modules.sampling.solver import Solver
 from emo_modules.schedule import FewSteps
 from emo_modules.writing.pictures import save_picture
@@ -45,7 +45,7 @@ def generate_batch(
     generator = torch.Generator().manual_seed(7)
     config, device = model.config, next(model.parameters()).device
     conditioner = model.conditioner()
-    noise = clip_noise(batch.latents.shape, config.schedule.shared_noise, generator).to(device)
+    noise = first_noise(config, batch.latents.shape, generator).to(device)
     frozen_half = any(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
     with torch.autocast(device.type, torch.bfloat16, enabled=frozen_half):  # `store_frozen`
         video, frames = conditioner.video(**batch.of_video()), batch.latents.shape[1]

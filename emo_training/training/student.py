@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from emo_modules.config import EMOConfig
 from emo_modules.models.emo import EMO
-from emo_modules.sampling.noise import clip_noise
+from emo_modules.sampling.noise import first_noise
 from emo_modules.schedule import add_noise, alphas_cumprod, clean_estimate
 
 from .distillation import AGAIN, SKIP, Distillation, consistency_loss, ddim_step, distribution_loss
@@ -19,6 +19,7 @@ from .losses import LossConfig, Noised, denoising_loss, draw_timesteps, noised_a
 from .own_motion import with_own_motion
 from .progress import TrainProgress
 from .sample_set import Batch
+from .stages import DISTILLING
 
 Forward = Callable[[Noised], Tensor]
 
@@ -51,13 +52,11 @@ class Distilling:
     distillation: Distillation
     emo: EMO  # with its LoRAs, and not as `accelerate` wraps it
     progress: TrainProgress
-    clips: bool = True
-    speed: bool = True
 
     def forward(self, model: nn.Module, noised: Noised) -> Tensor:
         """Of whichever LoRA is in use."""
         prediction: Tensor = model(
-            noised.noisy, noised.timesteps, **noised.batch.conditions(self.clips, self.speed)
+            noised.noisy, noised.timesteps, **noised.batch.conditions(DISTILLING.clips, DISTILLING.speed)
         )
         return prediction.float()
 
@@ -119,10 +118,7 @@ class Distilling:
     def made(self, forward: Forward, noised: Noised, generator: torch.Generator) -> Noised:
         """In the student's turn a step as it comes up when it renders, after those before it (DMD2 sec. 4.5);
         in the others its outcome through noise, to learn."""
-        period = self.distillation.fake_updates + 1
-        turn, place = divmod(self.progress.step, period)
-        students = place == period - 1
-        last = (turn if students else self.progress.step) % self.distillation.steps
+        students, last = self.distillation.turn(self.progress.step)
         seen = self.solved(forward, noised, last, generator)
         size, frames = seen.timesteps.shape
         again = torch.randint(*AGAIN, (size, 1), generator=generator, device=generator.device)
@@ -135,9 +131,7 @@ class Distilling:
 
     def solved(self, forward: Forward, noised: Noised, last: int, generator: torch.Generator) -> Noised:
         """All noise, after `last` of the student's steps, as the solver lcm takes them."""
-        start = clip_noise(noised.noisy.shape, self.config.schedule.shared_noise, generator)
-        limit = self.config.quirks.noise_limit
-        noisy = (start if limit is None else start.clamp(-limit, limit)).to(noised.noisy)
+        noisy = first_noise(self.config, noised.noisy.shape, generator).to(noised.noisy)
         first, *others = self.distillation.few_steps.timesteps
         seen = self.at(noised, noisy, first)
         for timestep in others[:last]:

@@ -152,10 +152,14 @@ def test_a_run_goes_on_with_its_own_settings_and_videos(command, moving_checkpoi
             "have 18 s in which one person is seen and heard speaking, needed are 60 s; 3.0 min were left "
             "out because of 'several faces': cut or crop the films so that one person is seen at a time",
         ),
+        (
+            {"hours_out": 0.0, "dropped": {"sound: silent": {"spans": 2, "hours": 0.05}}},
+            "left out because of 'silent': give films with the sound of what is said",
+        ),
         ({"hours_out": 0.012, "dropped": {}}, "have 43 s in which one person is seen and heard speaking, "
          "needed are 60 s: give more of this person"),
     ],
-    ids=["no face", "two people", "short"],
+    ids=["no face", "two people", "silent", "short"],
 )  # fmt: skip
 def test_footage_of_which_nobody_can_be_learned(command, prepared, moving_checkpoint, tmp_path, told, said):
     prepared.update(told)
@@ -174,6 +178,21 @@ def test_a_minute_is_enough_to_try_also_after_too_little(command, prepared, movi
     assert "72 s in which one person is seen and heard speaking: enough to try" in out.with_suffix(
         ".html"
     ).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--lora", "0"), "Adaptation.lora is 0; expected is a whole number from 1 to 4096"),
+        (("--lr", "0"), "lr is above 0, got 0"),
+        (("--own-motion", "2"), "Adaptation.own_motion is 2.0; expected is a number from 0 to 1"),
+        (("--analyzer", "mediapipe:FILE"), "learns from the 68 landmarks of --analyzer faces, got mediapipe"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(command, moving_checkpoint, tmp_path, given, said):
+    status, error = command(moving_checkpoint, tmp_path / "anna.safetensors", *given)
+    assert (status, said in error) == (1, True), error
+    assert not (tmp_path / "anna.adapt").exists()
 
 
 def test_a_video_that_is_not_there(command, moving_checkpoint, tmp_path):

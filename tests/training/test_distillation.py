@@ -20,16 +20,16 @@ from emo_modules.models.emo import EMO
 from emo_modules.sampling.solver import Solver
 from emo_modules.schedule import TRAIN_STEPS, FewSteps, alpha_bar_at, build_scheduler, implied_prediction
 from emo_training.cli import main
-from emo_training.training.batch_sources import MemorySource
 from emo_training.training.distillation import Distillation
 from emo_training.training.fidelity import distance
-from emo_training.training.loop import Trainer
 from emo_training.training.lora import FAKE, STUDENT, copy_lora, use_lora
 from emo_training.training.losses import LossConfig, Noised
 from emo_training.training.progress import TrainProgress
-from emo_training.training.sample_set import Batch, Draw, SampleSet
+from emo_training.training.sample_set import Batch, Draw
 from emo_training.training.student import Distilling
 from emo_training.training.train_config import TrainConfig
+
+from .runs import trainer, whole_and_in_parts
 
 pytest.importorskip("peft")
 CLIP = Draw(batch=2, frames=4, motion_frames=2, drop_reference=0, drop_audio=0, drop_both=0)
@@ -44,23 +44,17 @@ def run_of(method: str, **changes: Any) -> TrainConfig:
     return replace(config, **changes)
 
 
-def trainer(model: EMO, samples: SampleSet, config: TrainConfig, folder: Path, **options: Any) -> Trainer:
-    source = MemorySource(samples, model.config, config.sampling, config.seed)
-    return Trainer(model, source, config, folder, log=lambda line: None, **options)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_interrupted_and_resumed_equals_one_that_was_not(
     make_pipeline, tiny_config, samples, tmp_path, method
 ):
-    config = run_of(method)
-    ends = []
-    for folder, stops in (("whole", (None,)), ("parts", (0.0, None))):
-        for minutes in stops:
-            model = make_pipeline(tiny_config).model
-            run = trainer(model, samples, replace(config, minutes=minutes), tmp_path / folder)
-            progress = run.run()
-        ends.append((progress.running, dict(run.named), load_file(copy_lora(tmp_path / folder))))
+    config = run_of(method, steps=5)  # the last turn is of the network that learns what is made
+    ends = [
+        (progress.running, dict(run.named), load_file(copy_lora(folder)))
+        for run, progress, folder in whole_and_in_parts(
+            lambda: make_pipeline(tiny_config).model, samples, config, tmp_path
+        )
+    ]
     (losses, one, file), (others, two, again) = ends
     assert losses == others
     assert losses.keys() >= ({"consistency"} if method == "lcm" else {"distribution", "fake"})
@@ -70,6 +64,9 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(
     learned = {name for name, value in one.items() if ".lora_B." in name and value.abs().max() > 0}
     assert {name.split(".")[-2] for name in learned} == ({STUDENT} if method == "lcm" else {STUDENT, FAKE})
     assert len(file) == 3 * len([name for name in one if f".lora_A.{STUDENT}." in name])  # of nothing else
+    first = next(name for name in sorted(learned) if f".{STUDENT}." in name)
+    written = f"diffusion_model.{first.replace(f'.{STUDENT}', '')}"
+    assert not torch.equal(file[written], one[first])  # the average
 
 
 MEAN, SPREAD = 0.5, 0.8  # of what the toy was trained on; without portrait 0 and 1
@@ -198,6 +195,17 @@ def test_a_schedule_says_where_its_steps_are():
         FewSteps("lcm", (999, 500))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 6])
+@pytest.mark.parametrize("fake_updates", [1, 2, 3, 5])
+def test_both_networks_see_every_step(steps, fake_updates):
+    distillation = Distillation("dmd2", steps, fake_updates=fake_updates)
+    turns = [distillation.turn(update) for update in range(steps * (fake_updates + 1))]
+    students = [last for is_students, last in turns if is_students]
+    assert sorted(students) == list(range(steps))
+    others = [last for is_students, last in turns if not is_students]
+    assert sorted(others) == sorted(list(range(steps)) * fake_updates)
+
+
 def build_scheduler_timesteps(few: FewSteps) -> tuple[int, ...]:
     scheduler = build_scheduler(few.solver, ScheduleConfig())
     scheduler.set_timesteps(few.steps)
@@ -268,13 +276,9 @@ def test_the_command_writes_a_lora_that_brings_its_schedule(distill, teacher, tm
     assert (out.with_suffix("") / "samples-000001.png").exists()
 
 
-def test_frozen_weights_of_half_the_size_render_too(distill, teacher, tmp_path):
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(True)  # which holds a process to its first precision
+def test_frozen_weights_of_half_the_size_render_too(any_precision, distill, teacher, tmp_path):
     given = ["--steps", 1, "--updates", 1, "--precision", "bf16", "--frozen", "bf16"]
     status, _, error = distill(teacher, tmp_path / "half.safetensors", *given)
-    AcceleratorState._reset_state(True)
     assert status == 0, error
     log = json.loads((tmp_path / "half" / "log.jsonl").read_text().splitlines()[-1])
     assert log["distance"] == pytest.approx(log["distance_before"], rel=0.2)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import alphas_cumprod
-from emo_training.training.batch_sources import MemorySource
 from emo_training.training.graphs import clone_tensors, copy_tensors
 from emo_training.training.logs import Board, keep_until
 from emo_training.training.loop import Trainer, load_parameters
@@ -26,6 +25,8 @@ from emo_training.training.stages import PAPER_STAGES
 from emo_training.training.state import saved_weights
 from emo_training.training.train_config import TrainConfig
 
+from .runs import trainer, whole_and_in_parts
+
 CLIP = Draw(batch=2, frames=3, motion_frames=2)
 PICTURES = Draw(batch=2, frames=3, motion_frames=0)
 VARYING = ("seconds", "memory_gb", "clips_per_second", "hours_left")
@@ -34,12 +35,6 @@ ALWAYS = {"first_clip": 0.0, "drop_reference": 0.0, "drop_audio": 0.0, "drop_bot
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def trainer(model: EMO, samples: SampleSet, config: TrainConfig, folder: Path, **options) -> Trainer:
-    config = replace(config, precision="no")
-    source = MemorySource(samples, model.config, config.sampling, config.seed)
-    return Trainer(model, source, config, folder, log=lambda line: None, **options)
 
 
 RUN = TrainConfig(
@@ -147,14 +142,13 @@ def test_recomputing_layers_changes_no_gradient(make_pipeline, tiny_config, samp
 
 def test_adafactor_without_an_average_learns_and_resumes(make_pipeline, tiny_config, samples, tmp_path):
     config = replace(RUN, optimizer="adafactor", ema=None, lr=1e-2)
-    ends = []
-    for folder, stops in (("whole", (None,)), ("parts", (0.0, None))):
-        for minutes in stops:
-            model = make_pipeline(tiny_config).model
-            run = trainer(model, samples, replace(config, minutes=minutes), tmp_path / folder)
-            progress = run.run()
-        ends.append((progress.running, load_file(saved_weights(tmp_path / folder))))
-    (losses, one), (others, two) = ends
+    ends = [
+        (progress.running, load_file(saved_weights(folder)), run.emo)
+        for run, progress, folder in whole_and_in_parts(
+            lambda: make_pipeline(tiny_config).model, samples, config, tmp_path
+        )
+    ]
+    (losses, one, model), (others, two, _) = ends
     assert losses == others
     assert all(torch.equal(one[name], p) for name, p in model.named_parameters())
     assert all(torch.equal(one[name], two[name]) for name in one)

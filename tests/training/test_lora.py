@@ -3,7 +3,6 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,9 +13,7 @@ from emo_modules.checkpoints.adapter import AdapterUse, read_adapter
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_modules.models.emo import EMO
 from emo_modules.schedule import alphas_cumprod
-from emo_training.training.batch_sources import MemorySource
 from emo_training.training.frozen import store_frozen
-from emo_training.training.loop import Trainer
 from emo_training.training.lora import LORA, add_lora, copy_lora, target_layers
 from emo_training.training.losses import add_training_noise
 from emo_training.training.objective import Denoising
@@ -24,17 +21,14 @@ from emo_training.training.sample_set import Draw, SampleSet, draw_batch
 from emo_training.training.stages import PAPER_STAGES, part_of
 from emo_training.training.train_config import TrainConfig
 
+from .runs import trainer, whole_and_in_parts
+
 pytest.importorskip("peft")
 CLIP = Draw(batch=2, frames=3, motion_frames=2)
 RUN = TrainConfig(
     "video", 4, lr=1e-2, warmup=2, ema=0.9, sampling=CLIP, log_every=2, precision="no", lora=2,
     lora_parts="all",
 )  # fmt: skip
-
-
-def trainer(model: EMO, samples: SampleSet, config: TrainConfig, folder: Path, **options: Any) -> Trainer:
-    source = MemorySource(samples, model.config, config.sampling, config.seed)
-    return Trainer(model, source, config, folder, log=lambda line: None, **options)
 
 
 @pytest.fixture
@@ -82,14 +76,12 @@ def test_one_sample_is_learned_by_lora_alone_and_the_file_is_what_was_trained(
 
 
 def test_a_run_interrupted_and_resumed_equals_one_that_was_not(make_pipeline, tiny_config, samples, tmp_path):
-    ends = []
-    for folder, stops in (("whole", (None,)), ("parts", (0.0, 0.0, None))):
-        for minutes in stops:
-            run = trainer(
-                make_pipeline(tiny_config).model, samples, replace(RUN, minutes=minutes), tmp_path / folder
-            )
-            progress = run.run()
-        ends.append((progress.running, dict(run.named), load_file(copy_lora(tmp_path / folder))))
+    ends = [
+        (progress.running, dict(run.named), load_file(copy_lora(folder)))
+        for run, progress, folder in whole_and_in_parts(
+            lambda: make_pipeline(tiny_config).model, samples, RUN, tmp_path
+        )
+    ]
     (losses, one, file), (others, two, again) = ends
     assert losses == others
     assert all(torch.equal(value, two[name]) for name, value in one.items())

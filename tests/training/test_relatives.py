@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from emo_modules.checkpoints.adapter import AdapterUse
 from emo_modules.checkpoints.store import load_checkpoint, save_checkpoint
 from emo_modules.checkpoints.vae import build_vae
 from emo_modules.config import EMOConfig
@@ -343,6 +344,22 @@ def test_released_files_are_trained_as_they_are(small_families, train, meshes, t
                      for path in (named, tmp_path / "video" / "checkpoint.safetensors"))  # fmt: skip
     changed = {part_of(key) for key, value in after.items() if not torch.equal(value, before[key])}
     assert changed == {"temporal"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["echomimic", "hallo"])
+def test_a_relative_is_distilled_to_few_steps_under_its_own_noise(name, start, meshes, tmp_path, capsys):
+    checkpoint, out = start(name), tmp_path / "few.safetensors"
+    given = ["--teacher", checkpoint, "--shards", meshes, "--out", out, "--steps", "2", "--updates", "1"]
+    small = ["--workers", "0", "--precision", "no", "--lora", "2", "--lr", "0.5"]
+    assert main(["distill", *map(str, [*given, *small])]) == 0, capsys.readouterr().err
+    teacher, student = load_checkpoint(checkpoint), load_checkpoint(checkpoint, adapters=[AdapterUse(out)])
+    theirs, its = teacher.config.schedule, student.config.schedule
+    assert (its.steps, its.cfg, its.solver) == (2, 1.0, "lcm")
+    assert alphas_cumprod(its).equal(alphas_cumprod(theirs))
+    pairs = zip(teacher.model.named_parameters(), student.model.named_parameters(), strict=True)
+    changed = {part_of(key) for (key, old), (_, new) in pairs if not torch.equal(old, new)}
+    assert changed == {"backbone", "audio", "temporal"}
 
 
 # What is refused
