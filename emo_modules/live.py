@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from .config import EMOConfig
 from .media.formats import LIVE
 from .media.image import to_bytes
 from .media.live_sound import LiveSound
@@ -24,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LiveAnimation:
-    """`frames` yields (F', H, W, 3) in 0..1, clip by clip, as their sound has come."""
+    """`frames` yields (F', H, W, 3) in 0..1, clip by clip, as their sound has come. What was written of the
+    sound is forgotten: who writes no film takes it from `sound` all the same, with `between`."""
 
     frames: Iterator[Tensor]
     fps: float
@@ -38,19 +40,27 @@ def animate_live(
     """Portrait (H, W, 3) in 0..1 and sound that is still coming -> frames.
 
     A clip is computed once its own sound has come and the little that its last frame hears ahead. The last
-    clip ends with the sound. Raises ValueError for weights that do not go clip by clip.
+    clip ends with the sound, or is the one in which the sound was `stopped`. Raises ValueError for weights
+    that do not go clip by clip, and for options of whole sounds.
     """
     config, options = pipeline.config, options or Options()
+    check_goes_live(config)
+    if options.start or options.decode_beside:
+        raise ValueError("start and decode_beside need what has not come yet: leave them out")
+    prepared = Prepared.from_portrait(portrait, options, config)
+    track = LiveTrack(pipeline.audio_encoder, sound, config)
+    clips = track.cut(pipeline.latents(prepared, track, ENDLESS, options, stopped=sound.stopped))
+    frames = (decode_frames(pipeline.decoder, latents) for latents in clips)
+    return LiveAnimation(frames, config.fps, sound, prepared)
+
+
+def check_goes_live(config: EMOConfig) -> None:
+    """Raises ValueError for weights that do not go clip by clip."""
     if config.quirks.windows or config.quirks.locator_pictures:
         raise ValueError(
             f"{config.name} renders a whole video at once, once its sound has ended: choose weights "
             "that go clip by clip, EMO's or Hallo's"
         )
-    prepared = Prepared.from_portrait(portrait, options, config)
-    track = LiveTrack(pipeline.audio_encoder, sound, config)
-    clips = track.cut(pipeline.latents(prepared, track, ENDLESS, options))
-    frames = (decode_frames(pipeline.vae, latents) for latents in clips)
-    return LiveAnimation(frames, config.fps, sound, prepared)
 
 
 def write_live(animation: LiveAnimation, path: Path) -> int:

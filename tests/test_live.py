@@ -17,7 +17,7 @@ import torch
 from emo_modules.cli import main
 from emo_modules.film import write_video
 from emo_modules.live import animate_live, write_live
-from emo_modules.media.audio import load_audio
+from emo_modules.media.audio import Audio, load_audio
 from emo_modules.media.growing import frames_in
 from emo_modules.media.live_sound import LiveSound
 from emo_modules.media.video import read_video
@@ -113,7 +113,7 @@ def test_the_encoder_is_given_the_level_of_speech(tiny_pipeline, portrait, tones
     assert encoder.do_normalize
 
 
-def test_whoever_stops_has_a_film_of_what_was_there(near_sighted, portrait, tones, tmp_path):
+def test_whoever_stops_has_a_film_as_far_as_the_clip_at_hand(near_sighted, portrait, tones, tmp_path):
     speaker, given = Speaker(16000), []
     speaker.say(tones(9.5 / 25, 16000))  # and no end
 
@@ -123,16 +123,16 @@ def test_whoever_stops_has_a_film_of_what_was_there(near_sighted, portrait, tone
     with LiveSound(speaker.file, "a pipe", stop) as sound:
         animation = animate_live(near_sighted(), portrait, sound, OPTIONS)
 
-        def until_the_second(clips):
+        def until_the_first(clips):
             for clip in clips:
                 yield clip
                 given.append(len(clip))
 
-        animation = replace(animation, frames=until_the_second(animation.frames))
-        assert write_live(animation, tmp_path / "live.mp4") == 10
+        animation = replace(animation, frames=until_the_first(animation.frames))
+        assert write_live(animation, tmp_path / "live.mp4") == 4
     frames, _, heard, _ = read_video(tmp_path / "live.mp4")
-    assert len(frames) == 10
-    assert 0 <= heard.shape[1] - 10 * FRAME <= 1024
+    assert len(frames) == 4
+    assert 0 <= heard.shape[1] - 4 * FRAME <= 1024
     speaker.end()
 
 
@@ -149,6 +149,45 @@ def test_an_error_leaves_the_film_as_far_as_it_got(near_sighted, portrait, tones
             write_live(replace(animation, frames=fail(animation.frames)), path)
     assert f"the 4 frames (0.16 s) before the error are kept in {path}" in caplog.text
     assert len(read_video(path)[0]) == 4
+
+
+def test_an_error_before_the_first_frame_leaves_nothing_in_the_way(near_sighted, portrait, tones, tmp_path):
+    path = tmp_path / "new" / "live.mp4"
+    for options, count in ((Options(steps=0), None), (OPTIONS, 8)):
+        with spoken(tones(8 / 25, 16000)) as sound:
+            animation = animate_live(near_sighted(), portrait, sound, options)
+            if count is None:
+                with pytest.raises(ValueError, match="at least 1 step, got 0"):
+                    write_live(animation, path)
+                assert not path.exists()
+            else:
+                assert write_live(animation, path) == count
+
+
+def test_the_tiny_decoder_decodes_and_the_speed_curve_is_followed(near_sighted, portrait, tones):
+    class White:
+        def decode(self, latents):
+            return torch.ones(len(latents), 3, 64, 64)
+
+    pipeline = replace(near_sighted(), tiny_decoder=White())
+    made = []
+    for curve in ((4.0,), (4.0, 60.0)):
+        options = replace(OPTIONS, speed_curve=curve)
+        with spoken(tones(8 / 25, 16000)) as sound:
+            live = animate_live(pipeline, portrait, sound, options)
+            assert all((frames == 1).all() for frames in live.frames)
+        with spoken(tones(8 / 25, 16000)) as sound:
+            live = animate_live(near_sighted(), portrait, sound, options)
+            made.append(torch.cat(list(live.frames)))
+    assert not torch.equal(*made)
+    spoke = Audio(tones(0.1, 16000))
+    assert all((frames == 1).all() for frames in pipeline.animate(portrait, spoke, OPTIONS).frames)
+
+
+@pytest.mark.parametrize("options", [Options(start=1.0), Options(decode_beside=True)])
+def test_options_of_whole_sounds_are_refused(near_sighted, portrait, options):
+    with pytest.raises(ValueError, match="need what has not come yet: leave them out"):
+        animate_live(near_sighted(), portrait, None, options)
 
 
 def test_weights_that_see_the_whole_video_at_once_are_refused(portrait):
@@ -207,8 +246,9 @@ def test_ctrl_c_ends_a_film_that_waits_for_sound(picture_file, sound_file, tiny_
         film.send_signal(signal.SIGINT)
         errors = film.stderr.read().decode()
     assert film.returncode == 0, errors
-    assert f"{path}: 10 frames at 25 per second" in errors
-    assert len(read_video(path)[0]) == 10
+    frames = len(read_video(path)[0])
+    assert frames in (8, 10), "of the clip at hand, or of all that was said where that was waited for"
+    assert f"{path}: {frames} frames at 25 per second" in errors
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ..cost.rates import RateBook
 from ..cost.stopwatch import Stopwatch
 from ..film import FaceOptions, write_video
-from ..live import animate_live, write_live
+from ..live import animate_live, check_goes_live, write_live
 from ..media.audio import load_audio
 from ..media.files import STANDARD
 from ..media.formats import FORMATS, check_film, check_live, format_of
@@ -32,7 +32,8 @@ from .cost import Bar, bar_of, print_estimate, work_for
 from .options import add_field_options, field_values
 from .sheet import write_sheet
 
-NOT_LIVE = ("estimate", "sheet", "format", "start", "decode_beside")  # they need what has not come yet
+# They need what has not come yet, or keep what comes once
+NOT_LIVE = ("estimate", "sheet", "format", "start", "decode_beside", "clips")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -119,19 +120,27 @@ def stream(options: argparse.Namespace) -> None:
         names = " and ".join(f"--{name.replace('_', '-')}" for name in refused)
         raise ValueError(f"with --stream the film begins before its sound has ended: leave out {names}")
     check_live(options.output)
+    check_source(options.audio)
     portrait = load_image(options.portrait)
     asked = FaceOptions(**field_values(FaceOptions, options)).options(field_values(Options, options))
     pipeline = ModelChoice(**field_values(ModelChoice, options)).load(options.device)
+    check_goes_live(pipeline.config)
     print("listening", file=sys.stderr)
     with stop_when_interrupted() as stopped, live_sound(options.audio, stopped) as sound:
         frames = write_live(animate_live(pipeline, portrait, sound, asked), options.output)
     print(f"{options.output}: {frames} frames at {pipeline.config.fps:g} per second", file=sys.stderr)
 
 
-def live_sound(path: Path, stopped: Callable[[], bool]) -> LiveSound:
-    """Raises ValueError for a terminal, which nobody speaks to, and as `LiveSound`."""
+def check_source(path: Path) -> None:
+    """Raises ValueError for a terminal, which nobody speaks to, FileNotFoundError where nothing is."""
     if path == STANDARD and sys.stdin.isatty():
         raise ValueError(f"standard input is a terminal: {TAKES}")
+    if path != STANDARD and not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+
+
+def live_sound(path: Path, stopped: Callable[[], bool]) -> LiveSound:
+    """Raises as `LiveSound`."""
     file = FileIO(sys.stdin.fileno(), closefd=False) if path == STANDARD else FileIO(path)
     return LiveSound(file, "standard input" if path == STANDARD else str(path), stopped)
 

@@ -116,14 +116,16 @@ class GrowingStream:
     What was written stays."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self._made = path, False
 
     def open(self) -> av.container.OutputContainer:
         """Raises FileExistsError: a film takes another's place once it is complete, and this one would at its
         first frame."""
         if self.path == STANDARD:
             return av.open("pipe:1", "w", format="mp4", options=STREAMING)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch(exist_ok=False)
+        self._made = True
         return av.open(libav_name(self.path), "w", format="mp4", options=STREAMING)
 
     def publish(self, metadata: dict[str, str]) -> None:
@@ -136,7 +138,9 @@ class GrowingStream:
         return self.path
 
     def discard(self) -> None:
-        """It was seen."""
+        """But what nobody can have seen anything of: it would be in the way of the next try."""
+        if self._made and not self.frames():
+            self.path.unlink(missing_ok=True)
 
 
 def _name_leftovers(path: Path) -> None:

@@ -19,7 +19,7 @@ from .formats import AAC
 from .pipe import Pipe, sound_in
 from .sound_track import Planes
 
-AHEAD = 30  # seconds that are read before they are asked for: what comes faster has to wait
+READ_AHEAD = 30  # seconds that are read before they are asked for: what comes faster has to wait
 KEPT = 30  # seconds that may be heard again
 PATIENCE = 0.1  # seconds of waiting, after which it is asked whether to stop
 TAKES = "pipe WAV into it, or what else can be read without going back: MP3, Ogg, WebM, MPEG-TS"
@@ -36,13 +36,13 @@ class LiveSound:
     """
 
     def __init__(self, file: RawIOBase, name: str, stopped: Callable[[], bool] = lambda: False) -> None:
-        self._pipe, self._name, self._stopped = Pipe(file), name, stopped
+        self._pipe, self._name, self.stopped = Pipe(file), name, stopped
         self._changed = threading.Condition()
         self._planes = Planes(AAC.rate)
         self._film, self._mono = _Tail(), _Tail()
         self._to_mono: soxr.ResampleStream | None = None
         self._wanted, self._ended = 0, False
-        self._error: ValueError | None = None
+        self._error: Exception | None = None
         threading.Thread(target=self._listen, daemon=True).start()
         self._wait(lambda: self._film.end > 0)
         if not self._film.end:
@@ -108,7 +108,7 @@ class LiveSound:
         with self._changed:
             while not (ready() or self._ended):
                 self._changed.wait(PATIENCE)
-                if self._stopped():
+                if self.stopped():
                     self._end()
         if self._error is not None:
             raise self._error
@@ -127,7 +127,7 @@ class LiveSound:
         except av.FFmpegError as error:
             if self._pipe.used:
                 self._error = ValueError(f"{self._name} cannot be read as sound, {error.strerror}: {TAKES}")
-        except ValueError as error:
+        except (ValueError, OSError, MemoryError) as error:  # else the film would end as if the sound had
             self._error = error
         finally:
             self._end()
@@ -139,7 +139,7 @@ class LiveSound:
             if self._to_mono is None:
                 self._to_mono = soxr.ResampleStream(self.sample_rate, SAMPLE_RATE, 1, "float32", "HQ")
                 self._film.channels = len(planes)
-            while self._mono.end > self._wanted + AHEAD * SAMPLE_RATE and not self._ended:
+            while self._mono.end > self._wanted + READ_AHEAD * SAMPLE_RATE and not self._ended:
                 self._changed.wait()
             if self._ended:
                 return

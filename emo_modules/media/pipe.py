@@ -26,6 +26,7 @@ PIECE = 2**15  # bytes that are read at once, at most
 EXTENSIBLE = 0xFFFE  # the kind stands further back
 UNKNOWN = 0x7F000000  # bytes; what writes a WAV into a pipe gives its length as 0 or as more than this
 LONGEST_CHUNK = 2**20  # bytes of what stands before the sound
+LONGEST_PAUSE = 60.0  # seconds; nothing says how long a pipe lasts, and a longer gap is a clock that was set
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def sound_in(pipe: Pipe, name: str) -> Iterator[tuple[float, av.AudioFrame]]:
             kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
             raise ValueError(f"{name} has no audio stream, found: {kinds}. Choose one with sound")
         loss = Loss()
-        yield from ((gap, frame) for _, gap, frame in timed_sound(container, stream, loss))
+        yield from ((gap, frame) for _, gap, frame in timed_sound(container, stream, loss, LONGEST_PAUSE))
         if str(loss):
             _log.warning("%s: %s", name, loss)
 

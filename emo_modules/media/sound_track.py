@@ -61,13 +61,18 @@ def read_sound_track(
 
 
 def timed_sound(
-    container: av.container.InputContainer, stream: av.AudioStream, loss: Loss
+    container: av.container.InputContainer,
+    stream: av.AudioStream,
+    loss: Loss,
+    longest: float = math.inf,
 ) -> Iterator[tuple[float, float, av.AudioFrame]]:
-    """The frames that decode, with the time of each and the silence before it, in seconds; `loss` counts."""
+    """The frames that decode, with the time of each and the silence before it, in seconds, `longest` at most;
+    `loss` counts."""
     latest, end = _end(container), math.nan
     for time, frame, damaged in _timed_frames(container, stream, loss):
         gap = time - end  # nan before the first frame, which compares as no gap
-        silent = (SMALLEST_LOSS if damaged else SMALLEST_GAP) < gap < max(LARGEST_STEP, latest - end)
+        pause = max(LARGEST_STEP, min(longest, latest - end))
+        silent = (SMALLEST_LOSS if damaged else SMALLEST_GAP) < gap < pause
         loss.silent += gap if silent else 0.0
         yield time, gap if silent else 0.0, frame
         end = time + frame.samples / frame.sample_rate

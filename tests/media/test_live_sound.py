@@ -1,5 +1,6 @@
 """Sound that is still coming: the same as the file's, waited for, and held no longer than it is needed."""
 
+import errno
 import io
 import threading
 import time
@@ -11,7 +12,7 @@ import soundfile
 import torch
 
 from emo_modules.media.audio import SAMPLE_RATE, load_audio
-from emo_modules.media.live_sound import AHEAD, LiveSound
+from emo_modules.media.live_sound import READ_AHEAD, LiveSound
 
 from ..speakers import deadline
 
@@ -38,12 +39,12 @@ def wav(waveform, rate, subtype="PCM_16", kind="WAV"):
     return content.getvalue()
 
 
-def encoded(kind, codec, rate, waveform):
+def encoded(kind, codec, rate, waveform, begin=0):
     content = io.BytesIO()
     with av.open(content, "w", format=kind) as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(waveform.numpy(), "fltp", "mono")
-        frame.sample_rate = rate
+        frame.sample_rate, frame.pts = rate, begin * rate
         container.mux([*stream.encode(frame), *stream.encode(None)])
     return content.getvalue()
 
@@ -126,9 +127,29 @@ def test_an_hour_is_not_held(tones):
                 1, second
             )
             sound.between(second * SAMPLE_RATE, (second + 1) * SAMPLE_RATE)
-            assert source.given < 2 * SAMPLE_RATE * (second + AHEAD + 2)
+            assert source.given < 2 * SAMPLE_RATE * (second + READ_AHEAD + 2)
             held = len(sound._film._samples) + len(sound._mono._samples)
-            assert held < 4 * SAMPLE_RATE * 2 * (AHEAD + 32)
+            assert held < 4 * SAMPLE_RATE * 2 * (READ_AHEAD + 32)
+
+
+def test_what_happens_to_the_file_is_no_end_of_the_sound():
+    class Lost(Source):
+        def read(self, size=-1):
+            if self.given > 20000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    source = Lost(wav(torch.zeros(1, 16000), 16000))
+    with LiveSound(source, "a pipe", deadline()) as sound, pytest.raises(OSError, match="Input/output"):
+        sound.wait_for(24, FPS)
+
+
+def test_a_clock_that_is_set_is_no_pause(tones):
+    """A broadcast begins again with its clock 20 hours further."""
+    first, second = (encoded("mpegts", "aac", 48000, tones(2, 48000), begin) for begin in (0, 72000))
+    with LiveSound(Source(first + second), "a pipe", deadline()) as sound:
+        assert sound.wait_for(85, FPS)
+        assert not sound.wait_for(130, FPS)
 
 
 def test_it_ends_where_it_is_stopped():
