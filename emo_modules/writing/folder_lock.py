@@ -1,5 +1,6 @@
 """Folders that one run has for itself, such as a training's state: a second one is told who is there."""
 
+import errno
 import logging
 import os
 import socket
@@ -54,7 +55,7 @@ def _remove_unused(folder: Path) -> None:
 
 @contextmanager
 def _hold(path: Path, run: str) -> Iterator[None]:
-    from filelock import FileLock, Timeout
+    from filelock import FileLock, SoftFileLock, Timeout
 
     lock = FileLock(path)
     try:
@@ -63,14 +64,16 @@ def _hold(path: Path, run: str) -> Iterator[None]:
         raise ValueError(
             f"{path.parent} is in use by {_holder(path)}: wait until it has ended, or choose another folder"
         ) from error
-    except NotImplementedError:  # network file systems without locks
+    except (OSError, NotImplementedError) as error:  # network file systems without locks
+        if isinstance(error, OSError) and error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+            raise
         _log.warning("%s cannot be locked on this file system: let no other run write there", path.parent)
     try:
         since = f"since {datetime.now():%Y-%m-%d %H:%M}"
-        with suppress(PermissionError):  # Windows lets nobody write to a locked file, not even its owner
-            path.write_text(
-                f"{run}, process {os.getpid()} on {socket.gethostname()} {since}", encoding="utf-8"
-            )
+        who = f"{run}, process {os.getpid()} on {socket.gethostname()} {since}"
+        if not isinstance(lock, SoftFileLock):  # which notes its process there, and finds out if it is dead
+            with suppress(PermissionError):  # Windows lets nobody write to a locked file, not even its owner
+                path.write_text(who, encoding="utf-8")
         yield
     finally:
         lock.release()

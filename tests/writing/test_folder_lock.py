@@ -1,11 +1,12 @@
 """One run at a time in a folder, and none that a dead one could keep out."""
 
+import errno
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import filelock
 import pytest
 
 from emo_modules.writing.folder_lock import folder_in_use
@@ -91,10 +92,24 @@ def test_a_folder_that_a_refused_run_made_goes_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplog):
-    def refuse(self: filelock.FileLock, timeout: float) -> None:
-        raise NotImplementedError("FileSystem does not appear to support flock")
+@pytest.mark.parametrize("missing", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplog, missing):
+    fcntl = pytest.importorskip("fcntl", reason="Windows has other locks")
 
-    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    def refuse(file: int, how: int) -> None:
+        raise OSError(missing, "not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with folder_in_use(tmp_path, "train"):
         assert f"{tmp_path} cannot be locked on this file system" in caplog.text
+
+
+def test_where_only_a_marker_can_be_left_it_says_which_process_it_is(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="Windows has other locks")
+
+    def missing(file: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, "not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with pytest.warns(UserWarning), folder_in_use(tmp_path, "train"):
+        assert str(os.getpid()) in (tmp_path / ".in-use").read_text(encoding="utf-8").split()
