@@ -32,7 +32,7 @@ from .options import Options
 from .prepared import Prepared
 from .sampling.clip_store import ClipStore
 from .sampling.clips import Driving, Kept, as_solved, clip_count, noise_for, pictures_of, render_clips
-from .sampling.decode import decode_beside, decode_frames
+from .sampling.decode import Decoder, decode_beside, decode_frames
 from .sampling.enlarge import Enlarger
 from .sampling.lean import lean_conditioner
 from .sampling.live import LiveTrack
@@ -131,6 +131,11 @@ class Pipeline:
         return self.conditioner.config
 
     @property
+    def decoder(self) -> Decoder:
+        """Of the frames."""
+        return self.tiny_decoder or self.vae
+
+    @property
     def model(self) -> Denoiser:
         return self.conditioner.denoiser
 
@@ -191,7 +196,7 @@ class Pipeline:
                 kept,
                 self._last_latents(options.before, device, dtype),
             ):
-                yield latents
+                yield latents.to(device)  # windows and clips of the store come from main memory
                 done += 1
                 if stopped() and not config.quirks.windows:  # whose clips are all done by now
                     return
@@ -205,7 +210,8 @@ class Pipeline:
         config, earlier = self.config, options.before.frames if options.before else 0
         if isinstance(audio, LiveTrack):
             endless = EndlessCode(config, options.seed, earlier, audio.frames)
-            return Driving(audio, self._speeds(1, options), code=endless if config.motion_code else None)
+            speeds = self._speeds(len(options.speed_curve or (0,)), options)  # the last one is held
+            return Driving(audio, speeds, code=endless if config.motion_code else None)
         heard = audio.frame_count(config.fps)
         return Driving(
             audio_track(self.audio_encoder, audio, heard, config),
@@ -295,10 +301,9 @@ class Pipeline:
         frames = audio.frame_count(fps) - first
         prepared = Prepared.from_portrait(portrait, options, self.config)
         latents = self.latents(prepared, audio, frames, options, progress, stopped, watch)
-        decoder = self.tiny_decoder or self.vae
-        decoded = map(partial(decode_frames, decoder), latents)
+        decoded = map(partial(decode_frames, self.decoder), latents)
         return Animation(
-            frames=decode_beside(decoder, latents) if options.decode_beside else decoded,
+            frames=decode_beside(self.decoder, latents) if options.decode_beside else decoded,
             count=frames,
             fps=fps,
             audio=spoken.fit_to_frames(frames, fps),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from emo_modules import pipeline as rendering
 from emo_modules.checkpoints.store import save_checkpoint
 from emo_modules.cues.face import Box
 from emo_modules.media.audio import Audio
@@ -95,14 +96,32 @@ def test_a_loaded_checkpoint_renders_the_same(tiny_pipeline, tiny_checkpoint, po
     assert torch.allclose(saved, loaded, atol=1e-4)
 
 
+def fused_in(module: nn.Module) -> bool:
+    return getattr(module, "joint", None) is not None
+
+
 @pytest.mark.parametrize(
-    ("device", "low_memory", "fused"), [("meta", False, 22), ("meta", True, 18), ("cpu", False, 0)]
+    ("device", "low_memory", "fused"), [("meta", False, 22), ("meta", True, 22), ("cpu", False, 0)]
 )
 def test_a_gpu_gets_one_product_of_queries_keys_and_values(tiny_checkpoint, device, low_memory, fused):
     """The meta device stands for one; of a CPU the weights stay mapped from the file."""
     pipeline = Pipeline.load(tiny_checkpoint, device=device, low_memory=low_memory)
-    joint = [getattr(module, "joint", None) is not None for module in pipeline.model.modules()]
-    assert sum(joint) == fused
+    net = pipeline.conditioner.net()
+    joint = {module for part in (pipeline.model, net) for module in part.modules() if fused_in(module)}
+    assert len(joint) == fused
+
+
+def test_latents_from_main_memory_are_decoded_where_the_model_is(
+    make_pipeline, tiny_config, portrait, tones, monkeypatch
+):
+    """Kept clips and windows are there."""
+    pipeline = make_pipeline(tiny_config)
+    pipeline.model.to("meta")
+    pipeline.vae.to("meta")
+    monkeypatch.setattr(rendering, "render_clips", lambda *_: iter([torch.zeros(4, 4, 8, 8)]))
+    prepared = Prepared.from_portrait(portrait, Options(), pipeline.config)
+    (latents,) = pipeline.latents(prepared, Audio(tones(0.16, 16000)), 4, Options())
+    assert latents.device.type == "meta"
 
 
 def test_half_precision(tiny_checkpoint, tiny_pipeline, portrait, tones):

@@ -57,7 +57,8 @@ def mkl_is_faster() -> bool:
 def linear_times(kind: type[nn.Linear], tries: int = 5) -> float:
     """Seconds of a layer of that kind at its best: 0.04 GFLOP, a millisecond on a core."""
     times = []
-    with torch.device("cpu"):  # also while a network is built that has no data yet
+    # also while a network is built that has no data yet, and without a draw from anybody's noise
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         layer, x = kind(320, 640), torch.ones(96, 320)
         for _ in range(tries):
             begin = time.perf_counter()

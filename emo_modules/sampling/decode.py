@@ -23,12 +23,15 @@ def decode_beside(vae: Decoder, clips: Iterable[Tensor]) -> Iterator[Tensor]:
     Gains time on a GPU that sampling does not fill, for the memory of one clip's decoding more. On a GPU the
     decoding has a stream of its own.
     """
+    stream: torch.cuda.Stream | None = None  # one for all: each has memory of its own
     with ThreadPoolExecutor(max_workers=1) as worker:
         pending: Future[Tensor] | None = None
         for latents in clips:
+            if latents.is_cuda and stream is None:
+                stream = torch.cuda.Stream(latents.device)
             if pending is not None:
                 yield _received(pending.result())
-            pending = worker.submit(_decode_on_stream, vae, latents, _ready(latents))
+            pending = worker.submit(_decode_on_stream, vae, latents, stream, _ready(latents))
         if pending is not None:
             yield _received(pending.result())
 
@@ -44,10 +47,11 @@ def _ready(latents: Tensor) -> "torch.cuda.Event | None":
     return torch.cuda.current_stream(latents.device).record_event() if latents.is_cuda else None
 
 
-def _decode_on_stream(vae: Decoder, latents: Tensor, ready: "torch.cuda.Event | None") -> Tensor:
-    if ready is None:
+def _decode_on_stream(
+    vae: Decoder, latents: Tensor, stream: "torch.cuda.Stream | None", ready: "torch.cuda.Event | None"
+) -> Tensor:
+    if stream is None or ready is None:
         return decode_frames(vae, latents)
-    stream = torch.cuda.Stream(latents.device)
     stream.wait_event(ready)
     latents.record_stream(stream)
     with torch.cuda.stream(stream):
