@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..config import EMOConfig
+from ..config import EMOConfig, ScheduleConfig
 from ..families.family import SpeechEncoder
 from ..families.table import family_of
 from ..models.cpu import operations_for
@@ -95,12 +95,18 @@ class Checkpoint:
         for one in applied:
             one.adapter.check(self.config, {key: tuple(value.shape) for key, value in self.tensors.items()})
         source = digest(self.files_digest, [use.digest() for use in uses])
-        schedule = self.config.schedule
-        for one in applied:
-            if one.strength and one.adapter.info.few_steps:
-                schedule = one.adapter.info.few_steps.of_schedule(schedule)
-        config = replace(self.config, schedule=schedule)
+        config = replace(self.config, schedule=self._schedule_with(applied))
         return replace(self, config=config, adapters=(*self.adapters, *applied), files_digest=source)
+
+    def _schedule_with(self, applied: Sequence[Applied]) -> ScheduleConfig:
+        """Raises ValueError for two that were made for different steps."""
+        found = [(one.adapter.path, one.adapter.info.few_steps) for one in applied if one.strength]
+        few = {steps: path for path, steps in found if steps}
+        if len(few) > 1:
+            told = " and ".join(f"{path} for {steps}" for steps, path in few.items())
+            raise ValueError(f"two LoRAs were made for different steps, {told}: leave one of them out")
+        schedule = self.config.schedule
+        return next((steps.of_schedule(schedule) for steps in few), schedule)
 
     def tensor(self, key: str) -> Tensor:
         """With what adapters change of it, float32 where they do."""

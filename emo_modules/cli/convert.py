@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE[:STRENGTH]",
-        help="merge what `train --lora` made; may be given several times",
+        help="merge what `train --lora`, `adapt` or `distill` made; may be given several times",
     )
     parser.add_argument("--dtype", choices=sorted(DTYPES), help="default: as released")
 

@@ -14,6 +14,7 @@ from emo_modules.checkpoints.merge import merge
 from emo_modules.checkpoints.store import load_checkpoint, read_checkpoint, save_checkpoint
 from emo_modules.models.emo import EMO
 from emo_modules.sampling.lean import lean_conditioner
+from emo_modules.schedule import FewSteps
 
 from ..adapters import ALPHA, random_layers, random_lora
 
@@ -104,6 +105,17 @@ def test_names_are_those_of_comfyui(lora):
 def test_a_strength_stands_behind_a_colon(text, path, strength):
     assert AdapterUse.parse(text) == AdapterUse(Path(path), strength)
     assert AdapterUse.parse(str(AdapterUse.parse(text))) == AdapterUse(Path(path), strength)
+
+
+def test_two_that_were_made_for_different_steps_are_refused(checkpoint, small_config, tmp_path):
+    four, two, again = (
+        random_lora(tmp_path / name, small_config, few_steps=FewSteps.of("lcm", steps))
+        for name, steps in (("four.safetensors", 4), ("two.safetensors", 2), ("again.safetensors", 4))
+    )
+    with pytest.raises(ValueError, match="four.safetensors for 4 .*two.safetensors for 2 .*: leave one"):
+        read_checkpoint(checkpoint, [four, two])
+    silent = AdapterUse(two.path, 0.0)
+    assert read_checkpoint(checkpoint, [four, silent, again]).config.schedule.steps == 4
 
 
 def changed(path: Path, **edits: torch.Tensor | None) -> None:
