@@ -200,11 +200,12 @@ class BuiltInTraining:
         return pictures.float()
 
     def held_out_batch(self, clips: bool, most: int) -> MovingBatch:
-        draw = Draw(min(most, len(self.held_out)), drop_audio=0, whole_region=0)
+        rows = torch.arange(min(most, len(self.held_out)), device=self.clips.device)
+        draw = Draw(len(rows), drop_audio=0, whole_region=0)
         if not clips:
             draw = replace(draw, motion_frames=0, frames=6)
         generator = torch.Generator(self.clips.device).manual_seed(7)
-        return self.held_out.draw(draw, self.model.portrait_encoder, generator)
+        return self.held_out.draw(draw, self.model.portrait_encoder, generator, rows)
 
     @torch.no_grad()
     def figures(self, clips: bool, speed: bool) -> dict[str, float]:

@@ -99,10 +99,13 @@ class ClipSet:
         """Which clips a microbatch is of, (B,): the first that its generator decides."""
         return torch.randint(self.count, (draw.batch,), generator=generator, device=self.device)
 
-    def draw(self, draw: Draw, encoder: nn.Module, generator: torch.Generator) -> MovingBatch:
-        """B clips; without motion frames (image stage) frames from anywhere in them."""
+    def draw(
+        self, draw: Draw, encoder: nn.Module, generator: torch.Generator, rows: Tensor | None = None
+    ) -> MovingBatch:
+        """B clips, those of `rows` (B,) where given; without motion frames (image stage) frames from anywhere
+        in them."""
         config, count = self.config, draw.batch
-        rows = self.rows(draw, generator)
+        rows = self.rows(draw, generator) if rows is None else rows
         places, first = draw_windows(self.begins[rows], draw, generator)
         shown, clip = rows[:, None], places[:, draw.motion_frames :]
         colour, view = draw_colours(count, generator), draw_views(self.boxes[rows, 0] / SIDE, generator)

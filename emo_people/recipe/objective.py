@@ -86,14 +86,14 @@ class MovingObjective:
         decode: Callable[[Tensor], Tensor] | None = None,
     ) -> None:  # fmt: skip
         self.config, self.loss, self.clips, self.speed, self.decode = config, loss, clips, speed, decode
-        self.dice = torch.Generator().manual_seed(0)
         self.critic: Critic | None = None  # made on the device of the first batch
 
     def prepare(
         self, forward: Callable[[Noised], Drawing], noised: Noised, generator: torch.Generator
     ) -> Noised:
-        if self.loss.own_motion and self.roll() < self.loss.own_motion:
-            noised = self.with_own_motion(forward, noised)
+        dice = torch.Generator().manual_seed(generator.initial_seed() + 1)  # no wait for the GPU's own
+        if self.loss.own_motion and float(torch.rand((), generator=dice)) < self.loss.own_motion:
+            noised = with_drawn_motion(forward, noised, self.config.schedule, generator)
         if self.loss.critic and self.critic is None:
             self.critic = Critic(noised.noisy.device)
         if self.critic is not None:
@@ -117,9 +117,6 @@ class MovingObjective:
             if self.critic is not None:
                 parts["critic"] = self.loss.critic * self.critic.fooled(made, true)
         return parts
-
-    def roll(self) -> float:
-        return float(torch.rand((), generator=self.dice))
 
     def told(self, drawing: Drawing, batch: MovingBatch) -> dict[str, Tensor]:
         """What the renderer tells, and the latents where they are to be drawn."""
@@ -153,9 +150,3 @@ class MovingObjective:
         weights = SEEN_DRAWN * within(boxes, hidden.shape[-1], SIDE) + cover
         parts["painted"] = loss.painted * latents_error(drawing.painting.latents, latents, weights)
         return parts
-
-    def with_own_motion(self, forward: Callable[[Noised], Drawing], noised: Noised) -> Noised:
-        """Motion frames as the model makes them, of noise alone."""
-        dice = torch.Generator(noised.noisy.device)
-        dice.manual_seed(int(torch.randint(2**31, (), generator=self.dice)))
-        return with_drawn_motion(forward, noised, self.config.schedule, dice)

@@ -6,6 +6,7 @@ discriminator): what is made moves to where the teacher finds it more likely tha
 learned what is made.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -34,6 +35,10 @@ class Distillation(Checked):
         Range(1, 100),
         "dmd2: of the network that learns what is made, for each of the student; default: 5",
     ] = 5
+
+    def impossible(self) -> Iterator[str]:
+        if self.method == "lcm" and self.fake_updates != type(self).fake_updates:
+            yield f"fake_updates are of dmd2, got {self.fake_updates} with lcm: leave them out"
 
     @property
     def few_steps(self) -> FewSteps:

@@ -32,7 +32,7 @@ class Acted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Faces:
+class ReadFaces:
     """A sample's faces as they were read, without gaps: poses (T, 3), landmarks (T, 68, 2) in fractions."""
 
     poses: np.ndarray
@@ -63,9 +63,9 @@ class Faces:
 def acted_in(
     sample: Sample, frames: Tensor, portrait: Sample, place: int, generator: torch.Generator
 ) -> Acted:
-    """The frames (F,) of a sample, against frame `place` of the same or another one. Raises as `Faces.of`."""
-    faces, rows = Faces.of(sample), frames.numpy()
-    shown = faces if portrait is sample else Faces.of(portrait)
+    """The frames (F,) of a sample, against frame `place` of it or another. Raises as `ReadFaces.of`."""
+    faces, rows = ReadFaces.of(sample), frames.numpy()
+    shown = faces if portrait is sample else ReadFaces.of(portrait)
     speed = torch.full((1, len(rows)), faces.speed)
     turned = torch.from_numpy(faces.poses[None, rows] - shown.poses[place])
     lids = lid_code(torch.from_numpy(faces.shut[None, rows]), generator)

@@ -2,8 +2,7 @@
 move, and how they look where the portrait does not show them. Not in the paper.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +27,7 @@ from .features import (
     within,
 )
 from .filmed import FilmedBatch
+from .lora import without_lora
 from .losses import Noised
 from .own_motion import with_drawn_motion
 from .stages import Stage
@@ -46,19 +46,6 @@ class FilmedLoss(Checked):
     painted: float = 0.5
     pixels: float = 1.0  # of eyes and mouths, decoded
     own_motion: float = 0.0  # share of batches whose motion frames are the model's own
-
-
-@contextmanager
-def without_lora(model: nn.Module) -> Iterator[None]:
-    """The model is in this block as it was before its LoRA."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-    for layer in layers:
-        layer.enable_adapters(False)
-    yield
-    for layer in layers:
-        layer.enable_adapters(True)
 
 
 @dataclass(frozen=True)

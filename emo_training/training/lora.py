@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
 
@@ -72,6 +73,14 @@ def use_lora(model: nn.Module, name: str | None) -> None:
             module.enable_adapters(name is not None)
             if name is not None:
                 module.set_adapter(name)
+
+
+@contextmanager
+def without_lora(model: nn.Module) -> Iterator[None]:
+    """The model is in this block as it was before its LoRA."""
+    use_lora(model, None)
+    yield
+    use_lora(model, STUDENT)
 
 
 def alpha_of(config: TrainConfig) -> int:

@@ -81,7 +81,10 @@ class TrainConfig(Checked):
 
     def _impossible_to_distil(self) -> Iterator[str]:
         if (self.stage == DISTILL) != (self.distill is not None):
-            yield f"the stage distill and its settings belong together, got {self.stage} and {self.distill}"
+            yield (
+                f"the stage distill and its settings belong together, got {self.stage} and {self.distill}: "
+                "the command `distill` gives both"
+            )
         if self.distill is not None and self.lora is None:
             yield "a distillation needs a lora: its teacher is the model without it"
         if self.distill is not None and self.graph:
