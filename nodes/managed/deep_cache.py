@@ -14,7 +14,10 @@ INTERVAL = "emo_deep_cache"  # among the MODEL's transformer options
 def with_interval(model: comfy.model_patcher.ModelPatcher, interval: int) -> comfy.model_patcher.ModelPatcher:
     """A clone that computes the deep layers at every `interval`-th step."""
     model = model.clone()
-    model.model_options["transformer_options"][INTERVAL] = interval
+    options = model.model_options["transformer_options"]
+    options.pop(INTERVAL, None)  # of one that is off no name of a kept clip may tell
+    if interval > OFF:
+        options[INTERVAL] = interval
     return model
 
 
@@ -34,12 +37,6 @@ class CachingGuider(comfy.samplers.CFGGuider):
         super().__init__(model)
         self.cache = cache
 
-    def predict_noise(
-        self,
-        x: Tensor,
-        timestep: Tensor,
-        model_options: dict[str, Any] | None = None,
-        seed: int | None = None,
-    ) -> Tensor:
+    def predict_noise(self, *given: Any, **named: Any) -> Tensor:
         self.cache.begin_step()
-        return super().predict_noise(x, timestep, model_options or {}, seed)
+        return super().predict_noise(*given, **named)

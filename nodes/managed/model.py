@@ -110,13 +110,16 @@ class EMOModel(comfy.model_base.BaseModel):
         return {} if conditions is None or conditions.deep is None else {DEEP: [1]}
 
     def memory_required(self, input_shape: list[int], cond_shapes: Any = None) -> float:
-        """Bytes. ComfyUI asks for both halves of guidance at once; most run one after the other."""
+        """Bytes. ComfyUI asks for both halves of guidance at once, and for one half, which is the least that
+        it leaves free; most halves run one after the other."""
         frames, _, height, width = input_shape
+        config = self.diffusion_model.config
+        windows = config.quirks.windows
+        half = min(frames, windows.frames if windows else config.clip_frames)
         cached = DEEP in (cond_shapes or {})  # of each half of guidance, which then run in turn
         device = comfy.model_management.get_torch_device()
-        together = not cached and are_few(frames / 2, height, width, device)
-        at_once = frames if together else frames / 2
-        size = self.diffusion_model.config, at_once, height, width, self.get_dtype_inference()
+        together = not cached and are_few(half, height, width, device)
+        size = config, frames if together else half, height, width, self.get_dtype_inference()
         return activation_bytes(*size) + (deep_cache_bytes(*size) if cached else 0)
 
     def get_dtype_inference(self) -> torch.dtype:  # not in ComfyUI 0.3.64

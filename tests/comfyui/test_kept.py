@@ -33,6 +33,8 @@ def test_a_lora_is_known_by_its_weights(scene, name):
 def test_deepcache_and_its_interval_count(scene, name, pack):
     models = [scene.model, *(pack.run("EMODeepCache", model=scene.model, interval=n)[0] for n in (2, 3))]
     assert len({name(model) for model in models}) == 3
+    (off,) = pack.run("EMODeepCache", model=models[1], interval=1)
+    assert name(off) == name()
 
 
 def test_code_is_known_as_long_as_it_lives(scene, name):

@@ -53,6 +53,14 @@ def loaded_in_part(patcher, share: float) -> int:
     return sum(getattr(module, "comfy_cast_weights", False) for module in patcher.model.modules())
 
 
+def leave_offloaded(patcher, monkeypatch) -> None:
+    """All layers fetch their weights when they compute: on a CPU ComfyUI would load them at once."""
+    import comfy.model_management
+
+    assert loaded_in_part(patcher, 0.0) > 50
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", lambda *_, **__: None)
+
+
 def test_every_layer_with_weights_can_stay_offloaded(scene):
     for patcher in (scene.model, scene.net.patcher):
         leaves = [m for m in patcher.model.modules() if any(True for _ in m.parameters(recurse=False))]

@@ -17,6 +17,7 @@ from emo_modules.sampling.solver import Solver
 
 from .in_process import Pack
 from .releases import random_emo, small
+from .test_model_management import leave_offloaded
 
 FACE = Box(12, 10, 52, 56)
 FRAMES = 34  # more than two clips or windows of every family
@@ -242,12 +243,11 @@ def test_cfg_and_steps_of_zero_are_the_familys_own(pack):
 
 
 @pytest.mark.parametrize("family", ["echomimic", "v_express"])
-def test_every_layer_of_a_relative_can_stay_offloaded(pack, family):
+def test_every_layer_of_a_relative_can_stay_offloaded(pack, family, monkeypatch):
     loaded = Loaded.of(pack, replace(Setting.random(small(family)), frames=5))
     whole = torch.cat(list(loaded.render(steps=1)))
     for patcher in (loaded.model, loaded.net.patcher):
         leaves = [m for m in patcher.model.modules() if any(True for _ in m.parameters(recurse=False))]
         assert [type(m).__name__ for m in leaves if not hasattr(m, "comfy_cast_weights")] == []
-    loaded.model.detach()
-    loaded.model.partially_load(torch.device("cpu"), extra_memory=0)
+    leave_offloaded(loaded.model, monkeypatch)
     assert (torch.cat(list(loaded.render(steps=1))) - whole).abs().max() < 1e-4 * whole.abs().max()
