@@ -1,18 +1,15 @@
 """EMOLoadLora."""
 
-from pathlib import Path
 from typing import Any
 
-import folder_paths
 from comfy_api.latest import io
 
 from ..emo_modules.checkpoints.adapter import AdapterUse
+from .managed.files import lora_names, lora_path
 from .managed.lora import apply_lora
 from .managed.notices import show_on
 from .managed.reference import ReferenceNet
 from .schema import CATEGORY, ReferenceNetType, follows_schema, supported_keywords
-
-FOLDER = "loras"
 
 
 @follows_schema
@@ -30,7 +27,7 @@ class EMOLoadLora(io.ComfyNode):
                 ReferenceNetType.Input("reference_net", tooltip="From the same EMO Load Model."),
                 io.Combo.Input(
                     "lora_name",
-                    options=folder_paths.get_filename_list(FOLDER),
+                    options=lora_names(),
                     tooltip="A file of models/loras that was trained on the loaded weights.",
                 ),
                 io.Float.Input(
@@ -56,7 +53,6 @@ class EMOLoadLora(io.ComfyNode):
     def execute(
         cls, model: Any, reference_net: ReferenceNet, lora_name: str, strength: float
     ) -> io.NodeOutput:
-        path = Path(folder_paths.get_full_path_or_raise(FOLDER, lora_name))
         with show_on(cls.hidden.unique_id) as log:
-            changed = apply_lora(model, reference_net, AdapterUse(path, strength), log)
+            changed = apply_lora(model, reference_net, AdapterUse(lora_path(lora_name), strength), log)
         return io.NodeOutput(*changed)

@@ -10,6 +10,7 @@ import torch
 from server import PromptServer
 from torch import Tensor
 
+from ...emo_modules.checkpoints.adapter import read_adapter
 from ...emo_modules.checkpoints.store import read_checkpoint
 from ...emo_modules.config import EMOConfig
 from ...emo_modules.cost.memory import Weights, denoising_bytes, latent_bytes, length_bytes
@@ -18,13 +19,14 @@ from ...emo_modules.cost.stopwatch import Stopwatch
 from ...emo_modules.cost.work import Work
 from ...emo_modules.media.audio import Audio, load_audio
 from ...emo_modules.models.deep_cache import MOST_INTERVAL, OFF
+from ...emo_modules.schedule import FewSteps
 from ...emo_modules.writing.room import LARGE
 from .deep_cache import interval_of
-from .files import checkpoint_path
+from .files import checkpoint_path, lora_path
 from .kept import clip_store
 from .model import choose_dtypes
 from .reference import Reference
-from .sampling import Denoising, OnStep
+from .sampling import Denoising, OnStep, made_for
 
 EVENT = "emo.cost"
 MOST = {
@@ -46,16 +48,16 @@ def work_for(
     dtype: torch.dtype,
     interval: int = OFF,
 ) -> Work:
-    """From frame `first` of the sound on; `size` is width and height in pixels, `interval` DeepCache's. 0
-    steps or cfg are the model's own. Raises ValueError when no sound is left."""
+    """From frame `first` of the sound on; `size` is width and height in pixels, `interval` DeepCache's.
+    `denoising` is as `as_made` gives it. Raises ValueError when no sound is left."""
     sound.from_frame(first, config.fps)
     return Work(
         config,
         sound.frame_count(config.fps) - first,
         sound.waveform.shape[-1] / sound.sample_rate,
         *size,
-        denoising.steps or config.schedule.steps,
-        denoising.cfg or config.schedule.cfg,
+        denoising.steps,
+        denoising.cfg,
         device=str(comfy.model_management.get_torch_device()),
         dtype=dtype,
         how=denoising.sampler_name,
@@ -143,6 +145,9 @@ def foretell(query: Mapping[str, str], sound_file: Path) -> dict[str, float | No
         scheduler="",
         audio_scale=1.0,
     )
+    few = [_few_steps(lora_path(name)) for name in query.get("loras", "").splitlines()]
+    own = next((each.of_schedule(config.schedule) for each in few if each), config.schedule)
+    denoising = made_for(own, denoising)
     first = round(_number(query, "start") * config.fps)
     sound = _sound(sound_file, state.st_mtime_ns, state.st_size)
     interval = round(_number(query, "deep_cache")) or OFF
@@ -185,6 +190,11 @@ def _free() -> float:
 def _contents(path: Path, changed: int) -> tuple[EMOConfig, Weights, torch.dtype]:
     found = read_checkpoint(path)
     return found.config, Weights.of(found.tensors), next(iter(found.tensors.values())).dtype
+
+
+def _few_steps(lora: Path) -> FewSteps | None:
+    """What it was distilled to."""
+    return read_adapter(lora).info.few_steps
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from ...emo_modules.checkpoints.store import DEMO_CHECKPOINT
 
 FOLDER = "emo"
 AUDIO_FOLDER = "audio_encoders"
+LORA_FOLDER = "loras"
 DEMO = "demo (built in)"
 EXAMPLES = Path(__file__).parents[2] / "samples"
 # what a downloaded release also holds: speech encoders, VAE, AnimateDiff, super-resolution
@@ -52,6 +53,14 @@ def audio_encoder_names() -> list[str]:
     """Released sets come without an encoder inside."""
     inside = [f"{FOLDER}/{name}" for name in _checkpoints() if not is_released(Path(name))]
     return [DEMO, *inside, *folder_paths.get_filename_list(AUDIO_FOLDER)]
+
+
+def lora_names() -> list[str]:
+    return list(folder_paths.get_filename_list(LORA_FOLDER))
+
+
+def lora_path(name: str) -> Path:
+    return Path(folder_paths.get_full_path_or_raise(LORA_FOLDER, name))
 
 
 def audio_encoder_path(name: str) -> Path:

@@ -10,7 +10,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...emo_modules.config import EMOConfig
+from ...emo_modules.config import EMOConfig, ScheduleConfig
 from ...emo_modules.cost.memory import activation_bytes, deep_cache_bytes
 from ...emo_modules.cost.stopwatch import Stopwatch
 from ...emo_modules.cues.locator import Cues
@@ -56,7 +56,11 @@ class Denoising:
 def as_made(model: comfy.model_patcher.ModelPatcher, denoising: Denoising) -> Denoising:
     """With the weights' own steps and cfg in place of 0. With the steps of a distillation comes its sampler,
     unless another than the node's default was chosen."""
-    own, name = own_schedule(model), denoising.sampler_name
+    return made_for(own_schedule(model), denoising)
+
+
+def made_for(own: ScheduleConfig, denoising: Denoising) -> Denoising:
+    name = denoising.sampler_name
     if not denoising.steps and own.solver == RENOISING and name == DEFAULT_SAMPLER:
         name = RENOISING
     return replace(

@@ -72,6 +72,8 @@ def test_what_is_asked_decides(server: Server, sound: None) -> None:
         ({"steps": -3}, 400),
         ({"cfg": "nan"}, 400),
         ({"deep_cache": 4}, 400),
+        ({"loras": "absent.safetensors"}, 400),
+        ({"loras": "../../server.log"}, 400),
         ({"width": -8}, 400),
         ({"width": 10**9}, 400),
         ({"start": 3600}, 400),

@@ -7,7 +7,7 @@ const widgets = (values) => Object.entries(values).map(([name, value]) => ({ nam
 const ports = (...types) => types.map((type) => ({ name: type.toLowerCase(), type }));
 
 /** The sampler of a whole graph: sound 1, model 2, crop 3, reading 4, sampler 5, and a number 6. */
-function sampler({ sound = "speech.wav", crop = [0, 0], extra = [], without = [], cache = 0 } = {}) {
+function sampler({ sound = "speech.wav", crop = [0, 0], extra = [], without = [], cache = 0, more = [] } = {}) {
   const nodes = [
     { id: 1, type: sound ? "LoadAudio" : "Synthesis", widgets: widgets({ audio: sound }), inputs: [], outputs: ports("AUDIO") },
     {
@@ -28,6 +28,7 @@ function sampler({ sound = "speech.wav", crop = [0, 0], extra = [], without = []
       id: 7, type: "EMODeepCache", mode: cache, inputs: [...ports("MODEL"), { name: "interval", type: "INT" }],
       outputs: ports("MODEL"), widgets: widgets({ interval: 3 }),
     },
+    ...more,
   ];
   const links = [[1, 0, 5, 2], [2, 0, 5, 0], [4, 0, 5, 1], [3, 0, 4, 0], [2, 0, 3, 0], ...extra];
   makeGraph(nodes, links.filter(([from, , to]) => !without.includes(`${from}-${to}`)));
@@ -60,6 +61,24 @@ test("DeepCache between model and sampler is told, unless it is bypassed or only
   assert.equal("deep_cache" in query(sampler({ ...between, cache: 4 })), false);
   assert.equal("deep_cache" in query(sampler()), false);
   assert.equal(costPath(sampler({ ...between, extra: [...between.extra, [6, 0, 7, 1]] })), undefined);
+});
+
+test("LoRAs that count are told by name, and an active DeepCache behind a bypassed one", () => {
+  const lora = (strength, mode = 0) => ({
+    type: "EMOLoadLora", mode, inputs: [...ports("MODEL"), { name: "strength", type: "FLOAT" }], outputs: ports("MODEL"),
+    widgets: widgets({ lora_name: `s${strength}.safetensors`, strength }),
+  });
+  const cache = (interval, mode) => ({
+    type: "EMODeepCache", mode, inputs: ports("MODEL"), outputs: ports("MODEL"), widgets: widgets({ interval }),
+  });
+  const chain = [lora(1), lora(0), lora(0.5), lora(2, 4), cache(3, 0), cache(2, 4)];
+  const more = chain.map((node, k) => ({ id: 10 + k, ...node }));
+  const links = [[2, 0, 10, 0], ...more.slice(1).map((node) => [node.id - 1, 0, node.id, 0]), [15, 0, 5, 0]];
+  const asked = query(sampler({ without: ["2-5"], extra: links, more }));
+  assert.equal(asked.loras, "s0.5.safetensors\ns1.safetensors");
+  assert.equal(asked.deep_cache, "3");
+  const wired = [...links, [6, 0, 10, 1]];
+  assert.equal(costPath(sampler({ without: ["2-5"], extra: wired, more })), undefined);
 });
 
 test("durations say no more than one cares for", () => {

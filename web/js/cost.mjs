@@ -1,5 +1,5 @@
 // What a run of the sampler takes, before it starts and while it runs, in words.
-import { BYPASSED, isLinked, nodeBehind, sourceOf } from "./upstream.mjs";
+import { allBehind, isLinked, nodeBehind, sourceOf } from "./upstream.mjs";
 import { t } from "./words.mjs";
 
 const VALUES = { steps: "steps", cfg: "cfg", sampler: "sampler_name", start: "start_time" };
@@ -14,13 +14,17 @@ export function costPath(node) {
   const model = nodeBehind(node, "model", "LoadEMOModel", true);
   const size = sizeOf(node);
   const cache = nodeBehind(node, "model", "EMODeepCache", true);
+  const loras = allBehind(node, "model", "EMOLoadLora", true);
   if (cache && isLinked(cache, "interval")) return undefined;
+  if (loras.some((lora) => isLinked(lora, "lora_name") || isLinked(lora, "strength"))) return undefined;
   if (!file || !model || !size || isLinked(model, "checkpoint")) return undefined;
   if (Object.values(VALUES).some((name) => isLinked(node, name))) return undefined;
   const values = Object.entries(VALUES).map(([key, name]) => [key, valueOf(node, name) ?? 0]);
   const weights = { checkpoint: valueOf(model, "checkpoint"), dtype: valueOf(model, "dtype") ?? "auto" };
-  const interval = cache && cache.mode !== BYPASSED ? { deep_cache: valueOf(cache, "interval") } : {};
-  const asked = { ...file, ...weights, ...size, ...Object.fromEntries(values), ...interval };
+  const interval = cache ? { deep_cache: valueOf(cache, "interval") } : {};
+  const counted = loras.filter((lora) => valueOf(lora, "strength")).map((lora) => valueOf(lora, "lora_name"));
+  const adapters = counted.length ? { loras: counted.join("\n") } : {};
+  const asked = { ...file, ...weights, ...size, ...Object.fromEntries(values), ...interval, ...adapters };
   return `/emo_portrait/cost?${new URLSearchParams(asked)}`;
 }
 

@@ -101,22 +101,28 @@ export function sourceOf(node, inputName) {
 }
 
 /**
- * The node of this class that feeds an input: over reroutes and bypassed nodes, and with `through` also over nodes that
- * change what they hand on, such as a LoRA on a model.
+ * The nodes that feed an input, from the nearest on: over reroutes and bypassed nodes, which are left out, and with
+ * `through` also over nodes that change what they hand on, such as a LoRA on a model.
  */
-export function nodeBehind(node, inputName, wanted, through = false) {
+function* nodesBehind(node, inputName, through) {
   let slot = node.inputs?.findIndex((input) => input.name === inputName) ?? -1;
   for (let step = 0; slot >= 0 && step < MAX_STEPS; step++) {
     const found = origin(node, slot);
-    if (!found) return undefined;
+    if (!found) return;
     node = found.node;
-    if ((node.comfyClass ?? node.type) === wanted) return node;
+    if (node.mode !== BYPASSED) yield node;
     slot = passedThrough(node, found.slot);
     const type = node.outputs?.[found.slot]?.type;
     if (slot < 0 && through) slot = node.inputs?.findIndex((input) => input.type === type) ?? -1;
   }
-  return undefined;
 }
+
+/** Those of a class. */
+export const allBehind = (node, inputName, wanted, through = false) =>
+  [...nodesBehind(node, inputName, through)].filter((each) => (each.comfyClass ?? each.type) === wanted);
+
+/** The nearest of a class. */
+export const nodeBehind = (...asked) => allBehind(...asked)[0];
 
 /** The route of this server that answers with a source's bytes. */
 export function sourcePath(source) {
