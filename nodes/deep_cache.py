@@ -18,11 +18,13 @@ class EMODeepCache(io.ComfyNode):
             node_id="EMODeepCache",
             display_name="EMO DeepCache",
             category=CATEGORY,
-            description="Computes the model's deep layers only at every second or third step, and takes them "
-            "from the step before at the others. Less time, and less exact. For Hallo, Hallo2, JoyHallo and "
-            "EMO's own models; where a clip takes one step, as with the demo, it does nothing.",
+            description="Computes the model's deep layers only at every second or third step and reuses them "
+            "in between: faster, but less exact. For Hallo, Hallo2, JoyHallo and EMO's own models; has no "
+            "effect when a clip takes one step, as with the demo.",
             inputs=[
-                io.Model.Input("model", tooltip="From EMO Load Model; LoRAs may stand on either side."),
+                io.Model.Input(
+                    "model", tooltip="From EMO Load Model. LoRA nodes may come before or after this one."
+                ),
                 io.Int.Input(
                     "interval",
                     default=2,

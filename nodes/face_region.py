@@ -41,7 +41,7 @@ class FaceRegionMask(io.ComfyNode):
                 io.Image.Output(
                     "IMAGE",
                     display_name="image",
-                    tooltip="The crop. To Reference Net Encode.",
+                    tooltip="The crop. To EMO Reference Net Encode.",
                     is_output_list=True,
                 ),
                 CropType.Output(

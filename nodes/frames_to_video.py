@@ -194,7 +194,9 @@ def _inputs() -> list[io.Input]:
             "offered: browsers do not play it.",
             **supported_keywords(io.Int.Input, advanced=True),
         ),
-        io.Image.Input("images", optional=True, tooltip="Frames, from VAE Decode, an upscaler, Paste Back."),
+        io.Image.Input(
+            "images", optional=True, tooltip="Frames, from VAE Decode, an upscaler, EMO Paste Back."
+        ),
         io.Latent.Input(
             "samples", optional=True, tooltip="Instead of images: from EMO Sampler, decoded with vae."
         ),

@@ -88,8 +88,8 @@ def _say_if_unusual(name: str, own: ScheduleConfig, steps: int, cfg: float, log:
     far = not own.steps / FAR <= (steps or own.steps) <= own.steps * FAR
     if far or abs((cfg or own.cfg) - own.cfg) > FAR_CFG:
         log.warning(
-            "steps %d and cfg %g: the own ones of %s are %d and %g, and far from them colours burn or mouths "
-            "blur; 0 takes its own",
+            "steps %d and cfg %g are far from what %s, with its LoRAs, was made for, %d and %g: colours burn "
+            "or mouths blur; 0 takes these",
             steps or own.steps, cfg or own.cfg, name, own.steps, own.cfg,
         )  # fmt: skip
 
@@ -146,7 +146,8 @@ def _sampling() -> list[io.Input]:
             "sampler_name",
             options=comfy.samplers.KSampler.SAMPLERS,
             default=DEFAULT_SAMPLER,
-            tooltip="Every sampler of KSampler. euler is the paper's DDIM.",
+            tooltip="Every sampler of KSampler. euler is the paper's DDIM; with a few-step LoRA and steps 0 "
+            "it becomes lcm.",
         ),
         io.Combo.Input(
             "scheduler",

@@ -203,4 +203,4 @@ def test_a_mask_of_another_size_and_unusual_settings_are_said(scene, caplog) -> 
     assert "stretched" not in caplog.text and "colours burn" not in caplog.text
     scene.sample(0.04, mask=torch.ones(1, 512, 256), cfg=3.0)
     assert "the mask is 256x512, the portrait 128x128: it is stretched" in caplog.text
-    assert "steps 2 and cfg 3: the own ones of small are 2 and 1" in caplog.text
+    assert "steps 2 and cfg 3 are far from what small, with its LoRAs, was made for, 2 and 1" in caplog.text
