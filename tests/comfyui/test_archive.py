@@ -1,5 +1,6 @@
 """The registry's archive, unpacked alone: ComfyUI starts from it and renders the demo workflow."""
 
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from ..registry_archive import is_checkout, write_archive
 from .harness import Server
 from .prompts import api_prompt
 
+ROOT = Path(__file__).parents[2]
 FOLDER = "talking_Portraits-0.1"  # any name will do, but ComfyUI serves no scripts of one with a space
 WORKFLOW = "EMO talking portrait"
 OURS = ("emo_modules", "emo_training", "emo_people")
@@ -38,8 +40,9 @@ def alone(comfyui_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_every_node_is_there_and_nothing_failed_to_import(alone: Server) -> None:
-    ours = [info for info in alone.get("/object_info").values() if FOLDER in info["python_module"]]
-    assert len(ours) == 9
+    nodes = alone.get("/object_info")
+    ours = {name for name, info in nodes.items() if FOLDER in info["python_module"]}
+    assert ours == set(json.loads((ROOT / "locales/en/nodeDefs.json").read_text(encoding="utf-8")))
     assert "IMPORT FAILED" not in alone.log
     assert "is not in the archive" not in alone.log
 
