@@ -66,6 +66,13 @@ def test_a_pass_launches_no_more_kernels_than_it_must(passes):
     assert passes["uncond"]["kernels"] < passes["cond"]["kernels"]
 
 
+def test_hallos_pass_launches_no_more_kernels_than_it_must():
+    """Its branches are one on a GPU, outside of ComfyUI."""
+    seen = counts(structure("hallo"), 64)["cond"]
+    assert seen["kernels"] <= 1450
+    assert "index_add_" not in seen["by_kernel"]
+
+
 def test_a_pass_makes_nothing_that_is_constant(passes):
     made = {"arange", "zeros", "new_zeros", "zeros_like", "fill_", "pow", "div", "stack", "repeat_interleave"}
     assert made & set(passes["cond"]["by_kernel"]) == set()

@@ -62,7 +62,35 @@ def for_group_norm(x: Tensor) -> Tensor:
     return x.clone(memory_format=torch.contiguous_format)  # of 1 x 1 places, `contiguous` keeps the order
 
 
-class Attention(nn.Module):
+def side_by_side(layers: Iterable[nn.Linear]) -> Tensor:
+    """The weights of layers without bias that read the same tokens, as one (sum of outputs, inputs). Theirs
+    keep their names, as parts of it."""
+    layers = list(layers)
+    weight = torch.cat([layer.weight.detach() for layer in layers])
+    for layer, part in zip(layers, weight.split([layer.out_features for layer in layers]), strict=True):
+        layer.weight = nn.Parameter(part, requires_grad=False)
+    return weight
+
+
+class Fusable(nn.Module):
+    """A module that can join weights in products of fewer launches, until they are moved or others are
+    loaded."""
+
+    joint: Any = None
+
+    def fuse(self) -> None:
+        raise NotImplementedError
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.joint = None
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args: Any) -> None:  # as nn.Module calls it
+        self.joint = None
+        super()._load_from_state_dict(*args)
+
+
+class Attention(Fusable):
     """Multi-head attention of tokens (N, L, D) to a context (B, L', context_dim)."""
 
     def __init__(
@@ -75,23 +103,10 @@ class Attention(nn.Module):
         self.to_k = operations.Linear(context_dim, dim, bias=False)
         self.to_v = operations.Linear(context_dim, dim, bias=False)
         self.to_out = Modules([operations.Linear(dim, dim)])
-        self.joint: Tensor | None = None  # (3*dim, dim): see `fuse`
 
     def fuse(self) -> None:
-        """From now on the projections of the same tokens are one product. Their weights keep their names, as
-        parts of one tensor, until they are moved or others are loaded."""
-        layers = (self.to_q, self.to_k, self.to_v)
-        self.joint = torch.cat([layer.weight.detach() for layer in layers])
-        for layer, part in zip(layers, self.joint.chunk(3), strict=True):
-            layer.weight = nn.Parameter(part, requires_grad=False)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.joint = None
-        return super()._apply(fn, recurse)
-
-    def _load_from_state_dict(self, *args: Any) -> None:  # as nn.Module calls it
-        self.joint = None
-        super()._load_from_state_dict(*args)
+        """From now on the projections of the same tokens are one product, of weights (3*dim, dim)."""
+        self.joint = side_by_side([self.to_q, self.to_k, self.to_v])
 
     def project(self, tokens: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values of tokens (N, L, D): three tensors, or one with all of them side by

@@ -41,7 +41,7 @@ class Reads:
         if self.audio is None or isinstance(self.audio, Tensor):
             return self
         if isinstance(self.audio, RegionalAudio):
-            keys = self.audio.keys and [(key, value * scale) for key, value in self.audio.keys]
+            keys = self.audio.keys and (self.audio.keys[0], self.audio.keys[1] * scale)
             return replace(self, audio=self.audio._replace(keys=keys))
         return replace(self, audio=(self.audio[0], self.audio[1] * scale))
 
@@ -85,9 +85,7 @@ def _sounds(sounds: Sequence[Context | RegionalAudio | None]) -> Context | Regio
     if not regional:
         joined: Context | None = _contexts(sounds)
         return joined
-    branches = max(len(sound.keys or ()) for sound in regional)
-    keys = [_contexts([sound.keys and sound.keys[k] for sound in regional]) for k in range(branches)]
-    return RegionalAudio(keys or None, regional[0].constants)
+    return RegionalAudio(_contexts([sound.keys for sound in regional]), regional[0].constants)
 
 
 def _motions(motions: Sequence[MotionTokens | None]) -> MotionTokens | None:

@@ -167,10 +167,12 @@ class UNet(nn.Module):
                 yield block, j
 
     def fuse(self) -> None:
-        """One product for each self-attention's queries, keys and values (`Attention.fuse`): fewer launches
-        and reads, where a GPU renders."""
+        """One product for each self-attention's queries, keys and values (`Attention.fuse`), and Hallo's
+        branches as one: fewer launches and reads, where a GPU renders."""
         for module in self.modules():
-            if isinstance(module, TransformerBlock | TemporalBlock | RegionalAudioBlock):
+            if isinstance(module, RegionalAudioBlock):
+                module.fuse()
+            if isinstance(module, TransformerBlock | TemporalBlock):
                 module.attn1.fuse()
             if isinstance(module, TemporalBlock):
                 module.attn2.fuse()

@@ -13,6 +13,7 @@ from emo_modules.models.relatives.regions import (
     RegionalAudioBlock,
     RegionalAudioTransformer,
     Regions,
+    batch_regions,
     read_regions,
 )
 from emo_modules.quirks import UNetQuirks
@@ -106,8 +107,37 @@ def test_joyhallos_regions_share_one_attention(tokens):
     names = {name for name, _ in block(1).named_children()}
     assert {f"zero_conv_{name}" for name in REGIONS} | {"attn2_0"} <= names
     assert not {"attn2_1", "attn2_2"} & names
-    assert len(block(1).keys_values(tokens).keys) == 1
-    assert len(block(3).keys_values(tokens).keys) == 3
+    assert block(1).keys_values(tokens).keys[0].shape[-1] == DIM
+    assert block(3).keys_values(tokens).keys[0].shape[-1] == 3 * DIM
+
+
+@pytest.mark.parametrize("branches", [3, 1])
+def test_branches_as_one_hear_the_same(x, tokens, regions, branches):
+    module = block(branches)
+    heard, silent = module.keys_values(tokens), module.nothing(x)
+    expected, quiet = module(x, heard, regions), module(x, silent, regions)
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    module.fuse()
+    assert (module(x, heard, regions) - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert (module(x, silent, regions) - quiet).abs().max() < 1e-5 * quiet.abs().max()
+    assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+
+
+def test_branches_as_one_read_masks_of_each_frame(x, tokens):
+    module = block()
+    each = batch_regions([torch.rand(FRAMES, 3, PLACES)], 1)[PLACES]
+    expected = module(x, module.keys_values(tokens), each)
+    module.fuse()
+    found = module(x, module.keys_values(tokens), each)
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def test_branches_are_apart_again_once_others_are_loaded(x, tokens, regions):
+    module, other = block(), block()
+    module.fuse()
+    module.load_state_dict(other.state_dict())
+    expected = other(x, other.keys_values(tokens), regions)
+    assert torch.equal(module(x, module.keys_values(tokens), regions), expected)
 
 
 @pytest.mark.parametrize("silent", [False, True])
