@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-LARGE = 2**28  # bytes: three minutes of latents of 512 x 512 px, or 20 seconds of wav2vec2's features
+LARGE = 2**25  # bytes: 20 seconds of latents of 512 x 512 px, or 36 of wav2vec2-base's features
 
 _log = logging.getLogger(__name__)
 
