@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io
-from torch.nn import functional
 
 from ..emo_modules.media.audio import Audio
 from .managed.audio import first_sound
@@ -86,10 +85,10 @@ class EMOHeadSpeed(io.ComfyNode):
 
 def _waveform(audio: Audio) -> dict[str, list[float]]:
     """What the page draws: the loudest sample of each of up to 600 equal parts, and the seconds."""
-    loud = audio.waveform.abs().amax(dim=0)
-    count = min(PEAKS, len(loud))
-    peaks = functional.adaptive_max_pool1d(loud[None], count)[0]
+    samples = audio.waveform.shape[1]
+    parts = audio.waveform.tensor_split(min(PEAKS, samples), dim=1)
+    peaks = torch.stack([torch.stack(part.aminmax()).abs().amax() for part in parts])
     return {
         "emo_waveform": torch.round(peaks, decimals=3).clamp(max=1).tolist(),
-        "emo_duration": [len(loud) / audio.sample_rate],
+        "emo_duration": [samples / audio.sample_rate],
     }
