@@ -35,6 +35,7 @@ def run_command_line(
             _module(package, name).add_options(command)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file of a state it saves
     try:
         _module(package, options.command).run(options)
     except input_errors() as error:

@@ -59,6 +59,19 @@ def file_digest(*files: Path) -> str:
     return digest([(str(path), state.st_size, state.st_mtime_ns) for path, state in states])
 
 
+def content_digest(*files: Path) -> str:
+    """Of what is in files, and in all of folders, wherever they lie and however old they are: reads all of
+    it. Raises FileNotFoundError."""
+    found = [one for file in files for one in (sorted(file.rglob("*")) if file.is_dir() else [file])]
+    return digest([(one.name, fingerprint(one)) for one in found if not one.is_dir()])
+
+
+def fingerprint(path: Path) -> str:
+    """sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @lru_cache(maxsize=8)
 def code_digest(*packages: Path) -> str:
     """Of the Python files of these folders as they were when first asked for: an update of the code makes

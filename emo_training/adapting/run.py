@@ -21,7 +21,7 @@ from emo_modules.families.family import SpeechEncoder
 from emo_modules.models.precision import fast_type
 from emo_modules.pipeline import Pipeline
 from emo_modules.precision import default_device
-from emo_modules.writing.digest import file_digest
+from emo_modules.writing.digest import content_digest
 from emo_modules.writing.partial import whole_file, write_text
 from emo_modules.writing.place import check_file_place
 
@@ -69,9 +69,11 @@ class Job:
 
     def settings(self) -> dict[str, Any]:
         asked = {name: value for name, value in asdict(self.asked).items() if name != "minutes"}
+        files = [*checkpoint_files(self.checkpoint), *filter(None, (self.vae, self.audio_encoder))]
         return {
             "checkpoint": self.checkpoint.name,
-            "files": file_digest(*checkpoint_files(self.checkpoint))[:12],
+            # by what is in them: an installation that moved, or was made again, goes on
+            "weights": content_digest(*files)[:12],
             "analyzer": self.analyzer.partition(":")[0],
         } | asked
 

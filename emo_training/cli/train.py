@@ -99,7 +99,6 @@ def launch(options: argparse.Namespace, values: dict[str, Any]) -> bool:
     is the main one."""
     from accelerate import PartialState
 
-    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it saves
     state = PartialState(cpu=not torch.cuda.is_available())
     index = ShardIndex.load(options.shards) if options.shards else None
     if options.shards and state.is_main_process and (warning := warn_of_split(options.shards)):

@@ -4,7 +4,6 @@ TorchScript is code: loading a file runs it, so these two must come from where t
 file that the project reads can run code.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -86,12 +85,6 @@ def load_torchscript(path: Path, device: str = "cpu") -> torch.jit.ScriptModule:
         raise ValueError(
             f"{path} ({size} bytes) is no TorchScript file: {str(error).splitlines()[0]}; download it again"
         ) from error
-
-
-def fingerprint(path: Path) -> str:
-    """sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def picture_features(net: FeatureNet, frames: Iterable[np.ndarray]) -> Iterator[Tensor]:

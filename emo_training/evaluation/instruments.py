@@ -6,6 +6,7 @@ from typing import Annotated
 
 from emo_modules.cues.face_reader import WEIGHTS
 from emo_modules.weights.reading import read_header
+from emo_modules.writing.digest import fingerprint
 
 from ..perception.analyzers import FaceAnalyzer, load_analyzer
 from ..perception.arcface import EMBEDDING, load_arcface, load_arcface_onnx
@@ -13,7 +14,7 @@ from ..perception.deep3d import load_deep3d
 from ..perception.face_identity import KIND, OWN_KEY, load_identity
 from ..perception.sface import load_sface
 from ..perception.syncnet import SyncNet, load_syncnet
-from .feature_nets import FeatureNet, fingerprint, load_i3d, load_inception
+from .feature_nets import FeatureNet, load_i3d, load_inception
 from .identity_similarity import Embedder
 from .motion import Blendshapes, Expressions, FaceModel, Openings
 

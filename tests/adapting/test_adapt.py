@@ -1,7 +1,10 @@
 """`adapt`: from videos to a LoRA and its page, on small prepared samples; and what it refuses."""
 
 import hashlib
+import logging
+import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from emo_modules.checkpoints.adapter import AdapterInfo, AdapterUse, LowRank, re
 from emo_modules.checkpoints.store import load_checkpoint
 from emo_modules.config import EMOConfig
 from emo_training.adapting import run
+from emo_training.adapting.recipe import Adaptation
 from emo_training.cli import main
 from emo_training.perception.face_track import FaceTrack
 
@@ -77,7 +81,8 @@ def bytes_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", ["moving_checkpoint", "tiny_checkpoint"])
-def test_a_lora_that_loads_and_a_page_that_shows_it(command, tmp_path, request, kind):
+def test_a_lora_that_loads_and_a_page_that_shows_it(command, tmp_path, request, caplog, kind):
+    caplog.set_level(logging.INFO)
     checkpoint = request.getfixturevalue(kind)
     before, out = bytes_of(checkpoint), tmp_path / "anna.safetensors"
     assert command(checkpoint, out) == DONE
@@ -85,6 +90,7 @@ def test_a_lora_that_loads_and_a_page_that_shows_it(command, tmp_path, request, 
     assert found.info.rank == 2
     assert any(layer.up.abs().max() > 0 for layer in found.layers.values())
     load_checkpoint(checkpoint, adapters=[AdapterUse(out)])
+    assert "Saving current state" not in caplog.text  # what accelerate says of each file
     assert bytes_of(checkpoint) == before
     page = out.with_suffix(".html").read_text(encoding="utf-8")
     for name in ("before", "after"):
@@ -137,6 +143,20 @@ def test_a_run_goes_on_with_its_own_settings_and_videos(command, moving_checkpoi
     assert status == 1
     assert "was begun with other videos" in error
     assert bytes_of(out) == before
+
+
+def test_a_run_goes_on_where_the_same_weights_lie_elsewhere(moving_checkpoint, tmp_path):
+    job = run.Job((), tmp_path / "anna.safetensors", moving_checkpoint, Adaptation())
+    (moved := tmp_path / moving_checkpoint.name).write_bytes(moving_checkpoint.read_bytes())
+    assert replace(job, checkpoint=moved).settings() == job.settings()
+    with moved.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read()
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last[0] ^ 1]))
+    assert replace(job, checkpoint=moved).settings()["weights"] != job.settings()["weights"]
+    with_encoder = replace(job, audio_encoder=moved)
+    assert with_encoder.settings() != job.settings()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from emo_modules.writing.digest import code_digest, digest, file_digest
+from emo_modules.writing.digest import code_digest, content_digest, digest, file_digest
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,21 @@ def test_a_folder_is_all_that_is_in_it(tmp_path):
     assert file_digest(tmp_path) == before
     file.write_bytes(b"three")
     assert file_digest(tmp_path) != before
+
+
+def test_contents_are_the_same_wherever_they_lie(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two" / "deep"
+    for folder in (one, two):
+        folder.mkdir(parents=True)
+        (folder / "weights").write_bytes(b"same")
+    os.utime(two / "weights", ns=(1, 1))
+    assert content_digest(one / "weights") == content_digest(two / "weights")
+    assert content_digest(one) == content_digest(two.parent)
+    before = content_digest(one)
+    (one / "weights").write_bytes(b"none")
+    assert content_digest(one) != before
+    with pytest.raises(FileNotFoundError):
+        content_digest(tmp_path / "absent")
 
 
 def test_code_is_what_its_files_say(tmp_path):
