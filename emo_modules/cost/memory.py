@@ -16,8 +16,9 @@ from .work import Work
 
 MIB = 2**20
 FLOAT = 4  # bytes
-# Of a process that has loaded a model, without its weights: Python, torch, transformers, PyAV.
-LIBRARIES = 480 * MIB
+# Of a process that has loaded a model, without its weights: Python, torch, PyAV.
+LIBRARIES = 290 * MIB
+DIFFUSERS = 210 * MIB  # with transformers, which it loads; for every VAE but the built-in model's
 # What kernels and the allocator hold besides, once the network has run for a while on a CPU.
 KERNELS = 120 * MIB
 # H.264's look-ahead: so much at any size, and so many bytes for each of a frame's pixels.
@@ -76,7 +77,8 @@ def memory(work: Work, weights: Weights, lean: bool = False) -> Memory:
         computing = max(computing, weights.reference_net * size)
     else:
         model = weights.all * size
-    beside = LIBRARIES + writing_bytes(work) + length_bytes(work)
+    own = work.config.vae.get("_class_name") == "PatchVAE"
+    beside = LIBRARIES + (0 if own else DIFFUSERS) + writing_bytes(work) + length_bytes(work)
     if torch.device(work.device).type == "cpu":
         return Memory(int(beside + KERNELS + model + computing))
     return Memory(int(beside + KERNELS), int(model + computing))
