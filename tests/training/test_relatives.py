@@ -128,7 +128,7 @@ def test_regions_of_a_batch_are_those_of_each_clip():
         found = block(x, audio, both)
         for k in range(2):
             rows = slice(3 * k, 3 * k + 3)
-            own = audio.keys and [tuple(t[rows] for t in pair) for pair in audio.keys]
+            own = audio.keys and tuple(t[rows] for t in audio.keys)
             alone = block(x[rows], audio._replace(keys=own), read_regions([tuple(masks[k])])[16])
             assert torch.allclose(found[rows], alone, atol=1e-5)
 
