@@ -73,13 +73,10 @@ def side_by_side(layers: Iterable[nn.Linear]) -> Tensor:
 
 
 class Fusable(nn.Module):
-    """A module that can join weights in products of fewer launches, until they are moved or others are
+    """A module whose `fuse` joins weights in products of fewer launches, until they are moved or others are
     loaded."""
 
     joint: Any = None
-
-    def fuse(self) -> None:
-        raise NotImplementedError
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self.joint = None
